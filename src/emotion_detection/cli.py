@@ -1,0 +1,65 @@
+"""The ``emotion`` command: its verbs. What a verb needs is imported inside it."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from emotion_detection.errors import InputError, TrainingError
+
+USAGE = """usage: emotion VERB [OPTIONS]
+
+  train    train a model             emotion train --data demo
+  test     test a model              emotion test --model models/RUN
+  data     info, check or download   emotion data info --data PATH
+  export   write a run's ONNX file   emotion export models/RUN
+
+'emotion VERB --help' lists the options of a verb.
+"""
+
+_VERBS = {
+    "train": "emotion_detection.commands.train",
+    "test": "emotion_detection.commands.test",
+    "data": "emotion_detection.commands.data",
+    "export": "emotion_detection.commands.export",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb and return the exit code: 0, 1 (cannot go on), 2 (bad usage or input)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if words else 2
+    if words[0] == "--version":
+        from emotion_detection import __version__
+
+        print(__version__)
+        return 0
+    if words[0] not in _VERBS:
+        return _say(f"{words[0]!r} is no verb; there are {', '.join(_VERBS)}", 2)
+    return _guarded(words[0], words[1:])
+
+
+def _guarded(verb: str, words: list[str]) -> int:
+    try:
+        run: Callable[[list[str]], int] = importlib.import_module(_VERBS[verb]).run
+        return run(words)
+    except InputError as error:
+        return _say(str(error), 2)
+    except TrainingError as error:
+        return _say(str(error), 1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("emotion_detection"):
+            raise
+        return _say(
+            f"'{verb}' needs {error.name}, which is not installed: "
+            "pip install 'emotion-detection[train]' (in a checkout: pip install -e '.[train]')",
+            2,
+        )
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"emotion: {message}", file=sys.stderr)
+    return code

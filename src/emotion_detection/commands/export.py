@@ -1,0 +1,36 @@
+"""``emotion export``: a run's best checkpoint -> one ONNX file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.config import DataConfig
+from emotion_detection.data import load
+from emotion_detection.errors import InputError
+from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.export import export_onnx
+from emotion_detection.training.finish import SAMPLE
+
+
+def run(words: list[str]) -> int:
+    """Export as the words say; print the file."""
+    parser = new_parser("export", "Write a run's best checkpoint as one ONNX file.")
+    parser.add_argument("model", type=str, help="run folder or checkpoint")
+    parser.add_argument(
+        "--out", type=str, help="the file; default: model.onnx beside the checkpoint"
+    )
+    parser.add_argument("--data", type=str, help="faces to compare on; default: the run's own")
+    parsed = parse(parser, words)
+    trained = load_trained(parsed.model)
+    out = Path(parsed.out) if parsed.out else trained.path.parent / "model.onnx"
+    if out.suffix != ".onnx":
+        raise InputError(f"--out {out}: the name must end in .onnx")
+    options = trained.record["data"]["options"] | ({"data": parsed.data} if parsed.data else {})
+    images = load(DataConfig(**options)).split("validation").images
+    rows = np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    difference = export_onnx(trained, out, images[rows])
+    print(f"scores of {len(rows)} faces differ from torch's by {difference:.1g} at most")
+    print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
+    return 0

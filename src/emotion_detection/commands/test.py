@@ -1,0 +1,87 @@
+"""``emotion test``: a model on labelled faces -> figures."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.config import DataConfig
+from emotion_detection.data import SPLITS
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation import evaluate
+
+
+def run(words: list[str]) -> int:
+    """Test as the words say; print the accuracy last."""
+    parser = new_parser("test", "Test a model on labelled faces.")
+    parser.add_argument(
+        "--model",
+        type=str,
+        nargs="+",
+        default=[],
+        help="run folders, checkpoints or ONNX files, averaged; default: the newest run",
+    )
+    parser.add_argument(
+        "--data", type=str, help="source of the faces; default: what the model was trained on"
+    )
+    parser.add_argument(
+        "--labels", type=str, help="fer2013 or ferplus; default: what the model was trained on"
+    )
+    parser.add_argument("--split", type=str, default="test", help="test, validation or train")
+    parser.add_argument("--tta", action="store_true", help="average with the mirrored face")
+    parser.add_argument("--out", type=str, help="folder for the results")
+    parser.add_argument("--max_corrupt", type=float, help=_help("max_corrupt"))
+    parser.add_argument("--cache", type=str, help="folder of the decoded faces")
+    parsed = parse(parser, words)
+    if parsed.labels not in (None, "fer2013", "ferplus"):
+        raise InputError(f"--labels {parsed.labels}: must be fer2013 or ferplus")
+    if parsed.split not in SPLITS:
+        raise InputError(f"--split {parsed.split}: must be one of {', '.join(SPLITS)}")
+    done = evaluate(
+        models=parsed.model,
+        data=parsed.data,
+        labels=parsed.labels,
+        split=parsed.split,
+        tta=parsed.tta,
+        out=parsed.out,
+        changes={"max_corrupt": parsed.max_corrupt, "cache": parsed.cache},
+    )
+    if done.metrics:
+        _show(done.metrics, done.folder)
+    return 0
+
+
+def _help(name: str) -> str:
+    return f"largest share of unreadable pictures that is let pass; default {getattr(DataConfig, name)}"
+
+
+def _show(metrics: dict[str, Any], folder: Path) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "recall", "precision", "F1", "faces"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, row in metrics["per_class"].items():
+        values = (f"{row[key]:.3f}" for key in ("recall", "precision", "f1"))
+        table.add_row(name, *values, f"{row['n']:,}")
+    Console().print(table)
+    print(
+        f"balanced accuracy {metrics['balanced_accuracy']:.4f}, macro F1 {metrics['macro_f1']:.4f}, "
+        f"ECE {metrics['ece']:.4f}, NLL {metrics['nll']:.4f}, Brier {metrics['brier']:.4f}"
+    )
+    clean = metrics.get("without_duplicates")
+    if clean and clean["n"] and clean["exact_or_near"]:
+        low, high = clean["accuracy_ci95"]
+        print(
+            f"without the {clean['exact_or_near']} faces that have a copy in train "
+            f"({clean['exact']} exact): {clean['accuracy']:.4f} "
+            f"(95% CI {low:.4f}-{high:.4f}, n={clean['n']})"
+        )
+    for name in ("metrics.json", "predictions.parquet", "confusion.png"):
+        print(f"  {folder / name}")
+    low, high = metrics["accuracy_ci95"]
+    print(
+        f"{metrics['split']} accuracy: {metrics['accuracy']:.4f} "
+        f"(95% CI {low:.4f}-{high:.4f}, n={metrics['n']})",
+        flush=True,
+    )

@@ -1,0 +1,160 @@
+"""Settings of the commands: frozen, checked when made, free of torch.
+
+Every field is an option of the command line; defaults live here and nowhere else. A preset in
+``configs/`` is a YAML file of the same fields.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, Literal
+
+from emotion_detection.errors import InputError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which faces, and how they are read.
+
+    Args:
+        data: a path, or 'auto' (what is in data/, else download, else drawn faces), 'fer2013'
+            or 'demo' (drawn faces).
+        labels: 'fer2013' for the labels that stand with the faces, whatever their classes;
+            'ferplus' for FER+'s votes, from fer2013new.csv beside FER-2013.
+        votes: how FER+'s votes become training targets: 'probability' (distributions) or
+            'majority' (one class); validation and test always take the majority.
+        size: height and width of a face in pixels.
+        channels: 1 for grey, 3 for colour.
+        split_seed: seed of the split, for data that brings none.
+        validation_fraction: share of the faces to split off for validation where there is none.
+        test_fraction: share of the faces to split off for testing where there is none.
+        max_corrupt: largest share of unreadable pictures that is let pass.
+        cache: folder of the decoded faces.
+    """
+
+    data: str = "auto"
+    labels: Literal["fer2013", "ferplus"] = "fer2013"
+    votes: Literal["probability", "majority"] = "probability"
+    size: int = 48
+    channels: Literal[1, 3] = 1
+    split_seed: int = 0
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.1
+    max_corrupt: float = 0.01
+    cache: str = "data/.cache"
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    def _check(self) -> None:
+        _within("size", self.size, 16, 1024)
+        _within("validation_fraction", self.validation_fraction, 0.0, 0.5)
+        _within("test_fraction", self.test_fraction, 0.0, 0.5)
+        _within("max_corrupt", self.max_corrupt, 0.0, 1.0)
+        if not self.data:
+            raise InputError("--data is empty: give a path, 'auto', 'fer2013' or 'demo'")
+
+
+@dataclass(frozen=True)
+class TrainConfig(DataConfig):
+    """One training.
+
+    Args:
+        preset: name of the preset that the other values started from.
+        network: which network: 'baseline', three convolutions with ReLU and max pooling.
+        dropout: probability that a hidden unit is dropped.
+        epochs: passes over the training faces.
+        batch_size: faces a step, over all processes together.
+        learning_rate: step size of Adam.
+        patience: stop after this many epochs without a better validation accuracy; null: never.
+        flip: probability of mirroring a face.
+        rotate: largest rotation in degrees.
+        shift: largest shift as a share of the face's width.
+        scale: largest change of size as a share.
+        brightness: largest change of brightness as a share.
+        contrast: largest change of contrast as a share.
+        erase: probability of blanking a small rectangle.
+        exclude: file that lists faces to leave out of training and validation, one a line.
+        seed: seed of the weights, the order of the faces, dropout and augmentation.
+        init: start from the weights of this run (folder or checkpoint).
+        name: name of the run; by default made of preset and time.
+        models: folder that runs are written to.
+        logs: folder that curves are written to.
+        trainer: further fields of Lightning's Trainer.
+    """
+
+    preset: str = "baseline"
+    network: Literal["baseline"] = "baseline"
+    dropout: float = 0.5
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 0.001
+    patience: int | None = None
+    flip: float = 0.0
+    rotate: float = 0.0
+    shift: float = 0.0
+    scale: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erase: float = 0.0
+    exclude: str | None = None
+    seed: int = 0
+    init: str | None = None
+    name: str | None = None
+    models: str = "models"
+    logs: str = "logs"
+    trainer: dict[str, Any] = field(default_factory=dict)
+
+    def _check(self) -> None:
+        super()._check()
+        _within("dropout", self.dropout, 0.0, 0.95)
+        _within("epochs", self.epochs, 1, 1_000_000)
+        _within("batch_size", self.batch_size, 1, 1_000_000)
+        _within("seed", self.seed, 0, 2**32 - 1)
+        if not 0 < self.learning_rate <= 10:
+            raise InputError(f"--learning_rate {self.learning_rate}: above 0 and at most 10")
+        if self.patience is not None:
+            _within("patience", self.patience, 1, 1_000_000)
+        for name in ("flip", "erase", "brightness", "contrast"):
+            _within(name, getattr(self, name), 0.0, 1.0)
+        for name in ("shift", "scale"):
+            _within(name, getattr(self, name), 0.0, 0.9)
+        _within("rotate", self.rotate, 0.0, 180.0)
+        if self.name is not None and (not self.name.strip(".") or set(self.name) & set("/\\:\0\n")):
+            raise InputError(f"--name {self.name!r}: a folder's name, without '/', '\\' or ':'")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InputError(f"--{name} {value}: must be between {low} and {high}")
+
+
+def as_dict(config: DataConfig) -> dict[str, Any]:
+    """Return a config's fields as plain values, for YAML, JSON and checkpoints."""
+    return dataclasses.asdict(config)
+
+
+def data_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """Keep of some config's values those that say which faces, and how they are read."""
+    return {f.name: values[f.name] for f in dataclasses.fields(DataConfig) if f.name in values}
+
+
+def presets() -> list[str]:
+    """Return the names of the presets that come with the package, sorted."""
+    folder = resources.files("emotion_detection") / "configs"
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def preset_path(name: str) -> str:
+    """Return the YAML file of a preset.
+
+    Raises:
+        InputError: there is no preset of that name.
+    """
+    if name not in presets():
+        raise InputError(f"--preset {name}: no such preset; there are: {', '.join(presets())}")
+    return str(resources.files("emotion_detection") / "configs" / f"{name}.yaml")

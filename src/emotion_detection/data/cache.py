@@ -1,0 +1,265 @@
+"""Decoding, once: a source's faces become arrays on disk that later starts map into memory.
+
+The folder of a dataset is named by a key over the paths, sizes and times of its files and the
+options that shape the arrays. It is written under another name, flushed, and renamed when whole:
+a killed start leaves nothing that looks finished. A content hash is stored as it is built.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.config import DataConfig
+from emotion_detection.data import duplicates
+from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
+from emotion_detection.data.source import Content, Face, Source
+from emotion_detection.data.splitting import UNKNOWN, assign_splits
+from emotion_detection.errors import InputError
+from emotion_detection.images import PictureError, face_array, read_face
+from emotion_detection.progress import progress
+
+FORMAT = 1
+"""Raised when the arrays' layout or the decoding changes, so that old caches are not used."""
+
+_COPY_ROWS = 4096
+_BATCH = 512
+_STALE_SECONDS = 6 * 3600
+
+
+def cached(source: Source, config: DataConfig) -> Dataset:
+    """Return a source's faces as arrays, decoding them if that was not done before.
+
+    Raises:
+        InputError: too many pictures are unreadable, or the folder cannot be written.
+    """
+    folder = Path(config.cache) / _key(source, config)
+    if not (folder / "meta.json").exists():
+        _build(source, config, folder)
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    corrupt = tuple(Corrupt(**entry) for entry in meta["corrupt"])
+    _check_corrupt(corrupt, sum(meta["sizes"].values()), config)
+    return Dataset(
+        source=config.data,
+        kind=source.kind,
+        label_set=source.label_set,
+        labels=source.labels,
+        folder=folder,
+        hash=meta["hash"],
+        sizes=meta["sizes"],
+        corrupt=corrupt,
+    )
+
+
+def _key(source: Source, config: DataConfig) -> str:
+    options = dataclasses.asdict(config)
+    for name in ("data", "cache", "max_corrupt"):
+        del options[name]
+    key = hashlib.sha256()
+    key.update(json.dumps([FORMAT, source.kind, source.labels, options], sort_keys=True).encode())
+    for path in source.files:
+        try:
+            status = path.stat()
+            entry = f"{os.path.abspath(path)}|{status.st_size}|{status.st_mtime_ns}\n"
+        except (OSError, ValueError):  # no path at all, as with a null byte
+            entry = f"{path}|missing\n"
+        key.update(entry.encode("utf-8", "surrogateescape"))
+    return key.hexdigest()[:24]
+
+
+def _build(source: Source, config: DataConfig, folder: Path) -> None:
+    working = folder.with_name(f"{folder.name}.tmp-{secrets.token_hex(8)}")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder.parent)
+        working.mkdir()
+        meta = _write(source, config, working)
+        _write_json(working / "meta.json", meta)
+        _flush(working)
+        try:
+            working.rename(folder)
+        except OSError:
+            if not (folder / "meta.json").exists():  # else another process was first: the same
+                shutil.rmtree(folder, ignore_errors=True)  # what an interrupted deletion left
+                working.rename(folder)
+    except OSError as error:
+        raise InputError(
+            f"{folder.parent}: the decoded faces cannot be kept there: {error.strerror or error}; "
+            "free space there or choose another folder with --cache"
+        ) from None
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def _remove_stale(parent: Path) -> None:
+    for left in parent.glob("*.tmp-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@dataclasses.dataclass
+class _Read:
+    """What is kept in memory of each face while the pixels go to disk."""
+
+    faces: list[Face] = dataclasses.field(default_factory=list)
+    digests: list[npt.NDArray[np.uint8]] = dataclasses.field(default_factory=list)
+    thumbnails: list[npt.NDArray[np.float32]] = dataclasses.field(default_factory=list)
+    corrupt: list[Corrupt] = dataclasses.field(default_factory=list)
+
+
+def _write(source: Source, config: DataConfig, working: Path) -> dict[str, object]:
+    shape = (config.channels, config.size, config.size)
+    raw = working / "raw"
+    read = _decode(source, config, raw)
+    _check_corrupt(tuple(read.corrupt), len(read.faces), config)
+    if not read.faces:
+        raise InputError(f"{config.data}: there are no faces in it")
+    splits = _splits(read, config)
+    pixels = np.memmap(raw, np.uint8, "r", shape=(len(read.faces), *shape))
+    content = hashlib.sha256(json.dumps(source.labels).encode())
+    sizes = {}
+    for number, name in enumerate(SPLITS):
+        rows = np.flatnonzero(splits == number)
+        # FER-2013's own numbers are the order, whatever shape the data came in
+        order = [-1 if (k := read.faces[row].order) is None else k for row in rows]
+        rows = rows[np.argsort(np.array(order, np.int64), kind="stable")]
+        sizes[name] = len(rows)
+        content.update(f"{name} {len(rows)}".encode())
+        _write_split(working / name, pixels, rows, read, len(source.labels), content)
+    del pixels
+    raw.unlink()
+    return {
+        "hash": content.hexdigest(),
+        "sizes": sizes,
+        "labels": list(source.labels),
+        "kind": source.kind,
+        "corrupt": [dataclasses.asdict(entry) for entry in read.corrupt],
+    }
+
+
+def _decode(source: Source, config: DataConfig, raw: Path) -> _Read:
+    read = _Read()
+    batch: list[npt.NDArray[np.uint8]] = []
+    with raw.open("wb") as out:
+        faces: Iterator[Face] = source.read()
+        for face in progress(faces, f"reading {source.kind}", source.count):
+            try:
+                pixels = _pixels(face.content, config.size, config.channels)
+            except PictureError as error:
+                read.corrupt.append(Corrupt(face.name, str(error)))
+                continue
+            read.faces.append(dataclasses.replace(face, content=b""))
+            batch.append(pixels)
+            if len(batch) == _BATCH:
+                _keep(batch, out, read)
+        _keep(batch, out, read)
+    return read
+
+
+def _keep(batch: list[npt.NDArray[np.uint8]], out: BinaryIO, read: _Read) -> None:
+    if not batch:
+        return
+    images = np.stack(batch)
+    out.write(images.tobytes())
+    read.digests.extend(map(duplicates.digest, images))
+    read.thumbnails.extend(duplicates.thumbnails(images))
+    batch.clear()
+
+
+def _pixels(content: Content, size: int, channels: int) -> npt.NDArray[np.uint8]:
+    if not isinstance(content, np.ndarray):
+        return read_face(content, size, channels)
+    if not content.size:
+        raise PictureError("the pixels are not a square of grey levels from 0 to 255")
+    if content.shape == (size, size) and channels == 1:
+        return content[np.newaxis]
+    from PIL import Image
+
+    return face_array(Image.fromarray(content), size, channels)
+
+
+def _splits(read: _Read, config: DataConfig) -> npt.NDArray[np.int64]:
+    given = np.array(
+        [UNKNOWN if face.split is None else SPLITS.index(face.split) for face in read.faces]
+    )
+    if set(given.tolist()) >= set(range(len(SPLITS))) and UNKNOWN not in given:
+        return given  # nothing to split off, so nothing to compare
+    labels = np.array([face.label for face in read.faces])
+    groups = duplicates.likeness_groups(np.stack(read.digests), np.stack(read.thumbnails))
+    return assign_splits(
+        labels, given, groups, config.validation_fraction, config.test_fraction, config.split_seed
+    )
+
+
+def _write_split(
+    folder: Path,
+    pixels: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.int64],
+    read: _Read,
+    classes: int,
+    content: "hashlib._Hash",
+) -> None:
+    folder.mkdir()
+    faces = [read.faces[row] for row in rows]
+    if faces:
+        # not through a memory map: on a full disk that kills the process instead of failing
+        with (folder / "images.npy").open("wb") as out:
+            shape = (len(rows), *pixels.shape[1:])
+            np.lib.format.write_array_header_1_0(
+                out, {"descr": "|u1", "fortran_order": False, "shape": shape}
+            )
+            for start in range(0, len(rows), _COPY_ROWS):
+                part = pixels[rows[start : start + _COPY_ROWS]].tobytes()
+                out.write(part)
+                content.update(part)
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        "labels": np.array([face.label for face in faces], np.int64)
+    }
+    if any(face.target is not None for face in faces):
+        one_hot = np.eye(classes, dtype=np.float32)
+        arrays["targets"] = np.stack(
+            [one_hot[f.label] if f.target is None else f.target for f in faces]
+        )
+    if any(face.intensity is not None for face in faces):
+        arrays["intensity"] = np.array(
+            [np.nan if f.intensity is None else f.intensity for f in faces], np.float32
+        )
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+        content.update(name.encode() + array.tobytes())
+    if faces:
+        np.save(folder / "digests.npy", np.stack([read.digests[row] for row in rows]))
+        np.save(folder / "thumbnails.npy", np.stack([read.thumbnails[row] for row in rows]))
+    _write_json(folder / "names.json", [face.name for face in faces])
+
+
+def _write_json(path: Path, value: object) -> None:
+    # a file name that is no UTF-8 must not stop a whole dataset
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _flush(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _check_corrupt(corrupt: tuple[Corrupt, ...], good: int, config: DataConfig) -> None:
+    if len(corrupt) > config.max_corrupt * (good + len(corrupt)):
+        first = corrupt[0]
+        raise InputError(
+            f"{config.data}: {len(corrupt)} of {good + len(corrupt)} pictures cannot be read, more "
+            f"than {config.max_corrupt:.1%} (--max_corrupt); the first: {first.name}: {first.reason}"
+        )

@@ -1,0 +1,127 @@
+"""What every data source ends as: arrays of faces, memory-mapped, one folder a split."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.errors import InputError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of one split.
+
+    Args:
+        images: uint8 (N, C, H, W), memory-mapped when read from the cache.
+        labels: int64 (N,), index into the dataset's class names.
+        targets: float32 (N, classes), rows sum to 1, or None where labels are all there is.
+        intensity: float32 (N,), 0 to 1, NaN where unknown, or None.
+        digests: uint8 (N, 16), BLAKE2 of each face's pixels: equal means the same picture.
+        thumbnails: float32 (N, 64), for near-duplicates (:mod:`.duplicates`).
+        names: each face's name: its file, or FER-2013's ``Training_00017.png``.
+        folder: where the arrays lie.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.float32] | None
+    intensity: npt.NDArray[np.float32] | None
+    digests: npt.NDArray[np.uint8]
+    thumbnails: npt.NDArray[np.float32]
+    folder: Path
+    rows: npt.NDArray[np.int64] | None = field(default=None)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        names: list[str] = json.loads((self.folder / "names.json").read_text(encoding="utf-8"))
+        return names if self.rows is None else [names[row] for row in self.rows]
+
+    def counts(self, classes: int) -> npt.NDArray[np.int64]:
+        """Return the number of faces a class, int64 (classes,)."""
+        return np.bincount(self.labels, minlength=classes).astype(np.int64)
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> "Faces":
+        """Return these faces alone; pixels are copied into memory."""
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            targets=None if self.targets is None else self.targets[rows],
+            intensity=None if self.intensity is None else self.intensity[rows],
+            digests=self.digests[rows],
+            thumbnails=self.thumbnails[rows],
+            rows=rows if self.rows is None else self.rows[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Corrupt:
+    """A picture that could not be read."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data source, read: class names, splits, and what was noticed while reading.
+
+    Args:
+        source: the source as the user gave it.
+        kind: its shape on disk, in words.
+        label_set: 'fer2013', 'ferplus', 'demo' or 'own'.
+        labels: the class names, in order.
+        folder: the cache's folder of this dataset.
+        hash: SHA-256 of pixels, labels, targets and splits: equal from every shape of the data.
+        sizes: number of faces a split.
+        corrupt: pictures that could not be read.
+    """
+
+    source: str
+    kind: str
+    label_set: str
+    labels: tuple[str, ...]
+    folder: Path
+    hash: str
+    sizes: dict[str, int]
+    corrupt: tuple[Corrupt, ...]
+
+    def split(self, name: str) -> Faces:
+        """Open one split; the others stay closed.
+
+        Raises:
+            InputError: no such split, or no faces in it.
+        """
+        if name not in SPLITS:
+            raise InputError(f"--split {name}: must be one of {', '.join(SPLITS)}")
+        if not self.sizes[name]:
+            raise InputError(f"{self.source}: there are no faces in the {name} split")
+        folder = self.folder / name
+        return Faces(
+            images=np.load(folder / "images.npy", mmap_mode="r"),
+            labels=np.load(folder / "labels.npy"),
+            targets=_optional(folder / "targets.npy"),
+            intensity=_optional(folder / "intensity.npy"),
+            digests=np.load(folder / "digests.npy", mmap_mode="r"),
+            thumbnails=np.load(folder / "thumbnails.npy", mmap_mode="r"),
+            folder=folder,
+        )
+
+    def missing_classes(self, faces: Faces) -> list[str]:
+        """Return the names of the classes without a face among these."""
+        counts = faces.counts(len(self.labels))
+        return [name for name, count in zip(self.labels, counts, strict=True) if not count]
+
+
+def _optional(path: Path) -> npt.NDArray[np.float32] | None:
+    return np.load(path) if path.exists() else None

@@ -1,0 +1,135 @@
+"""Where faces are, and in what shape: from the word or path a user gives to a source."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from emotion_detection.config import DataConfig
+from emotion_detection.data.cache import cached
+from emotion_detection.data.demo import demo
+from emotion_detection.data.download import DownloadError, download_fer2013
+from emotion_detection.data.faces import Dataset
+from emotion_detection.data.fer2013_csv import FILE_NAMES, columns, fer2013_csv
+from emotion_detection.data.ferplus import FILE_NAME as VOTES
+from emotion_detection.data.ferplus import with_votes
+from emotion_detection.data.folders import folder_classes, folders
+from emotion_detection.data.manifest import manifest
+from emotion_detection.data.parquet import parquet, parquet_split
+from emotion_detection.data.source import Source
+from emotion_detection.errors import InputError
+
+DATA = Path("data")
+"""Where datasets are looked for, below the current folder."""
+
+BANNER = """
+┌──────────────────────────────────────────────────────────────────────────────┐
+│  NO DATASET FOUND: USING DRAWN FACES                                         │
+│                                                                              │
+│  Nothing in data/ and FER-2013 could not be downloaded, so the faces that    │
+│  this project draws itself are used. Everything works, but the figures say   │
+│  nothing about real faces. To use real ones: put fer2013.csv, a folder       │
+│  train/<emotion>/*.png or a manifest into data/, or name it with --data.     │
+└──────────────────────────────────────────────────────────────────────────────┘
+"""
+
+
+def load(config: DataConfig) -> Dataset:
+    """Find, recognise, decode (once) and open a data source.
+
+    Args:
+        config: which faces, and how they are read.
+
+    Raises:
+        InputError: nothing is there, or it is in no known shape, or it is broken.
+    """
+    source, place = find(config)
+    if config.labels == "ferplus":
+        if place is None:
+            raise InputError(
+                "--labels ferplus: drawn faces have no votes; name FER-2013 with --data"
+            )
+        source = with_votes(source, _votes_beside(place), config.votes)
+    # what 'auto' and 'fer2013' meant this time is what a record of the run must say
+    return cached(source, replace(config, data="demo" if place is None else place.as_posix()))
+
+
+def find(config: DataConfig) -> tuple[Source, Path | None]:
+    """Return the source that a user's word means, and where it lies (None: drawn)."""
+    if config.data == "demo":
+        return demo(config.size), None
+    if config.data in ("auto", "fer2013"):
+        place = _in_data_folder(fer2013_only=config.data == "fer2013")
+        if place is not None:
+            print(f"data: {place}", file=sys.stderr)
+            return recognise(place), place
+        try:
+            place = download_fer2013(DATA)
+        except DownloadError as error:
+            if config.data == "fer2013" or config.labels == "ferplus":
+                raise InputError(str(error)) from None
+            print(f"{error}\n{BANNER}", file=sys.stderr, flush=True)
+            return demo(config.size), None
+        return recognise(place), place
+    place = Path(config.data)
+    if not place.exists():
+        raise InputError(f"--data {place}: no such file or folder (nor 'auto', 'fer2013', 'demo')")
+    return recognise(place), place
+
+
+def recognise(place: Path) -> Source:
+    """Recognise the shape of a file or folder.
+
+    Raises:
+        InputError: it is in none of the known shapes.
+    """
+    if place.is_file():
+        if place.suffix.lower() == ".parquet":
+            return parquet([place])
+        return fer2013_csv(place) if "pixels" in columns(place) else manifest(place)
+    for name in FILE_NAMES:
+        if (place / name).is_file():
+            return fer2013_csv(place / name)
+    for folder in (place, place / "data"):
+        files = [path for path in folder.glob("*.parquet") if parquet_split(path)]
+        if files:
+            return parquet(files)
+    manifests = [path for path in sorted(place.glob("*.csv")) if _is_manifest(path)]
+    if len(manifests) > 1:
+        raise InputError(
+            f"{place}: several manifests ({', '.join(m.name for m in manifests)}): name one"
+        )
+    if manifests:
+        return manifest(manifests[0])
+    if folder_classes(place):
+        return folders(place)
+    raise InputError(
+        f"{place}: no faces in a known shape: fer2013.csv, train-*.parquet, a CSV with file and "
+        "emotion, or folders <emotion>/*.png or train/<emotion>/*.png"
+    )
+
+
+def _is_manifest(path: Path) -> bool:
+    if path.name == VOTES or path.name.startswith("."):
+        return False
+    return {"file", "emotion"} <= set(columns(path))
+
+
+def _in_data_folder(fer2013_only: bool) -> Path | None:
+    """Return the first thing below data/ that is a dataset: itself, then its folders."""
+    if not DATA.is_dir():
+        return None
+    below = sorted(p for p in DATA.iterdir() if p.is_dir() and not p.name.startswith("."))
+    for place in (DATA, *below):
+        try:
+            source = recognise(place)
+        except InputError:
+            continue
+        if source.label_set == "fer2013" or not fer2013_only:
+            return place
+    return None
+
+
+def _votes_beside(place: Path) -> Path:
+    folder = place if place.is_dir() else place.parent
+    beside = [folder / VOTES, folder.parent / VOTES]
+    return next((path for path in beside if path.is_file()), beside[0])

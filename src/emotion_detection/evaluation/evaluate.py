@@ -1,0 +1,227 @@
+"""``python test.py``: a model on labelled faces, from files to figures."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.config import DataConfig, data_fields
+from emotion_detection.data import Dataset, Faces, load
+from emotion_detection.data.duplicates import NEAR, copies_in
+from emotion_detection.emotions import positions
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.figures import draw_confusion
+from emotion_detection.evaluation.models import Model, newest_run, open_model
+from emotion_detection.evaluation.processes import gather_rows, own_rows
+from emotion_detection.training.metrics import accuracy_interval, figures
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Test:
+    """What a test found.
+
+    Args:
+        folder: where ``metrics.json``, ``predictions.parquet`` and ``confusion.png`` were written.
+        metrics: what ``metrics.json`` holds. Empty in all processes but the first of several.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+
+
+def evaluate(
+    models: Sequence[str] = (),
+    data: str | None = None,
+    labels: str | None = None,
+    split: str = "test",
+    tta: bool = False,
+    out: str | Path | None = None,
+    changes: dict[str, Any] | None = None,
+    runs: str | Path = "models",
+) -> Test:
+    """Test models on labelled faces; the scores of several are averaged.
+
+    Args:
+        models: run folders, checkpoints or ONNX files; none: the newest run.
+        data: source of the faces; None: the one that the first model was trained on.
+        labels: 'fer2013' or 'ferplus'; None: those that the first model was trained on.
+        split: 'test', 'validation' or 'train'.
+        tta: average with the scores of the mirrored face.
+        out: folder for the results; None: in the first model's folder.
+        changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
+        runs: folder where the newest run is looked for.
+
+    Raises:
+        InputError: no such model, data or split, or models and data share no class.
+    """
+    opened = [open_model(place) for place in (models or [newest_run(Path(runs))])]
+    if any(set(model.labels) != set(opened[0].labels) for model in opened):
+        raise InputError("--model: models of different classes cannot be averaged")
+    given = {"data": data, "labels": labels} | (changes or {})
+    config = _data_config(opened[0], {k: v for k, v in given.items() if v is not None})
+    dataset = load(config)
+    faces = dataset.split(split)
+    names, truth = _classes(dataset, faces, opened[0])
+    rows = own_rows(len(faces))
+    parts = [_scores(model, config, split, rows, tta, names) for model in opened]
+    scores = gather_rows(np.mean(parts, axis=0, dtype=np.float32), len(faces))
+    if scores is None:  # another process has them all
+        return Test(Path(), {})
+    metrics = figures(scores, truth, names)
+    metrics |= _record(dataset, split, opened, tta)
+    if split != "train" and dataset.sizes["train"]:
+        metrics["without_duplicates"] = _without_duplicates(dataset, faces, scores, truth)
+    folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
+    _write(folder, metrics, faces, scores, truth, names)
+    return Test(folder, metrics)
+
+
+def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
+    trained_on = model.training_data.get("options", {})
+    known = {f.name for f in fields(DataConfig)}
+    values = {k: v for k, v in data_fields(trained_on).items() if k in known} | given
+    if "data" not in values:
+        raise InputError(f"{model.path}: does not say what it was trained on; name it with --data")
+    return DataConfig(**(values | {"size": model.size, "channels": model.channels}))
+
+
+def _classes(
+    dataset: Dataset, faces: Faces, model: Model
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Return the class names to test on, and the true labels as positions in them.
+
+    On a dataset with a label set of its own (FER-2013, FER+) these are its classes: a class that
+    only the model knows is dropped and the rest renormalised. On a user's own faces they are the
+    model's, so that a folder of two emotions does not become a two-class problem.
+    """
+    shared = set(dataset.labels) & set(model.labels)
+    if not shared:
+        raise InputError(
+            f"{dataset.source}: its classes ({', '.join(dataset.labels)}) are not the model's "
+            f"({', '.join(model.labels)})"
+        )
+    names = dataset.labels
+    if dataset.label_set == "own" and shared == set(dataset.labels):
+        names = model.labels
+    place = np.array(positions(dataset.labels, names), np.int64)
+    truth = place[faces.labels]
+    for name in names:
+        count = int((truth == names.index(name)).sum())
+        if not count:
+            print(f"warning: no faces of {name} in this split", file=sys.stderr)
+        elif name not in shared:
+            print(
+                f"warning: the model does not know {name}: its {count} faces count as mistakes",
+                file=sys.stderr,
+            )
+    if dropped := [name for name in model.labels if name not in names]:
+        print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
+    return names, truth
+
+
+def _scores(
+    model: Model,
+    config: DataConfig,
+    split: str,
+    rows: npt.NDArray[np.int64],
+    tta: bool,
+    names: Sequence[str],
+) -> Scores:
+    """Return a model's scores for some rows, at its own input, in the order of ``names``."""
+    own = DataConfig(
+        **({f.name: getattr(config, f.name) for f in fields(DataConfig)})
+        | {"size": model.size, "channels": model.channels}
+    )
+    images = load(own).split(split).images
+    # rows in order: a slice of the memory map where one process has all of them
+    images = images if len(rows) == len(images) else images[rows]
+    scores = model.scores(images)
+    if tta:
+        scores = (scores + model.scores(images[..., ::-1])) / 2
+    aligned = np.zeros((len(scores), len(names)), np.float32)
+    for column, place in enumerate(positions(names, model.labels)):
+        if place is not None:
+            aligned[:, column] = scores[:, place]
+    return aligned / np.maximum(aligned.sum(axis=1, keepdims=True), 1e-12)
+
+
+def _record(dataset: Dataset, split: str, models: list[Model], tta: bool) -> dict[str, Any]:
+    paths = [model.path.as_posix() for model in models]
+    return {
+        "data": {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash},
+        "split": split,
+        "model": paths[0] if len(paths) == 1 else paths,
+        "parameters": sum(model.parameters for model in models),
+        "tta": tta,
+    }
+
+
+def _without_duplicates(
+    dataset: Dataset, faces: Faces, scores: Scores, truth: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return the accuracy on the faces that have no exact or near copy among the training faces."""
+    train = dataset.split("train")
+    exact, near = copies_in(faces.digests, faces.thumbnails, train.digests, train.thumbnails)
+    right = (scores.argmax(axis=1) == truth)[~near]
+    return {
+        "measure": f"correlation of 8 x 8 thumbnails with a training face of at least {NEAR}",
+        "exact": int(exact.sum()),
+        "exact_or_near": int(near.sum()),
+        "n": len(right),
+        "accuracy": float(right.mean()) if len(right) else None,
+        "accuracy_ci95": list(accuracy_interval(right)) if len(right) else None,
+    }
+
+
+def _default_folder(
+    models: list[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
+) -> Path:
+    name = f"{config.labels}-{split}"
+    trained_on = models[0].training_data.get("options", {})
+    if data_fields(trained_on).get("data") != dataset.source:
+        # other faces than the model's own must not overwrite its figures
+        name += f"-{Path(dataset.source).stem}"
+    if len(models) > 1:
+        name += f"-mean-of-{len(models)}"
+    return models[0].path.parent / "test" / (name + ("-tta" if tta else ""))
+
+
+def _write(
+    folder: Path,
+    metrics: dict[str, Any],
+    faces: Faces,
+    scores: Scores,
+    truth: npt.NDArray[np.int64],
+    names: Sequence[str],
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {
+            "file": pa.array(list(faces.names), pa.string()),
+            "label": pa.array([names[label] for label in truth], pa.string()),
+            "scores": pa.array(list(scores), pa.list_(pa.float32())),
+            "intensity": pa.nulls(len(truth), pa.float32()),
+        }
+    ).replace_schema_metadata({"labels": json.dumps(list(names))})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / ".part"
+        pq.write_table(table, part)
+        os.replace(part, folder / "predictions.parquet")
+        draw_confusion(np.array(metrics["confusion"]), names, part, metrics)
+        os.replace(part, folder / "confusion.png")
+        part.write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+        os.replace(part, folder / "metrics.json")
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder}: the results cannot be written: {reason}") from None

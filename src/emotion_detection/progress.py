@@ -1,0 +1,29 @@
+"""A progress bar on a terminal, one line elsewhere; both on standard error."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], what: str, count: int | None = None) -> Iterator[T]:
+    """Yield the items and show how far it is: a bar on a terminal, a closing line elsewhere.
+
+    Args:
+        items: anything to go through.
+        what: said before the bar, as "reading folders".
+        count: number of items, where it is known.
+    """
+    done, start = 0, time.monotonic()
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(items, what, total=count, console=Console(stderr=True))
+        return
+    for item in items:
+        done += 1
+        yield item
+    print(f"{what}: {done:,} in {time.monotonic() - start:.1f} s", file=sys.stderr)

@@ -1,0 +1,155 @@
+"""Batches: drawn by index from the array in one operation, in the main process.
+
+There is no work for each picture in Python: a batch is one fancy index into the (memory-mapped)
+array. Augmentation happens later, on the batch, on the device.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from emotion_detection.config import TrainConfig
+from emotion_detection.data import Faces
+
+VALIDATION_BATCH = 256
+
+Rows = npt.NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """One process's part of a batch.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        labels: int64 (N,).
+        targets: float32 (N, classes), rows sum to 1, or None.
+        weight: what a sum of losses is multiplied with, so that averaging over processes gives
+            the mean over the whole batch, even where the parts are uneven; a scalar float32.
+    """
+
+    images: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    weight: Tensor
+
+
+class _Drawn(Dataset[Batch]):
+    """The arrays, indexed by a whole batch of rows at a time."""
+
+    def __init__(self, faces: Faces) -> None:
+        self.faces = faces
+
+    def __getitem__(self, part: tuple[Rows, float]) -> Batch:  # type: ignore[override]
+        rows, weight = part
+        faces = self.faces
+        return Batch(
+            images=torch.from_numpy(faces.images[rows]),
+            labels=torch.from_numpy(faces.labels[rows]),
+            targets=None if faces.targets is None else torch.from_numpy(faces.targets[rows]),
+            weight=torch.tensor(weight),
+        )
+
+
+class Order(Sampler[tuple[Rows, float]]):
+    """Which rows make up which batch, in an order that seed and epoch alone decide.
+
+    Each process takes every ``processes``-th row of a batch, so that all of them together step on
+    the same batches as one would. No row is taken twice; when training, a last batch with fewer
+    rows than processes is left out.
+
+    Args:
+        count: number of faces.
+        batch_size: rows a batch, over all processes.
+        seed: of the order; None: rows in their own order (validation, testing).
+        process: number of this process.
+        processes: number of processes.
+    """
+
+    def __init__(
+        self, count: int, batch_size: int, seed: int | None, process: int = 0, processes: int = 1
+    ) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self.process = process
+        self.processes = processes
+        self.epoch = 0
+        self.first_batch = 0
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self.count, self.batch_size)
+        least = 1 if self.seed is None else self.processes
+        return whole + (rest >= least)
+
+    def __iter__(self) -> Iterator[tuple[Rows, float]]:
+        # a generator: epoch and first batch are looked at when the first batch is asked for
+        rows = np.arange(self.count)
+        if self.seed is not None:
+            rows = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        first, self.first_batch = self.first_batch, 0
+        for batch in range(first, len(self)):
+            whole = rows[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield whole[self.process :: self.processes], self.processes / len(whole)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next; Lightning calls this before each."""
+        if epoch != self.epoch:
+            self.epoch, self.first_batch = epoch, 0
+
+
+class FaceBatches(LightningDataModule):
+    """Training and validation batches; knows its place in the epoch, so that a run can go on there.
+
+    Args:
+        train: training faces.
+        validation: validation faces.
+        config: batch size and seed.
+    """
+
+    def __init__(self, train: Faces, validation: Faces, config: TrainConfig) -> None:
+        super().__init__()
+        self.train, self.validation, self.config = train, validation, config
+        self._place = {"epoch": 0, "batch": 0}
+
+    def _loader(self, faces: Faces, seed: int | None) -> DataLoader[Any]:
+        # made here, in the process that uses it: only there its number is known for sure
+        assert self.trainer is not None
+        process, processes = self.trainer.global_rank, self.trainer.world_size
+        size = self.config.batch_size if seed is not None else VALIDATION_BATCH
+        order = Order(len(faces), size, seed, process, processes)
+        if seed is not None:
+            order.set_epoch(self._place["epoch"])
+            order.first_batch = self._place["batch"]
+        # batch_size=None: the order gives whole batches, and each is drawn at once
+        return DataLoader(_Drawn(faces), sampler=order, batch_size=None, collate_fn=_as_it_is)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training batches in an order of seed and epoch."""
+        return self._loader(self.train, self.config.seed)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation batches, each face once."""
+        return self._loader(self.validation, None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place: the epoch, and how many of its batches are done."""
+        assert self.trainer is not None
+        loop = self.trainer.fit_loop
+        progress = loop.epoch_loop.batch_progress
+        if progress.is_last_batch:
+            return {"epoch": self.trainer.current_epoch + 1, "batch": 0}
+        return {"epoch": self.trainer.current_epoch, "batch": progress.current.processed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on at this place."""
+        self._place = dict(state_dict)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

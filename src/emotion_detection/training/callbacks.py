@@ -1,0 +1,116 @@
+"""What happens beside the steps: keeping the best, stopping on NaN and on SIGTERM."""
+
+import math
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+from torch.nn.utils import get_total_norm
+
+from emotion_detection.errors import TrainingError
+
+
+class KeepBest(Checkpoint):
+    """Writes ``best.ckpt`` (highest validation accuracy, ties by lower loss) and ``last.ckpt``.
+
+    Lightning's ModelCheckpoint looks at one value and names files by version; this looks at two.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.best: tuple[float, float] = (-math.inf, -math.inf)
+        self.best_epoch = -1
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save; the best first, so that a crash in between repeats the epoch and both."""
+        metrics = trainer.callback_metrics
+        accuracy = float(metrics.get("val_accuracy", math.nan))
+        loss = float(metrics.get("val_loss", math.nan))
+        unknown = math.isnan(accuracy)  # validation was left out
+        if unknown or (accuracy, -loss) > self.best:
+            self.best = self.best if unknown else (accuracy, -loss)
+            self.best_epoch = trainer.current_epoch
+            trainer.save_checkpoint(self.folder / "best.ckpt")
+        trainer.save_checkpoint(self.folder / "last.ckpt")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"best": list(self.best), "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a resumed run's best."""
+        accuracy, loss = state_dict["best"]
+        self.best, self.best_epoch = (accuracy, loss), state_dict["best_epoch"]
+
+
+class StopWhenNotFinite(Callback):
+    """Stops before a step whose gradient is not finite could spoil the weights."""
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Look at the length of the whole gradient: one number, NaN if any part is."""
+        if trainer.precision == "16-mixed":
+            return  # its loss scaler meets and skips infinite gradients as a matter of course
+        gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+        if not torch.isfinite(get_total_norm(gradients)):
+            raise TrainingError(
+                f"step {trainer.global_step + 1} (epoch {trainer.current_epoch + 1}): the loss or its "
+                "gradient is not a finite number; the weights were left as they were and the "
+                "checkpoints are those of the epoch before. Try a lower --learning_rate"
+            )
+
+
+class SaveOnSigterm(Callback):
+    """On SIGTERM saves at the end of the step in hand, and leaves with exit code 143.
+
+    Args:
+        folder: the run's folder; ``last.ckpt`` is written there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the signal over; Lightning puts the old handler back when it is done."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._note)
+
+    def _note(self, number: int, frame: Any) -> None:
+        self.asked = True
+
+    def _agreed(self, trainer: Trainer) -> bool:
+        # every process must stop at the same step, whichever of them got the signal
+        return bool(trainer.strategy.reduce_boolean_decision(self.asked, all=False))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save in the middle of an epoch; at its last batch the epoch's end does it."""
+        if self._agreed(trainer) and not trainer.is_last_batch:
+            trainer.save_checkpoint(self.folder / "last.ckpt")
+            self._leave(trainer)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave between two epochs: the one before is saved."""
+        if trainer.current_epoch and self._agreed(trainer):
+            self._leave(trainer)
+
+    def _leave(self, trainer: Trainer) -> None:
+        if trainer.is_global_zero:
+            print(
+                f"stopped by SIGTERM after step {trainer.global_step}; go on with: "
+                f"python train.py --resume {self.folder}",
+                file=sys.stderr,
+                flush=True,
+            )
+        raise SystemExit(128 + signal.SIGTERM)

@@ -1,0 +1,138 @@
+"""Checkpoints: written so that a crash or a full disk leaves the older one whole; read safely."""
+
+import contextlib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import nn
+
+from emotion_detection.errors import InputError, TrainingError
+from emotion_detection.training.network import ModelSpec, build
+from emotion_detection.training.task import CHECKPOINT_KEY
+
+
+class DurableCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target, flushes, reads back, and only then takes the older one's place.
+
+    Lightning's own writer stages in the temporary folder, does not flush, and can lose both files.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Save a checkpoint at ``path``.
+
+        Raises:
+            TrainingError: it could not be written; what was at ``path`` before is untouched.
+        """
+        target = Path(path)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            with zipfile.ZipFile(part) as written:
+                broken = written.testzip()
+            if broken is not None:
+                raise OSError(f"{broken} reads back otherwise than it was written")
+            os.replace(part, target)
+            _flush_folder(target.parent)
+        except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+            # torch's writer reports a full disk as RuntimeError
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            kept = " The checkpoint before it is whole." if target.exists() else ""
+            raise TrainingError(
+                f"{target}: the checkpoint could not be saved: {reason}.{kept}"
+            ) from None
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there, and renames are flushed with the file
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network read from a checkpoint.
+
+    Args:
+        network: on the CPU, in evaluation mode.
+        spec: what it declares of itself.
+        record: the training's config, data and version.
+        path: the checkpoint.
+    """
+
+    network: nn.Module
+    spec: ModelSpec
+    record: dict[str, Any]
+    path: Path
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of this project; nothing in the file is executed.
+
+    Raises:
+        InputError: a URL, no such file, or no checkpoint of this project.
+    """
+    if "://" in str(path):
+        raise InputError(f"{path}: checkpoints are read from disk alone; download it first")
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a broken or foreign file
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError(f"{path}: cannot be read as a checkpoint: {reason}") from None
+    if not isinstance(checkpoint, dict) or CHECKPOINT_KEY not in checkpoint:
+        raise InputError(f"{path}: not a checkpoint of this project")
+    return checkpoint
+
+
+def run_checkpoint(place: str | Path, name: str = "best.ckpt") -> Path:
+    """Return the checkpoint that a run folder or a checkpoint's own path means."""
+    path = Path(place)
+    return path / name if path.is_dir() else path
+
+
+def load_trained(place: str | Path) -> Trained:
+    """Load the network of a run folder (its best checkpoint) or of a checkpoint.
+
+    Raises:
+        InputError: as :func:`read_checkpoint`, or a network that this version does not know.
+    """
+    path = run_checkpoint(place)
+    checkpoint = read_checkpoint(path)
+    own = checkpoint[CHECKPOINT_KEY]
+    try:
+        spec = ModelSpec.from_dict(own["spec"])
+        network = build(spec)
+        network.load_state_dict(network_weights(checkpoint))
+    except (KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise InputError(f"{path}: this version cannot build its network: {reason}") from None
+    return Trained(network.eval(), spec, own["record"], path)
+
+
+def network_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the network's own weights, without the names that Lightning puts before them."""
+    prefix = "network."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in checkpoint["state_dict"].items()
+        if name.startswith(prefix)
+    }

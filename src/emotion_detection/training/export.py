@@ -1,0 +1,127 @@
+"""Network -> one self-contained ONNX file, compared with torch before it is called done."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+
+from emotion_detection import __version__
+from emotion_detection.errors import TrainingError
+from emotion_detection.training.checkpoint import Trained
+from emotion_detection.training.scoring import Deployed
+
+LARGEST_DIFFERENCE = 1e-4
+"""Refuse a file whose scores differ by more from torch's, on any face of the sample."""
+
+OPSET = 18
+
+
+def export_onnx(
+    trained: Trained,
+    path: Path,
+    sample: npt.NDArray[np.uint8],
+    metrics: dict[str, Any] | None = None,
+    temperature: float = 1.0,
+) -> float:
+    """Write a model as ONNX: ``faces`` uint8 (N, C, H, W) -> ``scores`` float32 (N, classes).
+
+    Scaling, temperature and softmax are in the graph; labels, input, temperature, training data,
+    metrics and version are in the file's metadata. Nothing lies outside the file.
+
+    Args:
+        trained: the model.
+        path: the file; replaced only when the new one agrees with torch.
+        sample: faces of the validation split, uint8 (N, C, H, W), to compare on.
+        metrics: the model's figures, kept in the metadata.
+        temperature: what logits are divided by before the softmax.
+
+    Returns:
+        Largest difference of a score between onnxruntime and torch.
+
+    Raises:
+        TrainingError: they differ too much, or the file cannot be written.
+    """
+    model = Deployed(trained.network, temperature).eval()
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                model,
+                (torch.from_numpy(np.array(sample[:2])),),
+                dynamo=True,
+                external_data=False,
+                opset_version=OPSET,
+                input_names=["faces"],
+                output_names=["scores"],
+                dynamic_shapes={"faces": {0: torch.export.Dim("N")}},
+                verbose=False,
+            )
+        assert program is not None
+        program.model.metadata_props.update(_metadata(trained, metrics or {}, temperature))
+        program.save(str(part), external_data=False)
+        difference = _difference(model, part, sample)
+        if not difference <= LARGEST_DIFFERENCE:
+            raise TrainingError(
+                f"{path}: not written: onnxruntime and torch differ by {difference:.2g} on "
+                f"{len(sample)} faces of the validation split; at most {LARGEST_DIFFERENCE} is allowed"
+            )
+        os.replace(part, path)
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return difference
+
+
+def _metadata(trained: Trained, metrics: dict[str, Any], temperature: float) -> dict[str, str]:
+    spec = trained.spec
+    declared = {
+        "layout": "NCHW",
+        "dtype": "uint8",
+        "channels": spec.channels,
+        "height": spec.size,
+        "width": spec.size,
+        "color": "grey" if spec.channels == 1 else "RGB",
+    }
+    values = {
+        "labels": list(spec.labels),
+        "input": declared,
+        "temperature": temperature,
+        "training_data": trained.record.get("data", {}),
+        "metrics": metrics,
+        "network": spec.network,
+        "parameters": sum(p.numel() for p in trained.network.parameters()),
+    }
+    return {**{k: json.dumps(v) for k, v in values.items()}, "version": __version__}
+
+
+def _difference(model: Deployed, path: Path, sample: npt.NDArray[np.uint8]) -> float:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    faces = np.array(sample)
+    with torch.inference_mode():
+        ours = model(torch.from_numpy(faces)).numpy()
+    theirs = session.run(["scores"], {"faces": faces})[0]
+    return float(np.abs(ours - theirs).max())
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Keep the exporter's own progress lines from users: its errors are raised, not printed."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

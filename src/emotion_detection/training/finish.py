@@ -1,0 +1,92 @@
+"""The end of a training: figures on validation, ONNX file, curves, records."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_detection.config import TrainConfig
+from emotion_detection.data import Dataset, Faces
+from emotion_detection.errors import TrainingError
+from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.export import export_onnx
+from emotion_detection.training.history import draw_curves
+from emotion_detection.training.metrics import figures
+from emotion_detection.training.network import parameter_count
+from emotion_detection.training.scoring import network_scores
+
+SAMPLE = 256
+"""Validation faces that the exported file is compared on."""
+
+
+def finish(
+    config: TrainConfig,
+    dataset: Dataset,
+    validation: Faces,
+    folder: Path,
+    logs: Path,
+    rows: list[dict[str, float | int | None]],
+    seconds: float,
+) -> dict[str, Any]:
+    """Measure the best checkpoint on validation, export it, draw the curves, write the records.
+
+    Args:
+        config: the recipe.
+        dataset: the data.
+        validation: the validation faces.
+        folder: ``models/RUN``.
+        logs: ``logs/RUN``.
+        rows: the history, a row an epoch.
+        seconds: how long the training took, in this start.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        TrainingError: the ONNX file does not agree with torch, or nothing can be written.
+    """
+    best = load_trained(folder)
+    result = figures(
+        network_scores(best.network, validation.images), validation.labels, best.spec.labels
+    )
+    best_rows = [row for row in rows if row["val_accuracy"] is not None]
+    best_epoch = max(
+        best_rows, key=lambda row: (row["val_accuracy"], -(row["val_loss"] or 0)), default=None
+    )
+    result |= {
+        "data": {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash},
+        "split": "validation",
+        "model": (folder / "best.ckpt").as_posix(),
+        "parameters": parameter_count(best.network),
+        "training": {
+            "asked_epochs": config.epochs,
+            "epochs": len(rows),
+            "best_epoch": best_epoch["epoch"] if best_epoch else len(rows),
+            "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
+            "first_train_loss": rows[0]["train_loss"] if rows else None,
+            "last_train_loss": rows[-1]["train_loss"] if rows else None,
+        },
+    }
+    sample = np.linspace(0, len(validation) - 1, min(SAMPLE, len(validation))).astype(int)
+    short = {name: result[name] for name in ("accuracy", "n", "ece", "nll", "split")}
+    difference = export_onnx(best, folder / "model.onnx", validation.images[sample], short)
+    result["onnx_difference"] = difference
+    try:
+        draw_curves(rows, logs / "curves.png", f"{folder.name}: {dataset.kind}")
+        _write_json(folder / "metrics.json", result)
+        record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+        record["fit_seconds"] = round(seconds, 1)
+        _write_json(folder / "provenance.json", record)
+    except OSError as error:
+        raise TrainingError(f"{error.filename}: cannot be written: {error.strerror}") from None
+    return result
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(value, indent=2), encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,118 @@
+"""The curves: a row an epoch, as CSV and PNG, whole even when a run was killed and resumed.
+
+Lightning's CSV logger deletes what a resumed run had written, so the rows travel in the
+checkpoint: a resumed run has exactly those of the epochs that it does not repeat.
+"""
+
+import csv
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+
+COLUMNS = (
+    "epoch",
+    "step",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "seconds",
+)
+
+
+class History(Checkpoint):
+    """Collects a row an epoch and writes ``metrics.csv``.
+
+    A ``Checkpoint`` in Lightning's eyes, since only those are called after an epoch's figures are
+    computed; put before the one that saves, so that the row is in the file that is saved.
+
+    Args:
+        folder: where ``metrics.csv`` goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows: list[dict[str, float | int | None]] = []
+        self._start = time.perf_counter()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the rows so far: those of epochs that are repeated go."""
+        if trainer.is_global_zero:
+            self._write()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the epoch's row."""
+        metrics = trainer.callback_metrics
+        row: dict[str, float | int | None] = {
+            "epoch": trainer.current_epoch + 1,
+            "step": trainer.global_step,
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": round(time.perf_counter() - self._start, 3),
+        }
+        for name in COLUMNS[2:6]:
+            row[name] = float(metrics[name]) if name in metrics else None
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            self._write()
+
+    def _write(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / ".metrics.csv.part"
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(part, self.folder / "metrics.csv")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rows."""
+        return {"rows": [dict(row) for row in self.rows]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a resumed run's rows."""
+        self.rows = [dict(row) for row in state_dict["rows"]]
+
+
+def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: str) -> None:
+    """Draw loss and accuracy over the epochs as a PNG.
+
+    Args:
+        rows: a row an epoch, with :data:`COLUMNS`.
+        path: the picture.
+        title: said above it.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained", dpi=150)
+    figure.suptitle(title, fontsize=11)
+    for place, name in enumerate(("loss", "accuracy")):
+        axes = figure.add_subplot(1, 2, place + 1)
+        for part, colour, words in (
+            ("train", "#8a8f98", "training (dropout and augmentation on)"),
+            ("val", "#1f6feb", "validation"),
+        ):
+            points = [
+                (row["epoch"], row[f"{part}_{name}"])
+                for row in rows
+                if row[f"{part}_{name}"] is not None
+            ]
+            if points:
+                axes.plot(*zip(*points, strict=True), color=colour, label=words, marker=".", lw=1.6)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("cross entropy" if name == "loss" else name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    part_path = path.with_name(f".{path.name}")
+    figure.savefig(part_path, format="png")
+    os.replace(part_path, path)

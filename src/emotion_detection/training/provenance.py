@@ -1,0 +1,91 @@
+"""Where a run comes from: seed, data, code, packages, machine, command."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emotion_detection import __version__
+from emotion_detection.config import TrainConfig
+from emotion_detection.data import Dataset
+
+PACKAGES = (
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "kornia",
+    "numpy",
+    "pillow",
+    "pyarrow",
+    "onnx",
+    "onnxruntime",
+)
+
+
+def provenance(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
+    """Return what is needed to know, and to do again, what a run did; plain values."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": config.seed,
+        "data": {
+            "source": dataset.source,
+            "kind": dataset.kind,
+            "label_set": dataset.label_set,
+            "labels": list(dataset.labels),
+            "hash": dataset.hash,
+            "sizes": dataset.sizes,
+            "unreadable": len(dataset.corrupt),
+        },
+        "code": {"version": __version__, **_git()},
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "torch_threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, Any]:
+    """Return the commit that this code is from, and whether files were changed since."""
+
+    def git(*words: str) -> str:
+        folder = Path(__file__).parent
+        answer = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+        )
+        return answer.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", __file__)  # an installed copy is in no repository
+        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "changed": None}
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

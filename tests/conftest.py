@@ -1,0 +1,218 @@
+"""The same tiny faces in every shape that the project reads."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emotion_detection.config import DataConfig
+
+KAGGLE_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+PARQUET_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+
+
+class TinySet(NamedTuple):
+    """Faces uint8 (N, 48, 48), labels 0 to 6 and FER-2013's usages, in Kaggle's order."""
+
+    faces: np.ndarray
+    labels: list[int]
+    usages: list[str]
+
+
+def _tiny_faces(count: int, seed: int = 0, size: int = 48) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    blocks = generator.integers(20, 236, (count, 8, 8))
+    place = np.arange(size) * 8 // size
+    faces = blocks[:, place][:, :, place] + generator.integers(-9, 10, (count, size, size))
+    return faces.astype(np.uint8)
+
+
+def _png(face: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(face).save(out, "PNG")
+    return out.getvalue()
+
+
+def _write_csv(dest: Path, faces: np.ndarray, labels: Sequence[int], usages: Sequence[str]) -> Path:
+    dest.mkdir(parents=True, exist_ok=True)
+    lines = ["emotion,pixels,Usage"]
+    for face, label, usage in zip(faces, labels, usages, strict=True):
+        lines.append(f"{label},{' '.join(map(str, face.ravel()))},{usage}")
+    path = dest / "fer2013.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _write_icml_csv(
+    dest: Path, faces: np.ndarray, labels: Sequence[int], usages: Sequence[str]
+) -> Path:
+    dest.mkdir(parents=True, exist_ok=True)
+    lines = ["emotion, Usage, pixels"]
+    for face, label, usage in zip(faces, labels, usages, strict=True):
+        lines.append(f"{label},{usage},{' '.join(map(str, face.ravel()))}")
+    path = dest / "icml_face_data.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _write_parquet(
+    dest: Path,
+    faces: np.ndarray,
+    labels: Sequence[int],
+    usages: Sequence[str],
+    names: Sequence[str] | None = KAGGLE_NAMES,
+) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (dest / "data").mkdir(parents=True, exist_ok=True)
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})} if names else None
+    for usage, split in PARQUET_SPLITS.items():
+        rows = [row for row, own in enumerate(usages) if own == usage]
+        pictures = [{"bytes": _png(faces[row]), "path": f"{usage}_{row:05d}.png"} for row in rows]
+        schema = pa.schema(
+            [
+                ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+                ("label", pa.int64()),
+            ],
+            metadata=metadata,
+        )
+        table = pa.table({"image": pictures, "label": [labels[row] for row in rows]}, schema)
+        if rows:
+            pq.write_table(table, dest / "data" / f"{split}-00000-of-00001.parquet")
+    return dest
+
+
+def _write_folders(
+    dest: Path, faces: np.ndarray, labels: Sequence[int], usages: Sequence[str]
+) -> Path:
+    for row, (face, label, usage) in enumerate(zip(faces, labels, usages, strict=True)):
+        split = "train" if usage == "Training" else "test"
+        folder = dest / split / KAGGLE_NAMES[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{usage}_{row:05d}.png").write_bytes(_png(face))
+    return dest
+
+
+def _write_manifest(
+    dest: Path,
+    faces: np.ndarray,
+    emotions: Sequence[str],
+    splits: Sequence[str] | None = None,
+    intensities: Sequence[object] | None = None,
+    absolute: bool = False,
+) -> Path:
+    (dest / "pictures").mkdir(parents=True, exist_ok=True)
+    path = dest / "manifest.csv"
+    header = ["file", "emotion"]
+    header += ["split"] if splits is not None else []
+    header += ["intensity"] if intensities is not None else []
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(header)
+        for row, (face, emotion) in enumerate(zip(faces, emotions, strict=True)):
+            picture = dest / "pictures" / f"{row:04d}.png"
+            picture.write_bytes(_png(face))
+            cells: list[object] = [picture if absolute else f"pictures/{row:04d}.png", emotion]
+            cells += [splits[row]] if splits is not None else []
+            cells += [intensities[row]] if intensities is not None else []
+            out.writerow(cells)
+    return path
+
+
+def _write_votes(
+    dest: Path, votes: np.ndarray, usages: Sequence[str], without_picture: Sequence[int] = ()
+) -> Path:
+    dest.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+    ]
+    for row, (usage, counts) in enumerate(zip(usages, votes, strict=True)):
+        name = "" if row in without_picture else f"fer{row:07d}.png"
+        lines.append(",".join([usage, name, *map(str, counts)]))
+    path = dest / "fer2013new.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_faces() -> Callable[..., np.ndarray]:
+    """``tiny_faces(count, seed=0, size=48)``: no two are near-duplicates."""
+    return _tiny_faces
+
+
+@pytest.fixture(scope="session")
+def tiny_set() -> TinySet:
+    """42 faces: of each of the seven classes four in train, one in validation, one in test."""
+    usages = ["Training"] * 28 + ["PublicTest"] * 7 + ["PrivateTest"] * 7
+    return TinySet(_tiny_faces(42), [row % 7 for row in range(42)], usages)
+
+
+@pytest.fixture(scope="session")
+def png() -> Callable[[np.ndarray], bytes]:
+    """``png(face)``: uint8 (H, W) or (H, W, 3) as the bytes of a PNG."""
+    return _png
+
+
+@pytest.fixture(scope="session")
+def write_csv() -> Callable[..., Path]:
+    """``write_csv(dest, faces, labels, usages)`` -> dest/fer2013.csv."""
+    return _write_csv
+
+
+@pytest.fixture(scope="session")
+def write_icml_csv() -> Callable[..., Path]:
+    """``write_icml_csv(dest, faces, labels, usages)`` -> dest/icml_face_data.csv."""
+    return _write_icml_csv
+
+
+@pytest.fixture(scope="session")
+def write_parquet() -> Callable[..., Path]:
+    """``write_parquet(dest, faces, labels, usages, names=...)`` -> dest; None: no metadata."""
+    return _write_parquet
+
+
+@pytest.fixture(scope="session")
+def write_folders() -> Callable[..., Path]:
+    """``write_folders(dest, faces, labels, usages)`` -> dest/train and dest/test."""
+    return _write_folders
+
+
+@pytest.fixture(scope="session")
+def write_manifest() -> Callable[..., Path]:
+    """``write_manifest(dest, faces, emotions, splits, intensities, absolute)`` -> the CSV."""
+    return _write_manifest
+
+
+@pytest.fixture(scope="session")
+def write_votes() -> Callable[..., Path]:
+    """``write_votes(dest, votes (N, 10), usages, without_picture)`` -> dest/fer2013new.csv."""
+    return _write_votes
+
+
+@pytest.fixture
+def data_config(tmp_path: Path) -> Callable[..., DataConfig]:
+    """``data_config(place, **options)``: a config whose cache lies in the test's own folder."""
+
+    def make(place: object, **options: Any) -> DataConfig:
+        return DataConfig(**{"data": str(place), "cache": str(tmp_path / "cache"), **options})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fer2013_root() -> Path:
+    """Where the real FER-2013 lies, for tests marked ``real_data``."""
+    beside = Path(__file__).resolve().parents[1] / ".." / "shared" / "fer2013"
+    root = Path(os.environ.get("EMOTION_FER2013") or beside).resolve()
+    if not (root / "data").is_dir():
+        pytest.skip(f"FER-2013 is not at {root}; set EMOTION_FER2013 to its folder")
+    return root

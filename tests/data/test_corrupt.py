@@ -1,0 +1,59 @@
+import pytest
+
+from emotion_detection.data import load
+from emotion_detection.errors import InputError
+
+
+@pytest.fixture
+def spoiled(tmp_path, tiny_set, write_folders):
+    """Write 42 pictures, two of them spoiled."""
+    place = write_folders(tmp_path / "own", *tiny_set)
+    picture = place / "train" / "angry" / "Training_00000.png"
+    picture.write_bytes(picture.read_bytes()[:300])
+    (place / "train" / "disgust" / "Training_00001.png").write_bytes(b"")
+    return place
+
+
+def test_corrupt_pictures_under_the_limit_are_counted_and_listed(spoiled, data_config):
+    dataset = load(data_config(spoiled, max_corrupt=0.05))
+    assert dataset.sizes == {"train": 26, "validation": 7, "test": 7}
+    assert [face.name for face in dataset.corrupt] == [
+        "train/angry/Training_00000.png",
+        "train/disgust/Training_00001.png",
+    ]
+    assert all(face.reason for face in dataset.corrupt)
+    assert load(data_config(spoiled, max_corrupt=0.05)).corrupt == dataset.corrupt
+
+
+def test_corrupt_pictures_over_the_limit_are_an_error_that_names_the_first(
+    spoiled, data_config, tmp_path
+):
+    with pytest.raises(InputError) as caught:
+        load(data_config(spoiled))
+    message = str(caught.value)
+    assert "2 of 42 pictures cannot be read, more than 1.0% (--max_corrupt)" in message
+    assert "the first: train/angry/Training_00000.png: " in message
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_stricter_limit_holds_for_a_dataset_that_was_already_built(spoiled, data_config):
+    load(data_config(spoiled, max_corrupt=0.05))
+    with pytest.raises(InputError, match="2 of 42 pictures cannot be read"):
+        load(data_config(spoiled, max_corrupt=0.04))
+
+
+def test_a_dataset_of_nothing_but_corrupt_pictures_names_the_first(tmp_path, data_config):
+    for emotion in ("happy", "sad"):
+        (tmp_path / "own" / emotion).mkdir(parents=True)
+        (tmp_path / "own" / emotion / "1.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"2 of 2 pictures cannot be read.*first: happy/1\.png"):
+        load(data_config(tmp_path / "own"))
+    with pytest.raises(InputError, match="there are no faces in it"):
+        load(data_config(tmp_path / "own", max_corrupt=1.0))
+
+
+def test_pictures_of_formats_that_are_not_opened_are_listed_not_passed_over(spoiled, data_config):
+    (spoiled / "train" / "happy" / "old.bmp").write_bytes(b"BM")
+    dataset = load(data_config(spoiled, max_corrupt=0.1))
+    assert dataset.corrupt[-1].name == "train/happy/old.bmp"
+    assert dataset.corrupt[-1].reason == "not a JPEG, PNG or WebP picture"

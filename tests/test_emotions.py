@@ -1,0 +1,87 @@
+import doctest
+
+import pytest
+
+from emotion_detection import emotions
+from emotion_detection.data import parquet, source
+from emotion_detection.emotions import (
+    EMOTIONS,
+    FER2013,
+    FERPLUS,
+    FERPLUS_COLUMNS,
+    canonical,
+    class_names,
+    ordered,
+    positions,
+)
+
+
+@pytest.mark.parametrize("module", [emotions, source, parquet])
+def test_the_examples_in_the_docstrings_are_true(module):
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+def test_fer2013s_numbers_are_positions():
+    assert FER2013 == (
+        "anger",
+        "disgust",
+        "fear",
+        "happiness",
+        "sadness",
+        "surprise",
+        "neutral",
+    )
+    assert list(FERPLUS) == [*FER2013, "contempt"]
+
+
+def test_ferplus_has_a_column_for_each_emotion_and_two_more():
+    assert set(FERPLUS_COLUMNS) == {*FERPLUS, "unknown", "NF"}
+    assert FERPLUS_COLUMNS[8:] == ("unknown", "NF")
+
+
+@pytest.mark.parametrize(
+    ("own", "name"),
+    [
+        (" Happy ", "happiness"),
+        ("SAD", "sadness"),
+        ("surprised", "surprise"),
+        ("calm", "neutral"),
+        ("contemptuous", "contempt"),
+        ("fearful", "fear"),
+        ("disgusted", "disgust"),
+        ("mad", "anger"),
+        ("bored", None),
+        ("", None),
+    ],
+)
+def test_datasets_names_are_known(own, name):
+    assert canonical(own) == name
+
+
+@pytest.mark.parametrize("name", EMOTIONS)
+def test_every_emotion_is_its_own_name(name):
+    assert canonical(name) == name
+
+
+def test_known_names_come_in_the_projects_order():
+    used = class_names(["neutral", "Happy", "joy", "ANGRY", "Happy"])
+    assert used == {
+        "ANGRY": "anger",
+        "Happy": "happiness",
+        "joy": "happiness",
+        "neutral": "neutral",
+    }
+    assert ordered(used) == ("anger", "happiness", "neutral")
+
+
+def test_one_unknown_name_keeps_all_as_they_are():
+    used = class_names(["sad", "Happy", "bored"])
+    assert ordered(used) == ("Happy", "bored", "sad")
+    assert all(own == name for own, name in used.items())
+
+
+def test_positions_say_where_labels_stand_elsewhere():
+    assert positions(["contempt", "anger"], FER2013) == [None, 0]
+    assert positions(FER2013, FERPLUS) == list(range(7))

@@ -130,6 +130,7 @@ def test_damaged_metadata_costs_neither_the_picture_nor_its_turn(grey):
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "a face"
+    exif[0x0110] = "a camera with a long name"
     stored = Image.fromarray(np.ascontiguousarray(np.rot90(grey)))
     content = encoded(stored, "WEBP", lossless=True, exif=exif)
     text = struct.pack(">HH", 0x010E, 2)

@@ -138,19 +138,26 @@ def test_names_and_counts_stand_at_the_left(write, sheet_of):
     assert (sheet[: box(sheet, RED)[0][1]] < 80).any()  # the title
 
 
-def test_a_grey_face_is_drawn_as_it_is(write, sheet_of, tiny_faces):
-    faces = tiny_faces(2)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_face_is_drawn_as_it_is(channels, write, sheet_of, tiny_faces):
+    faces = np.moveaxis(tiny_faces(2 * channels).reshape(2, channels, 48, 48), 1, 3)
     black = np.zeros((48, 48), np.uint8)
-    dataset = write({"train/angry": [black], "train/happy": faces[:1], "train/sad": faces[1:]})
+    pictures = faces[..., 0] if channels == 1 else faces
+    dataset = write(
+        {"train/angry": [black], "train/happy": pictures[:1], "train/sad": pictures[1:]},
+        channels=channels,
+    )
     sheet = sheet_of(dataset)
     top, left = np.argwhere((sheet == 0).all(axis=2))[0]
     assert (sheet[top : top + CELL, left : left + CELL] == 0).all()
     for row, face in enumerate(faces, start=1):
         y = top + row * (CELL + GAP)
-        cell = sheet[y : y + CELL, left : left + CELL, 0].astype(np.uint8)
-        seen = np.asarray(Image.fromarray(cell).resize((48, 48), Image.Resampling.BOX))
-        assert np.corrcoef(seen.ravel(), face.ravel())[0, 1] > 0.98
-        assert np.corrcoef(seen.ravel(), faces[2 - row].ravel())[0, 1] < 0.5
+        for channel in range(channels):
+            cell = sheet[y : y + CELL, left : left + CELL, channel].astype(np.uint8)
+            seen = np.asarray(Image.fromarray(cell).resize((48, 48), Image.Resampling.BOX))
+            other = faces[2 - row, :, :, channel]
+            assert np.corrcoef(seen.ravel(), face[:, :, channel].ravel())[0, 1] > 0.98
+            assert np.corrcoef(seen.ravel(), other.ravel())[0, 1] < 0.5
 
 
 def test_an_empty_class_keeps_its_row(write, sheet_of):

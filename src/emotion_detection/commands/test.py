@@ -54,7 +54,7 @@ def run(words: list[str]) -> int:
 
 
 def _help(name: str) -> str:
-    return f"largest share of unreadable pictures that is let pass; default {getattr(DataConfig, name)}"
+    return f"largest share of unreadable pictures let pass; default {getattr(DataConfig, name)}"
 
 
 def _show(metrics: dict[str, Any], folder: Path) -> None:
@@ -66,8 +66,9 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
         table.add_row(name, *values, f"{row['n']:,}")
     Console().print(table)
     print(
-        f"balanced accuracy {metrics['balanced_accuracy']:.4f}, macro F1 {metrics['macro_f1']:.4f}, "
-        f"ECE {metrics['ece']:.4f}, NLL {metrics['nll']:.4f}, Brier {metrics['brier']:.4f}"
+        f"balanced accuracy {metrics['balanced_accuracy']:.4f}, "
+        f"macro F1 {metrics['macro_f1']:.4f}, ECE {metrics['ece']:.4f}, "
+        f"NLL {metrics['nll']:.4f}, Brier {metrics['brier']:.4f}"
     )
     clean = metrics.get("without_duplicates")
     if clean and clean["n"] and clean["exact_or_near"]:

@@ -261,5 +261,6 @@ def _check_corrupt(corrupt: tuple[Corrupt, ...], good: int, config: DataConfig) 
         first = corrupt[0]
         raise InputError(
             f"{config.data}: {len(corrupt)} of {good + len(corrupt)} pictures cannot be read, more "
-            f"than {config.max_corrupt:.1%} (--max_corrupt); the first: {first.name}: {first.reason}"
+            f"than {config.max_corrupt:.1%} (--max_corrupt); "
+            f"the first: {first.name}: {first.reason}"
         )

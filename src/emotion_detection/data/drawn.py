@@ -85,8 +85,8 @@ class DrawnFaces:
 def draw_faces(count: int = 6000, seed: int = 0, size: int = 48) -> DrawnFaces:
     """Draws faces of random people; the same arguments give the same bytes.
 
-    Face i does not depend on the count. Labels cycle through `emotions.FER2013`; every ten faces are a
-    new person, so a caller can split by identity.
+    Face i does not depend on the count. Labels cycle through `emotions.FER2013`; every ten
+    faces are a new person, so a caller can split by identity.
 
     Args:
         count: Number of faces, at least 1.

@@ -7,7 +7,7 @@ from pathlib import Path
 from emotion_detection.config import DataConfig
 from emotion_detection.data.cache import cached
 from emotion_detection.data.demo import demo
-from emotion_detection.data.download import DownloadError, download_fer2013
+from emotion_detection.data.download import ROWS, DownloadError, download_fer2013
 from emotion_detection.data.faces import Dataset
 from emotion_detection.data.fer2013_csv import FILE_NAMES, columns, fer2013_csv
 from emotion_detection.data.ferplus import FILE_NAME as VOTES
@@ -15,7 +15,7 @@ from emotion_detection.data.ferplus import with_votes
 from emotion_detection.data.folders import folder_classes, folders
 from emotion_detection.data.manifest import manifest
 from emotion_detection.data.parquet import parquet, parquet_split
-from emotion_detection.data.source import Source
+from emotion_detection.data.source import FER2013_SPLITS, Source
 from emotion_detection.errors import InputError
 
 DATA = Path("data")
@@ -50,7 +50,19 @@ def load(config: DataConfig) -> Dataset:
             )
         source = with_votes(source, _votes_beside(place), config.votes)
     # what 'auto' and 'fer2013' meant this time is what a record of the run must say
-    return cached(source, replace(config, data="demo" if place is None else place.as_posix()))
+    dataset = cached(source, replace(config, data="demo" if place is None else place.as_posix()))
+    _note_missing_rows(dataset)
+    return dataset
+
+
+def _note_missing_rows(dataset: Dataset) -> None:
+    """Say when what calls itself FER-2013 is not all of it: its figures compare with nobody's."""
+    whole = {FER2013_SPLITS[usage]: rows for usage, rows in ROWS.items()}
+    if dataset.label_set == "fer2013" and dataset.sizes != whole:
+        print(
+            f"note: {dataset.source} is a part of FER-2013: {dataset.sizes}, not {whole}",
+            file=sys.stderr,
+        )
 
 
 def find(config: DataConfig) -> tuple[Source, Path | None]:

@@ -70,7 +70,8 @@ def _check_unseen(path: Path, rows: list[tuple[int, dict[str, str]]], used: dict
     for line, row in rows:
         if used[row["emotion"]] not in taught:
             raise InputError(
-                f"{path} line {line}: emotion {row['emotion']!r} is unknown: no training line has it"
+                f"{path} line {line}: emotion {row['emotion']!r} is unknown: "
+                "no training line has it"
             )
 
 

@@ -2,7 +2,7 @@
 
 Format: columns ``image`` (a struct of ``bytes``, an encoded picture, and ``path``) and ``label``
 (a number, named by the file's own ``huggingface`` metadata where it has any, else by FER-2013's
-order; or a text). Files are named by their split: ``train-00000-of-00001.parquet``,
+order). Files are named by their split: ``train-00000-of-00001.parquet``,
 ``validation-...`` or ``val-...``, ``test-...``, several a split allowed, in a folder or in its
 ``data/``. Split: the files'. Where ``path`` is FER-2013's (``Training_00017.png``) the face keeps
 its number there. Licence and citation: FER-2013's (:mod:`.fer2013_csv`) for FER-2013.

@@ -38,7 +38,7 @@ class Test:
 
 
 def evaluate(
-    models: Sequence[str] = (),
+    models: Sequence[str | Path] = (),
     data: str | None = None,
     labels: str | None = None,
     split: str = "test",
@@ -145,12 +145,13 @@ def _scores(
     images = images if len(rows) == len(images) else images[rows]
     scores = model.scores(images)
     if tta:
-        scores = (scores + model.scores(images[..., ::-1])) / 2
+        scores = np.mean([scores, model.scores(images[..., ::-1])], axis=0, dtype=np.float32)
     aligned = np.zeros((len(scores), len(names)), np.float32)
     for column, place in enumerate(positions(names, model.labels)):
         if place is not None:
             aligned[:, column] = scores[:, place]
-    return aligned / np.maximum(aligned.sum(axis=1, keepdims=True), 1e-12)
+    aligned /= np.maximum(aligned.sum(axis=1, keepdims=True), 1e-12)
+    return aligned
 
 
 def _record(dataset: Dataset, split: str, models: list[Model], tta: bool) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def draw_confusion(
     low, high = metrics["accuracy_ci95"]
     axes.set_title(
         f"{metrics['split']} accuracy {metrics['accuracy']:.4f} "
-        f"(95% CI {low:.4f}–{high:.4f}, n={metrics['n']:,})",
+        f"(95% CI {low:.4f}-{high:.4f}, n={metrics['n']:,})",
         fontsize=10,
     )
     axes.spines[:].set_visible(False)

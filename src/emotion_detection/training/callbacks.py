@@ -63,8 +63,8 @@ class StopWhenNotFinite(Callback):
         gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
         if not torch.isfinite(get_total_norm(gradients)):
             raise TrainingError(
-                f"step {trainer.global_step + 1} (epoch {trainer.current_epoch + 1}): the loss or its "
-                "gradient is not a finite number; the weights were left as they were and the "
+                f"step {trainer.global_step + 1} (epoch {trainer.current_epoch + 1}): the loss or "
+                "its gradient is not a finite number; the weights were left as they were and the "
                 "checkpoints are those of the epoch before. Try a lower --learning_rate"
             )
 

@@ -72,7 +72,7 @@ def export_onnx(
         if not difference <= LARGEST_DIFFERENCE:
             raise TrainingError(
                 f"{path}: not written: onnxruntime and torch differ by {difference:.2g} on "
-                f"{len(sample)} faces of the validation split; at most {LARGEST_DIFFERENCE} is allowed"
+                f"{len(sample)} validation faces; at most {LARGEST_DIFFERENCE} is allowed"
             )
         os.replace(part, path)
     except OSError as error:

@@ -91,6 +91,7 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
         title: said above it.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(9, 3.6), layout="constrained", dpi=150)
     figure.suptitle(title, fontsize=11)
@@ -109,7 +110,7 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
                 axes.plot(*zip(*points, strict=True), color=colour, label=words, marker=".", lw=1.6)
         axes.set_xlabel("epoch")
         axes.set_ylabel("cross entropy" if name == "loss" else name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(frameon=False, fontsize=8)

@@ -5,6 +5,7 @@ its last layer is ``head``, so that it can be replaced for other classes.
 """
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -54,7 +55,7 @@ class Baseline(nn.Module):
         self.features = nn.Sequential(
             *(
                 layer
-                for before, after in zip(widths, widths[1:], strict=False)
+                for before, after in pairwise(widths)
                 for layer in (nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
             )
         )

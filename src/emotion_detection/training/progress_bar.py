@@ -2,12 +2,14 @@
 
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from emotion_detection.training.task import EmotionTask
 
 REFRESH_SECONDS = 0.2
 
@@ -49,7 +51,8 @@ class RunProgress(ProgressBar):
         )
         self._bar.start()
         steps = _steps(trainer)
-        fields = {"epoch": _epoch(trainer), "loss": "–", "accuracy": "–", "speed": "–"}
+        fields: dict[str, Any] = {"loss": "-", "accuracy": "-", "speed": "-"}
+        fields["epoch"] = _epoch(trainer)
         self._bar.add_task("", total=steps, completed=trainer.global_step, **fields)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -90,7 +93,8 @@ class RunProgress(ProgressBar):
             else ""
         )
         left = seconds * max(0, (trainer.max_epochs or 0) - trainer.current_epoch - 1)
-        loss = float(pl_module.train_metrics["loss"].compute())  # type: ignore[index,operator,union-attr]
+        task = cast(EmotionTask, pl_module)
+        loss = float(task.train_loss.compute())
         print(
             f"epoch {_epoch(trainer)}  loss {loss:.4f}{val}  "
             f"{self._seen / max(seconds, 1e-9):,.0f} faces/s  {left / 60:.1f} min left",
@@ -110,7 +114,7 @@ class RunProgress(ProgressBar):
         """Close the bar, so that the error stands on a line of its own."""
         self._close()
 
-    def _show(self, trainer: Trainer, **fields: str) -> None:
+    def _show(self, trainer: Trainer, **fields: Any) -> None:
         assert self._bar is not None
         task = self._bar.task_ids[0]
         self._bar.update(task, completed=trainer.global_step, epoch=_epoch(trainer), **fields)

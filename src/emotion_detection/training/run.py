@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_only
 
 from emotion_detection.config import TrainConfig, as_dict, data_fields
 from emotion_detection.data import Dataset, Faces, load
@@ -94,7 +94,7 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
     dataset = load(config)
     config = dataclasses.replace(config, data=dataset.source)
     faces = _faces(dataset, config)
-    first = rank_zero_only.rank == 0
+    first = getattr(rank_zero_only, "rank", 0) == 0
     folder = Path(resume) if resume else _new_folder(config, make=first)
     logs = Path(config.logs) / folder.name
     if resume:

@@ -43,26 +43,24 @@ class EmotionTask(LightningModule):
         self.record = record or {}
         classes = len(spec.labels)
         # "micro": the share of all faces that are right, which is what accuracy means here
-        self.train_metrics = nn.ModuleDict(
-            {"loss": MeanMetric(), "accuracy": MulticlassAccuracy(classes, average="micro")}
-        )
-        self.val_metrics = nn.ModuleDict(
-            {"loss": MeanMetric(), "accuracy": MulticlassAccuracy(classes, average="micro")}
-        )
+        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
+        self.train_accuracy = MulticlassAccuracy(classes, average="micro")
+        self.val_accuracy = MulticlassAccuracy(classes, average="micro")
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return logits float32 (N, classes) for uint8 faces (N, C, H, W)."""
         logits: Tensor = self.network(to_unit(faces))
         return logits
 
-    def _shared_step(self, batch: Batch, faces: Tensor, metrics: nn.ModuleDict) -> Tensor:
+    def _shared_step(
+        self, batch: Batch, faces: Tensor, loss: MeanMetric, accuracy: MulticlassAccuracy
+    ) -> Tensor:
         logits = self.network(faces)
         target = batch.labels if batch.targets is None else batch.targets
         total = functional.cross_entropy(logits, target, reduction="sum")
-        with torch.no_grad():
-            count = len(batch.labels)
-            metrics["loss"].update(total.detach() / count, weight=count)
-            metrics["accuracy"].update(logits.detach().float(), batch.labels)
+        count = len(batch.labels)
+        loss.update(total.detach() / count, weight=count)
+        accuracy.update(logits.detach().float(), batch.labels)
         return total * batch.weight
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -70,11 +68,11 @@ class EmotionTask(LightningModule):
         faces = to_unit(batch.images)
         if self.augmentation is not None:
             faces = self.augmentation(faces)
-        return self._shared_step(batch, faces, self.train_metrics)
+        return self._shared_step(batch, faces, self.train_loss, self.train_accuracy)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the validation figures."""
-        self._shared_step(batch, to_unit(batch.images), self.val_metrics)
+        self._shared_step(batch, to_unit(batch.images), self.val_loss, self.val_accuracy)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed this step: a resumed run must draw what the unbroken one drew.
@@ -86,19 +84,25 @@ class EmotionTask(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start the epoch's figures."""
-        _reset(self.train_metrics)
+        self.train_loss.reset()
+        self.train_accuracy.reset()
 
     def on_validation_epoch_start(self) -> None:
         """Start the validation's figures."""
-        _reset(self.val_metrics)
+        self.val_loss.reset()
+        self.val_accuracy.reset()
 
     def on_validation_epoch_end(self) -> None:
         """Log validation loss and accuracy over all faces, each counted once."""
-        self.log_dict(_computed("val", self.val_metrics))
+        values = {"val_loss": self.val_loss, "val_accuracy": self.val_accuracy}
+        self.log_dict({name: metric.compute() for name, metric in values.items()})
 
     def on_train_epoch_end(self) -> None:
         """Log training loss and accuracy, as they were while training."""
-        self.log_dict(_computed("train", self.train_metrics))
+        self.log_dict({name: metric.compute() for name, metric in self._train_metrics().items()})
+
+    def _train_metrics(self) -> dict[str, Metric]:
+        return {"train_loss": self.train_loss, "train_accuracy": self.train_accuracy}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam (Kingma and Ba 2015)."""
@@ -109,27 +113,18 @@ class EmotionTask(LightningModule):
         checkpoint[CHECKPOINT_KEY] = {
             "spec": self.spec.as_dict(),
             "record": self.record,
-            "train_metrics": {k: _state(metric) for k, metric in self.train_metrics.items()},
+            "train_metrics": {k: _state(metric) for k, metric in self._train_metrics().items()},
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the epoch's figures so far; a new epoch resets them."""
         for name, state in checkpoint[CHECKPOINT_KEY]["train_metrics"].items():
-            metric = self.train_metrics[name]
+            metric = self._train_metrics()[name]
             for key, value in state.items():
                 setattr(metric, key, value)
             metric._update_count = 1  # else torchmetrics warns that nothing was added
 
 
-def _state(metric: Any) -> dict[str, Tensor]:
-    return {key: value.detach().cpu().clone() for key, value in metric.metric_state.items()}
-
-
-def _reset(metrics: nn.ModuleDict) -> None:
-    for metric in metrics.values():
-        assert isinstance(metric, Metric)
-        metric.reset()
-
-
-def _computed(prefix: str, metrics: nn.ModuleDict) -> dict[str, Tensor]:
-    return {f"{prefix}_{name}": metric.compute() for name, metric in metrics.items()}  # type: ignore[operator]
+def _state(metric: Metric) -> dict[str, Tensor]:
+    states = metric.metric_state.items()
+    return {key: value.detach().cpu().clone() for key, value in states if isinstance(value, Tensor)}

@@ -30,7 +30,10 @@ def run(words: list[str]) -> int:
         return commands.download()
     parser.add_class_arguments(DataConfig)
     parser.add_argument("--out", type=str, help="the contact sheet (info) or JSON file (check)")
-    values = parse(parser, words[1:]).as_dict()
+    rest = words[1:]
+    if rest and not rest[0].startswith("-"):
+        rest = ["--data", *rest]  # 'emotion data info PATH' reads better than with an option
+    values = parse(parser, rest).as_dict()
     out = values.pop("out")
     config = DataConfig(**values)
     if what == "info":

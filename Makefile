@@ -1,0 +1,62 @@
+# make train       set up .venv, train the baseline, test it
+# make test        set up .venv, run the quick tests
+# make test-all    set up .venv, run all tests, with coverage
+# make lint        ruff and mypy
+# make clean       remove .venv
+#
+# ARGS goes to train.py (make train ARGS="--data faces/"), PIP_ARGS to pip, PYTHON is the Python
+# that .venv is made with.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+BIN = $(VENV)/bin
+
+.PHONY: help train test test-all lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q'
+
+train: $(VENV)/.train
+	@echo "== train: python train.py $(ARGS)"
+	@$(BIN)/python train.py $(ARGS)
+	@echo "== test: python test.py (the run just made)"
+	@$(BIN)/python test.py
+
+test: $(VENV)/.dev
+	@echo "== quick tests (make test-all runs the slow ones too)"
+	@$(BIN)/python -m pytest -q -m "not slow" $(PYTEST_ARGS)
+
+test-all: $(VENV)/.dev
+	@echo "== all tests, with coverage"
+	@$(BIN)/python -m pytest -q --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev
+	@echo "== ruff and mypy"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; make PYTHON=python3.12 names another one"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv is missing; on Debian or Ubuntu: sudo apt install python3-venv"; exit 2; }
+	@echo "== making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.train: $(BIN)/python pyproject.toml
+	@echo "== installing PyTorch and what training needs into $(VENV) (some GB, a few minutes)"
+	@$(BIN)/python -m pip install --progress-bar off $(PIP_ARGS) -e '.[train]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml
+	@echo "== installing PyTorch and what the tests need into $(VENV) (some GB, a few minutes)"
+	@$(BIN)/python -m pip install --progress-bar off $(PIP_ARGS) -e '.[dev]'
+	@touch $@ $(VENV)/.train

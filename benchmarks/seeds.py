@@ -1,0 +1,175 @@
+"""Bring runs that differ in their seed together: one JSON, one table, README's block.
+
+Each run must have been tested by ``test.py``, plainly and with ``--tta``; the figures are read from
+the files that training and test wrote, none is computed here but means and spreads.
+
+    python benchmarks/seeds.py models/baseline-seed0 models/baseline-seed1 models/baseline-seed2
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+MARK = "results: baseline"
+
+
+def collect(runs: list[Path], test: str) -> dict[str, Any]:
+    """Read the figures of runs.
+
+    Args:
+        runs: folders below ``models/``.
+        test: name of the test's folder in each, as ``fer2013-test``.
+
+    Returns:
+        Plain values: a row a run, the mean and spread over them, and where they come from.
+
+    Raises:
+        ValueError: a run was not tested, or the runs are of different data, code or recipe.
+    """
+    rows = [_row(run, test) for run in runs]
+    origins = [row.pop("origin") for row in rows]
+    for key in ("data_hash", "commit", "recipe"):
+        if len({json.dumps(origin[key], sort_keys=True) for origin in origins}) > 1:
+            raise ValueError(f"the runs differ in {key}")
+    figures = ("val_accuracy", "test_accuracy", "tta_accuracy", "test_accuracy_without_duplicates")
+    return {
+        "runs": rows,
+        "mean": {name: statistics.fmean(row[name] for row in rows) for name in figures},
+        "stdev": {
+            name: statistics.stdev(row[name] for row in rows) if len(rows) > 1 else None
+            for name in figures
+        },
+        "origin": origins[0],
+    }
+
+
+def _row(run: Path, test: str) -> dict[str, Any]:
+    def read(name: str) -> dict[str, Any]:
+        path = run / name
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file; train and test the run first")
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return values
+
+    validation, made = read("metrics.json"), read("provenance.json")
+    plain, mirrored = read(f"test/{test}/metrics.json"), read(f"test/{test}-tta/metrics.json")
+    recipe = {k: v for k, v in _config(run).items() if k not in ("seed", "name", "data")}
+    training = validation["training"]
+    return {
+        "seed": made["seed"],
+        "val_accuracy": validation["accuracy"],
+        "best_epoch": training["best_epoch"],
+        "first_train_loss": training["first_train_loss"],
+        "last_train_loss": training["last_train_loss"],
+        "training_seconds": training["seconds"],
+        "test_accuracy": plain["accuracy"],
+        "test_accuracy_ci95": plain["accuracy_ci95"],
+        "test_n": plain["n"],
+        "tta_accuracy": mirrored["accuracy"],
+        "tta_accuracy_ci95": mirrored["accuracy_ci95"],
+        "test_macro_f1": plain["macro_f1"],
+        "test_ece": plain["ece"],
+        "test_accuracy_without_duplicates": plain["without_duplicates"]["accuracy"],
+        "test_n_without_duplicates": plain["without_duplicates"]["n"],
+        "origin": {
+            "command": re.sub(r" --(seed|name) \S+", "", made["command"]),
+            "data": made["data"]["kind"],
+            "data_hash": made["data"]["hash"],
+            "labels": plain["data"]["label_set"],
+            "split": plain["split"],
+            "commit": made["code"]["commit"],
+            "packages": made["packages"],
+            "machine": made["machine"],
+            "recipe": recipe,
+            "parameters": validation["parameters"],
+        },
+    }
+
+
+def _config(run: Path) -> dict[str, Any]:
+    import yaml
+
+    values: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    return values
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Return the table as README shows it."""
+    lines = [
+        "| seed | validation | test | test, mirrored too | test without copies | loss, epoch 1 → 20 |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in result["runs"]:
+        low, high = row["test_accuracy_ci95"]
+        lines.append(
+            f"| {row['seed']} | {row['val_accuracy']:.4f} "
+            f"| {row['test_accuracy']:.4f} ({low:.4f}-{high:.4f}) | {row['tta_accuracy']:.4f} "
+            f"| {row['test_accuracy_without_duplicates']:.4f} "
+            f"| {row['first_train_loss']:.2f} → {row['last_train_loss']:.2f} |"
+        )
+    mean, spread = result["mean"], result["stdev"]
+    cells = [
+        f"{mean[name]:.4f} ± {spread[name]:.4f}" if spread[name] is not None else f"{mean[name]:.4f}"
+        for name in mean
+    ]
+    lines.append(f"| mean ± s.d. | {' | '.join(cells)} | |")
+    origin, first = result["origin"], result["runs"][0]
+    machine = origin["machine"]
+    minutes = statistics.median(row["training_seconds"] for row in result["runs"]) / 60
+    lines += [
+        "",
+        f"`{origin['command']} --seed S`, then `python test.py` and `python test.py --tta`; FER-2013 "
+        f"with its own labels, PrivateTest, n={first['test_n']:,} "
+        f"({first['test_n_without_duplicates']:,} without copies: faces with no exact or near "
+        f"duplicate in train); in brackets the 95 % bootstrap interval over faces; checkpoint chosen "
+        f"on PublicTest; {origin['parameters']:,} parameters; {machine['processor']}, "
+        f"{machine['cores']} cores, torch {origin['packages']['torch']}, about {minutes:.0f} minutes "
+        f"a training on a shared machine.",
+    ]
+    return "\n".join(lines)
+
+
+def replace_block(text: str, block: str) -> str:
+    """Return a Markdown text with the block between this script's two marks replaced.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    pattern = re.compile(rf"(<!-- {MARK} -->\n).*?(\n<!-- end of {MARK} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"no block <!-- {MARK} --> in the text")
+    return pattern.sub(lambda found: found[1] + block + found[2], text)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Collect, write the JSON, rewrite README's block, print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, trained and tested")
+    parser.add_argument("--test", default="fer2013-test", help="the test's folder in each run")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/baseline.json")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    options = parser.parse_args(words)
+    try:
+        result = collect(options.runs, options.test)
+        table = markdown(result)
+        text = replace_block(options.readme.read_text(encoding="utf-8"), table)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        for path, content in ((options.out, json.dumps(result, indent=2) + "\n"), (options.readme, text)):
+            part = path.with_name(f".{path.name}.part")
+            part.write_text(content, encoding="utf-8")
+            os.replace(part, path)
+    except (ValueError, OSError, KeyError) as error:
+        print(f"seeds.py: {error}", file=sys.stderr)
+        return 2
+    print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -115,7 +115,9 @@ def markdown(result: dict[str, Any]) -> str:
         )
     mean, spread = result["mean"], result["stdev"]
     cells = [
-        f"{mean[name]:.4f} ± {spread[name]:.4f}" if spread[name] is not None else f"{mean[name]:.4f}"
+        f"{mean[name]:.4f} ± {spread[name]:.4f}"
+        if spread[name] is not None
+        else f"{mean[name]:.4f}"
         for name in mean
     ]
     lines.append(f"| mean ± s.d. | {' | '.join(cells)} | |")
@@ -160,7 +162,10 @@ def main(words: list[str] | None = None) -> int:
         table = markdown(result)
         text = replace_block(options.readme.read_text(encoding="utf-8"), table)
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        for path, content in ((options.out, json.dumps(result, indent=2) + "\n"), (options.readme, text)):
+        for path, content in (
+            (options.out, json.dumps(result, indent=2) + "\n"),
+            (options.readme, text),
+        ):
             part = path.with_name(f".{path.name}.part")
             part.write_text(content, encoding="utf-8")
             os.replace(part, path)

@@ -23,7 +23,8 @@ def run(words: list[str]) -> int:
             print(f"emotion data {name:9} {description}")
         return 0
     if what not in _WHAT:
-        raise InputError(f"data {what}: must be followed by {', '.join(_WHAT)}")
+        said = f"data {what}" if what else "data"
+        raise InputError(f"{said}: must be followed by {', '.join(_WHAT)}")
     parser = new_parser(f"data {what}", _WHAT[what])
     if what == "download":
         parse(parser, words[1:])

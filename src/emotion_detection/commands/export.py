@@ -1,6 +1,8 @@
 """``emotion export``: a run's best checkpoint -> one ONNX file."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +31,22 @@ def run(words: list[str]) -> int:
     options = trained.record["data"]["options"] | ({"data": parsed.data} if parsed.data else {})
     images = load(DataConfig(**options)).split("validation").images
     rows = np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    difference = export_onnx(trained, out, images[rows])
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: its folder cannot be made: {error.strerror}") from None
+    difference = export_onnx(trained, out, images[rows], _metrics(trained.path))
     print(f"scores of {len(rows)} faces differ from torch's by {difference:.1g} at most")
     print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
     return 0
+
+
+def _metrics(checkpoint: Path) -> dict[str, Any]:
+    """Return the run's figures, where they are those of this checkpoint."""
+    try:
+        values = json.loads((checkpoint.parent / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if Path(values["model"]).name != checkpoint.name:
+        return {}
+    return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}

@@ -32,17 +32,39 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
         raise InputError(_one_line(parser, str(error))) from None
 
 
+_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "NoneType": "null"}
+"""What a person calls the types that options have."""
+
+_BAD_VALUE = re.compile(
+    r'^Parser key "(?P<option>[^"]+)": .*?'
+    r"(?:Expected an? |Union subtypes Subtypes: )(?P<types>.*?)"
+    r"(?:\. Got value: | Errors: .*Given value: )(?P<value>.*)$"
+)
+_UNKNOWN = re.compile(r"[Uu]nrecognized arguments: --([\w.-]+)|^Option '([\w.-]+)' is not accepted")
+_UNKNOWN_IN_GROUP = re.compile(r"^Group '([\w.]+)' does not accept option '([\w.]+)'")
+
+
 def _one_line(parser: ArgumentParser, message: str) -> str:
     text = " ".join(message.split())
-    text = re.sub(r'^Parser key "([^"]+)": ', r"--\1: ", text)
-    text = re.sub(r"Does not validate against any of the Union subtypes Subtypes: ", "", text)
-    unknown = re.search(r"[Uu]nrecognized arguments: (--[\w.]+)", text)
-    if unknown:
+    if bad := _BAD_VALUE.match(text):
+        return f"--{bad['option']} {bad['value']}: must be {_allowed(bad['types'])}"
+    text = _UNKNOWN_IN_GROUP.sub(r"Option '\1.\2' is not accepted", text)
+    if unknown := _UNKNOWN.search(text):
+        name = f"--{unknown[1] or unknown[2]}"
         options = [option for option in _options(parser) if option.startswith("--")]
-        close = difflib.get_close_matches(unknown[1], options, 1)
+        close = difflib.get_close_matches(name, options, 1)
         hint = f"; did you mean {close[0]}?" if close else f"; '{parser.prog} --help' lists them"
-        return f"{unknown[1]}: no such option{hint}"
-    return text
+        return f"{name}: no such option{hint}"
+    return re.sub(r'^Parser key "([^"]+)": ', r"--\1: ", text)
+
+
+def _allowed(types: str) -> str:
+    """Turn the names of Python's types into words, each once."""
+    literals = ",".join(re.findall(r"Literal\[(.*?)\]", types))
+    words = [value.strip(" '") for value in literals.split(",") if value]
+    words += [_TYPES.get(name, name) for name in re.findall(r"<class '([\w.]+)'>", types)]
+    *first, last = dict.fromkeys(words or [types])
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _options(parser: ArgumentParser) -> list[str]:

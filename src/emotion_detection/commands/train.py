@@ -82,8 +82,9 @@ def _preset(words: list[str]) -> str:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"--config {file}: cannot be read as YAML: {reason}") from None
-        if isinstance(values, dict):
-            return str(values.get("preset", TrainConfig.preset))
+        if not isinstance(values, dict):
+            raise InputError(f"--config {file}: must hold lines of 'option: value'")
+        return str(values.get("preset", TrainConfig.preset))
     return TrainConfig.preset
 
 

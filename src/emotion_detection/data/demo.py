@@ -7,8 +7,9 @@ nothing about people.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data import drawing, drawn
 from emotion_detection.data.source import Face, Source
 from emotion_detection.emotions import FER2013
 
@@ -25,7 +26,7 @@ def demo(size: int, count: int = COUNT) -> Source:
     """
     return Source(
         kind=f"drawn faces ({count}, {size} px)",
-        files=(),
+        files=(Path(drawn.__file__), Path(drawing.__file__)),  # drawn otherwise: drawn anew
         labels=FER2013,
         read=lambda: _read(size, count),
         label_set="demo",
@@ -34,14 +35,14 @@ def demo(size: int, count: int = COUNT) -> Source:
 
 
 def _read(size: int, count: int) -> Iterator[Face]:
-    drawn = draw_faces(count, seed=0, size=size)
-    people = int(drawn.identity.max()) + 1
+    made = drawn.draw_faces(count, seed=0, size=size)
+    people = int(made.identity.max()) + 1
     for number in range(count):
-        share = (int(drawn.identity[number]) + 0.5) / people
+        share = (int(made.identity[number]) + 0.5) / people
         yield Face(
             name=f"demo_{number:05d}",
-            content=drawn.faces[number],
-            label=int(drawn.labels[number]),
+            content=made.faces[number],
+            label=int(made.labels[number]),
             split=next(name for name, end in _SHARES if share < end),
-            intensity=float(drawn.intensity[number]),
+            intensity=float(made.intensity[number]),
         )

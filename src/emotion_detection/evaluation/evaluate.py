@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.config import DataConfig, data_fields
+from emotion_detection.config import DataConfig, as_dict, data_fields
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, copies_in
 from emotion_detection.emotions import positions
@@ -71,7 +71,10 @@ def evaluate(
     faces = dataset.split(split)
     names, truth = _classes(dataset, faces, opened[0])
     rows = own_rows(len(faces))
-    parts = [_scores(model, config, split, rows, tta, names) for model in opened]
+    parts = [
+        _scores(model, _at_its_size(model, config, split, faces), rows, tta, names)
+        for model in opened
+    ]
     scores = gather_rows(np.mean(parts, axis=0, dtype=np.float32), len(faces))
     if scores is None:  # another process has them all
         return Test(Path(), {})
@@ -127,22 +130,32 @@ def _classes(
     return names, truth
 
 
+def _at_its_size(model: Model, config: DataConfig, split: str, faces: Faces) -> Faces:
+    """Return the faces, read at a model's own input.
+
+    Raises:
+        InputError: near-duplicates differ at that size, and with them a split that was drawn.
+    """
+    if (model.size, model.channels) == (config.size, config.channels):
+        return faces
+    values = as_dict(config) | {"size": model.size, "channels": model.channels}
+    own = load(DataConfig(**values)).split(split)
+    if list(own.names) != list(faces.names):
+        raise InputError(
+            f"{model.path}: at its {model.size} px other faces of {config.data} are in the "
+            f"{split} split; test it alone, or let the data say its splits"
+        )
+    return own
+
+
 def _scores(
-    model: Model,
-    config: DataConfig,
-    split: str,
-    rows: npt.NDArray[np.int64],
-    tta: bool,
-    names: Sequence[str],
+    model: Model, faces: Faces, rows: npt.NDArray[np.int64], tta: bool, names: Sequence[str]
 ) -> Scores:
-    """Return a model's scores for some rows, at its own input, in the order of ``names``."""
-    own = DataConfig(
-        **({f.name: getattr(config, f.name) for f in fields(DataConfig)})
-        | {"size": model.size, "channels": model.channels}
-    )
-    images = load(own).split(split).images
+    """Return a model's scores for some rows, in the order of ``names``."""
+    if not len(rows):  # more processes than faces
+        return np.zeros((0, len(names)), np.float32)
     # rows in order: a slice of the memory map where one process has all of them
-    images = images if len(rows) == len(images) else images[rows]
+    images = faces.images if len(rows) == len(faces) else faces.images[rows]
     scores = model.scores(images)
     if tta:
         scores = np.mean([scores, model.scores(images[..., ::-1])], axis=0, dtype=np.float32)

@@ -1,7 +1,7 @@
 """Opening what is to be tested: a run's folder, a checkpoint, or an ONNX file."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -124,10 +124,19 @@ def _refuse_external_data(path: Path) -> None:
         graph = onnx.load(path, load_external_data=False).graph
     except Exception as error:  # a broken protobuf
         raise InputError(f"{path}: cannot be read as an ONNX model: {str(error)[:120]}") from None
-    if any(uses_external_data(tensor) for tensor in graph.initializer):
+    if any(uses_external_data(tensor) for tensor in _tensors(graph)):
         raise InputError(
             f"{path}: its weights lie in another file; one self-contained file is needed"
         )
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Yield all tensors of an ONNX graph, also those inside its nodes and their own graphs."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
 
 
 def _session_scores(session: Any, images: Images) -> Scores:

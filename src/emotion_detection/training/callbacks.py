@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 from torch.nn.utils import get_total_norm
 
 from emotion_detection.errors import TrainingError
@@ -34,8 +34,8 @@ class KeepBest(Checkpoint):
         metrics = trainer.callback_metrics
         accuracy = float(metrics.get("val_accuracy", math.nan))
         loss = float(metrics.get("val_loss", math.nan))
-        unknown = math.isnan(accuracy)  # validation was left out
-        if unknown or (accuracy, -loss) > self.best:
+        unknown = math.isnan(accuracy)  # validation was left out, always or this time
+        if (unknown and math.isinf(self.best[0])) or (accuracy, -loss) > self.best:
             self.best = self.best if unknown else (accuracy, -loss)
             self.best_epoch = trainer.current_epoch
             trainer.save_checkpoint(self.folder / "best.ckpt")
@@ -49,6 +49,28 @@ class KeepBest(Checkpoint):
         """Take up a resumed run's best."""
         accuracy, loss = state_dict["best"]
         self.best, self.best_epoch = (accuracy, loss), state_dict["best_epoch"]
+
+
+class StopEarly(EarlyStopping):
+    """Stops when validation accuracy no longer rises; a resumed run does what it would have done.
+
+    Lightning's own takes the old patience from the checkpoint, and trains on after having stopped.
+
+    Args:
+        patience: epochs without a better accuracy.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__("val_accuracy", mode="max", patience=patience, min_delta=0.0)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what was counted, but not a patience that was changed since."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop where the run that is resumed had stopped."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 class StopWhenNotFinite(Callback):
@@ -96,13 +118,20 @@ class SaveOnSigterm(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save in the middle of an epoch; at its last batch the epoch's end does it."""
-        if self._agreed(trainer) and not trainer.is_last_batch:
+        # gradients that wait for further batches are in no checkpoint
+        whole_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if whole_step and self._agreed(trainer) and not trainer.is_last_batch:
             trainer.save_checkpoint(self.folder / "last.ckpt")
             self._leave(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave between two epochs: the one before is saved."""
         if trainer.current_epoch and self._agreed(trainer):
+            self._leave(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave after the last epoch: only the end of the run is left to do."""
+        if self._agreed(trainer):
             self._leave(trainer)
 
     def _leave(self, trainer: Trainer) -> None:

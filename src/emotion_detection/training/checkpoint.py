@@ -1,6 +1,7 @@
 """Checkpoints: written so that a crash or a full disk leaves the older one whole; read safely."""
 
 import contextlib
+import io
 import os
 import zipfile
 from dataclasses import dataclass
@@ -34,8 +35,10 @@ class DurableCheckpointIO(TorchCheckpointIO):
         part = target.with_name(f".{target.name}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            content = io.BytesIO()  # torch's own writer hides why a write failed
+            torch.save(checkpoint, content)
             with part.open("wb") as file:
-                torch.save(checkpoint, file)
+                file.write(content.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
             with zipfile.ZipFile(part) as written:
@@ -44,8 +47,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
                 raise OSError(f"{broken} reads back otherwise than it was written")
             os.replace(part, target)
             _flush_folder(target.parent)
-        except (OSError, RuntimeError, zipfile.BadZipFile) as error:
-            # torch's writer reports a full disk as RuntimeError
+        except (OSError, zipfile.BadZipFile) as error:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -88,9 +90,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: a URL, no such file, or no checkpoint of this project.
     """
-    if "://" in str(path):
-        raise InputError(f"{path}: checkpoints are read from disk alone; download it first")
-    path = Path(path)
+    path = _local(path)
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
     try:
@@ -105,8 +105,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def run_checkpoint(place: str | Path, name: str = "best.ckpt") -> Path:
     """Return the checkpoint that a run folder or a checkpoint's own path means."""
-    path = Path(place)
+    path = _local(place)
     return path / name if path.is_dir() else path
+
+
+def _local(place: str | Path) -> Path:
+    if "://" in str(place):
+        raise InputError(f"{place}: checkpoints are read from disk alone; download it first")
+    return Path(place)
 
 
 def load_trained(place: str | Path) -> Trained:

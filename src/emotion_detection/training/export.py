@@ -78,7 +78,8 @@ def export_onnx(
     except OSError as error:
         raise TrainingError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # else it would hide what went wrong
+            part.unlink(missing_ok=True)
     return difference
 
 

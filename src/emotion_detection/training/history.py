@@ -39,6 +39,7 @@ class History(Checkpoint):
         self.folder = folder
         self.rows: list[dict[str, float | int | None]] = []
         self._start = time.perf_counter()
+        self._validated = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the rows so far: those of epochs that are repeated go."""
@@ -48,6 +49,11 @@ class History(Checkpoint):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self._start = time.perf_counter()
+        self._validated = False
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that this epoch has validation figures of its own."""
+        self._validated = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
@@ -59,7 +65,9 @@ class History(Checkpoint):
             "seconds": round(time.perf_counter() - self._start, 3),
         }
         for name in COLUMNS[2:6]:
-            row[name] = float(metrics[name]) if name in metrics else None
+            # Lightning keeps the figures of an earlier epoch where one is not validated
+            known = name in metrics and (self._validated or not name.startswith("val_"))
+            row[name] = float(metrics[name]) if known else None
         self.rows.append(row)
         if trainer.is_global_zero:
             self._write()

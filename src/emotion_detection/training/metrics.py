@@ -87,7 +87,12 @@ def calibration(scores: Scores, labels: Labels) -> dict[str, float]:
     own = scores[np.arange(len(labels)), labels].astype(np.float64)
     wanted = np.eye(scores.shape[1])[labels]
     ece = multiclass_calibration_error(
-        torch.from_numpy(scores), torch.from_numpy(labels), scores.shape[1], n_bins=BINS, norm="l1"
+        # torchmetrics takes scores for logits when one of them is above 1, by rounding alone
+        torch.from_numpy(scores).clamp(0, 1),
+        torch.from_numpy(labels),
+        scores.shape[1],
+        n_bins=BINS,
+        norm="l1",
     )
     return {
         "ece": float(ece),

@@ -36,7 +36,8 @@ class RunProgress(ProgressBar):
         self._enabled = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar."""
+        """Start the clock (a run resumed in an epoch does not start that one) and open the bar."""
+        self._epoch_start = self._since = time.perf_counter()
         if not self._enabled or not sys.stderr.isatty():
             return
         self._bar = Progress(

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import logging
 import os
+import signal
 import sys
 import time
 import warnings
@@ -17,17 +18,22 @@ from typing import Any
 import yaml
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from emotion_detection.config import TrainConfig, as_dict, data_fields
+from emotion_detection.config import DataConfig, TrainConfig, as_dict, data_fields
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.exclude import exclude
 from emotion_detection.errors import InputError, TrainingError
 from emotion_detection.training.augment import augmentation
 from emotion_detection.training.batches import FaceBatches
-from emotion_detection.training.callbacks import KeepBest, SaveOnSigterm, StopWhenNotFinite
+from emotion_detection.training.callbacks import (
+    KeepBest,
+    SaveOnSigterm,
+    StopEarly,
+    StopWhenNotFinite,
+)
 from emotion_detection.training.checkpoint import DurableCheckpointIO, read_checkpoint
 from emotion_detection.training.finish import finish
 from emotion_detection.training.history import History
@@ -45,6 +51,8 @@ NOT_THE_USERS = (
     "default_root_dir",
     "enable_checkpointing",
     "use_distributed_sampler",
+    "fast_dev_run",
+    "overfit_batches",
     "reload_dataloaders_every_n_epochs",
     "model_registry",
 )
@@ -91,7 +99,8 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
         InputError: bad data or settings.
         TrainingError: the training cannot go on; the checkpoints before are whole.
     """
-    dataset = load(config)
+    # the recipe must not decide which decoded faces are used: one cache for all trainings
+    dataset = load(DataConfig(**data_fields(as_dict(config))))
     config = dataclasses.replace(config, data=dataset.source)
     faces = _faces(dataset, config)
     first = getattr(rank_zero_only, "rank", 0) == 0
@@ -134,7 +143,11 @@ def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) ->
     path = Path(folder) / "config.yaml"
     if not path.is_file():
         raise InputError(f"--resume {folder}: no config.yaml there; a run's folder is needed")
-    config = TrainConfig(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    try:
+        config = TrainConfig(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is no config of this version: {reason}") from None
     changes = changes or {}
     if fixed := sorted(set(changes) - {"epochs", "patience", "trainer"}):
         raise InputError(
@@ -209,12 +222,14 @@ def _already_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | Non
 def _trainer(config: TrainConfig, folder: Path, logs: Path, callbacks: list[Callback]) -> Trainer:
     callbacks = [*callbacks, StopWhenNotFinite(), KeepBest(folder)]
     fields = {"num_sanity_val_steps": 0, "enable_model_summary": False, **config.trainer}
+    if taken := sorted(set(config.trainer) & set(NOT_THE_USERS)):
+        raise InputError(f"--trainer.{taken[0]}: cannot be set; this project sets it itself")
     if fields.get("enable_progress_bar") is not False:
         callbacks.append(RunProgress(config.batch_size))
     if config.patience is not None:
-        callbacks.insert(
-            0, EarlyStopping("val_accuracy", mode="max", patience=config.patience, min_delta=0.0)
-        )
+        if fields.get("limit_val_batches") == 0:
+            raise InputError("--patience needs validation: not with --trainer.limit_val_batches 0")
+        callbacks.insert(0, StopEarly(config.patience))
     try:
         trainer = Trainer(
             max_epochs=config.epochs,
@@ -226,8 +241,7 @@ def _trainer(config: TrainConfig, folder: Path, logs: Path, callbacks: list[Call
             **fields,
         )
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"--trainer.*: Lightning's Trainer refuses: {reason}") from None
+        raise _refused(error) from None
     cores = os.cpu_count() or 1
     if trainer.strategy.root_device.type == "cpu" and trainer.num_devices > cores:
         # each is a whole Python process: a slip of the finger can bring a machine to a halt
@@ -235,6 +249,11 @@ def _trainer(config: TrainConfig, folder: Path, logs: Path, callbacks: list[Call
             f"--trainer.devices {trainer.num_devices}: this machine has {cores} processor cores"
         )
     return trainer
+
+
+def _refused(error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:300]
+    return InputError(f"--trainer.*: Lightning's Trainer refuses: {reason}")
 
 
 def _task(config: TrainConfig, dataset: Dataset) -> EmotionTask:
@@ -269,6 +288,18 @@ def _fit(trainer: Trainer, task: EmotionTask, batches: FaceBatches, folder: Path
         trainer.fit(
             task, datamodule=batches, ckpt_path=last if last.exists() else None, weights_only=True
         )
+    except SystemExit as stop:
+        if stop.code != 1:
+            raise
+        # Lightning turns Ctrl-C into this, and leaves the next one without effect
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if last.exists():
+            print(f"go on with: python train.py --resume {folder}", file=sys.stderr)
+        raise KeyboardInterrupt from None
+    except (MisconfigurationException, ValueError) as error:
+        if trainer.global_step or not task.config.trainer:
+            raise
+        raise _refused(error) from None  # what only shows once the data is there
     except OSError as error:
         where = error.filename or folder
         raise TrainingError(

@@ -55,12 +55,13 @@ class EmotionTask(LightningModule):
     def _shared_step(
         self, batch: Batch, faces: Tensor, loss: MeanMetric, accuracy: MulticlassAccuracy
     ) -> Tensor:
-        logits = self.network(faces)
+        # the network may be of half precision ('--trainer.precision bf16-true'); figures are not
+        logits = self.network(faces.to(self.dtype)).float()
         target = batch.labels if batch.targets is None else batch.targets
         total = functional.cross_entropy(logits, target, reduction="sum")
         count = len(batch.labels)
         loss.update(total.detach() / count, weight=count)
-        accuracy.update(logits.detach().float(), batch.labels)
+        accuracy.update(logits.detach(), batch.labels)
         return total * batch.weight
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -72,7 +73,8 @@ class EmotionTask(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the validation figures."""
-        self._shared_step(batch, to_unit(batch.images), self.val_loss, self.val_accuracy)
+        if len(batch.labels):  # of several processes some may have no rows of a small last batch
+            self._shared_step(batch, to_unit(batch.images), self.val_loss, self.val_accuracy)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed this step: a resumed run must draw what the unbroken one drew.

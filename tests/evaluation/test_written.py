@@ -1,0 +1,116 @@
+"""What a test leaves on disk, and where."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from emotion_detection.emotions import FER2013
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation import Test as Done
+from emotion_detection.evaluation import evaluate
+from emotion_detection.training import Run
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def tested(fer_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    return evaluate([fer_run.folder], out=tmp_path_factory.mktemp("tested"))
+
+
+def test_three_files_are_written_and_nothing_else(tested: Done) -> None:
+    names = sorted(path.name for path in tested.folder.iterdir())
+    assert names == ["confusion.png", "metrics.json", "predictions.parquet"]
+
+
+def test_metrics_json_holds_what_is_promised(tested: Done, fer_data: Path, fer_run: Run) -> None:
+    found = json.loads((tested.folder / "metrics.json").read_text(encoding="utf-8"))
+    assert found == tested.metrics
+    assert {
+        "accuracy", "accuracy_ci95", "balanced_accuracy", "macro_f1", "ece", "nll", "brier", "n",
+        "labels", "per_class", "confusion", "data", "split", "model", "parameters",
+    } <= set(found)  # fmt: skip
+    assert found["labels"] == list(found["per_class"]) == list(FER2013)
+    assert set(found["per_class"]["anger"]) == {"recall", "precision", "f1", "n"}
+    assert [sum(row) for row in found["confusion"]] == [8] * 7
+    assert found["data"]["source"] == fer_data.as_posix()
+    assert found["data"]["label_set"] == "fer2013"
+    assert found["model"] == (fer_run.folder / "best.ckpt").as_posix()
+    assert found["accuracy_ci95"][0] <= found["accuracy"] <= found["accuracy_ci95"][1]
+
+
+def test_predictions_have_a_row_for_each_face(tested: Done) -> None:
+    table = pq.read_table(tested.folder / "predictions.parquet")
+    assert table.column_names == ["file", "label", "scores", "intensity"]
+    assert table.schema.field("scores").type == pa.list_(pa.float32())
+    assert table.schema.field("intensity").type == pa.float32()
+    assert json.loads(table.schema.metadata[b"labels"]) == list(FER2013)
+    assert table["file"].to_pylist() == [f"PrivateTest_{row:05d}.png" for row in range(140, 196)]
+    assert table["label"].to_pylist() == [FER2013[row % 7] for row in range(140, 196)]
+    assert table["intensity"].null_count == 56
+    scores = np.array(table["scores"].to_pylist())
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+
+
+def test_accuracy_can_be_computed_again_from_the_predictions(tested: Done) -> None:
+    table = pq.read_table(tested.folder / "predictions.parquet")
+    called = np.array(table["scores"].to_pylist()).argmax(axis=1)
+    right = np.array(FER2013)[called] == np.array(table["label"].to_pylist())
+    assert right.mean() == pytest.approx(tested.metrics["accuracy"])
+
+
+def test_the_confusion_is_drawn_as_png(tested: Done) -> None:
+    with Image.open(tested.folder / "confusion.png") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 600
+        assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
+
+
+def test_folders_say_labels_split_other_data_number_of_models_and_mirroring(
+    tmp_path: Path, fer_data: Path, write_checkpoint: Make, write_csv: Make, tiny_set: object
+) -> None:
+    first = write_checkpoint(tmp_path / "one" / "best.ckpt", FER2013, fer_data)
+    second = write_checkpoint(tmp_path / "two" / "best.ckpt", FER2013, fer_data, seed=1)
+    other = write_csv(tmp_path / "elsewhere", *tiny_set).parent
+    found = [
+        evaluate([first]),
+        evaluate([first], split="validation", tta=True),
+        evaluate([first], data=str(other)),
+        evaluate([first, second]),
+    ]
+    assert [test.folder.relative_to(tmp_path / "one" / "test").as_posix() for test in found] == [
+        "fer2013-test",
+        "fer2013-validation-tta",
+        "fer2013-test-elsewhere",
+        "fer2013-test-mean-of-2",
+    ]
+    assert all((test.folder / "metrics.json").is_file() for test in found)
+    assert not (tmp_path / "two" / "test").exists()
+
+
+def test_a_second_test_takes_the_place_of_the_first(
+    tmp_path: Path, fer_data: Path, write_checkpoint: Make
+) -> None:
+    paths = [
+        write_checkpoint(tmp_path / str(seed) / "best.ckpt", FER2013, fer_data, seed=seed)
+        for seed in range(2)
+    ]
+    for path in paths:
+        evaluate([path], out=tmp_path / "out")
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert found["model"] == paths[1].as_posix()
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_named(fer_run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="the results cannot be written") as say:
+        evaluate([fer_run.folder], out=tmp_path / "file" / "out")
+    assert str(tmp_path / "file") in str(say.value)
+    assert (tmp_path / "file").read_text() == "in the way"

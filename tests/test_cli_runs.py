@@ -1,0 +1,225 @@
+"""The commands people type: which settings win, what stands on the last line."""
+
+import re
+import runpy
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+
+from emotion_detection.cli import main
+from emotion_detection.config import TrainConfig
+from emotion_detection.training import Run
+
+ROOT = Path(__file__).resolve().parents[1]
+LAST = re.compile(r"test accuracy: 0\.\d{4} \(95% CI 0\.\d{4}-[01]\.\d{4}, n=\d+\)")
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def config_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., TrainConfig]:
+    """``config_of(*words)``: the config that 'emotion train' makes of them; nothing is trained."""
+    monkeypatch.chdir(tmp_path)
+    seen: list[TrainConfig] = []
+
+    def train(config: TrainConfig, resume: str | None = None) -> Run:
+        seen.append(config)
+        return Run(Path(), Path(), {})
+
+    monkeypatch.setattr("emotion_detection.commands.train.train", train)
+
+    def made(*words: str) -> TrainConfig:
+        assert main(["train", *words]) == 0
+        return seen[-1]
+
+    return made
+
+
+@pytest.fixture
+def two_presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Presets 'baseline' (epochs 20) and 'quick' (epochs 3, batch_size 8, dropout 0.1)."""
+    quick = tmp_path / "quick.yaml"
+    quick.write_text("preset: quick\nepochs: 3\nbatch_size: 8\ndropout: 0.1\n")
+    baseline = tmp_path / "baseline.yaml"
+    baseline.write_text("preset: baseline\nepochs: 20\n")
+    monkeypatch.setattr(
+        "emotion_detection.commands.train.preset_path", lambda name: str(tmp_path / f"{name}.yaml")
+    )
+
+
+def _config_file(path: Path, **values: Any) -> str:
+    path.write_text(yaml.safe_dump(values))
+    return str(path)
+
+
+def test_without_options_the_preset_alone_counts(config_of: Callable[..., TrainConfig]) -> None:
+    assert config_of() == TrainConfig()
+
+
+@pytest.mark.usefixtures("two_presets")
+def test_options_win_over_the_config_file_and_that_over_the_preset(
+    config_of: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    file = _config_file(tmp_path / "own.yaml", batch_size=64, dropout=0.4)
+    found = config_of("--preset", "quick", "--config", file, "--dropout", "0.2")
+    assert (found.preset, found.epochs, found.batch_size, found.dropout) == ("quick", 3, 64, 0.2)
+
+
+@pytest.mark.usefixtures("two_presets")
+@pytest.mark.parametrize("equals", [True, False])
+def test_a_preset_that_the_config_file_names_is_started_from(
+    config_of: Callable[..., TrainConfig], tmp_path: Path, equals: bool
+) -> None:
+    file = _config_file(tmp_path / "own.yaml", preset="quick", batch_size=64)
+    found = config_of(*([f"--config={file}"] if equals else ["--config", file]))
+    assert (found.preset, found.epochs, found.batch_size, found.dropout) == ("quick", 3, 64, 0.1)
+
+
+@pytest.mark.usefixtures("two_presets")
+def test_options_before_the_config_file_win_as_well(
+    config_of: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    file = _config_file(tmp_path / "own.yaml", dropout=0.4)
+    assert config_of("--config", file, "--dropout", "0.2").dropout == 0.2
+
+
+def test_trainer_fields_are_kept_where_they_are_not_lightnings_own(
+    config_of: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    file = _config_file(tmp_path / "own.yaml", trainer={"gradient_clip_val": 0.5})
+    found = config_of("--config", file, "--trainer.devices", "2", "--trainer.strategy", "ddp")
+    assert {k: str(v) for k, v in found.trainer.items()} == {
+        "gradient_clip_val": "0.5",
+        "devices": "2",
+        "strategy": "ddp",
+    }
+
+
+def _faces(
+    folder: Path, tiny_faces: Callable[..., np.ndarray], png: Callable[..., bytes]
+) -> Sequence[str]:
+    for row, face in enumerate(tiny_faces(90, size=24)):
+        name = ("bored", "keen", "tired")[row % 3]
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / f"{row:04d}.png").write_bytes(png(face))
+    return ["--data", str(folder), "--size", "24", "--epochs", "1", "--trainer.accelerator", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def workplace(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_faces: Callable[..., np.ndarray],
+    png: Callable[..., bytes],
+) -> Path:
+    """A folder with own faces, from which models/first was trained."""
+    place = tmp_path_factory.mktemp("workplace")
+    words = _faces(place / "faces", tiny_faces, png)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert main(["train", *words, "--name", "first"]) == 0
+    return place
+
+
+def _script(name: str, *words: str) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *words])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(ROOT / name), run_name="__main__")
+    return stop.value.code
+
+
+def test_train_py_names_the_run_last(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(workplace)
+    config = str(workplace / "models" / "first" / "config.yaml")
+    assert _script("train.py", "--config", config, "--name", "again", "--seed", "3") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1] == "run: models/again"
+    assert {path.name for path in Path("models/again").iterdir()} >= {
+        "best.ckpt", "last.ckpt", "model.onnx", "config.yaml", "provenance.json", "metrics.json",
+    }  # fmt: skip
+    assert Path("logs/again/curves.png").is_file()
+    written = [line.split()[0] for line in out if line.startswith("  ")]
+    assert written
+    assert all(Path(place).is_file() for place in written)
+
+
+def test_test_py_says_the_accuracy_last(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(workplace)
+    assert _script("test.py", "--model", "models/first", "--tta") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert LAST.fullmatch(out[-1])
+    assert any(line.startswith("balanced accuracy 0.") for line in out)
+    assert "  models/first/test/fer2013-test-tta/metrics.json" in out
+    assert Path("models/first/test/fer2013-test-tta/predictions.parquet").is_file()
+
+
+def test_the_verb_does_the_same_on_another_split(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(workplace)
+    assert main(["test", "--model", "models/first", "--split", "validation", "--out", "v"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert LAST.fullmatch(last.replace("validation", "test", 1))
+    assert Path("v/metrics.json").is_file()
+
+
+def test_export_writes_the_named_file(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(workplace)
+    assert main(["export", "models/first", "--out", "new/x.onnx"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"scores of \d+ faces differ from torch's by \S+ at most", out[0])
+    assert re.fullmatch(r"wrote new/x\.onnx \(0\.\d\d MB\)", out[1])
+    kept = [onnx.load(place).metadata_props for place in ("new/x.onnx", "models/first/model.onnx")]
+    assert {p.key: p.value for p in kept[0]} == {p.key: p.value for p in kept[1]}
+    assert main(["test", "--model", "new/x.onnx", "--out", "exported"]) == 0
+    assert main(["test", "--model", "models/first", "--out", "own"]) == 0
+    accuracies = [line for line in capsys.readouterr().out.splitlines() if LAST.fullmatch(line)]
+    assert len(accuracies) == 2
+    assert accuracies[0] == accuracies[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--out", "x.bin"], "--out x.bin: the name must end in .onnx"),
+        (["--out", "faces/keen/0001.png/x.onnx"], "its folder cannot be made"),
+        (["--data", "none"], "--data none: no such file or folder"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused_in_one_line(
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    words: list[str],
+    expected: str,
+) -> None:
+    monkeypatch.chdir(workplace)
+    assert main(["export", "models/first", *words]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("emotion: ")
+    assert expected in err
+    assert err.count("\n") == 1
+
+
+def test_data_info_and_check_write_what_they_say(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(workplace)
+    assert main(["data", "info", "--data", "faces", "--size", "24", "--out", "sheet.png"]) == 0
+    assert main(["data", "check", "--data", "faces", "--size", "24", "--out", "c.json"]) == 0
+    assert Path("sheet.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("c.json").is_file()
+    out = capsys.readouterr().out
+    assert "sheet: sheet.png" in out
+    assert "report: c.json" in out

@@ -1,0 +1,165 @@
+"""The networks, and the presets that name them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from emotion_detection.config import TrainConfig, preset_path, presets
+from emotion_detection.data.demo import demo
+from emotion_detection.errors import InputError
+from emotion_detection.training import train
+from emotion_detection.training.batches import Batch
+from emotion_detection.training.network import (
+    NETWORKS,
+    ModelSpec,
+    build,
+    freshly_seeded,
+    parameter_count,
+    take_weights,
+    to_unit,
+)
+from emotion_detection.training.task import EmotionTask
+
+SEVEN = tuple("abcdefg")
+
+
+def spec(**options: Any) -> ModelSpec:
+    usual = {"network": "baseline", "labels": SEVEN, "channels": 1, "size": 48, "dropout": 0.5}
+    return ModelSpec(**{**usual, **options})
+
+
+def test_baseline_has_the_layers_that_were_asked_for() -> None:
+    kinds = [type(layer) for layer in build(spec()).modules()]
+    block = [nn.Conv2d, nn.ReLU, nn.MaxPool2d]
+    layers = [kind for kind in kinds if kind.__module__.startswith("torch.nn")]
+    assert [kind for kind in layers if kind is not nn.Sequential] == [
+        *(block * 3),
+        *(nn.Flatten, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear),
+    ]
+
+
+def test_baseline_has_324007_parameters() -> None:
+    assert parameter_count(build(spec())) == 324_007
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("size", "channels", "classes"), [(48, 1, 7), (16, 3, 2), (51, 1, 12)])
+def test_every_network_takes_its_declared_input(
+    name: str, size: int, channels: int, classes: int
+) -> None:
+    labels = tuple(map(str, range(classes)))
+    declared = spec(network=name, size=size, channels=channels, labels=labels)
+    network = build(declared).eval()
+    for count in (1, 5):
+        logits = network(torch.rand(count, channels, size, size))
+        assert logits.shape == (count, classes)
+        assert logits.dtype == torch.float32
+    assert network.head.out_features == classes
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_go_by_the_seed_alone(name: str) -> None:
+    one, again, other = (freshly_seeded(spec(network=name), seed) for seed in (1, 1, 2))
+    for key, weight in one.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[key])
+    assert not torch.equal(one.head.weight, other.head.weight)
+
+
+def test_weights_are_taken_where_name_and_shape_agree() -> None:
+    eight, seven = freshly_seeded(spec(labels=(*SEVEN, "h")), 1), freshly_seeded(spec(), 2)
+    own = seven.head.weight.clone()
+    assert take_weights(seven, eight.state_dict()) == ["head.weight", "head.bias"]
+    assert torch.equal(seven.head.weight, own)
+    assert torch.equal(seven.features[0].weight, eight.features[0].weight)
+
+
+def test_dropout_is_as_asked_and_off_when_evaluating() -> None:
+    network = build(spec(dropout=0.25))
+    assert network.hidden[3].p == 0.25
+    face = torch.rand(1, 1, 48, 48)
+    assert torch.equal(network.eval()(face), network(face))
+
+
+def test_pixels_become_numbers_from_0_to_1() -> None:
+    unit = to_unit(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    torch.testing.assert_close(unit, torch.tensor([0.0, 0.2, 1.0]))
+
+
+def test_a_spec_comes_back_from_plain_values() -> None:
+    values = yaml.safe_load(yaml.safe_dump(spec().as_dict()))
+    assert ModelSpec.from_dict(values) == spec()
+
+
+def test_the_optimizer_is_adam_at_the_asked_rate() -> None:
+    task = EmotionTask(build(spec()), spec(), TrainConfig(learning_rate=0.02))
+    optimizer = task.configure_optimizers()
+    assert type(optimizer) is torch.optim.Adam
+    assert optimizer.param_groups[0]["lr"] == 0.02
+
+
+def test_a_process_without_rows_of_a_batch_adds_nothing() -> None:
+    task = EmotionTask(build(spec()), spec(), TrainConfig())
+    images, labels = torch.zeros(3, 1, 48, 48, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64)
+    for rows in (slice(0, 3), slice(0, 0)):
+        task.validation_step(Batch(images[rows], labels[rows], None, torch.tensor(1.0)), 0)
+    assert torch.isfinite(task.val_loss.compute())
+    assert float(task.val_loss.weight) == 3
+
+
+def test_the_baseline_preset_is_the_seeds_recipe() -> None:
+    config = TrainConfig(**yaml.safe_load(Path(preset_path("baseline")).read_text()))
+    assert (config.network, config.size, config.channels) == ("baseline", 48, 1)
+    assert (config.learning_rate, config.batch_size, config.epochs) == (0.001, 32, 20)
+    assert "precision" not in config.trainer
+    strengths = ("flip", "rotate", "shift", "scale", "brightness", "contrast", "erase")
+    assert all(getattr(config, name) == 0 for name in strengths)
+
+
+def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"--preset nosuch: .*baseline"):
+        preset_path("nosuch")
+
+
+@pytest.fixture(scope="module")
+def sources(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_faces: Callable[..., np.ndarray],
+    write_csv: Any,
+    write_votes: Any,
+    write_manifest: Any,
+) -> dict[str, dict[str, str]]:
+    place = tmp_path_factory.mktemp("presets")
+    usages = ["Training"] * 16 + ["PublicTest"] * 8 + ["PrivateTest"] * 8
+    splits = ["train"] * 16 + ["validation"] * 8 + ["test"] * 8
+    faces = tiny_faces(32)
+    write_csv(place / "fer", faces, [row % 7 for row in range(32)], usages)
+    write_votes(place / "fer", np.eye(10, dtype=int)[np.arange(32) % 8] * 10, usages)
+    own = write_manifest(place / "own", faces, [f"mood {row % 3}" for row in range(32)], splits)
+    return {
+        "demo": {"data": "demo"},
+        "own": {"data": str(own)},
+        "ferplus": {"data": str(place / "fer"), "labels": "ferplus"},
+    }
+
+
+@pytest.mark.parametrize("source", ["demo", "own", "ferplus"])
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_trains_on_every_kind_of_data(
+    preset: str, source: str, sources: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emotion_detection.data.find.demo", lambda size: demo(size, count=70))
+    values = yaml.safe_load(Path(preset_path(preset)).read_text(encoding="utf-8"))
+    assert values["preset"] == preset
+    places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
+    few = {"limit_train_batches": 1, "limit_val_batches": 1, **values.get("trainer", {})}
+    run = train(TrainConfig(**{**values, **places, **sources[source], "epochs": 1, "trainer": few}))
+    assert (run.folder / "model.onnx").stat().st_size > 10_000
+    assert run.folder.name.startswith(preset)
+    assert run.metrics["training"]["epochs"] == 1
+    assert len(run.metrics["labels"]) == {"demo": 7, "own": 3, "ferplus": 8}[source]

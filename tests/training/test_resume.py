@@ -1,0 +1,266 @@
+"""A run that was killed and resumed ends as the one that never was, to the bit."""
+
+import csv
+import multiprocessing
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from signal import SIGINT, SIGKILL, SIGTERM
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from emotion_detection.config import TrainConfig
+from emotion_detection.errors import InputError
+from emotion_detection.training import Run, resumed_config, train
+from emotion_detection.training.checkpoint import read_checkpoint
+
+# runs in a process of its own, and sends itself a signal at the same place every time
+DYING = """
+import os, signal, sys
+import torch
+torch.set_num_threads(1)
+from emotion_detection.config import TrainConfig
+from emotion_detection.training import checkpoint, run, task
+
+sys.stderr = open(said, "w")
+run.finish = lambda *_: {}
+batches, lasts = 0, 0
+
+def strike():
+    os.kill(os.getpid(), number)
+
+def training_step(self, batch, batch_idx, original=task.EmotionTask.training_step):
+    global batches
+    batches += 1
+    if where == f"batch {batches}":
+        strike()
+    return original(self, batch, batch_idx)
+
+original_save = checkpoint.DurableCheckpointIO.save_checkpoint
+
+def save_checkpoint(self, state, path, storage_options=None):
+    global lasts
+    lasts += os.path.basename(path) == "last.ckpt"
+    if where == f"before last.ckpt {lasts}":
+        strike()
+    return original_save(self, state, path)
+
+def fsync(handle, original=os.fsync):
+    if where == f"writing last.ckpt {lasts}":
+        strike()
+    return original(handle)
+
+task.EmotionTask.training_step = training_step
+checkpoint.DurableCheckpointIO.save_checkpoint = save_checkpoint
+os.fsync = fsync
+try:
+    run.train(TrainConfig(**values), resume=resume)
+except KeyboardInterrupt:
+    sys.exit(130)
+if where == "the end":
+    strike()
+"""
+EXIT_CODES = {SIGKILL: -SIGKILL, SIGTERM: 143, SIGINT: 130}
+Make = Callable[..., TrainConfig]
+Dies = Callable[..., Path]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder.parent.parent / "logs" / folder.name / "metrics.csv").open() as file:
+        return [{**row, "seconds": ""} for row in csv.DictReader(file)]
+
+
+def assert_same_to_the_bit(folder: Path, other: Path) -> None:
+    for name in ("best.ckpt", "last.ckpt"):
+        one, two = (read_checkpoint(place / name) for place in (folder, other))
+        assert one["global_step"] == two["global_step"]
+        assert one["state_dict"].keys() == two["state_dict"].keys()
+        for key, value in one["state_dict"].items():
+            assert torch.equal(value, two["state_dict"][key]), (name, key)
+        moments, others = (state["optimizer_states"][0]["state"] for state in (one, two))
+        for number, moment in moments.items():
+            assert all(torch.equal(moment[key], others[number][key]) for key in moment)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_and_the_same_everywhere() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums are equal to the bit only over as many threads
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def write_data(tiny_faces: Any, write_manifest: Any) -> Callable[..., Path]:
+    def write(dest: Path, first: str = "a") -> Path:
+        names = [first] + [("a", "b", "c")[row % 3] for row in range(1, 90)]
+        splits = ["train"] * 60 + ["validation"] * 24 + ["test"] * 6
+        return write_manifest(dest, tiny_faces(90, size=16), names, splits)
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory, write_data: Any) -> Make:
+    place = tmp_path_factory.mktemp("resume")
+    usual = {
+        "data": str(write_data(place / "data")),
+        "size": 16,
+        "epochs": 3,
+        "batch_size": 16,
+        **{name: str(place / name) for name in ("models", "logs", "cache")},
+        "dropout": 0.5,
+        "flip": 0.5,
+        "rotate": 15.0,
+        "shift": 0.1,
+        "erase": 0.5,
+    }
+    return lambda **options: TrainConfig(**{**usual, **options})
+
+
+@pytest.fixture(scope="module")
+def unbroken(make: Make) -> Run:
+    return train(make(name="unbroken"))
+
+
+@pytest.fixture
+def dies(tmp_path: Path) -> Dies:
+    context = multiprocessing.get_context("forkserver")
+    # imported once, before the first is forked off: a start of Python costs seconds
+    context.set_forkserver_preload(["emotion_detection.training", "kornia.augmentation"])
+
+    def run(config: TrainConfig, where: str, signal: int = SIGKILL, resume: Any = None) -> Path:
+        said = tmp_path / "said"
+        names = {"where": where, "number": signal, "resume": resume, "said": str(said)}
+        child = context.Process(target=exec, args=(DYING, {**names, "values": asdict(config)}))
+        child.start()
+        child.join(120)
+        assert child.exitcode == EXIT_CODES[signal], said.read_text()
+        return Path(resume or Path(config.models) / str(config.name))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["batch 7", "before last.ckpt 2", "writing last.ckpt 2", "batch 2", "before last.ckpt 1"],
+)
+def test_killed_and_resumed_is_equal_to_the_bit(
+    make: Make, unbroken: Run, dies: Dies, where: str
+) -> None:
+    folder = dies(make(name=where.replace(" ", "-")), where)
+    assert len(rows(folder)) < 3
+    run = train(resumed_config(folder), resume=folder)
+    assert run.folder == folder
+    assert_same_to_the_bit(folder, unbroken.folder)
+    assert rows(folder) == rows(unbroken.folder)
+    assert not [path for path in folder.iterdir() if path.name.endswith(".part")]
+
+
+def test_killed_twice_and_resumed_is_equal_to_the_bit(
+    make: Make, unbroken: Run, dies: Dies
+) -> None:
+    folder = dies(make(name="twice"), "batch 6")
+    dies(resumed_config(folder), "batch 6", resume=str(folder))
+    train(resumed_config(folder), resume=folder)
+    assert_same_to_the_bit(folder, unbroken.folder)
+    assert rows(folder) == rows(unbroken.folder)
+
+
+@pytest.mark.parametrize("batch", [6, 8, 12])
+def test_sigterm_saves_where_it_is_and_the_rest_is_equal(
+    make: Make, unbroken: Run, dies: Dies, tmp_path: Path, batch: int
+) -> None:
+    folder = dies(make(name=f"sigterm-{batch}"), f"batch {batch}", SIGTERM)
+    saved = read_checkpoint(folder / "last.ckpt")
+    assert saved["global_step"] == batch
+    assert f"--resume {folder}" in (tmp_path / "said").read_text()
+    train(resumed_config(folder), resume=folder)
+    assert_same_to_the_bit(folder, unbroken.folder)
+    for ours, theirs in zip(rows(folder), rows(unbroken.folder), strict=True):
+        numbers = [[float(value or 0) for value in row.values()] for row in (ours, theirs)]
+        np.testing.assert_allclose(*numbers, rtol=1e-6)
+
+
+def test_ctrl_c_says_how_to_go_on_and_keeps_the_epochs_before(
+    make: Make, unbroken: Run, dies: Dies, tmp_path: Path
+) -> None:
+    folder = dies(make(name="ctrl-c"), "batch 6", SIGINT)
+    assert f"--resume {folder}" in (tmp_path / "said").read_text()
+    train(resumed_config(folder), resume=folder)
+    assert_same_to_the_bit(folder, unbroken.folder)
+
+
+def test_sigterm_between_accumulated_batches_loses_no_gradient(make: Make, dies: Dies) -> None:
+    options = {"epochs": 2, "trainer": {"accumulate_grad_batches": 2}}
+    whole = train(make(name="accumulated", **options))
+    folder = dies(make(name="accumulated-sigterm", **options), "batch 5", SIGTERM)
+    assert read_checkpoint(folder / "last.ckpt")["global_step"] == 3
+    train(resumed_config(folder), resume=folder)
+    assert_same_to_the_bit(folder, whole.folder)
+
+
+def test_a_run_that_had_stopped_early_is_not_trained_on(make: Make, dies: Dies) -> None:
+    options = {"epochs": 9, "patience": 1, "learning_rate": 1e-9}
+    folder = dies(make(name="early", **options), "the end")
+    assert len(rows(folder)) == 2
+    assert train(resumed_config(folder), resume=folder).metrics["training"]["epochs"] == 2
+
+
+def test_patience_can_be_raised(make: Make, dies: Dies) -> None:
+    options = {"epochs": 9, "patience": 1, "learning_rate": 1e-9}
+    folder = dies(make(name="patient", **options), "the end")
+    run = train(resumed_config(folder, {"patience": 3}), resume=folder)
+    assert run.metrics["training"]["epochs"] == 4
+
+
+def test_a_finished_run_has_nothing_to_do_and_says_so(unbroken: Run, capsys: Any) -> None:
+    before = {path: path.stat().st_mtime_ns for path in unbroken.folder.iterdir()}
+    assert train(resumed_config(unbroken.folder), resume=unbroken.folder) == unbroken
+    assert "is finished; nothing to do" in capsys.readouterr().err
+    assert before == {path: path.stat().st_mtime_ns for path in unbroken.folder.iterdir()}
+
+
+def test_more_epochs_go_on_as_if_asked_from_the_start(make: Make, unbroken: Run) -> None:
+    short = train(make(name="short", epochs=2))
+    train(resumed_config(short.folder, {"epochs": 3}), resume=short.folder)
+    assert_same_to_the_bit(short.folder, unbroken.folder)
+    assert resumed_config(short.folder).epochs == 3
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"learning_rate": 0.1, "epochs": 5}])
+def test_other_fields_cannot_be_changed(unbroken: Run, changed: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"--{next(iter(changed))} cannot be changed"):
+        resumed_config(unbroken.folder, changed)
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--resume .*: no config\.yaml there"):
+        resumed_config(tmp_path)
+
+
+def test_a_broken_config_is_said_in_a_line(tmp_path: Path) -> None:
+    for text in ("epochs: [", "no_such_field: 1", "just words"):
+        (tmp_path / "config.yaml").write_text(text)
+        with pytest.raises(InputError, match=r"config\.yaml"):
+            resumed_config(tmp_path)
+
+
+def test_changed_data_are_refused(make: Make, tmp_path: Path, write_data: Any) -> None:
+    data = write_data(tmp_path / "data")
+    run = train(make(name="changed", data=str(data), epochs=1))
+    write_data(tmp_path / "data", first="b")
+    with pytest.raises(InputError, match="is not the data that this run began with"):
+        train(resumed_config(run.folder, {"epochs": 2}), resume=run.folder)
+
+
+def test_a_spoiled_checkpoint_is_named(make: Make) -> None:
+    run = train(make(name="spoiled", epochs=1))
+    (run.folder / "last.ckpt").write_bytes((run.folder / "last.ckpt").read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"last\.ckpt: cannot be read as a checkpoint"):
+        train(resumed_config(run.folder, {"epochs": 2}), resume=run.folder)

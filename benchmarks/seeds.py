@@ -64,6 +64,7 @@ def _row(run: Path, test: str) -> dict[str, Any]:
     return {
         "seed": made["seed"],
         "val_accuracy": validation["accuracy"],
+        "val_n": validation["n"],
         "best_epoch": training["best_epoch"],
         "first_train_loss": training["first_train_loss"],
         "last_train_loss": training["last_train_loss"],
@@ -78,7 +79,7 @@ def _row(run: Path, test: str) -> dict[str, Any]:
         "test_accuracy_without_duplicates": plain["without_duplicates"]["accuracy"],
         "test_n_without_duplicates": plain["without_duplicates"]["n"],
         "origin": {
-            "command": re.sub(r" --(seed|name) \S+", "", made["command"]),
+            "command": _command(made["command"]),
             "data": made["data"]["kind"],
             "data_hash": made["data"]["hash"],
             "labels": plain["data"]["label_set"],
@@ -92,6 +93,13 @@ def _row(run: Path, test: str) -> dict[str, Any]:
     }
 
 
+def _command(command: str) -> str:
+    """Return a training's command without what differs from seed to seed and place to place."""
+    return "python " + re.sub(
+        r"(--data) \S+", r"\1 FER2013", re.sub(r" --(seed|name) \S+", "", command)
+    )
+
+
 def _config(run: Path) -> dict[str, Any]:
     import yaml
 
@@ -102,7 +110,8 @@ def _config(run: Path) -> dict[str, Any]:
 def markdown(result: dict[str, Any]) -> str:
     """Return the table as README shows it."""
     lines = [
-        "| seed | validation | test | test, mirrored too | test without copies | loss, epoch 1 → 20 |",
+        "| seed | validation | test | test, mirrored too | test without copies "
+        "| training loss, first → last |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in result["runs"]:
@@ -126,13 +135,15 @@ def markdown(result: dict[str, Any]) -> str:
     minutes = statistics.median(row["training_seconds"] for row in result["runs"]) / 60
     lines += [
         "",
-        f"`{origin['command']} --seed S`, then `python test.py` and `python test.py --tta`; FER-2013 "
-        f"with its own labels, PrivateTest, n={first['test_n']:,} "
+        f"`{origin['command']} --seed S`, then `python test.py` and `python test.py --tta`. "
+        f"FER-2013 with its own labels: PrivateTest, n={first['test_n']:,} "
         f"({first['test_n_without_duplicates']:,} without copies: faces with no exact or near "
-        f"duplicate in train); in brackets the 95 % bootstrap interval over faces; checkpoint chosen "
-        f"on PublicTest; {origin['parameters']:,} parameters; {machine['processor']}, "
-        f"{machine['cores']} cores, torch {origin['packages']['torch']}, about {minutes:.0f} minutes "
-        f"a training on a shared machine.",
+        "duplicate in train); in brackets the 95 % bootstrap interval over faces; checkpoint "
+        f"chosen on PublicTest (n={first['val_n']:,}). {origin['parameters']:,} parameters; "
+        f"{machine['processor']}, {machine['cores']} cores, no GPU; "
+        f"torch {origin['packages']['torch']}; about {minutes:.0f} minutes a training on this "
+        "machine while it was shared. Figures: [docs/results/baseline.json]"
+        "(docs/results/baseline.json).",
     ]
     return "\n".join(lines)
 

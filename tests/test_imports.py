@@ -12,7 +12,7 @@ import emotion_detection
 
 PACKAGE = "emotion_detection"
 ROOT = Path(emotion_detection.__file__).parent
-BASE = {"", "emotions", "results", "images", "config", "errors", "progress"}
+BASE = {"", "emotions", "results", "images", "config", "errors", "files", "progress"}
 LAYERS = {
     "base": set(),
     "data": {"base"},

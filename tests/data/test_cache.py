@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotion_detection.config import TrainConfig
 from emotion_detection.data import cache, load
 from emotion_detection.data.source import Face, Source
 from emotion_detection.errors import InputError
@@ -39,6 +40,15 @@ def test_a_second_start_decodes_nothing_and_gives_the_same(place, data_config, m
     second = load(data_config(place))
     assert second == first
     np.testing.assert_array_equal(second.split("test").images, first.split("test").images)
+
+
+def test_a_training_of_another_recipe_decodes_nothing_again(place, data_config, monkeypatch):
+    config = data_config(place)
+    before = load(config)
+    forbid_decoding(monkeypatch)
+    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
+    again = load(TrainConfig(**values, seed=7, epochs=3, learning_rate=0.1))
+    assert again.folder == before.folder
 
 
 def test_images_are_mapped_not_read(place, data_config):

@@ -225,7 +225,7 @@ def test_a_failed_writing_keeps_the_old_sheet(write, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("emotion_detection.data.info.os.replace", full)
+    monkeypatch.setattr("emotion_detection.files.os.replace", full)
     with pytest.raises(InputError, match="No space left"):
         contact_sheet(dataset, out, columns=2)
     assert out.read_bytes() == before

@@ -12,7 +12,7 @@ from emotion_detection.commands.parsing import new_parser, parse, plain
 from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, resumed_config, train
-from emotion_detection.training.run import NOT_THE_USERS
+from emotion_detection.training.fit import NOT_THE_USERS
 
 
 def run(words: list[str]) -> int:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.config import DataConfig
+from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import duplicates
 from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
 from emotion_detection.data.source import Content, Face, Source
@@ -62,7 +62,8 @@ def cached(source: Source, config: DataConfig) -> Dataset:
 
 
 def _key(source: Source, config: DataConfig) -> str:
-    options = dataclasses.asdict(config)
+    # of a training's config only what says how faces are read: one cache for all trainings
+    options = data_fields(dataclasses.asdict(config))
     for name in ("data", "cache", "max_corrupt"):
         del options[name]
     key = hashlib.sha256()

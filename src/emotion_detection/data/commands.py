@@ -14,7 +14,7 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import check as checking
 from emotion_detection.data.download import ROWS, check_rows, download_fer2013
 from emotion_detection.data.find import DATA, load
-from emotion_detection.data.info import contact_sheet, facts, info_table, shown, write_whole
+from emotion_detection.data.info import contact_sheet, facts, info_table, save, shown
 from emotion_detection.data.source import FER2013_SPLITS
 
 REPORT = Path("data-check.json")
@@ -60,7 +60,7 @@ def check(config: DataConfig, out: Path | None) -> int:
     console = Console()
     console.print(report.table())
     place = REPORT if out is None else out
-    write_whole(place, (json.dumps(report.to_json(), indent=2) + "\n").encode())
+    save(place, (json.dumps(report.to_json(), indent=2) + "\n").encode())
     _say(console, "report", place)
     return report.exit_code
 

@@ -44,7 +44,6 @@ class Faces:
     @cached_property
     def names(self) -> Sequence[str]:
         """Each face's name, read when first asked for."""
-        """The faces' names, in their order."""
         names: list[str] = json.loads((self.folder / "names.json").read_text(encoding="utf-8"))
         return names if self.rows is None else [names[row] for row in self.rows]
 

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import math
-import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.text import Text
 
 from emotion_detection.data.faces import SPLITS, Corrupt, Dataset, Faces
 from emotion_detection.errors import InputError
+from emotion_detection.files import write_whole
 
 SEED = 0
 """Seed of the faces that a sheet shows."""
@@ -153,7 +153,7 @@ def contact_sheet(dataset: Dataset, path: Path, columns: int = 12, split: str = 
         top += height
     content = io.BytesIO()
     sheet.save(content, "PNG", optimize=True)
-    write_whole(path, content.getvalue())
+    save(path, content.getvalue())
 
 
 def _font(size: int, text: str) -> _Font:
@@ -178,22 +178,13 @@ def _picture(face: npt.NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.LANCZOS)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that nobody meets half of it; folders that are missing are made.
+def save(path: Path, content: bytes) -> None:
+    """Write a result where the user asked for it.
 
     Raises:
         InputError: it cannot be written there.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and (path.is_symlink() or not path.is_file()):
-            path.write_bytes(content)  # a link or /dev/stdout stays what it is
-            return
-        part = path.with_name(f".{os.getpid()}.part")
-        try:
-            part.write_bytes(content)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -1,7 +1,7 @@
 """``python test.py``: a model on labelled faces, from files to figures."""
 
+import io
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -19,6 +19,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.models import Model, newest_run, open_model
 from emotion_detection.evaluation.processes import gather_rows, own_rows
+from emotion_detection.files import write_whole
 from emotion_detection.training.metrics import accuracy_interval, figures
 
 Scores = npt.NDArray[np.float32]
@@ -228,14 +229,12 @@ def _write(
         }
     ).replace_schema_metadata({"labels": json.dumps(list(names))})
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / ".part"
-        pq.write_table(table, part)
-        os.replace(part, folder / "predictions.parquet")
-        draw_confusion(np.array(metrics["confusion"]), names, part, metrics)
-        os.replace(part, folder / "confusion.png")
-        part.write_text(json.dumps(metrics, indent=2), encoding="utf-8")
-        os.replace(part, folder / "metrics.json")
+        predictions = io.BytesIO()
+        pq.write_table(table, predictions)
+        write_whole(folder / "predictions.parquet", predictions.getvalue())
+        picture = draw_confusion(np.array(metrics["confusion"]), names, metrics)
+        write_whole(folder / "confusion.png", picture)
+        write_whole(folder / "metrics.json", json.dumps(metrics, indent=2))
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{folder}: the results cannot be written: {reason}") from None

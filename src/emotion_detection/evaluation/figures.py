@@ -1,7 +1,7 @@
 """Figures as PNG."""
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,15 +9,17 @@ import numpy.typing as npt
 
 
 def draw_confusion(
-    confusion: npt.NDArray[np.int64], names: Sequence[str], path: Path, metrics: dict[str, Any]
-) -> None:
+    confusion: npt.NDArray[np.int64], names: Sequence[str], metrics: dict[str, Any]
+) -> bytes:
     """Draw a confusion matrix: shares of each true class, with the numbers of faces.
 
     Args:
         confusion: int64 (classes, classes), rows are true classes.
         names: class names.
-        path: the picture, PNG whatever its name.
         metrics: for the title: accuracy, its interval, number of faces, split.
+
+    Returns:
+        The PNG's bytes.
     """
     from matplotlib.figure import Figure
 
@@ -48,4 +50,6 @@ def draw_confusion(
         fontsize=10,
     )
     axes.spines[:].set_visible(False)
-    figure.savefig(path, format="png")
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()

@@ -7,6 +7,7 @@ time, :mod:`.history` draws the curves, :mod:`.metrics` computes figures, :mod:`
 ONNX.
 """
 
-from emotion_detection.training.run import Run, resumed_config, train
+from emotion_detection.training.folder import resumed_config
+from emotion_detection.training.run import Run, train
 
 __all__ = ["Run", "resumed_config", "train"]

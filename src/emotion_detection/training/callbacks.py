@@ -82,7 +82,8 @@ class StopWhenNotFinite(Callback):
         """Look at the length of the whole gradient: one number, NaN if any part is."""
         if trainer.precision == "16-mixed":
             return  # its loss scaler meets and skips infinite gradients as a matter of course
-        gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+        groups = optimizer.param_groups
+        gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
         if not torch.isfinite(get_total_norm(gradients)):
             raise TrainingError(
                 f"step {trainer.global_step + 1} (epoch {trainer.current_epoch + 1}): the loss or "

@@ -1,7 +1,6 @@
 """The end of a training: figures on validation, ONNX file, curves, records."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, Faces
 from emotion_detection.errors import TrainingError
+from emotion_detection.files import write_whole
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.export import export_onnx
 from emotion_detection.training.history import draw_curves
@@ -76,17 +76,11 @@ def finish(
     result["onnx_difference"] = difference
     try:
         draw_curves(rows, logs / "curves.png", f"{folder.name}: {dataset.kind}")
-        _write_json(folder / "metrics.json", result)
+        write_whole(folder / "metrics.json", json.dumps(result, indent=2))
         record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
         record["fit_seconds"] = round(seconds, 1)
-        _write_json(folder / "provenance.json", record)
+        write_whole(folder / "provenance.json", json.dumps(record, indent=2))
     except OSError as error:
         raise TrainingError(f"{error.filename}: cannot be written: {error.strerror}") from None
     return result
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(value, indent=2), encoding="utf-8")
-    os.replace(part, path)

@@ -5,13 +5,15 @@ checkpoint: a resumed run has exactly those of the epochs that it does not repea
 """
 
 import csv
-import os
+import io
 import time
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
+
+from emotion_detection.files import write_whole
 
 COLUMNS = (
     "epoch",
@@ -73,13 +75,11 @@ class History(Checkpoint):
             self._write()
 
     def _write(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / ".metrics.csv.part"
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(self.rows)
-        os.replace(part, self.folder / "metrics.csv")
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, COLUMNS)
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_whole(self.folder / "metrics.csv", text.getvalue())
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows."""
@@ -106,7 +106,7 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
     for place, name in enumerate(("loss", "accuracy")):
         axes = figure.add_subplot(1, 2, place + 1)
         for part, colour, words in (
-            ("train", "#8a8f98", "training (dropout and augmentation on)"),
+            ("train", "#8a8f98", "training, as it ran"),
             ("val", "#1f6feb", "validation"),
         ):
             points = [
@@ -122,6 +122,6 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(frameon=False, fontsize=8)
-    part_path = path.with_name(f".{path.name}")
-    figure.savefig(part_path, format="png")
-    os.replace(part_path, path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_whole(path, picture.getvalue())

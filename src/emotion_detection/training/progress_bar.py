@@ -1,21 +1,22 @@
 """How a training is going: one bar for the whole run on a terminal, a line an epoch elsewhere."""
 
+import math
 import sys
 import time
-from typing import Any, cast
+from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from emotion_detection.training.task import EmotionTask
 
 REFRESH_SECONDS = 0.2
 
 
-class RunProgress(ProgressBar):
+class RunProgress(ProgressBar, Checkpoint):
     """Shows epoch, loss, validation accuracy, faces a second and time left.
+
+    A ``Checkpoint`` in Lightning's eyes for the reason that :class:`.history.History` is one.
 
     Args:
         batch_size: faces a step, over all processes.
@@ -94,8 +95,7 @@ class RunProgress(ProgressBar):
             else ""
         )
         left = seconds * max(0, (trainer.max_epochs or 0) - trainer.current_epoch - 1)
-        task = cast(EmotionTask, pl_module)
-        loss = float(task.train_loss.compute())
+        loss = metrics.get("train_loss", math.nan)
         print(
             f"epoch {_epoch(trainer)}  loss {loss:.4f}{val}  "
             f"{self._seen / max(seconds, 1e-9):,.0f} faces/s  {left / 60:.1f} min left",

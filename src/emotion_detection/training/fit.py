@@ -1,0 +1,147 @@
+"""Lightning's Trainer, set up as this project needs it, and its errors in the user's words."""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from emotion_detection.config import TrainConfig
+from emotion_detection.errors import InputError, TrainingError
+from emotion_detection.training.batches import FaceBatches
+from emotion_detection.training.callbacks import KeepBest, StopEarly, StopWhenNotFinite
+from emotion_detection.training.checkpoint import DurableCheckpointIO, read_checkpoint
+from emotion_detection.training.progress_bar import RunProgress
+from emotion_detection.training.task import EmotionTask
+
+NOT_THE_USERS = (
+    "logger",
+    "callbacks",
+    "plugins",
+    "max_epochs",
+    "default_root_dir",
+    "enable_checkpointing",
+    "use_distributed_sampler",
+    "fast_dev_run",
+    "overfit_batches",
+    "reload_dataloaders_every_n_epochs",
+    "model_registry",
+)
+"""Fields of Lightning's Trainer that this project sets itself."""
+
+_EXPECTED_WARNINGS = (
+    ".*does not have many workers.*",  # a batch is one index operation: workers would cost
+    ".*smaller than the logging interval.*",  # figures are logged an epoch, not a step
+    ".*dataloader is not resumable.*",  # the order of batches goes on by itself
+    ".*exists and is not empty.*",  # a resumed run's folder
+    ".*LeafSpec.*",  # from torch's exporter
+)
+
+
+def make_trainer(
+    config: TrainConfig, folder: Path, logs: Path, callbacks: list[Callback]
+) -> Trainer:
+    """Make the Trainer of a run.
+
+    Args:
+        config: the recipe; its ``trainer`` fields go to Lightning.
+        folder: ``models/RUN``.
+        logs: ``logs/RUN``.
+        callbacks: called before those that every run has.
+
+    Raises:
+        InputError: a field that this project sets itself, or that Lightning refuses.
+    """
+    callbacks = [*callbacks, StopWhenNotFinite(), KeepBest(folder)]
+    fields = {"num_sanity_val_steps": 0, "enable_model_summary": False, **config.trainer}
+    if taken := sorted(set(config.trainer) & set(NOT_THE_USERS)):
+        raise InputError(f"--trainer.{taken[0]}: cannot be set; this project sets it itself")
+    if fields.get("enable_progress_bar") is not False:
+        callbacks.append(RunProgress(config.batch_size))
+    if config.patience is not None:
+        if fields.get("limit_val_batches") == 0:
+            raise InputError("--patience needs validation: not with --trainer.limit_val_batches 0")
+        callbacks.insert(0, StopEarly(config.patience))
+    try:
+        trainer = Trainer(
+            max_epochs=config.epochs,
+            logger=TensorBoardLogger(logs.parent, name="", version=logs.name),
+            callbacks=callbacks,
+            plugins=[DurableCheckpointIO()],
+            default_root_dir=folder,
+            use_distributed_sampler=False,
+            **fields,
+        )
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+        raise _refused(error) from None
+    cores = os.cpu_count() or 1
+    if trainer.strategy.root_device.type == "cpu" and trainer.num_devices > cores:
+        # each is a whole Python process: a slip of the finger can bring a machine to a halt
+        raise InputError(
+            f"--trainer.devices {trainer.num_devices}: this machine has {cores} processor cores"
+        )
+    return trainer
+
+
+def _refused(error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:300]
+    return InputError(f"--trainer.*: Lightning's Trainer refuses: {reason}")
+
+
+def fit(trainer: Trainer, task: EmotionTask, batches: FaceBatches, folder: Path) -> None:
+    """Train, from the run's last checkpoint where there is one.
+
+    Raises:
+        InputError: the checkpoint is broken, or Lightning refuses a field only now.
+        TrainingError: something could not be written.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    last = folder / "last.ckpt"
+    if last.exists():
+        read_checkpoint(last)  # says clearly what is wrong with it, if anything is
+    try:
+        trainer.fit(
+            task, datamodule=batches, ckpt_path=last if last.exists() else None, weights_only=True
+        )
+    except SystemExit as stop:
+        if stop.code != 1:
+            raise
+        # Lightning turns Ctrl-C into this, and leaves the next one without effect
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if last.exists():
+            print(f"go on with: python train.py --resume {folder}", file=sys.stderr)
+        raise KeyboardInterrupt from None
+    except (MisconfigurationException, ValueError) as error:
+        if trainer.global_step or not task.config.trainer:
+            raise
+        raise _refused(error) from None  # what only shows once the data is there
+    except OSError as error:
+        where = error.filename or folder
+        raise TrainingError(
+            f"{where}: {error.strerror or error}; the checkpoints are whole"
+        ) from None
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Leave out Lightning's chatter; what it warns of beyond the expected is shown."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in _EXPECTED_WARNINGS:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -22,9 +22,11 @@ help:
 
 train: $(VENV)/.train
 	@echo "== train: python train.py $(ARGS)"
-	@$(BIN)/python train.py $(ARGS)
-	@echo "== test: python test.py (the run just made)"
-	@$(BIN)/python test.py
+	@$(BIN)/python train.py $(ARGS) > $(VENV)/train.txt || { code=$$?; cat $(VENV)/train.txt; exit $$code; }
+	@cat $(VENV)/train.txt
+	@run=$$(sed -n 's/^run: //p' $(VENV)/train.txt) && \
+	  echo "== test: python test.py --model $$run" && \
+	  $(BIN)/python test.py --model "$$run"
 
 test: $(VENV)/.dev
 	@echo "== quick tests (make test-all runs the slow ones too)"

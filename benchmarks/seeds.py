@@ -1,22 +1,25 @@
-"""Bring runs that differ in their seed together: one JSON, one table, README's block.
+"""Bring runs that differ in their seed together: one JSON, one table, the first one's curves.
 
 Each run must have been tested by ``test.py``, plainly and with ``--tta``; the figures are read from
 the files that training and test wrote, none is computed here but means and spreads.
 
     python benchmarks/seeds.py models/baseline-seed0 models/baseline-seed1 models/baseline-seed2
+    python benchmarks/readme.py
 """
 
 import argparse
+import csv
 import json
-import os
 import re
 import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
+from emotion_detection.files import write_whole
+from emotion_detection.training.history import draw_curves
+
 ROOT = Path(__file__).resolve().parents[1]
-MARK = "results: baseline"
 
 
 def collect(runs: list[Path], test: str) -> dict[str, Any]:
@@ -59,6 +62,10 @@ def _row(run: Path, test: str) -> dict[str, Any]:
 
     validation, made = read("metrics.json"), read("provenance.json")
     plain, mirrored = read(f"test/{test}/metrics.json"), read(f"test/{test}-tta/metrics.json")
+    if made["code"]["changed"]:
+        raise ValueError(f"{run}: was trained with files that no commit has")
+    if not str(plain["model"]).endswith("best.ckpt"):
+        raise ValueError(f"{run}: its test is of {plain['model']}, not of best.ckpt")
     recipe = {k: v for k, v in _config(run).items() if k not in ("seed", "name", "data")}
     training = validation["training"]
     return {
@@ -148,42 +155,27 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def replace_block(text: str, block: str) -> str:
-    """Return a Markdown text with the block between this script's two marks replaced.
-
-    Raises:
-        ValueError: the marks are not there.
-    """
-    pattern = re.compile(rf"(<!-- {MARK} -->\n).*?(\n<!-- end of {MARK} -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"no block <!-- {MARK} --> in the text")
-    return pattern.sub(lambda found: found[1] + block + found[2], text)
-
-
 def main(words: list[str] | None = None) -> int:
-    """Collect, write the JSON, rewrite README's block, print the table."""
+    """Collect, write the JSON and the first run's curves, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, trained and tested")
     parser.add_argument("--test", default="fer2013-test", help="the test's folder in each run")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/baseline.json")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--curves", type=Path, default=ROOT / "docs/images/baseline-curves.png")
     options = parser.parse_args(words)
     try:
         result = collect(options.runs, options.test)
-        table = markdown(result)
-        text = replace_block(options.readme.read_text(encoding="utf-8"), table)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        for path, content in (
-            (options.out, json.dumps(result, indent=2) + "\n"),
-            (options.readme, text),
-        ):
-            part = path.with_name(f".{path.name}.part")
-            part.write_text(content, encoding="utf-8")
-            os.replace(part, path)
+        first = options.runs[0]
+        with (first.parents[1] / "logs" / first.name / "metrics.csv").open() as file:
+            rows: list[dict[str, float | int | None]] = [
+                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
+            ]
+        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+        draw_curves(rows, options.curves, f"baseline, seed {result['runs'][0]['seed']}")
     except (ValueError, OSError, KeyError) as error:
         print(f"seeds.py: {error}", file=sys.stderr)
         return 2
-    print(table)
+    print(markdown(result))
     return 0
 
 

@@ -24,7 +24,6 @@ import json
 import multiprocessing.util
 import os
 import platform
-import shlex
 import statistics
 import subprocess
 import sys
@@ -68,7 +67,7 @@ def prepare(work: Path, data: str, faces: int | None) -> dict[str, Any]:
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(part.images[row, 0]).save(folder / f"{row:07d}.png")
     return {
-        "data": dataset.source,
+        "data": dataset.kind,
         "data_hash": dataset.hash,
         "faces": count,
         "classes": len(dataset.labels),
@@ -254,12 +253,18 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def _command(faces: int | None, rounds: int) -> str:
+    """Return the command, without the places of this machine."""
+    some = "" if faces is None else f" --faces {faces}"
+    return f"python benchmarks/training.py --data DATA{some} --rounds {rounds}"
+
+
 def compare(data: str, faces: int | None, rounds: int, out: Path) -> None:
     """Measure all ways in all rounds; write and print the result."""
     out.parent.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=out.parent).close()  # what cannot be written is said at once
     record = {
-        "command": shlex.join(["python", *sys.argv]),
+        "command": _command(faces, rounds),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -293,7 +298,7 @@ def main() -> None:
     parser.add_argument("--data", default="auto", help="as train.py's; default: auto")
     parser.add_argument("--faces", type=int, help="training faces; default: all")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results/training.json"))
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

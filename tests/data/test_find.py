@@ -118,3 +118,27 @@ def test_demo_never_puts_a_drawn_person_in_two_splits():
 def test_demo_can_be_had_in_colour_and_another_size(data_config):
     images = load(data_config("demo", channels=3, size=32)).split("train").images
     assert images.shape[1:] == (3, 32, 32)
+
+
+def test_two_datasets_of_own_emotions_in_data_are_not_one_of_two_classes(
+    offline, tiny_faces, png, data_config
+):
+    for row, face in enumerate(tiny_faces(40)):
+        own = offline / "data" / ("mine", "yours")[row % 2] / ("bored", "keen")[row // 2 % 2]
+        own.mkdir(parents=True, exist_ok=True)
+        (own / f"{row}.png").write_bytes(png(face))
+    dataset = load(data_config("auto"))
+    assert dataset.source == "data/mine"
+    assert dataset.labels == ("bored", "keen")
+
+
+def test_a_broken_dataset_in_data_is_not_passed_over_in_silence(offline, data_config, capsys):
+    (offline / "data").mkdir()
+    (offline / "data" / "fer2013.csv").write_text("emotion,pixels\n0,1 2 3\n")
+    assert load(data_config("auto")).label_set == "demo"
+    assert "passed over: data/fer2013.csv: no column 'usage'" in capsys.readouterr().err
+
+
+def test_a_part_of_fer2013_is_called_a_part(offline, tiny_set, write_csv, data_config, capsys):
+    load(data_config(write_csv(offline / "some", *tiny_set)))
+    assert "is a part of FER-2013" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.config import DataConfig
@@ -63,7 +64,7 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
         table.add_column(column, justify="left" if not column else "right")
     for name, row in metrics["per_class"].items():
         values = (f"{row[key]:.3f}" for key in ("recall", "precision", "f1"))
-        table.add_row(name, *values, f"{row['n']:,}")
+        table.add_row(Text(name), *values, f"{row['n']:,}")
     Console().print(table)
     print(
         f"balanced accuracy {metrics['balanced_accuracy']:.4f}, "

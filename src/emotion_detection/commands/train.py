@@ -17,6 +17,8 @@ from emotion_detection.training.fit import NOT_THE_USERS
 
 def run(words: list[str]) -> int:
     """Train as the words say; print the run's folder last."""
+    if any(word.partition("=")[0] == "--trainer.max_epochs" for word in words):
+        raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
     parser = _parser()
     resume = _option(words, "--resume")
     if resume is not None:

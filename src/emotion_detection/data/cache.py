@@ -253,7 +253,7 @@ def _write_json(path: Path, value: object) -> None:
 def _flush(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
-            with path.open("rb") as file:
+            with path.open("r+b") as file:  # Windows flushes only what it may write
                 os.fsync(file.fileno())
 
 

@@ -1,9 +1,11 @@
 """FER-2013 from Kaggle and its votes from FER+'s repository, checked before they are used."""
 
+import contextlib
 import os
 import shutil
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +87,7 @@ def _fetch_from_kaggle() -> Path:
 
 def _fetch_votes(target: Path) -> None:
     # the votes are an extra: without them FER-2013's own labels still train
-    part = target.with_suffix(".part")
+    part = target.with_suffix(f".{os.getpid()}.part")
     try:
         with urllib.request.urlopen(VOTES_URL, timeout=30) as answer, part.open("wb") as file:
             shutil.copyfileobj(answer, file)
@@ -100,7 +102,7 @@ def _fetch_votes(target: Path) -> None:
 
 
 def _put(source: Path, target: Path) -> None:
-    part = target.with_suffix(".part")
+    part = target.with_suffix(f".{os.getpid()}.part")
     try:
         shutil.copyfile(source, part)
         os.replace(part, target)
@@ -111,7 +113,11 @@ def _put(source: Path, target: Path) -> None:
 def _reachable(url: str) -> bool:
     def ask() -> None:
         request = urllib.request.Request(url, method="HEAD")
-        with urllib.request.urlopen(request, timeout=PATIENCE / 2):
+        # whatever is answered, even a refusal: there is a connection
+        with (
+            contextlib.suppress(urllib.error.HTTPError),
+            urllib.request.urlopen(request, timeout=PATIENCE / 2),
+        ):
             pass
 
     return _within(ask, PATIENCE)

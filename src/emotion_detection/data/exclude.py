@@ -36,13 +36,14 @@ def excluded_names(path: Path) -> set[str]:
 def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     """Leave the listed faces out of some splits.
 
-    A face is meant by its whole name or by its file name alone.
+    A face is meant by its whole name, or by its file name where only one face has it.
 
     Raises:
-        InputError: none of the names is in these splits.
+        InputError: none of the names is in these splits, or a file name means several faces.
     """
     names = excluded_names(path)
     met: set[str] = set()
+    _refuse_ambiguous(splits, names, path)
     kept = {}
     for split, faces in splits.items():
         rows = []
@@ -61,3 +62,14 @@ def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     also = f"; {unknown} names are in neither" if unknown else ""
     print(f"excluded: {left_out} faces of {' and '.join(splits)}{also}", file=sys.stderr)
     return kept
+
+
+def _refuse_ambiguous(splits: dict[str, Faces], names: set[str], path: Path) -> None:
+    seen: dict[str, str] = {}
+    for name in (name for faces in splits.values() for name in faces.names):
+        short = PurePosixPath(name).name
+        if short in names and short != name and seen.setdefault(short, name) != name:
+            raise InputError(
+                f"--exclude {path}: {short} means several faces: {seen[short]} and {name}; "
+                "give the whole name"
+            )

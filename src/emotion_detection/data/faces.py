@@ -19,17 +19,17 @@ class Faces:
     """The faces of one split.
 
     Args:
-        images: uint8 (N, C, H, W), memory-mapped when read from the cache.
+        stored: uint8 (M, C, H, W), memory-mapped: the split's pixels as they lie in the cache.
         labels: int64 (N,), index into the dataset's class names.
         targets: float32 (N, classes), rows sum to 1, or None where labels are all there is.
         intensity: float32 (N,), 0 to 1, NaN where unknown, or None.
         digests: uint8 (N, 16), BLAKE2 of each face's pixels: equal means the same picture.
         thumbnails: float32 (N, 64), for near-duplicates (:mod:`.duplicates`).
-        names: each face's name: its file, or FER-2013's ``Training_00017.png``.
         folder: where the arrays lie.
+        rows: int64 (N,), which of the stored faces these are; None: all, in order.
     """
 
-    images: npt.NDArray[np.uint8]
+    stored: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     targets: npt.NDArray[np.float32] | None
     intensity: npt.NDArray[np.float32] | None
@@ -41,9 +41,18 @@ class Faces:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def images(self) -> npt.NDArray[np.uint8]:
+        """Pixels, uint8 (N, C, H, W): the memory map, or a copy where these are not all."""
+        return self.stored if self.rows is None else self.stored[self.rows]
+
+    def draw(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Return the pixels of some of these faces, a copy: uint8 (places, C, H, W)."""
+        return self.stored[places if self.rows is None else self.rows[places]]
+
     @cached_property
     def names(self) -> Sequence[str]:
-        """Each face's name, read when first asked for."""
+        """Each face's name: its file, or FER-2013's ``Training_00017.png``; read when asked for."""
         names: list[str] = json.loads((self.folder / "names.json").read_text(encoding="utf-8"))
         return names if self.rows is None else [names[row] for row in self.rows]
 
@@ -52,10 +61,9 @@ class Faces:
         return np.bincount(self.labels, minlength=classes).astype(np.int64)
 
     def keep(self, rows: npt.NDArray[np.int64]) -> "Faces":
-        """Return these faces alone; pixels are copied into memory."""
+        """Return these faces alone; the pixels stay where they are."""
         return replace(
             self,
-            images=self.images[rows],
             labels=self.labels[rows],
             targets=None if self.targets is None else self.targets[rows],
             intensity=None if self.intensity is None else self.intensity[rows],
@@ -109,7 +117,7 @@ class Dataset:
             raise InputError(f"{self.source}: there are no faces in the {name} split")
         folder = self.folder / name
         return Faces(
-            images=np.load(folder / "images.npy", mmap_mode="r"),
+            stored=np.load(folder / "images.npy", mmap_mode="r"),
             labels=np.load(folder / "labels.npy"),
             targets=_optional(folder / "targets.npy"),
             intensity=_optional(folder / "intensity.npy"),

@@ -15,7 +15,7 @@ from emotion_detection.data.ferplus import with_votes
 from emotion_detection.data.folders import folder_classes, folders
 from emotion_detection.data.manifest import manifest
 from emotion_detection.data.parquet import parquet, parquet_split
-from emotion_detection.data.source import FER2013_SPLITS, Source
+from emotion_detection.data.source import FER2013_SPLITS, SPLIT_NAMES, Source
 from emotion_detection.errors import InputError
 
 DATA = Path("data")
@@ -52,6 +52,13 @@ def load(config: DataConfig) -> Dataset:
     # what 'auto' and 'fer2013' meant this time is what a record of the run must say
     dataset = cached(source, replace(config, data="demo" if place is None else place.as_posix()))
     _note_missing_rows(dataset)
+    if dataset.corrupt:
+        first = dataset.corrupt[0]
+        print(
+            f"note: {len(dataset.corrupt)} pictures cannot be read and are left out; the first: "
+            f"{first.name}: {first.reason}; 'emotion data check' lists them",
+            file=sys.stderr,
+        )
     return dataset
 
 
@@ -134,11 +141,23 @@ def _in_data_folder(fer2013_only: bool) -> Path | None:
     for place in (DATA, *below):
         try:
             source = recognise(place)
-        except InputError:
+        except InputError as error:
+            if any(place.glob("*.csv")) or any(place.glob("*.parquet")):
+                print(f"warning: passed over: {error}", file=sys.stderr)
+            continue
+        if place == DATA and _holds_several(source):
             continue
         if source.label_set == "fer2013" or not fer2013_only:
             return place
     return None
+
+
+def _holds_several(source: Source) -> bool:
+    """Say whether the folders in data/ are datasets rather than classes: pictures lie deeper."""
+    if source.kind != "folders":
+        return False
+    parts = (path.relative_to(DATA).parts for path in source.files)
+    return any(len(part) > 2 and part[0].lower() not in SPLIT_NAMES for part in parts)
 
 
 def _votes_beside(place: Path) -> Path:

@@ -90,6 +90,9 @@ def _draw(
             goal = max(round(share * faces), 1 if share and faces >= 3 else 0)
             taken = 0
             while taken < goal and place < len(own) - 1:
-                result[members[own[place]]] = split
-                taken += len(members[own[place]])
+                group = members[own[place]]
                 place += 1
+                # a group far larger than what is wanted stays in train, whole
+                if len(group) <= max(2, 2 * (goal - taken)):
+                    result[group] = split
+                    taken += len(group)

@@ -81,7 +81,7 @@ def evaluate(
         return Test(Path(), {})
     metrics = figures(scores, truth, names)
     metrics |= _record(dataset, split, opened, tta)
-    if split != "train" and dataset.sizes["train"]:
+    if split != "train" and dataset.sizes["train"] and _trained_on(opened[0], dataset):
         metrics["without_duplicates"] = _without_duplicates(dataset, faces, scores, truth)
     folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
     _write(folder, metrics, faces, scores, truth, names)
@@ -196,17 +196,30 @@ def _without_duplicates(
     }
 
 
+def _trained_on(model: Model, dataset: Dataset) -> bool:
+    """Say whether a model was trained on this data's training split."""
+    known = model.training_data
+    source = known.get("options", {}).get("data")
+    return known.get("hash") == dataset.hash or source == dataset.source
+
+
 def _default_folder(
     models: list[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
 ) -> Path:
     name = f"{config.labels}-{split}"
-    trained_on = models[0].training_data.get("options", {})
-    if data_fields(trained_on).get("data") != dataset.source:
-        # other faces than the model's own must not overwrite its figures
+    # what is not the model's own data, or not the run's best, must not overwrite its figures
+    if not _trained_on(models[0], dataset):
         name += f"-{Path(dataset.source).stem}"
+    if models[0].path.stem not in ("best", "model"):
+        name += f"-of-{models[0].path.stem}"
     if len(models) > 1:
         name += f"-mean-of-{len(models)}"
     return models[0].path.parent / "test" / (name + ("-tta" if tta else ""))
+
+
+def _printable(name: str) -> str:
+    """Return a file's name as valid UTF-8: Linux allows names that are not."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _write(
@@ -222,7 +235,7 @@ def _write(
 
     table = pa.table(
         {
-            "file": pa.array(list(faces.names), pa.string()),
+            "file": pa.array([_printable(name) for name in faces.names], pa.string()),
             "label": pa.array([names[label] for label in truth], pa.string()),
             "scores": pa.array(list(scores), pa.list_(pa.float32())),
             "intensity": pa.nulls(len(truth), pa.float32()),

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from emotion_detection.errors import InputError
 from emotion_detection.training.checkpoint import load_trained
@@ -42,12 +43,14 @@ class Model:
 
 
 def newest_run(models: Path) -> Path:
-    """Return the run whose best checkpoint is the newest.
+    """Return the run that ended last, or, where none has ended, the newest with a checkpoint.
 
     Raises:
         InputError: there is no run.
     """
-    found = list(models.glob("*/best.ckpt"))
+    runs = [path.parent for path in models.glob("*/best.ckpt")]
+    found = [run / "metrics.json" for run in runs if (run / "metrics.json").is_file()]
+    found = found or [run / "best.ckpt" for run in runs]
     if not found:
         raise InputError(f"{models}: there is no run to test yet: 'python train.py' makes one")
     return max(found, key=lambda path: path.stat().st_mtime).parent
@@ -78,6 +81,7 @@ def open_model(place: str | Path) -> Model:
 
 def _checkpoint_model(path: Path) -> Model:
     trained = load_trained(path)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     return Model(
         path=path,
         labels=trained.spec.labels,
@@ -85,7 +89,7 @@ def _checkpoint_model(path: Path) -> Model:
         size=trained.spec.size,
         parameters=parameter_count(trained.network),
         training_data=trained.record.get("data", {}),
-        scores=lambda images: network_scores(trained.network, images),
+        scores=lambda images: network_scores(trained.network, images, device),
     )
 
 

@@ -1,4 +1,4 @@
-"""Testing on several processes (torchrun, SLURM): every face is scored once, by one of them."""
+"""Testing on several processes (torchrun): every face is scored once, by one of them."""
 
 import os
 

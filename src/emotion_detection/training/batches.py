@@ -49,7 +49,7 @@ class _Drawn(Dataset[Batch]):
         rows, weight = part
         faces = self.faces
         return Batch(
-            images=torch.from_numpy(faces.images[rows]),
+            images=torch.from_numpy(faces.draw(rows)),
             labels=torch.from_numpy(faces.labels[rows]),
             targets=None if faces.targets is None else torch.from_numpy(faces.targets[rows]),
             weight=torch.tensor(weight),

@@ -81,15 +81,26 @@ class StopWhenNotFinite(Callback):
     ) -> None:
         """Look at the length of the whole gradient: one number, NaN if any part is."""
         if trainer.precision == "16-mixed":
-            return  # its loss scaler meets and skips infinite gradients as a matter of course
+            return  # its loss scaler skips infinite gradients as a matter of course: see the loss
         groups = optimizer.param_groups
         gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
         if not torch.isfinite(get_total_norm(gradients)):
-            raise TrainingError(
-                f"step {trainer.global_step + 1} (epoch {trainer.current_epoch + 1}): the loss or "
-                "its gradient is not a finite number; the weights were left as they were and the "
-                "checkpoints are those of the epoch before. Try a lower --learning_rate"
-            )
+            raise _not_finite(trainer, trainer.global_step + 1)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """With a loss scaler, look at the loss: the scaler has left out the step if it is NaN."""
+        if trainer.precision == "16-mixed" and not torch.isfinite(outputs["loss"]):
+            raise _not_finite(trainer, trainer.global_step)
+
+
+def _not_finite(trainer: Trainer, step: int) -> TrainingError:
+    return TrainingError(
+        f"step {step} (epoch {trainer.current_epoch + 1}): the loss or its gradient is not a "
+        "finite number; the weights were left as they were, and checkpoints of the epochs before "
+        "are whole. Start again with a lower --learning_rate"
+    )
 
 
 class SaveOnSigterm(Callback):

@@ -56,7 +56,7 @@ def export_onnx(
         with _quiet():
             program = torch.onnx.export(
                 model,
-                (torch.from_numpy(np.array(sample[:2])),),
+                (torch.zeros(2, *sample.shape[1:], dtype=torch.uint8),),
                 dynamo=True,
                 external_data=False,
                 opset_version=OPSET,
@@ -77,6 +77,9 @@ def export_onnx(
         os.replace(part, path)
     except OSError as error:
         raise TrainingError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except torch.onnx.OnnxExporterError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise TrainingError(f"{path}: torch cannot export this network: {reason}") from None
     finally:
         with contextlib.suppress(OSError):  # else it would hide what went wrong
             part.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from emotion_detection.errors import TrainingError
 from emotion_detection.files import write_whole
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.export import export_onnx
+from emotion_detection.training.folder import asked_of
 from emotion_detection.training.history import draw_curves
 from emotion_detection.training.metrics import figures
 from emotion_detection.training.network import parameter_count
@@ -62,7 +63,7 @@ def finish(
         "model": (folder / "best.ckpt").as_posix(),
         "parameters": parameter_count(best.network),
         "training": {
-            "asked_epochs": config.epochs,
+            "asked": asked_of(config),
             "epochs": len(rows),
             "best_epoch": best_epoch["epoch"] if best_epoch else len(rows),
             "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),

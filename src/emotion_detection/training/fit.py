@@ -112,6 +112,9 @@ def fit(trainer: Trainer, task: EmotionTask, batches: FaceBatches, folder: Path)
             task, datamodule=batches, ckpt_path=last if last.exists() else None, weights_only=True
         )
     except SystemExit as stop:
+        if trainer.received_sigterm and not stop.code:
+            # before the first step the signal is Lightning's, which would leave with 0
+            raise SystemExit(128 + signal.SIGTERM) from None
         if stop.code != 1:
             raise
         # Lightning turns Ctrl-C into this, and leaves the next one without effect

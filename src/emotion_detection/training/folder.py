@@ -1,6 +1,8 @@
 """A run's folder: made, written to, found again."""
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +12,13 @@ import yaml
 
 from emotion_detection.config import TrainConfig, as_dict
 from emotion_detection.data import Dataset
+from emotion_detection.data.exclude import excluded_names
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
 from emotion_detection.training.provenance import provenance
+
+CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache"}
+"""Fields that may change when a run goes on; data and cache may have moved, not changed."""
 
 
 def new_folder(config: TrainConfig, make: bool) -> Path:
@@ -36,6 +42,8 @@ def new_folder(config: TrainConfig, make: bool) -> Path:
             try:
                 folder.mkdir(parents=True)
             except FileExistsError:
+                if config.name and not (folder / "config.yaml").exists() and folder.is_dir():
+                    return folder  # stopped before it began: nothing in it to lose
                 if config.name:
                     raise InputError(
                         f"--name {config.name}: {folder} exists; choose another name, or go on "
@@ -57,7 +65,7 @@ def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) ->
 
     Args:
         folder: ``models/RUN``.
-        changes: fields to change; only 'epochs', 'patience' and 'trainer' may.
+        changes: fields to change; only those of :data:`CHANGEABLE` may.
 
     Raises:
         InputError: there is no such run, or another field is to be changed.
@@ -71,19 +79,26 @@ def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) ->
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is no config of this version: {reason}") from None
     changes = changes or {}
-    if fixed := sorted(set(changes) - {"epochs", "patience", "trainer"}):
+    if fixed := sorted(set(changes) - CHANGEABLE):
         raise InputError(
             f"--resume goes on with the run as it was: --{fixed[0]} cannot be changed "
-            "(only --epochs, --patience and --trainer.*)"
+            "(only --epochs, --patience, --trainer.* and, moved, --data and --cache)"
         )
     return dataclasses.replace(config, **changes)
 
 
-def check_same_data(folder: Path, dataset: Dataset) -> None:
-    """Refuse to go on with a run on other data than it began with.
+def forget(folder: Path, logs: Path) -> None:
+    """Remove a run's folders if nothing is in them: it was refused before it began."""
+    for place in (folder, logs):
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
+def check_same_data(folder: Path, dataset: Dataset, config: TrainConfig) -> None:
+    """Refuse to go on with a run on other faces than it began with.
 
     Raises:
-        InputError: the data's hash is another.
+        InputError: the data's hash, or the list of excluded faces, is another.
     """
     try:
         record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
@@ -94,6 +109,19 @@ def check_same_data(folder: Path, dataset: Dataset) -> None:
             f"--resume {folder}: {dataset.source} is not the data that this run began with; "
             "start a new run, with --init to keep the weights"
         )
+    if record.get("excluded") != _excluded(config):
+        raise InputError(
+            f"--resume {folder}: {config.exclude} lists other faces than when this run began; "
+            "start a new run, with --init to keep the weights"
+        )
+
+
+def _excluded(config: TrainConfig) -> str | None:
+    """Return the SHA-256 of the names that are left out."""
+    if config.exclude is None:
+        return None
+    names = sorted(excluded_names(Path(config.exclude)))
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
 def already_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
@@ -102,7 +130,15 @@ def already_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None
         metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except OSError:
         return None
-    return metrics if metrics["training"]["asked_epochs"] >= config.epochs else None
+    asked = metrics["training"]["asked"]
+    same = {**asked, "epochs": config.epochs} == asked_of(config)
+    return metrics if same and asked["epochs"] >= config.epochs else None
+
+
+def asked_of(config: TrainConfig) -> dict[str, Any]:
+    """Return what decides when a run is finished."""
+    steps = config.trainer.get("max_steps")
+    return {"epochs": config.epochs, "patience": config.patience, "max_steps": steps}
 
 
 def write_records(config: TrainConfig, dataset: Dataset, folder: Path, resumed: bool) -> None:
@@ -111,7 +147,7 @@ def write_records(config: TrainConfig, dataset: Dataset, folder: Path, resumed: 
     Raises:
         InputError: they cannot be written.
     """
-    record = provenance(config, dataset)
+    record = provenance(config, dataset) | {"excluded": _excluded(config)}
     path = folder / "provenance.json"
     if resumed and path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))

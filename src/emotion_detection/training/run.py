@@ -1,6 +1,7 @@
 """A training, from a config to the files of a run."""
 
 import dataclasses
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from emotion_detection.training.fit import fit, make_trainer, quiet_lightning
 from emotion_detection.training.folder import (
     already_finished,
     check_same_data,
+    forget,
     new_folder,
     write_records,
 )
@@ -67,25 +69,29 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
     config = dataclasses.replace(config, data=dataset.source)
     faces = _faces(dataset, config)
     first = getattr(rank_zero_only, "rank", 0) == 0
-    folder = Path(resume) if resume else new_folder(config, make=first)
-    logs = Path(config.logs) / folder.name
-    if resume:
-        check_same_data(folder, dataset)
-        if (done := already_finished(folder, config)) is not None:
-            print(f"{folder}: is finished; nothing to do", file=sys.stderr)
-            return Run(folder, logs, done)
-    history = History(logs)
     with quiet_lightning():
-        sigterm = SaveOnSigterm(folder)
-        trainer = make_trainer(config, folder, logs, [history, sigterm])
-        task = _task(config, dataset)
+        task = _task(config, dataset, resume)
+        folder = Path(resume) if resume else new_folder(config, make=first)
+        logs = Path(config.logs) / folder.name
+        if resume:
+            check_same_data(folder, dataset, config)
+            if (done := already_finished(folder, config)) is not None:
+                print(f"{folder}: is finished; nothing to do", file=sys.stderr)
+                return Run(folder, logs, done)
+        history, sigterm = History(logs), SaveOnSigterm(folder)
+        try:
+            trainer = make_trainer(config, folder, logs, [history, sigterm])
+        except InputError:
+            if first and not resume:
+                forget(folder, logs)
+            raise
         if first:
-            _say_start(config, dataset, faces, task, trainer)
             write_records(config, dataset, folder, resumed=bool(resume))
+            _say_start(config, dataset, faces, task, trainer)
         started = time.perf_counter()
         fit(trainer, task, FaceBatches(faces["train"], faces["validation"], config), folder)
         if sigterm.asked:
-            raise SystemExit(143)
+            raise SystemExit(128 + signal.SIGTERM)
         if not trainer.is_global_zero:
             return Run(folder, logs, {})
         seconds = time.perf_counter() - started
@@ -107,7 +113,7 @@ def _faces(dataset: Dataset, config: TrainConfig) -> dict[str, Faces]:
     return faces
 
 
-def _task(config: TrainConfig, dataset: Dataset) -> EmotionTask:
+def _task(config: TrainConfig, dataset: Dataset, resume: str | Path | None) -> EmotionTask:
     spec = ModelSpec(
         network=config.network,
         labels=dataset.labels,
@@ -116,7 +122,7 @@ def _task(config: TrainConfig, dataset: Dataset) -> EmotionTask:
         dropout=config.dropout,
     )
     network = freshly_seeded(spec, config.seed)
-    if config.init:
+    if config.init and not (resume and (Path(resume) / "last.ckpt").exists()):
         start_from(network, spec, config.init)
     record = {
         "config": as_dict(config),

@@ -85,6 +85,7 @@ def _row(run: Path, test: str) -> dict[str, Any]:
         "test_ece": plain["ece"],
         "test_accuracy_without_duplicates": plain["without_duplicates"]["accuracy"],
         "test_n_without_duplicates": plain["without_duplicates"]["n"],
+        "test_exact_duplicates": plain["without_duplicates"]["exact"],
         "origin": {
             "command": _command(made["command"]),
             "data": made["data"]["kind"],
@@ -145,7 +146,8 @@ def markdown(result: dict[str, Any]) -> str:
         f"`{origin['command']} --seed S`, then `python test.py` and `python test.py --tta`. "
         f"FER-2013 with its own labels: PrivateTest, n={first['test_n']:,} "
         f"({first['test_n_without_duplicates']:,} without copies: faces with no exact or near "
-        "duplicate in train); in brackets the 95 % bootstrap interval over faces; checkpoint "
+        f"duplicate in train; {first['test_exact_duplicates']} have an exact one); "
+        "in brackets the 95 % bootstrap interval over faces; checkpoint "
         f"chosen on PublicTest (n={first['val_n']:,}). {origin['parameters']:,} parameters; "
         f"{machine['processor']}, {machine['cores']} cores, no GPU; "
         f"torch {origin['packages']['torch']}; about {minutes:.0f} minutes a training on this "

@@ -85,7 +85,7 @@ def test_help(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_drawn_faces(tmp_path: Path, write_csv: Callable[..., Path]) -> None:
+def test_the_three_ways_are_measured_on_drawn_faces(tmp_path: Path, write_csv: Callable[..., Path]) -> None:
     drawn = draw_faces(112)
     usages = ["Training"] * 84 + ["PublicTest"] * 14 + ["PrivateTest"] * 14
     write_csv(tmp_path / "faces", drawn.faces, drawn.labels.tolist(), usages)
@@ -96,7 +96,8 @@ def test_drawn_faces(tmp_path: Path, write_csv: Callable[..., Path]) -> None:
     assert [path.name for path in out.parent.iterdir()] == ["training.json"]
     assert (result["faces"], result["steps"], result["batch_size"]) == (70, 3, 32)
     assert (result["network"], result["classes"], result["rounds"]) == ("baseline", 7, 1)
-    assert result["data"] == "faces"
+    assert result["data"] == "FER-2013 CSV"
+    assert str(tmp_path) not in json.dumps(result)
     for name in ("command", "date", "data_hash", "torch", "threads", "processor", "cores"):
         assert result[name]
     ways = result["ways"]

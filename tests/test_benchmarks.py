@@ -85,7 +85,9 @@ def test_help(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_three_ways_are_measured_on_drawn_faces(tmp_path: Path, write_csv: Callable[..., Path]) -> None:
+def test_the_three_ways_are_measured_on_drawn_faces(
+    tmp_path: Path, write_csv: Callable[..., Path]
+) -> None:
     drawn = draw_faces(112)
     usages = ["Training"] * 84 + ["PublicTest"] * 14 + ["PrivateTest"] * 14
     write_csv(tmp_path / "faces", drawn.faces, drawn.labels.tolist(), usages)

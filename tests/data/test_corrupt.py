@@ -23,7 +23,7 @@ def test_corrupt_pictures_under_the_limit_are_counted_and_listed(spoiled, data_c
     ]
     assert all(face.reason for face in dataset.corrupt)
     assert load(data_config(spoiled, max_corrupt=0.05)).corrupt == dataset.corrupt
-    assert "2 pictures cannot be read" in capsys.readouterr().err
+    assert "unreadable pictures left out: 2" in capsys.readouterr().err
 
 
 def test_corrupt_pictures_over_the_limit_are_an_error_that_names_the_first(

@@ -55,8 +55,8 @@ def load(config: DataConfig) -> Dataset:
     if dataset.corrupt:
         first = dataset.corrupt[0]
         print(
-            f"note: {len(dataset.corrupt)} pictures cannot be read and are left out; the first: "
-            f"{first.name}: {first.reason}; 'emotion data check' lists them",
+            f"note: unreadable pictures left out: {len(dataset.corrupt)}; the first: {first.name}: "
+            f"{first.reason}; 'emotion data check' lists them",
             file=sys.stderr,
         )
     return dataset

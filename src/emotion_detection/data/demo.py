@@ -35,14 +35,16 @@ def demo(size: int, count: int = COUNT) -> Source:
 
 
 def _read(size: int, count: int) -> Iterator[Face]:
-    made = drawn.draw_faces(count, seed=0, size=size)
-    people = int(made.identity.max()) + 1
-    for number in range(count):
-        share = (int(made.identity[number]) + 0.5) / people
-        yield Face(
-            name=f"demo_{number:05d}",
-            content=made.faces[number],
-            label=int(made.labels[number]),
-            split=next(name for name, end in _SHARES if share < end),
-            intensity=float(made.intensity[number]),
-        )
+    people = -(-count // drawn.PER_PERSON)
+    number = 0
+    for block in drawn.draw_blocks(count, 0, size):
+        for place in range(len(block.labels)):
+            share = (int(block.identity[place]) + 0.5) / people
+            yield Face(
+                name=f"demo_{number:05d}",
+                content=block.faces[place],
+                label=int(block.labels[place]),
+                split=next(name for name, end in _SHARES if share < end),
+                intensity=float(block.intensity[place]),
+            )
+            number += 1

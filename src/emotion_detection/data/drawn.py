@@ -5,6 +5,7 @@ sometimes something in front of the face. Emotions move the drawing as the Facia
 System describes them: a strong one can be read by a person, a weak one is truly ambiguous.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +57,8 @@ _PICTURE: dict[str, tuple[float, float, float]] = {
 }
 # fmt: on
 
-_PER_PERSON = 10
-_BLOCK = 10 * _PER_PERSON  # faces drawn at once: small enough for the processor's cache
+PER_PERSON = 10  # consecutive faces of one person
+_BLOCK = 10 * PER_PERSON  # faces drawn at once: small enough for the processor's cache
 _STRENGTH_JITTER = 0.20  # how unlike one another two people's (and two pictures') movements are
 _IDLE_MOVEMENT = 0.03  # movements that no emotion caused, in all faces
 
@@ -99,22 +100,40 @@ def draw_faces(count: int = 6000, seed: int = 0, size: int = 48) -> DrawnFaces:
     for name, value, minimum in (("count", count, 1), ("seed", seed, 0), ("size", size, 16)):
         if value < minimum:
             raise ValueError(f"{name} must be at least {minimum}, got {value}")
-    faces = np.empty((count, size, size), np.uint8)
-    sampled = []
+    blocks = list(draw_blocks(count, seed, size))
+    return DrawnFaces(
+        faces=np.concatenate([block.faces for block in blocks]),
+        labels=np.concatenate([block.labels for block in blocks]),
+        intensity=np.concatenate([block.intensity for block in blocks]),
+        identity=np.concatenate([block.identity for block in blocks]),
+        parameters={
+            name: np.concatenate([block.parameters[name] for block in blocks])
+            for name in blocks[0].parameters
+        },
+    )
+
+
+def draw_blocks(count: int, seed: int, size: int) -> Iterator[DrawnFaces]:
+    """Draws the faces of :func:`draw_faces` some at a time, for who wants to show progress."""
     for start in range(0, count, _BLOCK):
         # A generator for each block, always drawn in full, keeps face i independent of the count.
         rng = np.random.Generator(np.random.PCG64([seed, start // _BLOCK]))
-        block = _sample_block(rng, np.arange(start, start + _BLOCK) % len(FER2013))
+        index = np.arange(start, start + _BLOCK, dtype=np.int64)
+        block = _sample_block(rng, index % len(FER2013))
         picture = render_faces(block, size)
         grain = rng.standard_normal(picture.shape, np.float32)
         picture += grain * block["noise"][:, None, None]
         picture = np.rint(np.clip(picture, 0.0, 1.0) * 255.0)
-        faces[start : start + _BLOCK] = picture[: count - start]
-        sampled.append(block)
-    parameters = {k: np.concatenate([block[k] for block in sampled])[:count] for k in sampled[0]}
-    index = np.arange(count, dtype=np.int64)
-    intensity = parameters.pop("intensity")
-    return DrawnFaces(faces, index % len(FER2013), intensity, index // _PER_PERSON, parameters)
+        wanted = slice(count - start)
+        index = index[wanted]
+        parameters = {name: values[wanted] for name, values in block.items()}
+        yield DrawnFaces(
+            faces=picture[wanted].astype(np.uint8),
+            labels=index % len(FER2013),
+            intensity=parameters.pop("intensity"),
+            identity=index // PER_PERSON,
+            parameters=parameters,
+        )
 
 
 def action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[str, Floats]:
@@ -134,7 +153,7 @@ def action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[str, F
 
 def _sample_block(rng: np.random.Generator, labels: npt.NDArray[np.int64]) -> dict[str, Floats]:
     """Draws all parameters, and "intensity", each (N,) float32, of one block of faces."""
-    total, people = len(labels), len(labels) // _PER_PERSON
+    total, people = len(labels), len(labels) // PER_PERSON
     sampled: dict[str, Floats] = {}
     for ranges, rows in ((_PERSON, people), (_PICTURE, total)):
         for name, (low, high, probability) in ranges.items():
@@ -143,7 +162,7 @@ def _sample_block(rng: np.random.Generator, labels: npt.NDArray[np.int64]) -> di
     intensity = rng.uniform(0.2, 1.0, total).astype(np.float32)
     intensity[labels == FER2013.index("neutral")] = 0.0
     for unit, strength in action_units(labels, intensity).items():
-        person = np.repeat(rng.standard_normal(people), _PER_PERSON)
+        person = np.repeat(rng.standard_normal(people), PER_PERSON)
         factor = 1.0 + _STRENGTH_JITTER * (person + rng.standard_normal(total))
         idle = _IDLE_MOVEMENT * np.abs(rng.standard_normal(total))
         sampled[unit] = (strength * np.clip(factor, 0.3, 1.6) + idle).astype(np.float32)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch.distributed as dist
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
@@ -42,6 +43,7 @@ _EXPECTED_WARNINGS = (
     ".*smaller than the logging interval.*",  # figures are logged an epoch, not a step
     ".*dataloader is not resumable.*",  # the order of batches goes on by itself
     ".*exists and is not empty.*",  # a resumed run's folder
+    ".*It is recommended to use .*sync_dist.*",  # the figures are of all processes already
     ".*LeafSpec.*",  # from torch's exporter
 )
 
@@ -131,6 +133,20 @@ def fit(trainer: Trainer, task: EmotionTask, batches: FaceBatches, folder: Path)
         raise TrainingError(
             f"{where}: {error.strerror or error}; the checkpoints are whole"
         ) from None
+
+
+def close_connection(together: bool = False) -> None:
+    """Close the connection between processes, if there is one.
+
+    Left open, gloo's threads can abort a process that ends.
+
+    Args:
+        together: wait until every process is here.
+    """
+    if dist.is_available() and dist.is_initialized():
+        if together:
+            dist.barrier()
+        dist.destroy_process_group()
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from emotion_detection.training.augment import augmentation
 from emotion_detection.training.batches import FaceBatches
 from emotion_detection.training.callbacks import SaveOnSigterm
 from emotion_detection.training.finish import finish
-from emotion_detection.training.fit import fit, make_trainer, quiet_lightning
+from emotion_detection.training.fit import close_connection, fit, make_trainer, quiet_lightning
 from emotion_detection.training.folder import (
     already_finished,
     check_same_data,
@@ -89,13 +89,23 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
             write_records(config, dataset, folder, resumed=bool(resume))
             _say_start(config, dataset, faces, task, trainer)
         started = time.perf_counter()
-        fit(trainer, task, FaceBatches(faces["train"], faces["validation"], config), folder)
-        if sigterm.asked:
-            raise SystemExit(128 + signal.SIGTERM)
-        if not trainer.is_global_zero:
-            return Run(folder, logs, {})
+        try:
+            fit(trainer, task, FaceBatches(faces["train"], faces["validation"], config), folder)
+            if sigterm.asked:
+                raise SystemExit(128 + signal.SIGTERM)
+        except SystemExit:
+            close_connection()
+            raise
         seconds = time.perf_counter() - started
-        metrics = finish(config, dataset, faces["validation"], folder, logs, history.rows, seconds)
+        metrics: dict[str, Any] = {}
+        try:
+            if trainer.is_global_zero:
+                metrics = finish(
+                    config, dataset, faces["validation"], folder, logs, history.rows, seconds
+                )
+        finally:
+            # the others wait: torchrun ends all processes as soon as one has left
+            close_connection(together=True)
     return Run(folder, logs, metrics)
 
 

@@ -76,7 +76,7 @@ def test_words_come_from_the_command_line_by_default(
         ("train --channels 2", "--channels 2: must be 1 or 3"),
         ("train --votes best", "--votes best: must be probability or majority"),
         ("train --labels fer", "--labels fer: must be fer2013 or ferplus"),
-        ("train --network resnet", "--network resnet: must be baseline"),
+        ("train --network resnet17", "--network resnet17: neither this project's nor timm's"),
         ("train --name a/b", "--name 'a/b': a folder's name"),
         ("train --preset best", "--preset best: no such preset; there are: baseline"),
         ("train --preset=best", "--preset best: no such preset; there are: baseline"),

@@ -61,11 +61,30 @@ class TrainConfig(DataConfig):
 
     Args:
         preset: name of the preset that the other values started from.
-        network: which network: 'baseline', three convolutions with ReLU and max pooling.
+        network: 'baseline' (three convolutions with ReLU and max pooling), 'quick', 'compact',
+            'large' (residual), or a backbone of timm by its name, such as 'resnet18'.
+        pretrained: start a backbone of timm from the weights that timm publishes; needs the
+            internet once.
+        frozen: train the last layer alone.
+        also: a second label set, 'fer2013' or 'ferplus', learnt beside the first with logits of
+            its own; the best checkpoint goes by the first.
+        also_weight: weight of its loss.
+        intensity_weight: weight of the loss of the intensity, where the data gives one; 0: the
+            model has none.
         dropout: probability that a hidden unit is dropped.
         epochs: passes over the training faces.
         batch_size: faces a step, over all processes together.
-        learning_rate: step size of Adam.
+        optimizer: 'adam', 'adamw', or 'sgd' with Nesterov's momentum of 0.9.
+        learning_rate: step size of the optimizer, at its highest.
+        weight_decay: pull of the weights (not of biases and norms) towards zero.
+        schedule: how the step size falls: 'constant', 'cosine' or 'linear' to zero.
+        warmup: share of all steps over which the step size rises to its highest.
+        ema: decay a step of the moving average of the weights that is validated and kept; 0: none.
+        label_smoothing: share of a label that is spread over all classes.
+        class_balance: 0: faces count equally; 1: classes do; between: weights in between.
+        mixup: alpha of the Beta distribution that says how two faces are mixed; 0: none.
+        teacher: runs (folders or checkpoints) whose scores are learnt too; several are averaged.
+        teacher_weight: share of the loss that goes by the teachers.
         patience: stop after this many epochs without a better validation accuracy; null: never.
         flip: probability of mirroring a face.
         rotate: largest rotation in degrees.
@@ -76,7 +95,8 @@ class TrainConfig(DataConfig):
         erase: probability of blanking a small rectangle.
         exclude: file that lists faces to leave out of training and validation, one a line.
         seed: seed of the weights, the order of the faces, dropout and augmentation.
-        init: start from the weights of this run (folder or checkpoint).
+        init: start from the weights of this run (folder or checkpoint), or 'pretrained': of the
+            model that comes with the package.
         name: name of the run; by default made of preset and time.
         models: folder that runs are written to.
         logs: folder that curves are written to.
@@ -84,11 +104,26 @@ class TrainConfig(DataConfig):
     """
 
     preset: str = "baseline"
-    network: Literal["baseline"] = "baseline"
+    network: str = "baseline"
+    pretrained: bool = False
+    frozen: bool = False
+    also: Literal["fer2013", "ferplus"] | None = None
+    also_weight: float = 1.0
+    intensity_weight: float = 0.5
     dropout: float = 0.5
     epochs: int = 20
     batch_size: int = 32
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = 0.001
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    warmup: float = 0.0
+    ema: float = 0.0
+    label_smoothing: float = 0.0
+    class_balance: float = 0.0
+    mixup: float = 0.0
+    teacher: list[str] = field(default_factory=list)
+    teacher_weight: float = 0.5
     patience: int | None = None
     flip: float = 0.0
     rotate: float = 0.0
@@ -115,6 +150,16 @@ class TrainConfig(DataConfig):
             raise InputError(f"--learning_rate {self.learning_rate}: above 0 and at most 10")
         if self.patience is not None:
             _within("patience", self.patience, 1, 1_000_000)
+        _within("weight_decay", self.weight_decay, 0.0, 10.0)
+        for name in ("also_weight", "intensity_weight", "mixup"):
+            _within(name, getattr(self, name), 0.0, 100.0)
+        for name in ("warmup", "label_smoothing"):
+            _within(name, getattr(self, name), 0.0, 0.9)
+        _within("ema", self.ema, 0.0, 0.99999)
+        for name in ("class_balance", "teacher_weight"):
+            _within(name, getattr(self, name), 0.0, 1.0)
+        if self.also == self.labels:
+            raise InputError(f"--also {self.also}: is the first label set already (--labels)")
         for name in ("flip", "erase", "brightness", "contrast"):
             _within(name, getattr(self, name), 0.0, 1.0)
         for name in ("shift", "scale"):

@@ -72,7 +72,9 @@ def test_tta_is_the_mean_of_the_plain_and_the_mirrored_scores(
 ) -> None:
     images = images_of(fer_data, 16)
     model = open_model(fer_run.folder)
-    plain, mirrored = model.scores(images), model.scores(np.flip(images, axis=3))
+    plain, mirrored = (
+        model.outputs(faces)["scores"] for faces in (images, np.flip(images, axis=3))
+    )
     found = evaluate([fer_run.folder], tta=True, out=tmp_path)
     assert np.abs(plain - mirrored).max() > 1e-3
     np.testing.assert_allclose(scores_in(tmp_path), (plain + mirrored) / 2, atol=1e-5)
@@ -143,7 +145,7 @@ def test_of_eight_emotions_contempt_is_dropped_and_the_rest_renormalised(
 ) -> None:
     path = write_checkpoint(tmp_path / "plus" / "best.ckpt", FERPLUS, fer_data)
     done = evaluate([path])
-    eight = open_model(path).scores(images_of(fer_data, 16))
+    eight = open_model(path).outputs(images_of(fer_data, 16))["scores"]
     expected = eight[:, :7] / eight[:, :7].sum(axis=1, keepdims=True)
     assert eight[:, 7].max() > 0.05
     np.testing.assert_allclose(scores_in(done.folder), expected, atol=1e-5)

@@ -55,10 +55,6 @@ def test_a_url_is_not_fetched() -> None:
     assert "download it first" in _refused("https://example.org/model.onnx")
 
 
-def test_there_is_no_shipped_model_yet() -> None:
-    assert "comes with no model" in _refused("pretrained")
-
-
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x09\x12\x00" * 50])
 @pytest.mark.parametrize("name", ["model.onnx", "best.ckpt"])
 def test_a_file_of_anything_else_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
@@ -75,12 +71,12 @@ def test_a_truncated_onnx_file_is_refused(fer_run: Run, tmp_path: Path) -> None:
 
 def test_an_onnx_file_of_someone_else_is_refused(tmp_path: Path) -> None:
     message = _refused(_foreign(tmp_path / "foreign.onnx", {}))
-    assert "its metadata lacks 'input': not exported by this project" in message
+    assert "its metadata lacks 'labels': not exported by this project" in message
 
 
 def test_metadata_that_is_no_json_is_refused(tmp_path: Path) -> None:
-    message = _refused(_foreign(tmp_path / "foreign.onnx", {"input": "48 x 48"}))
-    assert "cannot be read as an ONNX model" in message
+    message = _refused(_foreign(tmp_path / "foreign.onnx", {"labels": "[]", "input": "48 x 48"}))
+    assert "its metadata cannot be understood" in message
 
 
 def test_weights_in_another_file_are_refused(fer_run: Run, tmp_path: Path) -> None:
@@ -150,6 +146,6 @@ def test_faces_are_scored_in_batches_without_a_difference(
 ) -> None:
     images = np.tile(images_of(fer_data, 16), (10, 1, 1, 1))
     for name in ("best.ckpt", "model.onnx"):
-        scores = open_model(fer_run.folder / name).scores(images)
+        scores = open_model(fer_run.folder / name).outputs(images)["scores"]
         assert scores.shape == (560, 7)
         np.testing.assert_allclose(scores[:56], scores[504:], atol=1e-5)

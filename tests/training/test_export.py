@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +21,11 @@ from emotion_detection.training import export
 from emotion_detection.training.checkpoint import Trained
 from emotion_detection.training.export import export_onnx
 from emotion_detection.training.network import ModelSpec, freshly_seeded
-from emotion_detection.training.scoring import Deployed, network_scores
+from emotion_detection.training.scoring import Deployed, network_outputs
 
 RECORD = {"data": {"source": "somewhere", "hash": "abc", "options": {"data": "somewhere"}}}
 METRICS = {"accuracy": 0.5, "split": "validation"}
+WARM = {"own": 2.0}
 
 
 def _trained(seed: int = 0, channels: int = 1) -> Trained:
@@ -61,6 +63,10 @@ def colour() -> Trained:
     return _trained(channels=3)
 
 
+def _warm(trained: Trained) -> Trained:
+    return replace(trained, temperatures=WARM)
+
+
 class Written(NamedTuple):
     """A file, torch's program that it was saved from, and the difference that was returned."""
 
@@ -82,7 +88,7 @@ def warm(colour: Trained, tmp_path_factory: pytest.TempPathFactory) -> Written:
     path = tmp_path_factory.mktemp("warm") / "model.onnx"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.onnx, "export", kept)
-        difference = export_onnx(colour, path, _faces(1, channels=3), temperature=2.0)
+        difference = export_onnx(_warm(colour), path, _faces(1, channels=3))
     return Written(path, programs[0], difference)
 
 
@@ -118,7 +124,8 @@ def test_any_number_of_faces_gives_torchs_scores(
     scores = _scores(exported, faces)
     assert (scores.shape, scores.dtype) == ((count, 7), np.float32)
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(scores, network_scores(trained.network, faces), atol=1e-5)
+    ours = network_outputs(trained.network, trained.spec, faces)["scores"]
+    np.testing.assert_allclose(scores, ours, atol=1e-5)
 
 
 def test_scores_depend_on_the_face(exported: Path) -> None:
@@ -166,7 +173,7 @@ def test_the_temperature_divides_the_logits_in_the_graph(warm: Written, colour: 
 def test_the_returned_difference_is_that_of_the_file(warm: Written, colour: Trained) -> None:
     sample = _faces(1, channels=3)
     with torch.inference_mode():
-        ours = Deployed(colour.network, 2.0)(torch.from_numpy(sample)).numpy()
+        ours = Deployed(colour.network, colour.spec, WARM)(torch.from_numpy(sample))[0].numpy()
     assert warm.difference == pytest.approx(np.abs(ours - _scores(warm.path, sample)).max())
     assert warm.difference < 1e-5
 
@@ -177,7 +184,7 @@ def test_a_file_that_scores_otherwise_is_refused_and_the_older_one_stays(tmp_pat
     path.write_bytes(b"the older file")
     other_weights = _trained(seed=1, channels=3)
     with pytest.raises(TrainingError, match="not written: onnxruntime and torch differ by") as say:
-        export_onnx(other_weights, path, _faces(10, channels=3), temperature=2.0)
+        export_onnx(_warm(other_weights), path, _faces(10, channels=3))
     assert str(path) in str(say.value)
     assert "at most 0.0001 is allowed" in str(say.value)
     assert path.read_bytes() == b"the older file"
@@ -203,7 +210,7 @@ def test_a_place_that_cannot_be_written_is_named(
     (tmp_path / "folder.onnx").mkdir()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(TrainingError, match="cannot be written") as say:
-        export_onnx(colour, tmp_path / place, _faces(2, channels=3), temperature=2.0)
+        export_onnx(_warm(colour), tmp_path / place, _faces(2, channels=3))
     assert str(tmp_path / place) in str(say.value)
     assert sorted(tmp_path.iterdir()) == before
 
@@ -221,5 +228,5 @@ print(json.dumps(session.run(None, {"faces": faces})[0].tolist()))
         [sys.executable, "-c", code, str(exported)], capture_output=True, text=True, check=True
     )
     faces = np.arange(2 * 24 * 24).astype(np.uint8).reshape(2, 1, 24, 24)
-    expected = network_scores(trained.network, faces)
+    expected = network_outputs(trained.network, trained.spec, faces)["scores"]
     np.testing.assert_allclose(json.loads(done.stdout), expected, atol=1e-5)

@@ -107,7 +107,8 @@ def test_a_process_without_rows_of_a_batch_adds_nothing() -> None:
     task = EmotionTask(build(spec()), spec(), TrainConfig())
     images, labels = torch.zeros(3, 1, 48, 48, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64)
     for rows in (slice(0, 3), slice(0, 0)):
-        task.validation_step(Batch(images[rows], labels[rows], None, torch.tensor(1.0)), 0)
+        batch = Batch(images[rows], labels[rows], None, None, {}, torch.tensor(1.0))
+        task.validation_step(batch, 0)
     assert torch.isfinite(task.val_loss.compute())
     assert float(task.val_loss.weight) == 3
 

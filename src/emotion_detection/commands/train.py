@@ -41,7 +41,14 @@ def _parser() -> ArgumentParser:
     parser = new_parser("train", "Train a network; validate it every epoch; export the best.")
     parser.add_argument("--config", action="config", help="YAML file of these options")
     parser.add_argument("--resume", type=str, help="run folder to go on with, to the same end")
-    parser.add_class_arguments(TrainConfig, skip={"trainer", "preset"})
+    parser.add_class_arguments(TrainConfig, skip={"trainer", "preset", "teacher"})
+    parser.add_argument(
+        "--teacher",
+        type=str,
+        nargs="+",
+        default=[],
+        help="runs whose scores are learnt too; several are averaged",
+    )
     parser.add_argument(
         "--preset",
         type=str,

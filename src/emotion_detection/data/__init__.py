@@ -6,7 +6,7 @@
 :mod:`.duplicates` finds copies.
 """
 
-from emotion_detection.data.faces import SPLITS, Corrupt, Dataset, Faces
+from emotion_detection.data.faces import SPLITS, Corrupt, Dataset, Faces, joined
 from emotion_detection.data.find import load
 
-__all__ = ["SPLITS", "Corrupt", "Dataset", "Faces", "load"]
+__all__ = ["SPLITS", "Corrupt", "Dataset", "Faces", "joined", "load"]

@@ -29,7 +29,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError, face_array, read_face
 from emotion_detection.progress import progress
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the arrays' layout or the decoding changes, so that old caches are not used."""
 
 _COPY_ROWS = 4096
@@ -236,6 +236,9 @@ def _write_split(
         arrays["intensity"] = np.array(
             [np.nan if f.intensity is None else f.intensity for f in faces], np.float32
         )
+    if any(face.shares is not None for face in faces):
+        unknown = np.full(classes, np.nan, np.float32)
+        arrays["shares"] = np.stack([unknown if f.shares is None else f.shares for f in faces])
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
         content.update(name.encode() + array.tobytes())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,15 @@ class Faces:
 
     Args:
         stored: uint8 (M, C, H, W), memory-mapped: the split's pixels as they lie in the cache.
-        labels: int64 (N,), index into the dataset's class names.
+        labels: int64 (N,), index into the dataset's class names; -1 where unknown, which only
+            :func:`joined` makes.
         targets: float32 (N, classes), rows sum to 1, or None where labels are all there is.
         intensity: float32 (N,), 0 to 1, NaN where unknown, or None.
         digests: uint8 (N, 16), BLAKE2 of each face's pixels: equal means the same picture.
         thumbnails: float32 (N, 64), for near-duplicates (:mod:`.duplicates`).
         folder: where the arrays lie.
+        shares: float32 (N, classes), the share of all raters who saw each class, or None.
+        also: labels of further label sets for the same faces, each int64 (N,).
         rows: int64 (N,), which of the stored faces these are; None: all, in order.
     """
 
@@ -36,7 +40,9 @@ class Faces:
     digests: npt.NDArray[np.uint8]
     thumbnails: npt.NDArray[np.float32]
     folder: Path
-    rows: npt.NDArray[np.int64] | None = field(default=None)
+    shares: npt.NDArray[np.float32] | None = None
+    also: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    rows: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,10 +73,53 @@ class Faces:
             labels=self.labels[rows],
             targets=None if self.targets is None else self.targets[rows],
             intensity=None if self.intensity is None else self.intensity[rows],
+            shares=None if self.shares is None else self.shares[rows],
+            also={name: labels[rows] for name, labels in self.also.items()},
             digests=self.digests[rows],
             thumbnails=self.thumbnails[rows],
             rows=rows if self.rows is None else self.rows[rows],
         )
+
+
+def joined(first: Faces, other: Faces, name: str) -> Faces:
+    """Put two label sets of the same faces together, to learn both at once.
+
+    Args:
+        first: faces with the first label set.
+        other: the same faces and perhaps more, with the other label set.
+        name: the other label set's name.
+
+    Returns:
+        The faces of ``other``, with the labels of both. Where ``first`` has no such face its label
+        is -1, its targets are zero and its intensity is NaN.
+
+    Raises:
+        InputError: ``first`` has faces that ``other`` has not.
+    """
+    place = {face: row for row, face in enumerate(other.names)}
+    try:
+        rows = np.array([place[face] for face in first.names], np.int64)
+    except KeyError as error:
+        raise InputError(
+            f"--also {name}: face {error} has no label of that set; the set with fewer faces must "
+            f"be the first, as in --labels ferplus --also fer2013"
+        ) from None
+
+    def spread(values: npt.NDArray[Any] | None, empty: float) -> Any:
+        if values is None:
+            return None
+        whole = np.full((len(other), *values.shape[1:]), empty, values.dtype)
+        whole[rows] = values
+        return whole
+
+    return replace(
+        other,
+        labels=spread(first.labels, -1),
+        targets=spread(first.targets, 0),
+        intensity=spread(first.intensity, np.nan),
+        shares=spread(first.shares, np.nan),
+        also={**other.also, name: other.labels},
+    )
 
 
 @dataclass(frozen=True)
@@ -121,6 +170,7 @@ class Dataset:
             labels=np.load(folder / "labels.npy"),
             targets=_optional(folder / "targets.npy"),
             intensity=_optional(folder / "intensity.npy"),
+            shares=_optional(folder / "shares.npy"),
             digests=np.load(folder / "digests.npy", mmap_mode="r"),
             thumbnails=np.load(folder / "thumbnails.npy", mmap_mode="r"),
             folder=folder,

@@ -23,6 +23,8 @@ from emotion_detection.errors import InputError
 FILE_NAME = "fer2013new.csv"
 _ORDER = [FERPLUS_COLUMNS.index(name) for name in FERPLUS]
 _EMOTIONS = len(FERPLUS)
+RATERS = 10
+"""Raters of each face."""
 
 Votes = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float32]
@@ -92,6 +94,15 @@ def expression_share(votes: Votes) -> float:
     """Return perceived intensity: the share of all raters who saw any expression, 0 to 1."""
     neutral = FERPLUS_COLUMNS.index("neutral")
     return float((votes[:_EMOTIONS].sum() - votes[neutral]) / max(1, votes.sum()))
+
+
+def vote_shares(votes: Votes) -> Shares:
+    """Return the share of all raters who saw each emotion: float32 (8,), in this project's order.
+
+    The shares sum to less than 1 where raters answered unknown or no face.
+    """
+    shares: Shares = (votes[:_EMOTIONS][_ORDER] / max(1, votes.sum())).astype(np.float32)
+    return shares
 
 
 def read_votes(path: Path) -> dict[int, Votes]:
@@ -171,4 +182,10 @@ def _voted(face: Face, counts: Votes, rule: str) -> Face | None:
         label = top
         if shares is None or rule == "majority":
             shares = np.eye(_EMOTIONS, dtype=np.float32)[top]
-    return replace(face, label=label, target=shares, intensity=expression_share(counts))
+    return replace(
+        face,
+        label=label,
+        target=shares,
+        intensity=expression_share(counts),
+        shares=vote_shares(counts),
+    )

@@ -37,6 +37,7 @@ class Face:
         order: its number in FER-2013 (position in Kaggle's file), or None.
         target: float32 (classes,) that sums to 1, or None.
         intensity: 0 to 1, or None.
+        shares: float32 (classes,), the share of all raters who saw each class, or None.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Face:
     order: int | None = None
     target: npt.NDArray[np.float32] | None = None
     intensity: float | None = None
+    shares: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,16 @@ import numpy.typing as npt
 from emotion_detection.config import DataConfig, as_dict, data_fields
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, copies_in
+from emotion_detection.data.ferplus import RATERS
 from emotion_detection.emotions import positions
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.models import Model, newest_run, open_model
 from emotion_detection.evaluation.processes import gather_rows, own_rows
 from emotion_detection.files import write_whole
-from emotion_detection.training.metrics import accuracy_interval, figures
+from emotion_detection.training.calibration import retempered
+from emotion_detection.training.intensity import intensity_figures, share_figures
+from emotion_detection.training.metrics import accuracy_interval, calibration, figures
 
 Scores = npt.NDArray[np.float32]
 
@@ -64,28 +67,79 @@ def evaluate(
         InputError: no such model, data or split, or models and data share no class.
     """
     opened = [open_model(place) for place in (models or [newest_run(Path(runs))])]
-    if any(set(model.labels) != set(opened[0].labels) for model in opened):
-        raise InputError("--model: models of different classes cannot be averaged")
     given = {"data": data, "labels": labels} | (changes or {})
     config = _data_config(opened[0], {k: v for k, v in given.items() if v is not None})
     dataset = load(config)
     faces = dataset.split(split)
-    names, truth = _classes(dataset, faces, opened[0])
+    label_sets = [model.label_set_for(dataset.label_set) for model in opened]
+    first = opened[0].label_sets[label_sets[0]]
+    if any(
+        set(model.label_sets[name]) != set(first)
+        for model, name in zip(opened, label_sets, strict=True)
+    ):
+        raise InputError("--model: models of different classes cannot be averaged")
+    names, truth = _classes(dataset, faces, first)
     rows = own_rows(len(faces))
     parts = [
-        _scores(model, _at_its_size(model, config, split, faces), rows, tta, names)
-        for model in opened
+        _outputs(model, label_set, _at_its_size(model, config, split, faces), rows, tta, names)
+        for model, label_set in zip(opened, label_sets, strict=True)
     ]
-    scores = gather_rows(np.mean(parts, axis=0, dtype=np.float32), len(faces))
-    if scores is None:  # another process has them all
+    gathered = [
+        gather_rows(np.mean(column, axis=0, dtype=np.float32), len(faces))
+        for column in zip(*parts, strict=True)
+    ]
+    if any(column is None for column in gathered):  # another process has them all
         return Test(Path(), {})
+    scores, before, strength = (column for column in gathered if column is not None)
+    intensity = None if np.isnan(strength).any() else strength[:, 0]
     metrics = figures(scores, truth, names)
-    metrics |= _record(dataset, split, opened, tta)
+    metrics |= _record(dataset, split, opened, tta) | {
+        "temperature": [
+            model.temperatures.get(name, 1.0)
+            for model, name in zip(opened, label_sets, strict=True)
+        ],
+        "before_temperature": calibration(before, truth),
+    }
+    metrics |= _followed(dataset, faces, names, scores, intensity)
     if split != "train" and dataset.sizes["train"] and _trained_on(opened[0], dataset):
         metrics["without_duplicates"] = _without_duplicates(dataset, faces, scores, truth)
     folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
-    _write(folder, metrics, faces, scores, truth, names)
+    _write(folder, metrics, faces, Predicted(scores, intensity, truth, names))
     return Test(folder, metrics)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the models said of the faces.
+
+    Args:
+        scores: float32 (N, classes).
+        intensity: float32 (N,), or None.
+        truth: int64 (N,), the true classes.
+        names: class names.
+    """
+
+    scores: Scores
+    intensity: npt.NDArray[np.float32] | None
+    truth: npt.NDArray[np.int64]
+    names: Sequence[str]
+
+
+def _followed(
+    dataset: Dataset,
+    faces: Faces,
+    names: Sequence[str],
+    scores: Scores,
+    intensity: npt.NDArray[np.float32] | None,
+) -> dict[str, Any]:
+    """Return how intensity and scores follow what the data knows of them, where it does."""
+    raters = RATERS if dataset.label_set == "ferplus" else None
+    found: dict[str, Any] = {}
+    if intensity is not None and faces.intensity is not None:
+        found["intensity"] = intensity_figures(intensity, faces.intensity, raters)
+    if raters and faces.shares is not None and tuple(names) == dataset.labels:
+        found["vote_shares"] = share_figures(scores, faces.shares, names, raters)
+    return found
 
 
 def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
@@ -98,7 +152,7 @@ def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
 
 
 def _classes(
-    dataset: Dataset, faces: Faces, model: Model
+    dataset: Dataset, faces: Faces, known: tuple[str, ...]
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the class names to test on, and the true labels as positions in them.
 
@@ -106,15 +160,15 @@ def _classes(
     only the model knows is dropped and the rest renormalised. On a user's own faces they are the
     model's, so that a folder of two emotions does not become a two-class problem.
     """
-    shared = set(dataset.labels) & set(model.labels)
+    shared = set(dataset.labels) & set(known)
     if not shared:
         raise InputError(
             f"{dataset.source}: its classes ({', '.join(dataset.labels)}) are not the model's "
-            f"({', '.join(model.labels)})"
+            f"({', '.join(known)})"
         )
     names = dataset.labels
     if dataset.label_set == "own" and shared == set(dataset.labels):
-        names = model.labels
+        names = known
     place = np.array(positions(dataset.labels, names), np.int64)
     truth = place[faces.labels]
     for name in names:
@@ -126,7 +180,7 @@ def _classes(
                 f"warning: the model does not know {name}: its {count} faces count as mistakes",
                 file=sys.stderr,
             )
-    if dropped := [name for name in model.labels if name not in names]:
+    if dropped := [name for name in known if name not in names]:
         print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
     return names, truth
 
@@ -149,19 +203,44 @@ def _at_its_size(model: Model, config: DataConfig, split: str, faces: Faces) -> 
     return own
 
 
-def _scores(
-    model: Model, faces: Faces, rows: npt.NDArray[np.int64], tta: bool, names: Sequence[str]
-) -> Scores:
-    """Return a model's scores for some rows, in the order of ``names``."""
+def _outputs(
+    model: Model,
+    label_set: str,
+    faces: Faces,
+    rows: npt.NDArray[np.int64],
+    tta: bool,
+    names: Sequence[str],
+) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
+    """Return what a model says of some rows.
+
+    Returns:
+        Its scores, and its scores before temperature, each float32 (rows, names), and its
+        intensity, float32 (rows, 1), NaN where it has none.
+    """
     if not len(rows):  # more processes than faces
-        return np.zeros((0, len(names)), np.float32)
+        empty = np.zeros((0, len(names)), np.float32)
+        return empty, empty, np.zeros((0, 1), np.float32)
     # rows in order: a slice of the memory map where one process has all of them
     images = faces.images if len(rows) == len(faces) else faces.images[rows]
-    scores = model.scores(images)
-    if tta:
-        scores = np.mean([scores, model.scores(images[..., ::-1])], axis=0, dtype=np.float32)
-    aligned = np.zeros((len(scores), len(names)), np.float32)
-    for column, place in enumerate(positions(names, model.labels)):
+    views = [images, images[..., ::-1]] if tta else [images]
+    said = [model.outputs(view) for view in views]
+    scores = [outputs[model.output_name(label_set)] for outputs in said]
+    temperature = model.temperatures.get(label_set, 1.0)
+    before = [retempered(part, 1 / temperature) for part in scores]
+    places = positions(names, model.label_sets[label_set])
+    unknown = np.full(len(rows), np.nan, np.float32)
+    intensity = np.mean([outputs.get("intensity", unknown) for outputs in said], axis=0)
+    return (
+        _aligned(np.mean(scores, axis=0, dtype=np.float32), places),
+        _aligned(np.mean(before, axis=0, dtype=np.float32), places),
+        intensity.astype(np.float32)[:, None],
+    )
+
+
+def _aligned(scores: Scores, places: Sequence[int | None]) -> Scores:
+    """Return scores in the order of the places, renormalised; 0 where there is none."""
+    aligned = np.zeros((len(scores), len(places)), np.float32)
+    for column, place in enumerate(places):
         if place is not None:
             aligned[:, column] = scores[:, place]
     aligned /= np.maximum(aligned.sum(axis=1, keepdims=True), 1e-12)
@@ -222,23 +301,18 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _write(
-    folder: Path,
-    metrics: dict[str, Any],
-    faces: Faces,
-    scores: Scores,
-    truth: npt.NDArray[np.int64],
-    names: Sequence[str],
-) -> None:
+def _write(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: Predicted) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    names, intensity = predicted.names, predicted.intensity
+    nothing = pa.nulls(len(predicted.truth), pa.float32())
     table = pa.table(
         {
             "file": pa.array([_printable(name) for name in faces.names], pa.string()),
-            "label": pa.array([names[label] for label in truth], pa.string()),
-            "scores": pa.array(list(scores), pa.list_(pa.float32())),
-            "intensity": pa.nulls(len(truth), pa.float32()),
+            "label": pa.array([names[label] for label in predicted.truth], pa.string()),
+            "scores": pa.array(list(predicted.scores), pa.list_(pa.float32())),
+            "intensity": nothing if intensity is None else pa.array(intensity),
         }
     ).replace_schema_metadata({"labels": json.dumps(list(names))})
     try:

@@ -1,19 +1,21 @@
 """Opening what is to be tested: a run's folder, a checkpoint, or an ONNX file."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from emotion_detection import pretrained
 from emotion_detection.errors import InputError
+from emotion_detection.inference.model import open_onnx
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.network import parameter_count
-from emotion_detection.training.scoring import BATCH, network_scores
+from emotion_detection.training.scoring import BATCH, network_outputs
 
 Images = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
@@ -25,21 +27,38 @@ class Model:
 
     Args:
         path: the checkpoint or ONNX file.
-        labels: class names, in the order of the scores.
+        label_sets: class names of each label set, in the order of its scores; the first set first.
         channels: 1 for grey, 3 for RGB.
         size: height and width of a face in pixels.
         parameters: number of trained parameters.
         training_data: what is known of the faces it was trained on.
-        scores: uint8 (N, C, H, W) -> float32 (N, classes), rows sum to 1.
+        temperatures: what the logits of each label set were divided by.
+        outputs: uint8 (N, C, H, W) -> ``scores`` float32 (N, classes), rows sum to 1; where the
+            model has them ``scores_SET`` of a further label set, and ``intensity`` float32 (N,).
     """
 
     path: Path
-    labels: tuple[str, ...]
+    label_sets: dict[str, tuple[str, ...]]
     channels: int
     size: int
     parameters: int
     training_data: dict[str, Any]
-    scores: Callable[[Images], Scores]
+    temperatures: dict[str, float]
+    outputs: Callable[[Images], dict[str, Scores]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names of the first label set."""
+        return next(iter(self.label_sets.values()))
+
+    def label_set_for(self, wanted: str) -> str:
+        """Return the label set to test by: the wanted one if the model has it, else its first."""
+        return wanted if wanted in self.label_sets else next(iter(self.label_sets))
+
+    def output_name(self, label_set: str) -> str:
+        """Return the name of a label set's scores among the outputs."""
+        first = next(iter(self.label_sets))
+        return "scores" if label_set == first else f"scores_{label_set}"
 
 
 def newest_run(models: Path) -> Path:
@@ -63,9 +82,7 @@ def open_model(place: str | Path) -> Model:
         InputError: none of these is there, or it is not this project's.
     """
     if str(place) == "pretrained":
-        raise InputError(
-            "--model pretrained: this version comes with no model; name a run's folder"
-        )
+        return _onnx_model(pretrained.model_path())
     if "://" in str(place):
         raise InputError(f"--model {place}: models are read from disk alone; download it first")
     path = Path(place)
@@ -84,68 +101,47 @@ def _checkpoint_model(path: Path) -> Model:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Model(
         path=path,
-        labels=trained.spec.labels,
+        label_sets=trained.spec.label_sets,
         channels=trained.spec.channels,
         size=trained.spec.size,
         parameters=parameter_count(trained.network),
         training_data=trained.record.get("data", {}),
-        scores=lambda images: network_scores(trained.network, images, device),
+        temperatures=trained.temperatures,
+        outputs=lambda images: network_outputs(
+            trained.network, trained.spec, images, trained.temperatures, device
+        ),
     )
 
 
 def _onnx_model(path: Path) -> Model:
-    import onnxruntime
-
-    _refuse_external_data(path)
+    opened = open_onnx(path)
+    metadata = opened.session.get_modelmeta().custom_metadata_map
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        metadata = session.get_modelmeta().custom_metadata_map
-        declared = json.loads(metadata["input"])
-        model = Model(
-            path=path,
-            labels=tuple(json.loads(metadata["labels"])),
-            channels=declared["channels"],
-            size=declared["height"],
-            parameters=json.loads(metadata["parameters"]),
-            training_data=json.loads(metadata["training_data"]),
-            scores=lambda images: _session_scores(session, images),
-        )
+        known = {name: json.loads(metadata[name]) for name in ("parameters", "training_data")}
+        temperatures = json.loads(metadata.get("temperatures", "{}"))
     except KeyError as error:
         raise InputError(
             f"{path}: its metadata lacks {error}: not exported by this project"
         ) from None
-    except Exception as error:  # onnxruntime raises kinds of its own
-        reason = str(error).splitlines()[0][:160]
-        raise InputError(f"{path}: cannot be read as an ONNX model: {reason}") from None
-    return model
+    except ValueError as error:
+        raise InputError(f"{path}: its metadata cannot be understood: {error}") from None
+    names = [opened.scores_name(name) for name in opened.label_sets]
+    names += ["intensity"] * opened.has_intensity
 
+    def outputs(images: Images) -> dict[str, Scores]:
+        parts = [
+            opened.run(np.array(images[start : start + BATCH]), names)
+            for start in range(0, len(images), BATCH)
+        ]
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return dict(zip(names, columns, strict=True))
 
-def _refuse_external_data(path: Path) -> None:
-    import onnx
-    from onnx.external_data_helper import uses_external_data
-
-    try:
-        graph = onnx.load(path, load_external_data=False).graph
-    except Exception as error:  # a broken protobuf
-        raise InputError(f"{path}: cannot be read as an ONNX model: {str(error)[:120]}") from None
-    if any(uses_external_data(tensor) for tensor in _tensors(graph)):
-        raise InputError(
-            f"{path}: its weights lie in another file; one self-contained file is needed"
-        )
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Yield all tensors of an ONNX graph, also those inside its nodes and their own graphs."""
-    yield from graph.initializer
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        yield from (attribute.t, *attribute.tensors)
-        for inner in (attribute.g, *attribute.graphs):
-            yield from _tensors(inner)
-
-
-def _session_scores(session: Any, images: Images) -> Scores:
-    parts = [
-        session.run(["scores"], {"faces": np.array(images[start : start + BATCH])})[0]
-        for start in range(0, len(images), BATCH)
-    ]
-    return cast(Scores, np.concatenate(parts))
+    return Model(
+        path=path,
+        label_sets=opened.label_sets,
+        channels=opened.input.channels,
+        size=opened.input.size,
+        temperatures=temperatures,
+        outputs=outputs,
+        **known,
+    )

@@ -27,8 +27,10 @@ class Batch(NamedTuple):
 
     Args:
         images: uint8 (N, C, H, W).
-        labels: int64 (N,).
-        targets: float32 (N, classes), rows sum to 1, or None.
+        labels: int64 (N,), -1 where unknown.
+        targets: float32 (N, classes), rows sum to 1 (0 where the label is -1), or None.
+        intensity: float32 (N,), NaN where unknown, or None.
+        also: labels of further label sets, int64 (N,).
         weight: what a sum of losses is multiplied with, so that averaging over processes gives
             the mean over the whole batch, even where the parts are uneven; a scalar float32.
     """
@@ -36,7 +38,18 @@ class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
     targets: Tensor | None
+    intensity: Tensor | None
+    also: dict[str, Tensor]
     weight: Tensor
+
+    def permuted(self, order: Tensor) -> "Batch":
+        """Return the same faces' labels, targets and intensities in another order."""
+        return self._replace(
+            labels=self.labels[order],
+            targets=None if self.targets is None else self.targets[order],
+            intensity=None if self.intensity is None else self.intensity[order],
+            also={name: labels[order] for name, labels in self.also.items()},
+        )
 
 
 class _Drawn(Dataset[Batch]):
@@ -51,9 +64,15 @@ class _Drawn(Dataset[Batch]):
         return Batch(
             images=torch.from_numpy(faces.draw(rows)),
             labels=torch.from_numpy(faces.labels[rows]),
-            targets=None if faces.targets is None else torch.from_numpy(faces.targets[rows]),
+            targets=_some(faces.targets, rows),
+            intensity=_some(faces.intensity, rows),
+            also={name: torch.from_numpy(labels[rows]) for name, labels in faces.also.items()},
             weight=torch.tensor(weight),
         )
+
+
+def _some(values: npt.NDArray[np.float32] | None, rows: Rows) -> Tensor | None:
+    return None if values is None else torch.from_numpy(values[rows])
 
 
 class Order(Sampler[tuple[Rows, float]]):

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +76,14 @@ class Trained:
         spec: what it declares of itself.
         record: the training's config, data and version.
         path: the checkpoint.
+        temperatures: what each label set's logits are divided by; empty before they are fitted.
     """
 
     network: nn.Module
     spec: ModelSpec
     record: dict[str, Any]
     path: Path
+    temperatures: dict[str, float] = field(default_factory=dict)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -128,10 +130,21 @@ def load_trained(place: str | Path) -> Trained:
         spec = ModelSpec.from_dict(own["spec"])
         network = build(spec)
         network.load_state_dict(network_weights(checkpoint))
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, RuntimeError, InputError) as error:
         reason = str(error).splitlines()[0][:120]
         raise InputError(f"{path}: this version cannot build its network: {reason}") from None
-    return Trained(network.eval(), spec, own["record"], path)
+    return Trained(network.eval(), spec, own["record"], path, own.get("temperatures", {}))
+
+
+def store_temperatures(path: Path, temperatures: dict[str, float]) -> None:
+    """Write fitted temperatures into a checkpoint.
+
+    Raises:
+        TrainingError: it could not be written; it is as it was.
+    """
+    checkpoint = read_checkpoint(path)
+    checkpoint[CHECKPOINT_KEY]["temperatures"] = temperatures
+    DurableCheckpointIO().save_checkpoint(checkpoint, path)
 
 
 def network_weights(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:

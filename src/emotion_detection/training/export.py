@@ -30,27 +30,26 @@ def export_onnx(
     path: Path,
     sample: npt.NDArray[np.uint8],
     metrics: dict[str, Any] | None = None,
-    temperature: float = 1.0,
 ) -> float:
     """Write a model as ONNX: ``faces`` uint8 (N, C, H, W) -> ``scores`` float32 (N, classes).
 
-    Scaling, temperature and softmax are in the graph; labels, input, temperature, training data,
-    metrics and version are in the file's metadata. Nothing lies outside the file.
+    Where the model has them also ``intensity`` float32 (N,), and ``scores_SET`` for each further
+    label set. Scaling, temperature and softmax are in the graph; labels, input, temperature,
+    training data, metrics and version are in the file's metadata. Nothing lies outside the file.
 
     Args:
-        trained: the model.
+        trained: the model, with its temperatures.
         path: the file; replaced only when the new one agrees with torch.
         sample: faces of the validation split, uint8 (N, C, H, W), to compare on.
         metrics: the model's figures, kept in the metadata.
-        temperature: what logits are divided by before the softmax.
 
     Returns:
-        Largest difference of a score between onnxruntime and torch.
+        Largest difference of any output between onnxruntime and torch.
 
     Raises:
         TrainingError: they differ too much, or the file cannot be written.
     """
-    model = Deployed(trained.network, temperature).eval()
+    model = Deployed(trained.network, trained.spec, trained.temperatures).eval()
     part = path.with_name(f".{path.name}.part")
     try:
         with _quiet():
@@ -61,12 +60,12 @@ def export_onnx(
                 external_data=False,
                 opset_version=OPSET,
                 input_names=["faces"],
-                output_names=["scores"],
+                output_names=model.names,
                 dynamic_shapes={"faces": {0: torch.export.Dim("N")}},
                 verbose=False,
             )
         assert program is not None
-        program.model.metadata_props.update(_metadata(trained, metrics or {}, temperature))
+        program.model.metadata_props.update(_metadata(trained, metrics or {}))
         program.save(str(part), external_data=False)
         difference = _difference(model, part, sample)
         if not difference <= LARGEST_DIFFERENCE:
@@ -86,7 +85,7 @@ def export_onnx(
     return difference
 
 
-def _metadata(trained: Trained, metrics: dict[str, Any], temperature: float) -> dict[str, str]:
+def _metadata(trained: Trained, metrics: dict[str, Any]) -> dict[str, str]:
     spec = trained.spec
     declared = {
         "layout": "NCHW",
@@ -99,7 +98,10 @@ def _metadata(trained: Trained, metrics: dict[str, Any], temperature: float) -> 
     values = {
         "labels": list(spec.labels),
         "input": declared,
-        "temperature": temperature,
+        "temperature": trained.temperatures.get(spec.label_set, 1.0),
+        "label_set": spec.label_set,
+        "also": {name: list(labels) for name, labels in spec.also.items()},
+        "temperatures": trained.temperatures,
         "training_data": trained.record.get("data", {}),
         "metrics": metrics,
         "network": spec.network,
@@ -112,9 +114,11 @@ def _difference(model: Deployed, path: Path, sample: npt.NDArray[np.uint8]) -> f
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     faces = np.array(sample)
     with torch.inference_mode():
-        ours = model(torch.from_numpy(faces)).numpy()
-    theirs = session.run(["scores"], {"faces": faces})[0]
-    return float(np.abs(ours - theirs).max())
+        ours = model(torch.from_numpy(faces))
+    theirs = session.run(model.names, {"faces": faces})
+    return max(
+        float(np.abs(one.numpy() - other).max()) for one, other in zip(ours, theirs, strict=True)
+    )
 
 
 @contextlib.contextmanager

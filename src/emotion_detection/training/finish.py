@@ -1,6 +1,8 @@
-"""The end of a training: figures on validation, ONNX file, curves, records."""
+"""The end of a training: temperature, figures on validation, ONNX file, curves, records."""
 
+import dataclasses
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,15 +11,18 @@ import numpy as np
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, Faces
+from emotion_detection.data.ferplus import RATERS
 from emotion_detection.errors import TrainingError
 from emotion_detection.files import write_whole
-from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.calibration import fit_temperature, retempered
+from emotion_detection.training.checkpoint import Trained, load_trained, store_temperatures
 from emotion_detection.training.export import export_onnx
 from emotion_detection.training.folder import asked_of
 from emotion_detection.training.history import draw_curves
-from emotion_detection.training.metrics import figures
-from emotion_detection.training.network import parameter_count
-from emotion_detection.training.scoring import network_scores
+from emotion_detection.training.intensity import intensity_figures
+from emotion_detection.training.metrics import Labels, Scores, calibration, figures
+from emotion_detection.training.network import ModelSpec, multiply_adds, parameter_count
+from emotion_detection.training.scoring import network_outputs
 
 SAMPLE = 256
 """Validation faces that the exported file is compared on."""
@@ -32,7 +37,7 @@ def finish(
     rows: list[dict[str, float | int | None]],
     seconds: float,
 ) -> dict[str, Any]:
-    """Measure the best checkpoint on validation, export it, draw the curves, write the records.
+    """Calibrate the best checkpoint on validation, measure and export it, write the records.
 
     Args:
         config: the recipe.
@@ -49,10 +54,8 @@ def finish(
     Raises:
         TrainingError: the ONNX file does not agree with torch, or nothing can be written.
     """
-    best = load_trained(folder)
-    result = figures(
-        network_scores(best.network, validation.images), validation.labels, best.spec.labels
-    )
+    best = _calibrated(load_trained(folder), validation)
+    result = _figures(best, validation, RATERS if dataset.label_set == "ferplus" else None)
     best_rows = [row for row in rows if row["val_accuracy"] is not None]
     best_epoch = max(
         best_rows, key=lambda row: (row["val_accuracy"], -(row["val_loss"] or 0)), default=None
@@ -62,6 +65,7 @@ def finish(
         "split": "validation",
         "model": (folder / "best.ckpt").as_posix(),
         "parameters": parameter_count(best.network),
+        "multiply_adds": multiply_adds(best.network, best.spec),
         "training": {
             "asked": asked_of(config),
             "epochs": len(rows),
@@ -85,3 +89,42 @@ def finish(
     except OSError as error:
         raise TrainingError(f"{error.filename}: cannot be written: {error.strerror}") from None
     return result
+
+
+def _calibrated(best: Trained, validation: Faces) -> Trained:
+    """Fit a temperature for each label set and keep them in the checkpoint."""
+    plain = network_outputs(best.network, best.spec, validation.images)
+    temperatures = {
+        name: fit_temperature(scores[labels >= 0], labels[labels >= 0])
+        for name, scores, labels in _by_label_set(best.spec, plain, validation)
+    }
+    store_temperatures(best.path, temperatures)
+    return dataclasses.replace(best, temperatures=temperatures)
+
+
+def _figures(best: Trained, validation: Faces, raters: int | None) -> dict[str, Any]:
+    """Return the figures on validation, of the first label set; of further ones under 'also'."""
+    outputs = network_outputs(best.network, best.spec, validation.images, best.temperatures)
+    results = {}
+    for name, scores, labels in _by_label_set(best.spec, outputs, validation):
+        known, temperature = labels >= 0, best.temperatures[name]
+        results[name] = {
+            **figures(scores[known], labels[known], best.spec.label_sets[name]),
+            "temperature": temperature,
+            "before_temperature": calibration(
+                retempered(scores[known], 1 / temperature), labels[known]
+            ),
+        }
+    first = results.pop(best.spec.label_set)
+    if "intensity" in outputs and validation.intensity is not None:
+        first["intensity"] = intensity_figures(outputs["intensity"], validation.intensity, raters)
+    return {**first, "also": results} if results else first
+
+
+def _by_label_set(
+    spec: ModelSpec, outputs: dict[str, Scores], validation: Faces
+) -> Iterator[tuple[str, Scores, Labels]]:
+    """Yield each label set's name, scores and labels (-1 where unknown)."""
+    yield spec.label_set, outputs["scores"], validation.labels
+    for name in spec.also:
+        yield name, outputs[f"scores_{name}"], validation.also[name]

@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError, TrainingError
+from emotion_detection.training.averaging import moving_average
 from emotion_detection.training.batches import FaceBatches
 from emotion_detection.training.callbacks import KeepBest, StopEarly, StopWhenNotFinite
 from emotion_detection.training.checkpoint import DurableCheckpointIO, read_checkpoint
@@ -63,6 +64,9 @@ def make_trainer(
         InputError: a field that this project sets itself, or that Lightning refuses.
     """
     callbacks = [*callbacks, StopWhenNotFinite(), KeepBest(folder)]
+    if config.ema:
+        # first of all: the others look at, and save, the averaged weights
+        callbacks.insert(0, moving_average(config.ema))
     fields = {"num_sanity_val_steps": 0, "enable_model_summary": False, **config.trainer}
     if taken := sorted(set(config.trainer) & set(NOT_THE_USERS)):
         raise InputError(f"--trainer.{taken[0]}: cannot be set; this project sets it itself")

@@ -1,15 +1,22 @@
-"""Networks: plain ``nn.Module``s that know nothing of Lightning.
+"""What a network declares of itself, and how one is made: plain ``nn.Module``s without Lightning.
 
-Every network takes float32 faces (N, C, H, W) from 0 to 1 and gives logits float32 (N, classes);
-its last layer is ``head``, so that it can be replaced for other classes.
+Every network takes float32 faces (N, C, H, W) from 0 to 1 and gives float32 (N, spec.outputs): the
+logits of the first label set, those of further ones, and, where intensity is learnt, its logit.
+Its last layer is ``head``, so that it can be replaced for other classes.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from emotion_detection.errors import InputError
+from emotion_detection.training.backbone import Backbone, check_backbone
+from emotion_detection.training.residual import ResidualNet
 
 
 @dataclass(frozen=True)
@@ -18,10 +25,13 @@ class ModelSpec:
 
     Args:
         network: name of the network.
-        labels: class names, in the order of the logits.
+        labels: class names of the first label set, in the order of the logits.
         channels: 1 for grey, 3 for RGB.
         size: height and width of a face in pixels.
         dropout: probability that a hidden unit is dropped while training.
+        label_set: name of the first label set, such as 'ferplus'.
+        also: class names of further label sets, each with logits of its own.
+        intensity: whether the last output is an intensity.
     """
 
     network: str
@@ -29,15 +39,52 @@ class ModelSpec:
     channels: int
     size: int
     dropout: float
+    label_set: str = "own"
+    also: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    intensity: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """Width of the last layer."""
+        return len(self.labels) + sum(map(len, self.also.values())) + self.intensity
+
+    @property
+    def label_sets(self) -> dict[str, tuple[str, ...]]:
+        """Return every label set's class names, the first set first."""
+        return {self.label_set: self.labels, **self.also}
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for checkpoints."""
-        return {**asdict(self), "labels": list(self.labels)}
+        also = {name: list(labels) for name, labels in self.also.items()}
+        return {**asdict(self), "labels": list(self.labels), "also": also}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ModelSpec":
         """Make it from :meth:`as_dict`'s values."""
-        return cls(**{**values, "labels": tuple(values["labels"])})
+        also = {name: tuple(labels) for name, labels in values.get("also", {}).items()}
+        return cls(**{**values, "labels": tuple(values["labels"]), "also": also})
+
+
+class Outputs(NamedTuple):
+    """A network's output, taken apart.
+
+    Args:
+        logits: float32 (N, classes) of each label set, the first set first.
+        intensity: float32 (N,), a logit, or None.
+    """
+
+    logits: dict[str, Tensor]
+    intensity: Tensor | None
+
+
+def take_apart(spec: ModelSpec, outputs: Tensor) -> Outputs:
+    """Take the columns of an output (N, spec.outputs) apart."""
+    widths = [len(labels) for labels in spec.label_sets.values()]
+    parts = torch.split(outputs, [*widths, *([1] * spec.intensity)], dim=1)
+    return Outputs(
+        dict(zip(spec.label_sets, parts, strict=False)),
+        parts[-1].squeeze(1) if spec.intensity else None,
+    )
 
 
 class Baseline(nn.Module):
@@ -63,19 +110,58 @@ class Baseline(nn.Module):
         self.hidden = nn.Sequential(
             nn.Flatten(), nn.Linear(widths[-1] * pixels, 128), nn.ReLU(), nn.Dropout(spec.dropout)
         )
-        self.head = nn.Linear(128, len(spec.labels))
+        self.head = nn.Linear(128, spec.outputs)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Return logits float32 (N, classes) for faces float32 (N, C, H, W) from 0 to 1."""
+        """Return float32 (N, spec.outputs) for faces float32 (N, C, H, W) from 0 to 1."""
         return cast(Tensor, self.head(self.hidden(self.features(faces * 2 - 1))))
 
 
-NETWORKS: dict[str, type[Baseline]] = {"baseline": Baseline}
+def _residual(**shape: Any) -> Callable[[ModelSpec], nn.Module]:
+    def make(spec: ModelSpec) -> nn.Module:
+        return ResidualNet(spec.channels, spec.outputs, spec.dropout, **shape)
+
+    return make
 
 
-def build(spec: ModelSpec) -> nn.Module:
-    """Make a network with fresh weights from torch's global random state."""
-    return NETWORKS[spec.network](spec)
+NETWORKS: dict[str, Callable[[ModelSpec], nn.Module]] = {
+    "baseline": Baseline,
+    "quick": _residual(stem=16, stride=2, widths=(32, 64), blocks=(1, 1)),
+    "compact": _residual(stem=32, stride=2, widths=(64, 128, 256), blocks=(2, 1, 1)),
+    "large": _residual(stem=64, stride=1, widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2)),
+}
+"""The project's own networks; every other name is one of timm's."""
+
+
+def check_network(name: str, pretrained: bool = False) -> None:
+    """Refuse a network that cannot be made, before faces are read for it.
+
+    Raises:
+        InputError: no network of that name, or no published weights for this project's own.
+    """
+    if name not in NETWORKS:
+        check_backbone(name)
+    elif pretrained:
+        raise InputError(
+            f"--pretrained true: there are published weights for timm's backbones, not for "
+            f"{name}; to start from this project's model say --init pretrained"
+        )
+
+
+def build(spec: ModelSpec, pretrained: bool = False) -> nn.Module:
+    """Make a network with fresh weights from torch's global random state.
+
+    Args:
+        spec: which network, for what input and output.
+        pretrained: take timm's published weights for all but the last layer.
+
+    Raises:
+        InputError: no network of that name, or its published weights cannot be had.
+    """
+    check_network(spec.network, pretrained)
+    if make := NETWORKS.get(spec.network):
+        return make(spec)
+    return Backbone(spec.network, spec.channels, spec.size, spec.outputs, spec.dropout, pretrained)
 
 
 def to_unit(faces: Tensor) -> Tensor:
@@ -100,7 +186,16 @@ def take_weights(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     return [name for name in own if name not in fitting]
 
 
-def freshly_seeded(spec: ModelSpec, seed: int) -> nn.Module:
-    """Make a network whose weights depend on the seed alone."""
+def freshly_seeded(spec: ModelSpec, seed: int, pretrained: bool = False) -> nn.Module:
+    """Make a network whose fresh weights depend on the seed alone."""
     torch.manual_seed(seed)
-    return build(spec)
+    return build(spec, pretrained)
+
+
+def multiply_adds(network: nn.Module, spec: ModelSpec) -> int:
+    """Return the multiply-adds that one face costs, in convolutions and dense layers."""
+    was_training = network.training
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network.eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
+    network.train(was_training)
+    return int(counter.get_total_flops()) // 2

@@ -11,8 +11,8 @@ from typing import Any
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_only
 
-from emotion_detection.config import TrainConfig, as_dict, data_fields
-from emotion_detection.data import Dataset, Faces, load
+from emotion_detection.config import DataConfig, TrainConfig, as_dict, data_fields
+from emotion_detection.data import Dataset, Faces, joined, load
 from emotion_detection.data.exclude import exclude
 from emotion_detection.errors import InputError
 from emotion_detection.training.augment import augmentation
@@ -28,8 +28,14 @@ from emotion_detection.training.folder import (
     write_records,
 )
 from emotion_detection.training.history import History
-from emotion_detection.training.network import ModelSpec, freshly_seeded, parameter_count
-from emotion_detection.training.start import start_from
+from emotion_detection.training.losses import class_weights
+from emotion_detection.training.network import (
+    ModelSpec,
+    check_network,
+    freshly_seeded,
+    parameter_count,
+)
+from emotion_detection.training.start import load_teachers, start_from
 from emotion_detection.training.task import EmotionTask
 
 
@@ -65,12 +71,14 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
         InputError: bad data or settings.
         TrainingError: the training cannot go on; the checkpoints before are whole.
     """
+    check_network(config.network, config.pretrained)
     dataset = load(config)
     config = dataclasses.replace(config, data=dataset.source)
-    faces = _faces(dataset, config)
+    other = _other_labels(config)
+    faces = _faces(dataset, other, config)
     first = getattr(rank_zero_only, "rank", 0) == 0
     with quiet_lightning():
-        task = _task(config, dataset, resume)
+        task = _task(config, dataset, other, faces["train"], resume)
         folder = Path(resume) if resume else new_folder(config, make=first)
         logs = Path(config.logs) / folder.name
         if resume:
@@ -109,7 +117,15 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
     return Run(folder, logs, metrics)
 
 
-def _faces(dataset: Dataset, config: TrainConfig) -> dict[str, Faces]:
+def _other_labels(config: TrainConfig) -> Dataset | None:
+    """Open the same faces with the second label set, where one is asked for."""
+    if config.also is None:
+        return None
+    return load(DataConfig(**(data_fields(as_dict(config)) | {"labels": config.also})))
+
+
+def _faces(dataset: Dataset, other: Dataset | None, config: TrainConfig) -> dict[str, Faces]:
+    """Open training and validation faces; with a second label set, with the labels of both."""
     faces = {name: dataset.split(name) for name in ("train", "validation")}
     if config.exclude:
         faces = exclude(faces, Path(config.exclude))
@@ -120,19 +136,34 @@ def _faces(dataset: Dataset, config: TrainConfig) -> dict[str, Faces]:
         )
     if missing := dataset.missing_classes(faces["validation"]):
         print(f"warning: no validation faces of {', '.join(missing)}", file=sys.stderr)
-    return faces
+    if other is None:
+        return faces
+    others = {name: other.split(name) for name in faces}
+    if config.exclude:
+        others = exclude(others, Path(config.exclude))
+    return {name: joined(faces[name], others[name], other.label_set) for name in faces}
 
 
-def _task(config: TrainConfig, dataset: Dataset, resume: str | Path | None) -> EmotionTask:
+def _task(
+    config: TrainConfig,
+    dataset: Dataset,
+    other: Dataset | None,
+    train_faces: Faces,
+    resume: str | Path | None,
+) -> EmotionTask:
     spec = ModelSpec(
         network=config.network,
         labels=dataset.labels,
         channels=config.channels,
         size=config.size,
         dropout=config.dropout,
+        label_set=dataset.label_set,
+        also={other.label_set: other.labels} if other else {},
+        intensity=config.intensity_weight > 0 and train_faces.intensity is not None,
     )
-    network = freshly_seeded(spec, config.seed)
-    if config.init and not (resume and (Path(resume) / "last.ckpt").exists()):
+    begun = resume is not None and (Path(resume) / "last.ckpt").exists()
+    network = freshly_seeded(spec, config.seed, config.pretrained and not begun)
+    if config.init and not begun:
         start_from(network, spec, config.init)
     record = {
         "config": as_dict(config),
@@ -144,7 +175,15 @@ def _task(config: TrainConfig, dataset: Dataset, resume: str | Path | None) -> E
             "options": data_fields(as_dict(config)),
         },
     }
-    return EmotionTask(network, spec, config, augmentation(config), record)
+    return EmotionTask(
+        network,
+        spec,
+        config,
+        augmentation(config),
+        record,
+        class_weights(train_faces, spec, config.class_balance),
+        load_teachers(config.teacher, spec),
+    )
 
 
 def _say_start(

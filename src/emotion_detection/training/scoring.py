@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from emotion_detection.training.network import to_unit
+from emotion_detection.training.network import ModelSpec, take_apart, to_unit
 
 BATCH = 256
 
@@ -14,38 +14,64 @@ class Deployed(nn.Module):
     """A network as users get it: uint8 faces in, scores out; this is what the ONNX file holds.
 
     Args:
-        network: float32 (N, C, H, W) from 0 to 1 -> logits (N, classes).
-        temperature: what logits are divided by before the softmax.
+        network: float32 (N, C, H, W) from 0 to 1 -> float32 (N, spec.outputs).
+        spec: what it declares of itself.
+        temperatures: what each label set's logits are divided by before the softmax; 1 where
+            nothing is said.
     """
 
-    def __init__(self, network: nn.Module, temperature: float = 1.0) -> None:
+    def __init__(
+        self, network: nn.Module, spec: ModelSpec, temperatures: dict[str, float] | None = None
+    ) -> None:
         super().__init__()
         self.network = network
-        self.temperature = temperature
+        self.spec = spec
+        self.temperatures = temperatures or {}
 
-    def forward(self, faces: torch.Tensor) -> torch.Tensor:
-        """Return scores float32 (N, classes), rows sum to 1, for uint8 faces (N, C, H, W)."""
-        logits = self.network(to_unit(faces))
-        return torch.softmax(logits.float() / self.temperature, dim=1)
+    @property
+    def names(self) -> list[str]:
+        """Names of what :meth:`forward` returns."""
+        also = [f"scores_{name}" for name in self.spec.also]
+        return ["scores", *(["intensity"] if self.spec.intensity else []), *also]
+
+    def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return, for uint8 faces (N, C, H, W), what :attr:`names` says.
+
+        Scores are float32 (N, classes), rows sum to 1; intensity is float32 (N,), 0 to 1.
+        """
+        outputs = take_apart(self.spec, self.network(to_unit(faces)).float())
+        first, *also = (
+            torch.softmax(logits / self.temperatures.get(name, 1.0), dim=1)
+            for name, logits in outputs.logits.items()
+        )
+        intensity = [] if outputs.intensity is None else [outputs.intensity.sigmoid()]
+        return (first, *intensity, *also)
 
 
-def network_scores(
-    network: nn.Module, images: npt.NDArray[np.uint8], device: torch.device | str = "cpu"
-) -> npt.NDArray[np.float32]:
+def network_outputs(
+    network: nn.Module,
+    spec: ModelSpec,
+    images: npt.NDArray[np.uint8],
+    temperatures: dict[str, float] | None = None,
+    device: torch.device | str = "cpu",
+) -> dict[str, npt.NDArray[np.float32]]:
     """Score faces with a network.
 
     Args:
         network: as :class:`Deployed` takes it.
+        spec: likewise.
+        temperatures: likewise.
         images: uint8 (N, C, H, W).
         device: where to compute.
 
     Returns:
-        float32 (N, classes), rows sum to 1.
+        What :attr:`Deployed.names` says, by name.
     """
-    deployed = Deployed(network).eval().to(device)
-    parts = []
+    deployed = Deployed(network, spec, temperatures).eval().to(device)
+    parts: list[tuple[npt.NDArray[np.float32], ...]] = []
     with torch.inference_mode():
         for start in range(0, len(images), BATCH):
             faces = torch.from_numpy(np.array(images[start : start + BATCH]))
-            parts.append(deployed(faces.to(device)).cpu().numpy())
-    return np.concatenate(parts)
+            parts.append(tuple(part.cpu().numpy() for part in deployed(faces.to(device))))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return dict(zip(deployed.names, columns, strict=True))

@@ -1,46 +1,119 @@
-"""``--init``: start from another run's weights."""
+"""``--init`` and ``--teacher``: what a training takes over from others."""
 
+import json
 import sys
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.losses import Teachers
 from emotion_detection.training.network import ModelSpec, take_weights
 
 
 def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
     """Copy another run's weights into a fresh network, for fine-tuning.
 
-    With other classes than that run's, the last layer keeps its fresh weights, and this is said.
+    The last layer is taken row by row: what a class, or the intensity, of the same name has learnt.
+    Classes that the other run does not know keep their fresh rows, and this is said.
 
     Args:
         network: takes the weights.
         spec: what it declares of itself.
-        init: a run's folder or a checkpoint.
+        init: a run's folder, a checkpoint, or 'pretrained'.
 
     Raises:
         InputError: no such run, or another network or input than this one's.
     """
-    if init == "pretrained":
-        raise InputError("--init pretrained: this version comes with no model; name a run's folder")
-    if not Path(init).exists():
-        raise InputError(f"--init {init}: no such run or checkpoint")
-    other = load_trained(init)
-    theirs = (other.spec.network, other.spec.channels, other.spec.size)
+    weights, other = _weights(init)
+    theirs = (other.network, other.channels, other.size)
     ours = (spec.network, spec.channels, spec.size)
     if theirs != ours:
         raise InputError(
             f"--init {init}: it has network {theirs[0]} for {theirs[1]} x {theirs[2]} px, "
             f"this training {ours[0]} for {ours[1]} x {ours[2]} px"
         )
-    weights = dict(other.network.state_dict())
-    if other.spec.labels != spec.labels:
-        weights = {k: v for k, v in weights.items() if not k.startswith("head.")}
+    body = {name: value for name, value in weights.items() if not name.startswith("head.")}
+    take_weights(network, body)
+    if fresh := _take_head(network, spec, weights, other):
         print(
-            f"init: {init} has other classes ({', '.join(other.spec.labels)}): "
-            f"new last layer for {', '.join(spec.labels)}",
+            f"init: {init} does not know {', '.join(fresh)}: new rows in the last layer",
             file=sys.stderr,
         )
-    take_weights(network, weights)
+
+
+def _weights(init: str) -> tuple[dict[str, Tensor], ModelSpec]:
+    if init == "pretrained":
+        from safetensors import safe_open
+
+        with safe_open(pretrained.weights_path(), "pt") as file:
+            spec = ModelSpec.from_dict(json.loads(file.metadata()["spec"]))
+            return {name: file.get_tensor(name) for name in file.keys()}, spec  # noqa: SIM118
+    if "://" not in init and not Path(init).exists():
+        raise InputError(f"--init {init}: no such run or checkpoint")
+    trained = load_trained(init)
+    return dict(trained.network.state_dict()), trained.spec
+
+
+def _take_head(
+    network: nn.Module, spec: ModelSpec, weights: dict[str, Tensor], other: ModelSpec
+) -> list[str]:
+    """Copy the rows of the last layer that both have; return the names of the other rows."""
+    theirs = {place: row for row, place in enumerate(_rows(other))}
+    own, fresh = network.state_dict(), []
+    for row, (label_set, name) in enumerate(_rows(spec)):
+        # the same class of the same label set, else of the first one
+        known = theirs.get((label_set, name), theirs.get((other.label_set, name)))
+        if known is None:
+            fresh.append(name)
+            continue
+        for part in ("head.weight", "head.bias"):
+            with torch.no_grad():
+                own[part][row] = weights[part][known]
+    return fresh
+
+
+def _rows(spec: ModelSpec) -> list[tuple[str, str]]:
+    rows = [(label_set, name) for label_set, names in spec.label_sets.items() for name in names]
+    return [*rows, ("", "intensity")] if spec.intensity else rows
+
+
+def load_teachers(places: list[str], spec: ModelSpec) -> Teachers | None:
+    """Load the runs that a training learns from.
+
+    Args:
+        places: run folders or checkpoints; none gives None.
+        spec: what the pupil declares of itself.
+
+    Raises:
+        InputError: no such run, another input, or no label set in common.
+    """
+    if not places:
+        return None
+    teachers = []
+    for place in places:
+        if "://" not in place and not Path(place).exists():
+            raise InputError(f"--teacher {place}: no such run or checkpoint")
+        teacher = load_trained(place)
+        theirs, ours = (f"{s.channels} x {s.size} x {s.size} px" for s in (teacher.spec, spec))
+        if theirs != ours:
+            raise InputError(f"--teacher {place}: takes faces of {theirs}, this training {ours}")
+        if not _common(teacher.spec, spec):
+            raise InputError(
+                f"--teacher {place}: has other labels ({_sets(teacher.spec)}) than this training "
+                f"({_sets(spec)})"
+            )
+        teachers.append(teacher)
+    return Teachers([t.network for t in teachers], [t.spec for t in teachers])
+
+
+def _common(one: ModelSpec, other: ModelSpec) -> bool:
+    shared = one.label_sets.keys() & other.label_sets.keys()
+    return bool(shared) and all(one.label_sets[name] == other.label_sets[name] for name in shared)
+
+
+def _sets(spec: ModelSpec) -> str:
+    return ", ".join(f"{name}: {len(labels)} classes" for name, labels in spec.label_sets.items())

@@ -1,6 +1,6 @@
 """The LightningModule: one shared step; loss, accuracy, optimizer; nothing of the network."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,20 +12,24 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.training.batches import Batch
-from emotion_detection.training.network import ModelSpec, to_unit
+from emotion_detection.training.losses import Teachers, Weights, face_losses
+from emotion_detection.training.network import ModelSpec, Outputs, take_apart, to_unit
+from emotion_detection.training.optimizer import make_optimizer, make_schedule
 
 CHECKPOINT_KEY = "emotion_detection"
 
 
 class EmotionTask(LightningModule):
-    """Trains a network to name the emotion of a face, by cross entropy.
+    """Trains a network to name the emotion of a face, and how strong it is, by cross entropy.
 
     Args:
-        network: float32 (N, C, H, W) from 0 to 1 -> logits float32 (N, classes).
+        network: float32 (N, C, H, W) from 0 to 1 -> float32 (N, spec.outputs).
         spec: what the network declares of itself.
         config: the recipe.
         augmentation: float32 (N, C, H, W) -> the same, or None.
         record: plain values that go into each checkpoint (config, data, version).
+        weights: of the classes of each label set, or None.
+        teachers: whose scores are learnt too, or None.
     """
 
     def __init__(
@@ -35,49 +39,102 @@ class EmotionTask(LightningModule):
         config: TrainConfig,
         augmentation: nn.Module | None = None,
         record: dict[str, Any] | None = None,
+        weights: Weights | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.augmentation = augmentation
         self.spec, self.config = spec, config
         self.record = record or {}
+        self.weights, self.teachers = weights, teachers
+        if config.frozen:
+            self.network.requires_grad_(False)
+            self._head().requires_grad_(True)
         classes = len(spec.labels)
         # "micro": the share of all faces that are right, which is what accuracy means here
         self.val_loss = MeanMetric()
         self.val_accuracy = MulticlassAccuracy(classes, average="micro")
-        # summed loss, faces named rightly, faces; metric objects would cost a tenth of a small step
-        self._train_sums = torch.zeros(3)
+        self.val_also = nn.ModuleDict(
+            {
+                name: MulticlassAccuracy(len(labels), average="micro", ignore_index=-1)
+                for name, labels in spec.also.items()
+            }
+        )
+        # summed loss, faces named rightly, faces, faces with a label of the first set; metric
+        # objects would cost a tenth of a small step
+        self._train_sums = torch.zeros(4)
+
+    def _head(self) -> nn.Module:
+        return self.network.get_submodule("head")
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Return logits float32 (N, classes) for uint8 faces (N, C, H, W)."""
-        logits: Tensor = self.network(to_unit(faces))
-        return logits
+        """Return float32 (N, spec.outputs) for uint8 faces (N, C, H, W)."""
+        outputs: Tensor = self.network(to_unit(faces))
+        return outputs
 
-    def _shared_step(self, batch: Batch, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the summed loss, a scalar, and logits float32 (N, classes)."""
+    def _shared_step(self, faces: Tensor) -> Outputs:
+        """Return the outputs for float32 faces (N, C, H, W) from 0 to 1, taken apart."""
         # the network may be of half precision ('--trainer.precision bf16-true'); figures are not
-        logits = self.network(faces.to(self.dtype)).float()
-        target = batch.labels if batch.targets is None else batch.targets
-        return functional.cross_entropy(logits, target, reduction="sum"), logits.detach()
+        return take_apart(self.spec, self.network(faces.to(self.dtype)).float())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of this process's part of a batch."""
         faces = to_unit(batch.images)
         if self.augmentation is not None:
             faces = self.augmentation(faces)
-        total, logits = self._shared_step(batch, faces)
-        right = (logits.argmax(1) == batch.labels).sum()
-        count = torch.tensor(len(batch.labels), device=total.device)
-        self._train_sums += torch.stack([total.detach(), right, count])
+        if self.config.mixup:
+            costs, outputs = self._mixed(faces, batch)
+        else:
+            outputs = self._shared_step(faces)
+            costs = face_losses(self.spec, self.config, outputs, batch, self.weights)
+        if self.teachers is not None:
+            share = self.config.teacher_weight
+            # a mixture of two faces is shown to the teachers as it is
+            costs = (1 - share) * costs + share * self.teachers.losses(self.spec, outputs, faces)
+        total = costs.sum()
+        self._count(outputs, batch, total)
         return total * batch.weight
 
+    def _mixed(self, faces: Tensor, batch: Batch) -> tuple[Tensor, Outputs]:
+        """Mix each face with another one, and what both cost (Zhang et al. 2018).
+
+        The mixed faces replace ``faces`` in place, for whoever else looks at them.
+        """
+        alpha = torch.tensor(self.config.mixup, device=faces.device)
+        share = torch.distributions.Beta(alpha, alpha).sample((len(faces),))
+        share = torch.maximum(share, 1 - share)  # the first of the two is the one that is counted
+        order = torch.randperm(len(faces), device=faces.device)
+        part = share[:, None, None, None]
+        faces.copy_(part * faces + (1 - part) * faces[order])
+        outputs = self._shared_step(faces)
+
+        def costs(labelled: Batch) -> Tensor:
+            return face_losses(self.spec, self.config, outputs, labelled, self.weights)
+
+        return share * costs(batch) + (1 - share) * costs(batch.permuted(order)), outputs
+
+    def _count(self, outputs: Outputs, batch: Batch, total: Tensor) -> None:
+        """Add a batch to the epoch's loss and accuracy (of the first label set)."""
+        logits = outputs.logits[self.spec.label_set].detach()
+        known = batch.labels >= 0
+        right = ((logits.argmax(1) == batch.labels) & known).sum()
+        count = torch.tensor(len(batch.labels), device=total.device)
+        self._train_sums += torch.stack([total.detach(), right, count, known.sum()])
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a batch to the validation figures."""
-        count = len(batch.labels)
+        """Add a batch to the validation figures: the plain cross entropy of the first label set."""
+        outputs = self._shared_step(to_unit(batch.images))
+        for name, metric in self.val_also.items():
+            if len(batch.labels):
+                cast(MulticlassAccuracy, metric).update(outputs.logits[name], batch.also[name])
+        known = batch.labels >= 0
+        count = int(known.sum())
         if count:  # of several processes some may have no rows of a small last batch
-            total, logits = self._shared_step(batch, to_unit(batch.images))
-            self.val_loss.update(total / count, weight=count)
-            self.val_accuracy.update(logits, batch.labels)
+            logits, labels = outputs.logits[self.spec.label_set][known], batch.labels[known]
+            target = labels if batch.targets is None else batch.targets[known]
+            self.val_loss.update(functional.cross_entropy(logits, target), weight=count)
+            self.val_accuracy.update(logits, labels)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed this step: a resumed run must draw what the unbroken one drew.
@@ -93,30 +150,38 @@ class EmotionTask(LightningModule):
             torch.manual_seed(seed)
 
     def on_train_start(self) -> None:
-        """Take the sums, which a resumed run brings from its checkpoint, to the device."""
+        """Take the teachers, and the sums that a resumed run brings, to the device."""
+        if self.teachers is not None:
+            self.teachers.to(self.device)
         # float64, where there is any, so that many small numbers add up
         kind = torch.float32 if self.device.type == "mps" else torch.float64
         self._train_sums = self._train_sums.to(self.device, kind)
 
     def on_train_epoch_start(self) -> None:
-        """Start the epoch's figures."""
+        """Start the epoch's figures; what is frozen must not learn means and variances either."""
+        if self.config.frozen:
+            self.network.eval()
+            self._head().train()
         self._train_sums = torch.zeros_like(self._train_sums)
 
     def on_validation_epoch_start(self) -> None:
         """Start the validation's figures."""
         self.val_loss.reset()
         self.val_accuracy.reset()
+        for metric in self.val_also.values():
+            cast(MulticlassAccuracy, metric).reset()
 
     def on_validation_epoch_end(self) -> None:
         """Log validation loss and accuracy over all faces, each counted once."""
-        values = {"val_loss": self.val_loss, "val_accuracy": self.val_accuracy}
+        values: dict[str, Any] = {"val_loss": self.val_loss, "val_accuracy": self.val_accuracy}
+        values |= {f"val_accuracy_{name}": metric for name, metric in self.val_also.items()}
         self.log_dict({name: metric.compute() for name, metric in values.items()})
 
     def on_train_epoch_end(self) -> None:
         """Log training loss and accuracy, as they were while training."""
-        loss, right, count = self._all_train_sums()
+        loss, right, count, known = self._all_train_sums()
         self.log_dict(
-            {"train_loss": (loss / count).float(), "train_accuracy": (right / count).float()}
+            {"train_loss": (loss / count).float(), "train_accuracy": (right / known).float()}
         )
 
     def _all_train_sums(self) -> Tensor:
@@ -125,9 +190,17 @@ class EmotionTask(LightningModule):
         assert isinstance(whole, Tensor)
         return whole
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam (Kingma and Ba 2015)."""
-        return torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer, and the schedule where there is one."""
+        optimizer = make_optimizer(self.network, self.config)
+        if self.config.schedule == "constant" and not self.config.warmup:
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = make_schedule(optimizer, self.config, steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a model says of itself, and an unfinished epoch's figures so far."""

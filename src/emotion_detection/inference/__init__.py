@@ -1,0 +1,9 @@
+"""Face crops -> emotions, by onnxruntime alone.
+
+:mod:`.detector` is what users hold; :mod:`.crops` brings crops to a model's input; :mod:`.model`
+opens an ONNX file, once :mod:`.external` has found that it is whole.
+"""
+
+from emotion_detection.inference.detector import EmotionDetector
+
+__all__ = ["EmotionDetector"]

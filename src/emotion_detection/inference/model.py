@@ -1,0 +1,172 @@
+"""One ONNX file of this project, opened: what it declares of itself, and running it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from emotion_detection.errors import InputError
+from emotion_detection.inference.external import keeps_data_outside
+
+LARGEST_SIZE = 1024
+
+
+class ModelInput(NamedTuple):
+    """The faces that a model takes.
+
+    Args:
+        size: height and width in pixels.
+        channels: 1 for grey, 3 for RGB.
+    """
+
+    size: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened ONNX file. Any number of threads may use it at once.
+
+    Args:
+        path: the file.
+        input: size and channels of a face.
+        label_sets: name of each set of labels to the labels in the order of its scores; the
+            model's own set first.
+        has_intensity: whether it tells the intensity.
+        session: onnxruntime's.
+    """
+
+    path: Path
+    input: ModelInput
+    label_sets: dict[str, tuple[str, ...]]
+    has_intensity: bool
+    session: Any
+
+    @property
+    def own(self) -> str:
+        """Name of the model's own set of labels: that of its output ``scores``."""
+        return next(iter(self.label_sets))
+
+    def scores_name(self, label_set: str) -> str:
+        """Return the name of the output that holds the scores of a set of labels."""
+        return "scores" if label_set == self.own else f"scores_{label_set}"
+
+    def run(
+        self, faces: npt.NDArray[np.uint8], outputs: Sequence[str]
+    ) -> list[npt.NDArray[np.float32]]:
+        """Run the network once on faces uint8 (N, C, H, W) of its own size; N at least 1."""
+        results: list[npt.NDArray[np.float32]] = self.session.run(list(outputs), {"faces": faces})
+        return results
+
+
+def open_onnx(path: Path, threads: int | None = None) -> Model:
+    """Open an ONNX file that this project exported.
+
+    Args:
+        path: the file. It is read once, whole; nothing beside it is.
+        threads: of onnxruntime in one run; None: its own choice.
+
+    Raises:
+        InputError: it is missing, damaged, not this project's, or keeps data in another file.
+    """
+    content = _read(path)
+    try:
+        outside = keeps_data_outside(content)
+        if not outside:
+            session = _session(content, threads)
+    except Exception as error:  # onnxruntime raises kinds of its own
+        reason = next(iter(str(error).splitlines()), type(error).__name__)[:160]
+        raise InputError(f"{path}: cannot be read as an ONNX model: {reason}") from None
+    if outside:
+        raise InputError(
+            f"{path}: its weights lie in another file; one self-contained file is needed"
+        )
+    try:
+        model = _declared(path, session)
+    except KeyError as error:
+        raise InputError(
+            f"{path}: its metadata lacks {error}: not exported by this project"
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: its metadata cannot be understood: {' '.join(str(error).split())[:160]}"
+        ) from None
+    _check_graph(model)
+    return model
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such run folder or ONNX file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _session(content: bytes, threads: int | None) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4  # what goes wrong is raised; it need not be printed as well
+    # onnxruntime would guess its own second format from the bytes, which nobody looked through
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _declared(path: Path, session: Any) -> Model:
+    metadata = session.get_modelmeta().custom_metadata_map
+    labels, declared = json.loads(metadata["labels"]), json.loads(metadata["input"])
+    also = json.loads(metadata.get("also", "{}"))
+    # files of version 0.1 do not name their set of labels
+    own = json.loads(metadata.get("label_set", '"own"'))
+    height, width, channels = declared["height"], declared["width"], declared["channels"]
+    if type(height) is not int or height != width or not 1 <= height <= LARGEST_SIZE:
+        raise ValueError(f"faces of {height!r} x {width!r}: not square, up to {LARGEST_SIZE}")
+    if (
+        channels not in (1, 3)
+        or not isinstance(own, str)
+        or not isinstance(also, dict)
+        or own in also
+    ):
+        raise ValueError(f"channels {channels!r}, label_set {own!r}, also {also!r}")
+    for names in (labels, *also.values()):
+        if not names or not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+            raise ValueError(f"labels {names!r}")
+    return Model(
+        path=path,
+        input=ModelInput(height, channels),
+        label_sets={name: tuple(names) for name, names in {own: labels, **also}.items()},
+        has_intensity=any(output.name == "intensity" for output in session.get_outputs()),
+        session=session,
+    )
+
+
+def _check_graph(model: Model) -> None:
+    """Refuse a graph whose input or outputs are not what its metadata says."""
+    size, channels = model.input
+    wanted = {"faces": ("tensor(uint8)", [channels, size, size])} | {
+        model.scores_name(name): ("tensor(float)", [len(labels)])
+        for name, labels in model.label_sets.items()
+    }
+    if model.has_intensity:
+        wanted["intensity"] = ("tensor(float)", [])
+    inputs, outputs = model.session.get_inputs(), model.session.get_outputs()
+    # the first dimension, the number of faces, must be open
+    found = {
+        value.name: (value.type, value.shape[1:])
+        for value in (*inputs, *outputs)
+        if value.shape and not isinstance(value.shape[0], int)
+    }
+    wrong = [name for name, kind in wanted.items() if found.get(name) != kind]
+    wrong += [value.name for value in inputs if value.name != "faces"]
+    if wrong:
+        raise InputError(
+            f"{model.path}: {', '.join(map(repr, wrong))} of its graph: not there, or not of the "
+            "type and shape that its metadata says: not exported by this project"
+        )

@@ -1,0 +1,94 @@
+"""The shipped model: where its files lie, and what is known of it.
+
+Beside this module lie
+
+- ``model.onnx``: the network that :class:`emotion_detection.EmotionDetector` runs by default;
+- ``weights.safetensors``: the same weights, to start a training from;
+- ``record.json``: what both are, and how they came to be.
+
+The record:
+
+- ``name``, ``version``: of the model.
+- ``files``: for ``model.onnx`` and ``weights.safetensors`` their ``sha256`` (lower-case hex) and
+  ``bytes``.
+- ``labels``: for each set of labels that it scores (``ferplus``, ``fer2013``) the emotions in the
+  order of the scores; the model's own set first.
+- ``input``: layout, dtype, channels, height, width and color of a face, as in the ONNX file.
+- ``parameters``, ``multiply_adds``: trained parameters, and multiplications for one face.
+- ``training``: ``command``, ``config``, ``data_hash``, ``code_version``, ``seconds``, ``hardware``.
+- ``figures``: a list of measured figures, each with data, labels, split, number of faces and
+  interval.
+- ``licence``, ``rights``, ``intended_use``, ``limits``: text; what the model may be used for, the
+  state of the rights in the faces it was trained on, and what it cannot do.
+"""
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from emotion_detection.errors import InputError
+
+MODEL = "model.onnx"
+WEIGHTS = "weights.safetensors"
+RECORD = "record.json"
+
+_MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
+
+
+def model_path() -> Path:
+    """Return the shipped ONNX file, once it is known to be what the record says.
+
+    Raises:
+        InputError: it or the record is missing or damaged.
+    """
+    return _checked(MODEL)
+
+
+def weights_path() -> Path:
+    """Return the shipped weights, once they are known to be what the record says.
+
+    Raises:
+        InputError: they or the record are missing or damaged.
+    """
+    return _checked(WEIGHTS)
+
+
+def record() -> dict[str, Any]:
+    """Return the record of the shipped model; its fields are those of this module's docstring.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    path = _folder() / RECORD
+    content = _read(path)
+    try:
+        values = json.loads(content)
+    except ValueError:
+        raise InputError(f"{path}: damaged; {_MEND}") from None
+    if not isinstance(values, dict) or not isinstance(values.get("files"), dict):
+        raise InputError(f"{path}: damaged; {_MEND}")
+    return values
+
+
+def _folder() -> Path:
+    return Path(str(resources.files(__name__)))
+
+
+def _checked(name: str) -> Path:
+    expected = record()["files"].get(name)
+    path = _folder() / name
+    digest = hashlib.sha256(_read(path)).hexdigest()
+    if not isinstance(expected, dict) or digest != expected.get("sha256"):
+        raise InputError(f"{path}: damaged, it is not the file that was shipped; {_MEND}")
+    return path
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing, a part of the shipped model; {_MEND}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}; {_MEND}") from None

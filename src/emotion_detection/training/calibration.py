@@ -1,0 +1,55 @@
+"""Temperature scaling (Guo et al. 2017): one number that makes scores as sure as they are right."""
+
+import math
+
+import numpy as np
+
+from emotion_detection.training.metrics import LEAST_SCORE, Labels, Scores
+
+LOW, HIGH = 0.05, 20.0
+"""Temperatures are looked for between these."""
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def retempered(scores: Scores, temperature: float) -> Scores:
+    """Return what the scores would be had their logits been divided by a temperature more.
+
+    Args:
+        scores: float32 (N, classes), rows sum to 1, of any temperature before.
+        temperature: below 1 makes them surer.
+    """
+    logits = np.log(np.maximum(scores.astype(np.float64), 1e-30)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Scores = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def fit_temperature(scores: Scores, labels: Labels) -> float:
+    """Return the temperature under which labels are likeliest.
+
+    The negative log likelihood is convex in 1 / T: a golden section finds its one minimum.
+
+    Args:
+        scores: float32 (N, classes) at temperature 1.
+        labels: int64 (N,).
+    """
+
+    def nll(inverse: float) -> float:
+        tempered = retempered(scores, 1 / inverse)
+        own = tempered[np.arange(len(labels)), labels].astype(np.float64)
+        return float(-np.log(np.maximum(own, LEAST_SCORE)).mean())
+
+    low, high = 1 / HIGH, 1 / LOW
+    inner, outer = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_inner, at_outer = nll(inner), nll(outer)
+    for _ in range(60):
+        if at_inner < at_outer:
+            high, outer, at_outer = outer, inner, at_inner
+            inner = high - _GOLDEN * (high - low)
+            at_inner = nll(inner)
+        else:
+            low, inner, at_inner = inner, outer, at_outer
+            outer = low + _GOLDEN * (high - low)
+            at_outer = nll(outer)
+    return 2 / (low + high)

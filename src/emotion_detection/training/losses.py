@@ -1,0 +1,125 @@
+"""What a batch costs: each label set's cross entropy, the intensity's, the teachers'."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emotion_detection.config import TrainConfig
+from emotion_detection.data import Faces
+from emotion_detection.training.batches import Batch
+from emotion_detection.training.network import ModelSpec, Outputs, take_apart
+
+Weights = dict[str, Tensor]
+
+
+def class_weights(faces: Faces, spec: ModelSpec, balance: float) -> Weights | None:
+    """Return a weight a class for each label set, whose mean over the faces is 1.
+
+    Args:
+        faces: the training faces.
+        spec: the model's label sets.
+        balance: exponent: 0 gives None, 1 weights by the inverse of a class's number of faces.
+    """
+    if not balance:
+        return None
+    weights = {}
+    for name, names in spec.label_sets.items():
+        labels = faces.also.get(name, faces.labels)
+        counts = np.bincount(labels[labels >= 0], minlength=len(names))
+        raw = np.maximum(counts, 1) ** -balance
+        mean: npt.NDArray[np.float64] = (raw * counts).sum() / counts.sum()
+        weights[name] = torch.tensor(raw / mean, dtype=torch.float32)
+    return weights
+
+
+def face_losses(
+    spec: ModelSpec,
+    config: TrainConfig,
+    outputs: Outputs,
+    batch: Batch,
+    weights: Weights | None = None,
+) -> Tensor:
+    """Return what each face costs by its own labels: float32 (N,).
+
+    Linear in labels, targets and intensity, so that a mixture's cost is the mixture of the costs.
+    """
+
+    def cross_entropy(name: str, labels: Tensor, targets: Tensor | None) -> Tensor:
+        weight = None if weights is None else weights[name].to(labels.device)
+        smoothing = config.label_smoothing
+        logits = outputs.logits[name]
+        # a face without a label of this set has -1, which costs nothing
+        if targets is None:
+            return functional.cross_entropy(
+                logits, labels, weight, ignore_index=-1, reduction="none", label_smoothing=smoothing
+            )
+        # distributions are soft already
+        costs = functional.cross_entropy(logits, targets, weight, reduction="none")
+        return torch.where(labels >= 0, costs, 0.0)
+
+    costs = cross_entropy(spec.label_set, batch.labels, batch.targets)
+    for name, labels in batch.also.items():
+        costs = costs + config.also_weight * cross_entropy(name, labels, None)
+    if outputs.intensity is not None and batch.intensity is not None:
+        costs = costs + config.intensity_weight * _intensity(outputs.intensity, batch.intensity)
+    return costs
+
+
+def _intensity(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Return the cross entropy of a share of raters; nothing where it is unknown (NaN)."""
+    known = ~torch.isnan(wanted)
+    costs = functional.binary_cross_entropy_with_logits(
+        logits, torch.where(known, wanted, 0.5), reduction="none"
+    )
+    return torch.where(known, costs, 0.0)
+
+
+class Teachers:
+    """Networks whose mean scores are learnt too (Hinton, Vinyals and Dean 2015).
+
+    No module, so that they are in no checkpoint and no average of weights.
+
+    Args:
+        networks: in evaluation mode.
+        specs: what each declares.
+    """
+
+    def __init__(self, networks: list[nn.Module], specs: list[ModelSpec]) -> None:
+        self.networks, self.specs = networks, specs
+
+    def to(self, device: torch.device) -> None:
+        """Move them."""
+        for network in self.networks:
+            network.to(device)
+
+    def losses(self, spec: ModelSpec, outputs: Outputs, faces: Tensor) -> Tensor:
+        """Return the cross entropy of each face's outputs with what the teachers say of it.
+
+        Args:
+            spec: the pupil's.
+            outputs: the pupil's, for the same faces.
+            faces: float32 (N, C, H, W) from 0 to 1, as the pupil saw them.
+
+        Returns:
+            float32 (N,): the sum over label sets and intensity that both sides have.
+        """
+        with torch.no_grad():
+            said = [
+                take_apart(own, network(faces).float())
+                for network, own in zip(self.networks, self.specs, strict=True)
+            ]
+        costs = torch.zeros(len(faces), device=faces.device)
+        for name in spec.label_sets:
+            opinions = [s.logits[name].softmax(1) for s in said if name in s.logits]
+            if opinions:
+                mean = torch.stack(opinions).mean(0)
+                costs = costs + functional.cross_entropy(
+                    outputs.logits[name], mean, reduction="none"
+                )
+        if outputs.intensity is not None:
+            strengths = [s.intensity.sigmoid() for s in said if s.intensity is not None]
+            if strengths:
+                costs = costs + _intensity(outputs.intensity, torch.stack(strengths).mean(0))
+        return costs

@@ -50,7 +50,7 @@ def test_a_process_without_a_face_has_no_scores(
 ) -> None:
     seen: list[np.ndarray] = []
     # the package's own name for it is the function
-    module = importlib.import_module("emotion_detection.evaluation.evaluate")
+    module = importlib.import_module("emotion_detection.evaluation.predict")
     monkeypatch.setattr(module, "gather_rows", lambda scores, count: seen.append(scores))
     _process(monkeypatch, 59, 60)
     done = evaluate([fer_run.folder])

@@ -22,7 +22,8 @@ def run(words: list[str]) -> int:
         type=str,
         nargs="+",
         default=[],
-        help="run folders, checkpoints or ONNX files, averaged; default: the newest run",
+        help="run folders, checkpoints, ONNX files or 'pretrained' (the model that comes with the "
+        "package), averaged; default: the newest run",
     )
     parser.add_argument(
         "--data", type=str, help="source of the faces; default: what the model was trained on"
@@ -58,6 +59,15 @@ def _help(name: str) -> str:
     return f"largest share of unreadable pictures let pass; default {getattr(DataConfig, name)}"
 
 
+def _intensity(figures: dict[str, Any]) -> str:
+    """Say how the intensity follows the wanted one; a correlation of a constant is None."""
+    named = {"pearson": "Pearson", "spearman": "Spearman", "ccc": "CCC", "mae": "MAE"}
+    words = [f"{what} {figures[key]:.3f}" for key, what in named.items() if figures[key] is not None]
+    if (reliability := figures.get("raters_reliability")) is not None:
+        words.append(f"the raters' own reliability {reliability:.3f}")
+    return f"intensity: {', '.join(words)} (n={figures['n']})"
+
+
 def _show(metrics: dict[str, Any], folder: Path) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("", "recall", "precision", "F1", "faces"):
@@ -71,6 +81,13 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
         f"macro F1 {metrics['macro_f1']:.4f}, ECE {metrics['ece']:.4f}, "
         f"NLL {metrics['nll']:.4f}, Brier {metrics['brier']:.4f}"
     )
+    before = metrics["before_temperature"]
+    print(
+        f"before temperature ({', '.join(f'{t:.3f}' for t in metrics['temperature'])}): "
+        f"ECE {before['ece']:.4f}, NLL {before['nll']:.4f}, Brier {before['brier']:.4f}"
+    )
+    if followed := metrics.get("intensity"):
+        print(_intensity(followed))
     clean = metrics.get("without_duplicates")
     if clean and clean["n"] and clean["exact_or_near"]:
         low, high = clean["accuracy_ci95"]

@@ -49,7 +49,7 @@ def provenance(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": {
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "torch_threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -81,7 +81,8 @@ def _git() -> dict[str, Any]:
         return {"commit": None, "changed": None}
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the processor's name."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

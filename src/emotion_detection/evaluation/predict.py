@@ -1,0 +1,192 @@
+"""Models + a split of labelled faces -> what they say of them, by the data's classes."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.config import DataConfig, as_dict
+from emotion_detection.data import Dataset, Faces, load
+from emotion_detection.emotions import positions
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.models import Model
+from emotion_detection.evaluation.processes import gather_rows, own_rows
+from emotion_detection.training.calibration import retempered
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the models said of the faces, on the average.
+
+    Args:
+        scores: float32 (N, classes).
+        before: the same before temperature.
+        intensity: float32 (N,), of the models that have one, or None.
+        truth: int64 (N,), the true classes.
+        names: class names.
+        temperatures: of each model.
+    """
+
+    scores: Scores
+    before: Scores
+    intensity: npt.NDArray[np.float32] | None
+    truth: npt.NDArray[np.int64]
+    names: Sequence[str]
+    temperatures: list[float]
+
+
+def predict(
+    models: Sequence[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
+) -> Predicted | None:
+    """Ask models for a split's faces.
+
+    A model with several label sets answers by the data's, where it knows that one.
+
+    Args:
+        models: opened models; their scores are averaged.
+        config: how the faces were read.
+        dataset: the data.
+        split: which split.
+        tta: average with the scores of the mirrored face.
+
+    Returns:
+        None in all processes but the first of several.
+
+    Raises:
+        InputError: models of different classes, or no class in common with the data.
+    """
+    faces = dataset.split(split)
+    label_sets = [model.label_set_for(dataset.label_set) for model in models]
+    first = models[0].label_sets[label_sets[0]]
+    if any(
+        set(model.label_sets[name]) != set(first)
+        for model, name in zip(models, label_sets, strict=True)
+    ):
+        raise InputError("--model: models of different classes cannot be averaged")
+    names, truth = _classes(dataset, faces, first)
+    rows = own_rows(len(faces))
+    scores, before, strengths = zip(
+        *(
+            _outputs(model, label_set, _at_its_size(model, config, split, faces), rows, tta, names)
+            for model, label_set in zip(models, label_sets, strict=True)
+        ),
+        strict=True,
+    )
+    known = [column for column in strengths if not np.isnan(column).any()]
+    gathered = [
+        gather_rows(np.mean(column, axis=0, dtype=np.float32), len(faces))
+        for column in (scores, before, known or strengths)
+    ]
+    if gathered[0] is None or gathered[1] is None or gathered[2] is None:
+        return None
+    return Predicted(
+        scores=gathered[0],
+        before=gathered[1],
+        intensity=gathered[2][:, 0] if known else None,
+        truth=truth,
+        names=names,
+        temperatures=[
+            model.temperatures.get(name, 1.0)
+            for model, name in zip(models, label_sets, strict=True)
+        ],
+    )
+
+
+def _classes(
+    dataset: Dataset, faces: Faces, known: tuple[str, ...]
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Return the class names to test on, and the true labels as positions in them.
+
+    On a dataset with a label set of its own (FER-2013, FER+) these are its classes: a class that
+    only the model knows is dropped and the rest renormalised. On a user's own faces they are the
+    model's, so that a folder of two emotions does not become a two-class problem.
+    """
+    shared = set(dataset.labels) & set(known)
+    if not shared:
+        raise InputError(
+            f"{dataset.source}: its classes ({', '.join(dataset.labels)}) are not the model's "
+            f"({', '.join(known)})"
+        )
+    names = dataset.labels
+    if dataset.label_set == "own" and shared == set(dataset.labels):
+        names = known
+    place = np.array(positions(dataset.labels, names), np.int64)
+    truth = place[faces.labels]
+    for name in names:
+        count = int((truth == names.index(name)).sum())
+        if not count:
+            print(f"warning: no faces of {name} in this split", file=sys.stderr)
+        elif name not in shared:
+            print(
+                f"warning: the model does not know {name}: its {count} faces count as mistakes",
+                file=sys.stderr,
+            )
+    if dropped := [name for name in known if name not in names]:
+        print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
+    return names, truth
+
+
+def _at_its_size(model: Model, config: DataConfig, split: str, faces: Faces) -> Faces:
+    """Return the faces, read at a model's own input.
+
+    Raises:
+        InputError: near-duplicates differ at that size, and with them a split that was drawn.
+    """
+    if (model.size, model.channels) == (config.size, config.channels):
+        return faces
+    values = as_dict(config) | {"size": model.size, "channels": model.channels}
+    own = load(DataConfig(**values)).split(split)
+    if list(own.names) != list(faces.names):
+        raise InputError(
+            f"{model.path}: at its {model.size} px other faces of {config.data} are in the "
+            f"{split} split; test it alone, or let the data say its splits"
+        )
+    return own
+
+
+def _outputs(
+    model: Model,
+    label_set: str,
+    faces: Faces,
+    rows: npt.NDArray[np.int64],
+    tta: bool,
+    names: Sequence[str],
+) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
+    """Return what a model says of some rows.
+
+    Returns:
+        Its scores, and its scores before temperature, each float32 (rows, names), and its
+        intensity, float32 (rows, 1); NaN: it has none.
+    """
+    if not len(rows):  # more processes than faces
+        empty = np.zeros((0, len(names)), np.float32)
+        return empty, empty, np.zeros((0, 1), np.float32)
+    # rows in order: a slice of the memory map where one process has all of them
+    images = faces.images if len(rows) == len(faces) else faces.images[rows]
+    views = [images, images[..., ::-1]] if tta else [images]
+    said = [model.outputs(view) for view in views]
+    scores = [outputs[model.output_name(label_set)] for outputs in said]
+    temperature = model.temperatures.get(label_set, 1.0)
+    before = [retempered(part, 1 / temperature) for part in scores]
+    places = positions(names, model.label_sets[label_set])
+    unknown = np.full(len(rows), np.nan, np.float32)
+    intensity = np.mean([outputs.get("intensity", unknown) for outputs in said], axis=0)
+    return (
+        _aligned(np.mean(scores, axis=0, dtype=np.float32), places),
+        _aligned(np.mean(before, axis=0, dtype=np.float32), places),
+        intensity.astype(np.float32)[:, None],
+    )
+
+
+def _aligned(scores: Scores, places: Sequence[int | None]) -> Scores:
+    """Return scores in the order of the places, renormalised; 0 where there is none."""
+    aligned = np.zeros((len(scores), len(places)), np.float32)
+    for column, place in enumerate(places):
+        if place is not None:
+            aligned[:, column] = scores[:, place]
+    aligned /= np.maximum(aligned.sum(axis=1, keepdims=True), 1e-12)
+    return aligned

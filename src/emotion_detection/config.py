@@ -158,6 +158,8 @@ class TrainConfig(DataConfig):
         _within("ema", self.ema, 0.0, 0.99999)
         for name in ("class_balance", "teacher_weight"):
             _within(name, getattr(self, name), 0.0, 1.0)
+        if isinstance(self.teacher, str):
+            raise InputError(f"--teacher {self.teacher}: must be a list of runs")
         if self.also == self.labels:
             raise InputError(f"--also {self.also}: is the first label set already (--labels)")
         for name in ("flip", "erase", "brightness", "contrast"):

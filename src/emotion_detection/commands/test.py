@@ -62,7 +62,9 @@ def _help(name: str) -> str:
 def _intensity(figures: dict[str, Any]) -> str:
     """Say how the intensity follows the wanted one; a correlation of a constant is None."""
     named = {"pearson": "Pearson", "spearman": "Spearman", "ccc": "CCC", "mae": "MAE"}
-    words = [f"{what} {figures[key]:.3f}" for key, what in named.items() if figures[key] is not None]
+    words = [
+        f"{what} {figures[key]:.3f}" for key, what in named.items() if figures[key] is not None
+    ]
     if (reliability := figures.get("raters_reliability")) is not None:
         words.append(f"the raters' own reliability {reliability:.3f}")
     return f"intensity: {', '.join(words)} (n={figures['n']})"

@@ -64,7 +64,8 @@ class Faces:
 
     def counts(self, classes: int) -> npt.NDArray[np.int64]:
         """Return the number of faces a class, int64 (classes,)."""
-        return np.bincount(self.labels, minlength=classes).astype(np.int64)
+        known = self.labels[self.labels >= 0]
+        return np.bincount(known, minlength=classes).astype(np.int64)
 
     def keep(self, rows: npt.NDArray[np.int64]) -> "Faces":
         """Return these faces alone; the pixels stay where they are."""

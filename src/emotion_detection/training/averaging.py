@@ -3,8 +3,18 @@
 from typing import Any
 
 import torch
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
+
+
+class _OnDevice(WeightAveraging):
+    """Lightning's own makes its copy before the module is moved: of a GPU's run, on the CPU."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Move the copy to where the weights are."""
+        assert self._average_model is not None
+        self._average_model.to(pl_module.device)
 
 
 def moving_average(decay: float) -> WeightAveraging:
@@ -22,8 +32,10 @@ def moving_average(decay: float) -> WeightAveraging:
         count = float(step)
         share = 1 - min(decay, (1 + count) / (10 + count))
         if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, share)
+            # of another type where a precision plugin has turned the module's since
+            same = [new.to(old.dtype) for old, new in zip(averaged, current, strict=True)]
+            torch._foreach_lerp_(averaged, same, share)
         else:  # counters
             torch._foreach_copy_(averaged, current)
 
-    return WeightAveraging(multi_avg_fn=update)
+    return _OnDevice(multi_avg_fn=update)

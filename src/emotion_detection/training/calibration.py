@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
-from emotion_detection.training.metrics import LEAST_SCORE, Labels, Scores
+from emotion_detection.training.metrics import Labels, Scores
 
-LOW, HIGH = 0.05, 20.0
-"""Temperatures are looked for between these."""
+LOW, HIGH = 0.25, 20.0
+"""Temperatures are looked for between these: none below, lest scores round to 0 and 1."""
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -19,9 +20,14 @@ def retempered(scores: Scores, temperature: float) -> Scores:
         scores: float32 (N, classes), rows sum to 1, of any temperature before.
         temperature: below 1 makes them surer.
     """
+    shares: Scores = np.exp(_log_shares(scores, temperature)).astype(np.float32)
+    return shares
+
+
+def _log_shares(scores: Scores, temperature: float) -> npt.NDArray[np.float64]:
     logits = np.log(np.maximum(scores.astype(np.float64), 1e-30)) / temperature
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Scores = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    logits -= logits.max(axis=1, keepdims=True)
+    shares: npt.NDArray[np.float64] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return shares
 
 
@@ -36,9 +42,7 @@ def fit_temperature(scores: Scores, labels: Labels) -> float:
     """
 
     def nll(inverse: float) -> float:
-        tempered = retempered(scores, 1 / inverse)
-        own = tempered[np.arange(len(labels)), labels].astype(np.float64)
-        return float(-np.log(np.maximum(own, LEAST_SCORE)).mean())
+        return float(-_log_shares(scores, 1 / inverse)[np.arange(len(labels)), labels].mean())
 
     low, high = 1 / HIGH, 1 / LOW
     inner, outer = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)

@@ -54,8 +54,11 @@ def finish(
     Raises:
         TrainingError: the ONNX file does not agree with torch, or nothing can be written.
     """
-    best = _calibrated(load_trained(folder), validation)
-    result = _figures(best, validation, RATERS if dataset.label_set == "ferplus" else None)
+    best = load_trained(folder)
+    plain = network_outputs(best.network, best.spec, validation.images)
+    best = _calibrated(best, validation, plain)
+    raters = RATERS if dataset.label_set == "ferplus" else None
+    result = _figures(best, validation, plain, raters)
     best_rows = [row for row in rows if row["val_accuracy"] is not None]
     best_epoch = max(
         best_rows, key=lambda row: (row["val_accuracy"], -(row["val_loss"] or 0)), default=None
@@ -91,9 +94,8 @@ def finish(
     return result
 
 
-def _calibrated(best: Trained, validation: Faces) -> Trained:
+def _calibrated(best: Trained, validation: Faces, plain: dict[str, Scores]) -> Trained:
     """Fit a temperature for each label set and keep them in the checkpoint."""
-    plain = network_outputs(best.network, best.spec, validation.images)
     temperatures = {
         name: fit_temperature(scores[labels >= 0], labels[labels >= 0])
         for name, scores, labels in _by_label_set(best.spec, plain, validation)
@@ -102,22 +104,22 @@ def _calibrated(best: Trained, validation: Faces) -> Trained:
     return dataclasses.replace(best, temperatures=temperatures)
 
 
-def _figures(best: Trained, validation: Faces, raters: int | None) -> dict[str, Any]:
+def _figures(
+    best: Trained, validation: Faces, plain: dict[str, Scores], raters: int | None
+) -> dict[str, Any]:
     """Return the figures on validation, of the first label set; of further ones under 'also'."""
-    outputs = network_outputs(best.network, best.spec, validation.images, best.temperatures)
     results = {}
-    for name, scores, labels in _by_label_set(best.spec, outputs, validation):
+    for name, before, labels in _by_label_set(best.spec, plain, validation):
         known, temperature = labels >= 0, best.temperatures[name]
+        scores = retempered(before[known], temperature)
         results[name] = {
-            **figures(scores[known], labels[known], best.spec.label_sets[name]),
+            **figures(scores, labels[known], best.spec.label_sets[name]),
             "temperature": temperature,
-            "before_temperature": calibration(
-                retempered(scores[known], 1 / temperature), labels[known]
-            ),
+            "before_temperature": calibration(before[known], labels[known]),
         }
     first = results.pop(best.spec.label_set)
-    if "intensity" in outputs and validation.intensity is not None:
-        first["intensity"] = intensity_figures(outputs["intensity"], validation.intensity, raters)
+    if "intensity" in plain and validation.intensity is not None:
+        first["intensity"] = intensity_figures(plain["intensity"], validation.intensity, raters)
     return {**first, "also": results} if results else first
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from emotion_detection.config import TrainConfig, as_dict
-from emotion_detection.data import Dataset
 from emotion_detection.data.exclude import excluded_names
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
+from emotion_detection.training.prepare import Prepared
 from emotion_detection.training.provenance import provenance
 
 CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache"}
@@ -94,7 +94,7 @@ def forget(folder: Path, logs: Path) -> None:
             place.rmdir()
 
 
-def check_same_data(folder: Path, dataset: Dataset, config: TrainConfig) -> None:
+def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> None:
     """Refuse to go on with a run on other faces than it began with.
 
     Raises:
@@ -104,7 +104,8 @@ def check_same_data(folder: Path, dataset: Dataset, config: TrainConfig) -> None
         record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     except OSError:
         return  # killed before it was written: nothing was trained
-    if record["data"]["hash"] != dataset.hash:
+    dataset = prepared.dataset
+    if _hashes(record) != [dataset.hash, prepared.other.hash if prepared.other else None]:
         raise InputError(
             f"--resume {folder}: {dataset.source} is not the data that this run began with; "
             "start a new run, with --init to keep the weights"
@@ -114,6 +115,10 @@ def check_same_data(folder: Path, dataset: Dataset, config: TrainConfig) -> None
             f"--resume {folder}: {config.exclude} lists other faces than when this run began; "
             "start a new run, with --init to keep the weights"
         )
+
+
+def _hashes(record: dict[str, Any]) -> list[str | None]:
+    return [record["data"]["hash"], record["data"].get("also_hash")]
 
 
 def _excluded(config: TrainConfig) -> str | None:
@@ -141,13 +146,15 @@ def asked_of(config: TrainConfig) -> dict[str, Any]:
     return {"epochs": config.epochs, "patience": config.patience, "max_steps": steps}
 
 
-def write_records(config: TrainConfig, dataset: Dataset, folder: Path, resumed: bool) -> None:
+def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed: bool) -> None:
     """Write ``provenance.json`` and ``config.yaml``, before the first step.
 
     Raises:
         InputError: they cannot be written.
     """
-    record = provenance(config, dataset) | {"excluded": _excluded(config)}
+    record = provenance(config, prepared.dataset) | {"excluded": _excluded(config)}
+    if prepared.other:
+        record["data"]["also_hash"] = prepared.other.hash
     path = folder / "provenance.json"
     if resumed and path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))

@@ -39,7 +39,7 @@ def intensity_figures(predicted: Values, wanted: Values, raters: int | None = No
         "pearson": float(pearson_corrcoef(one, other)) if varies else None,
         "spearman": float(spearman_corrcoef(one, other)) if varies else None,
         "ccc": float(concordance_corrcoef(one, other)) if varies else None,
-        "mae": float(mean_absolute_error(one, other)),
+        "mae": float(mean_absolute_error(one, other)) if len(ours) else None,
         "n": int(known.sum()),
         **({"raters_reliability": share_reliability(theirs, raters)} if raters else {}),
     }

@@ -89,6 +89,10 @@ class Teachers:
     def __init__(self, networks: list[nn.Module], specs: list[ModelSpec]) -> None:
         self.networks, self.specs = networks, specs
 
+    def __deepcopy__(self, memo: object) -> "Teachers":
+        """Return these: a moving average copies the task, and teachers never change."""
+        return self
+
     def to(self, device: torch.device) -> None:
         """Move them."""
         for network in self.networks:

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emotion_detection.errors import InputError
 from emotion_detection.training.backbone import Backbone, check_backbone
-from emotion_detection.training.residual import ResidualNet
+from emotion_detection.training.residual import PoolingNet, ResidualNet
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,12 @@ def _residual(**shape: Any) -> Callable[[ModelSpec], nn.Module]:
 
 NETWORKS: dict[str, Callable[[ModelSpec], nn.Module]] = {
     "baseline": Baseline,
-    "quick": _residual(stem=16, stride=2, widths=(32, 64), blocks=(1, 1)),
+    "quick": lambda spec: PoolingNet(
+        *(spec.channels, spec.outputs, spec.dropout, spec.size),
+        widths=(16, 48, 96),
+        convolutions=(1, 1, 2),
+        hidden=128,
+    ),
     "compact": _residual(stem=32, stride=2, widths=(64, 128, 256), blocks=(2, 1, 1)),
     "large": _residual(stem=64, stride=1, widths=(64, 128, 256, 512), blocks=(2, 2, 2, 2)),
 }

@@ -42,7 +42,6 @@ def step_size(config: TrainConfig, step: int, steps: int) -> float:
         return (step + 1) / rising
     if config.schedule == "constant":
         return 1.0
-    # above zero also in the last step, and if Lightning asks for one more
     done = min(1.0, max(0.0, step - rising) / max(1.0, steps - rising))
     return 1 - done if config.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
 

@@ -1,7 +1,8 @@
-"""A small residual network for small faces (after He et al. 2016, "Identity Mappings").
+"""Small networks for small faces: a residual one, and a tiny one with pooling.
 
-Made for a processor: the stem halves the face at once, weights lie channels last (a quarter faster
-under bf16), and there is no squeeze-and-excitation, which costs a third of the speed.
+Made for a processor: the first halves the face at once (He et al. 2016, "Identity Mappings"),
+weights lie channels last (a quarter faster under bf16), and there is no squeeze-and-excitation,
+which costs a third of the speed.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def _convolution(before: int, after: int, size: int, stride: int) -> nn.Sequential:
@@ -71,9 +73,7 @@ class ResidualNet(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[-1], outputs)
-        for parameter in self.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        _lay_channels_last(self)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return float32 (N, outputs) for faces float32 (N, C, H, W) from 0 to 1."""
@@ -84,3 +84,94 @@ class ResidualNet(nn.Module):
 def _stage(before: int, after: int, count: int) -> nn.Sequential:
     first = _Block(before, after, 1 if before == after else 2)
     return nn.Sequential(first, *(_Block(after, after, 1) for _ in range(count - 1)))
+
+
+def _lay_channels_last(network: nn.Module) -> None:
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+class PoolingNet(nn.Module):
+    """Convolutions and max pooling, then two dense layers: learns more in a minute than residuals.
+
+    Every face is first scaled to mean 0 and variance 1, and the dense layers see where in the face
+    a feature is; at 24 px both get further in the first epochs than a mean over the face (measured).
+
+    Args:
+        channels: 1 for grey, 3 for RGB.
+        outputs: width of the last layer.
+        dropout: probability that a hidden unit is dropped.
+        size: height and width of a face in pixels.
+        widths: channels of each stage; every stage ends by halving the resolution, and the first
+            is the stem.
+        convolutions: 3 x 3 convolutions of each stage.
+        hidden: width of the hidden dense layer.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        outputs: int,
+        dropout: float,
+        size: int,
+        widths: Sequence[int],
+        convolutions: Sequence[int],
+        hidden: int,
+    ) -> None:
+        super().__init__()
+        stages = [
+            _pooled(before, after, count)
+            for (before, after), count in zip(
+                pairwise((channels, *widths)), convolutions, strict=True
+            )
+        ]
+        self.stem, self.stages = stages[0], nn.Sequential(*stages[1:])
+        pixels = (size // 2 ** len(widths)) ** 2
+        self.hidden = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(widths[-1] * pixels, hidden, bias=False),
+            _HiddenNorm(hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        )
+        self.head = nn.Linear(hidden, outputs)
+        _lay_channels_last(self)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Return float32 (N, outputs) for faces float32 (N, C, H, W) from 0 to 1."""
+        faces = faces - faces.mean(dim=(1, 2, 3), keepdim=True)
+        # a face without contrast stays near 0
+        faces = faces / (faces.square().mean(dim=(1, 2, 3), keepdim=True) + 1e-3).sqrt()
+        return cast(Tensor, self.head(self.hidden(self.stages(self.stem(faces)))))
+
+
+class _HiddenNorm(nn.BatchNorm1d):
+    """Batch norm that takes a last batch of one face, which has no variance, as in evaluation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) == 1:
+            mean, variance = self.running_mean, self.running_var
+            return functional.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
+class _ChannelsLast(nn.Module):
+    """Says how pixels lie in memory, which a convolution of one channel leaves open.
+
+    Max pooling of a bf16 batch that lies otherwise took a third of a step (measured).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=torch.channels_last)
+
+
+def _pooled(before: int, after: int, count: int) -> nn.Sequential:
+    """Convolutions, the last one pooled before its batch norm: a quarter of the pixels to norm."""
+    layers: list[nn.Module] = []
+    for number in range(count):
+        layers.append(nn.Conv2d(after if number else before, after, 3, padding=1, bias=False))
+        if number == count - 1:
+            layers += [_ChannelsLast(), nn.MaxPool2d(2)]
+        layers += [nn.BatchNorm2d(after), nn.ReLU()]
+    return nn.Sequential(*layers)

@@ -101,7 +101,7 @@ class EmotionTask(LightningModule):
 
         The mixed faces replace ``faces`` in place, for whoever else looks at them.
         """
-        alpha = torch.tensor(self.config.mixup, device=faces.device)
+        alpha = torch.tensor(self.config.mixup, device=faces.device, dtype=torch.float32)
         share = torch.distributions.Beta(alpha, alpha).sample((len(faces),))
         share = torch.maximum(share, 1 - share)  # the first of the two is the one that is counted
         order = torch.randperm(len(faces), device=faces.device)

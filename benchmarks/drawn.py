@@ -1,0 +1,54 @@
+"""Train the baseline on the drawn faces and compare its intensity with the true one.
+
+python benchmarks/drawn.py [--models models] [--out docs/results/drawn.json]
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+from emotion_detection.config import TrainConfig, preset_path
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation import evaluate
+from emotion_detection.files import write_whole
+from emotion_detection.training import train
+
+KEPT = ("accuracy", "accuracy_ci95", "n", "intensity", "ece", "before_temperature", "temperature")
+
+
+def main() -> int:
+    """Train, test, print and write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--models", default="models")
+    parser.add_argument("--logs", default="logs")
+    parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    options = parser.parse_args()
+    preset = yaml.safe_load(Path(preset_path("baseline")).read_text(encoding="utf-8"))
+    places = {"models": options.models, "logs": options.logs}
+    try:
+        run = train(TrainConfig(**{**preset, **places, "data": "demo", "epochs": options.epochs}))
+        metrics = evaluate([run.folder]).metrics
+    except InputError as error:
+        print(f"drawn: {error}", file=sys.stderr)
+        return 2
+    made = json.loads((run.folder / "provenance.json").read_text(encoding="utf-8"))
+    result = {
+        "command": f"python benchmarks/drawn.py --epochs {options.epochs}",
+        "data": "drawn faces, test split",
+        "seed": made["seed"],
+        "code": made["code"],
+        "machine": made["machine"],
+        **{name: metrics[name] for name in KEPT},
+    }
+    print(json.dumps(result["intensity"], indent=2))
+    if options.out:
+        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""Backbones of timm: names, inputs, published weights, and a whole training."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from emotion_detection.cli import main
+from emotion_detection.config import TrainConfig
+from emotion_detection.data import load
+from emotion_detection.data.demo import demo
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.models import open_model
+from emotion_detection.training import resumed_config, train
+from emotion_detection.training.backbone import Backbone, check_backbone
+from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.network import ModelSpec, build, check_network
+
+SMALL = "mobilenetv3_small_050"
+Make = Callable[..., TrainConfig]
+
+
+def spec(network: str = SMALL, size: int = 32, channels: int = 1) -> ModelSpec:
+    return ModelSpec(network, tuple("abcde"), channels, size, 0.5)
+
+
+@pytest.mark.parametrize("size", [32, 48, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["resnet10t", SMALL])
+def test_a_backbone_takes_grey_and_colour_of_any_size(name: str, size: int, channels: int) -> None:
+    network = build(spec(name, size, channels)).eval()
+    logits = network(torch.rand(2, channels, size, size))
+    assert (logits.shape, logits.dtype) == ((2, 5), torch.float32)
+
+
+def test_a_backbone_that_must_know_the_size_is_told() -> None:
+    network = build(spec("vit_tiny_patch16_224", 48)).eval()
+    assert network(torch.rand(2, 1, 48, 48)).shape == (2, 5)
+
+
+def test_it_begins_in_training_mode_and_its_dropout_is_before_the_last_layer() -> None:
+    network = build(spec())
+    assert all(part.training for part in network.modules())
+    assert network.dropout.p == 0.5
+    assert network.head.out_features == 5
+
+
+@pytest.mark.parametrize(
+    ("channels", "mean", "std"),
+    [
+        (3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        (1, ((0.485 + 0.456 + 0.406) / 3,), ((0.229 + 0.224 + 0.225) / 3,)),
+    ],
+)
+def test_faces_are_scaled_as_the_published_weights_want_them(
+    channels: int, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    network = build(spec("resnet10t", 32, channels)).eval()
+    assert isinstance(network, Backbone)
+    seen: list[torch.Tensor] = []
+    network.body.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    faces = torch.rand(2, channels, 32, 32)
+    network(faces)
+    for channel in range(channels):
+        expected = (faces[:, channel] - mean[channel]) / std[channel]
+        torch.testing.assert_close(seen[0][:, channel], expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("resnet81", "resnet18"), ("mobilnetv3_small_050", SMALL)]
+)
+def test_an_unknown_name_is_refused_with_one_that_is_near(name: str, hint: str) -> None:
+    with pytest.raises(InputError, match=f"--network {name}: neither .*; did you mean .*{hint}"):
+        check_network(name)
+
+
+def test_a_name_like_no_other_gets_no_hint() -> None:
+    with pytest.raises(InputError) as say:
+        check_backbone("qqqqqqqq")
+    assert "did you mean" not in str(say.value)
+
+
+def test_the_command_refuses_an_unknown_network_before_it_reads_faces(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["train", "--network", "resnet81", "--data", str(tmp_path / "none")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "--network resnet81" in said
+    assert "\n" not in said
+
+
+def test_a_network_without_timm_is_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r"timm is not installed: pip install"):
+        check_network("resnet18")
+
+
+def test_a_face_too_small_for_a_network_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: Any, **__: Any) -> None:
+        raise AssertionError("Input height (17) should be divisible by\npatch size (16).")
+
+    monkeypatch.setattr(timm, "create_model", refuses)
+    with pytest.raises(InputError, match="timm cannot make it for 1 x 17 px: Input height") as say:
+        build(spec(size=17))
+    assert "\n" not in str(say.value)
+
+
+def test_this_projects_own_networks_have_no_published_weights() -> None:
+    with pytest.raises(InputError, match=r"--pretrained true: .* say --init pretrained"):
+        build(spec("compact"), pretrained=True)
+
+
+def test_weights_that_cannot_be_fetched_are_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: Any, **options: Any) -> None:
+        assert options["pretrained"]
+        raise OSError("We couldn't connect to\n'https://huggingface.co' " + "to load " * 50)
+
+    monkeypatch.setattr(timm, "create_model", unreachable)
+    with pytest.raises(
+        InputError, match=r"^--pretrained true: .*couldn't connect to 'https"
+    ) as say:
+        build(spec(), pretrained=True)
+    assert "\n" not in str(say.value)
+    assert len(str(say.value)) < 350
+    assert "--pretrained false" in str(say.value)
+
+
+def test_offline_the_real_call_is_refused_quickly_with_exit_code_2(tmp_path: Path) -> None:
+    options = [f"--{name}={tmp_path / name}" for name in ("models", "logs", "cache")]
+    code = "import sys; from emotion_detection.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["train", "--data=demo", "--network=resnet18", "--pretrained=true", *options]
+    # faces are not what is waited for here
+    code = (
+        "import emotion_detection.data.find as find; from emotion_detection.data.demo import demo; "
+        f"find.demo = lambda size: demo(size, count=70); {code}"
+    )
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **offline},
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "--pretrained true" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "models").glob("*"))
+    assert time.monotonic() - started < 90
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Timm's weights are all 0.01; whether they were asked for, call by call."""
+    asked: list[bool] = []
+    original = timm.create_model
+
+    def create(name: str, pretrained: bool = False, **options: Any) -> Any:
+        made = original(name, pretrained=False, **options)
+        asked.append(pretrained)
+        if pretrained:
+            with torch.no_grad():
+                for parameter in made.parameters():
+                    parameter.fill_(0.01)
+        return made
+
+    monkeypatch.setattr(timm, "create_model", create)
+    return asked
+
+
+@pytest.mark.usefixtures("without_export")
+def test_published_weights_are_fetched_once_and_kept_by_a_frozen_training(
+    striped: Make, tmp_path: Path, published: list[bool]
+) -> None:
+    config = striped(tmp_path, name="x", network="resnet10t", pretrained=True, frozen=True)
+    run = train(config)
+    assert published.count(True) == 1
+    network = load_trained(run.folder).network
+    assert all((p == 0.01).all() for p in network.get_submodule("body").parameters())
+    assert not (network.get_submodule("head").weight == 0.01).any()
+    train(resumed_config(run.folder, {"epochs": 3}), resume=run.folder)
+    assert published.count(True) == 1
+
+
+def test_a_trained_backbone_comes_back_from_checkpoint_and_onnx_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emotion_detection.data.find.demo", lambda size: demo(size, count=70))
+    places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
+    few = {"limit_train_batches": 1, "accelerator": "cpu", "enable_progress_bar": False}
+    config = TrainConfig(data="demo", network="resnet10t", size=32, epochs=1, trainer=few, **places)
+    run = train(config)
+    images = load(config).split("validation").images
+    best = load_trained(run.folder)
+    assert best.spec.network == "resnet10t"
+    one, other = (open_model(run.folder / name) for name in ("best.ckpt", "model.onnx"))
+    said, again = one.outputs(images), other.outputs(images)
+    assert set(said) == set(again) == {"scores", "intensity"}
+    for name, values in said.items():
+        np.testing.assert_allclose(values, again[name], atol=1e-4)
+    assert one.parameters == other.parameters == run.metrics["parameters"]

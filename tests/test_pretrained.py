@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from emotion_detection import EmotionDetector, pretrained
+from emotion_detection.config import DataConfig
+from emotion_detection.data import load
 from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.errors import InputError
 
@@ -177,3 +179,23 @@ def test_finding_the_model_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "safetensors", "numpy", "PIL", "onnxruntime", "yaml"}
     assert not heavy & set(done.stdout.split())
+
+
+@shipped
+@pytest.mark.real_data
+@pytest.mark.parametrize("labels", ["ferplus", "fer2013"])
+def test_a_slice_of_the_record_is_computed_again(
+    labels: str, fer2013_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    figure = next(
+        row for row in pretrained.record()["figures"] if row["labels"] == labels and not row["tta"]
+    )
+    cache = tmp_path_factory.getbasetemp() / "shipped-cache"
+    dataset = load(DataConfig(data=str(fer2013_root), labels=labels, cache=str(cache)))
+    count = figure["slice"]["faces"]
+    faces = dataset.split("test")
+    scores = EmotionDetector(labels=labels, threads=1).classify(faces.images[:count, 0])
+    right = int((scores.argmax(axis=1) == faces.labels[:count]).sum())
+    # another processor may round another way: a face on the edge
+    assert abs(right - figure["slice"]["right"]) <= 1
+    assert scores.max(axis=1).mean() == pytest.approx(figure["slice"]["mean_top_score"], abs=1e-3)

@@ -61,8 +61,9 @@ class TrainConfig(DataConfig):
 
     Args:
         preset: name of the preset that the other values started from.
-        network: 'baseline' (three convolutions with ReLU and max pooling), 'quick', 'compact',
-            'large' (residual), or a backbone of timm by its name, such as 'resnet18'.
+        network: 'baseline' (three convolutions with ReLU and max pooling), 'quick' (the same,
+            smaller and faster), 'compact', 'large' (residual), or a backbone of timm by its
+            name, such as 'resnet18'.
         pretrained: start a backbone of timm from the weights that timm publishes; needs the
             internet once.
         frozen: train the last layer alone.

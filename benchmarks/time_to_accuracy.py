@@ -1,0 +1,420 @@
+"""Seconds of training until validation accuracy first reaches a mark: the usual way, and `quick`.
+
+    python benchmarks/time_to_accuracy.py --data FER2013 [--seeds 3] [--threads 1 --workers 0]
+
+a  The seed's recipe as people write it (way a of ``training.py``): a folder of PNG files,
+   ``ImageFolder``, ``DataLoader``, a plain loop with ``loss.item()``; the network `baseline`, Adam
+   0.001, batches of 32, float32, 20 epochs.
+b  :func:`emotion_detection.training.train` itself with the preset `quick`, whose YAML says all of
+   it: network, size of the faces, recipe, precision. Lightning, checks and checkpoints count. Only
+   its progress lines and the closing export are left out, and it validates more often.
+
+The clock runs from just before the first step; importing, decoding and writing the PNG files come
+before. It stands still while all validation faces are looked at, four times an epoch (with (b) the
+averaged weights are, as in any training with a moving average). A mark counts as reached at the
+first such look that is as good; a run that never gets there says so, and its ratio is then a lower
+bound: all of its seconds over those of the other. The labels are those that stand with the faces.
+The test split is not opened.
+
+Each run is a process of its own, both ways in turn, seed by seed; a ratio is of one seed's two
+runs. The result is written after every run.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NoReturn
+from unittest import mock
+
+from emotion_detection.config import TrainConfig, preset_path
+from emotion_detection.errors import InputError
+from emotion_detection.files import write_whole
+
+ROOT = Path(__file__).resolve().parents[1]
+WAYS = {"a": "the usual way", "b": "preset quick"}
+MARKS = (0.523, 0.55, 0.60)
+LOOKS = 4  # an epoch
+PLACES = ("data", "cache", "models", "logs", "name", "seed", "init")
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "kornia", "numpy", "pillow")
+Run = dict[str, Any]
+
+
+def quick(**fields: Any) -> TrainConfig:
+    """Return the preset's config with some fields set; those of ``trainer`` join the preset's."""
+    import yaml
+
+    values = yaml.safe_load(Path(preset_path("quick")).read_text(encoding="utf-8"))
+    trainer = {**values.get("trainer", {}), **fields.pop("trainer", {})}
+    return TrainConfig(**{**values, **fields, "trainer": trainer})
+
+
+def usual(**fields: Any) -> TrainConfig:
+    """Return the seed's recipe: the defaults, which are the preset `baseline`'s."""
+    return TrainConfig(preset="baseline", **fields)
+
+
+def prepare(work: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Decode the faces in both sizes; write those of (a) as ``work/faces/CLASS/*.png``.
+
+    Returns:
+        What is measured and on what, for the result.
+
+    Raises:
+        InputError: there is no such data, or it cannot be trained on.
+    """
+    import torch
+    from PIL import Image
+
+    from emotion_detection.data import load
+    from emotion_detection.training.network import ModelSpec, build, multiply_adds, parameter_count
+    from emotion_detection.training.provenance import processor
+
+    ways: dict[str, Any] = {}
+    for way, config in _configs(options).items():
+        dataset = load(config)
+        faces = dataset.split("train")
+        dataset.split("validation")  # refuses what has none
+        if missing := dataset.missing_classes(faces):
+            raise InputError(f"{options.data}: no training faces of {', '.join(missing)}")
+        classes, shape = dataset.labels, (config.channels, config.size, config.dropout)
+        spec = ModelSpec(config.network, classes, *shape, label_set=dataset.label_set)
+        network = build(spec)
+        ways[way] = {
+            "what": WAYS[way],
+            "parameters": parameter_count(network),
+            "multiply_adds": multiply_adds(network, spec),
+            "data_hash": dataset.hash,
+            "recipe": {name: value for name, value in vars(config).items() if name not in PLACES},
+        }
+        if way == "a":
+            for row, label in enumerate(faces.labels):
+                # ImageFolder numbers the classes by the order of their folders' names
+                folder = work / "faces" / f"{label:05d}"
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(faces.images[row, 0]).save(folder / f"{row:07d}.png")
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    return {
+        "data": dataset.kind,
+        "labels": dataset.label_set,
+        "classes": list(dataset.labels),
+        "faces": {name: dataset.sizes[name] for name in ("train", "validation")},
+        "machine": {
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "workers": options.workers,
+        },
+        "versions": {"python": platform.python_version(), **versions},
+        "ways": ways,
+    }
+
+
+def _configs(options: argparse.Namespace) -> dict[str, TrainConfig]:
+    place = {"data": options.data, "cache": options.cache}
+    configs = {"a": usual(**place, epochs=options.epochs), "b": quick(**place)}
+    return {way: configs[way] for way in options.ways}
+
+
+class Looks:
+    """A run's clock, and what was seen each time it stood still.
+
+    Args:
+        what: the run, for the lines that say how it goes.
+        steps: of an epoch.
+    """
+
+    def __init__(self, what: str, steps: int) -> None:
+        self.what, self.steps = what, steps
+        self.every = max(1, steps // LOOKS)
+        self.curve: dict[str, list[float]] = {"epoch": [], "seconds": [], "accuracy": []}
+        self._seconds, self._since = 0.0, 0.0
+
+    def start(self) -> None:
+        """Let the clock run."""
+        self._since = time.perf_counter()
+
+    def stop(self) -> None:
+        """Let it stand still."""
+        self._seconds += time.perf_counter() - self._since
+
+    def note(self, step: int, accuracy: float) -> None:
+        """Add an accuracy, and say it once an epoch."""
+        values = (round(step / self.steps, 4), round(self._seconds, 3), round(accuracy, 5))
+        for column, value in zip(self.curve.values(), values, strict=True):
+            column.append(value)
+        if (step % self.steps or self.steps) > self.steps - self.every:
+            print(
+                f"{self.what}: epoch {values[0]:5.2f}, {values[1]:7.1f} s, accuracy {accuracy:.4f}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def result(self) -> Run:
+        """Return the curve and the seconds of the last look."""
+        return {"seconds": self.curve["seconds"][-1], "curve": self.curve}
+
+
+def way_a(work: Path, seed: int, options: argparse.Namespace) -> Run:
+    """Train as people write it; 'loading_seconds' are those spent waiting for faces."""
+    import torch
+    from torch.nn import functional
+    from torch.optim import Adam
+    from torch.utils.data import DataLoader
+    from torchvision import datasets, transforms
+
+    from emotion_detection.data import load
+    from emotion_detection.training.network import ModelSpec, freshly_seeded, to_unit
+
+    config = _configs(options)["a"]
+    dataset = load(config)
+    validation = dataset.split("validation")
+    shape = (config.channels, config.size, config.dropout)
+    network = freshly_seeded(ModelSpec(config.network, dataset.labels, *shape), seed)
+    optimizer = Adam(network.parameters(), lr=config.learning_rate)
+    # no Normalize: the network scales by itself, as the seed's did
+    steps = [transforms.Grayscale(), transforms.Resize(config.size), transforms.ToTensor()]
+    folder = datasets.ImageFolder(str(work / "faces"), transforms.Compose(steps))
+    loader: DataLoader[Any] = DataLoader(
+        folder, config.batch_size, shuffle=True, num_workers=options.workers
+    )
+
+    def accuracy() -> float:
+        network.eval()
+        right = 0
+        with torch.inference_mode():
+            for first in range(0, len(validation), 256):
+                rows = slice(first, first + 256)
+                logits = network(to_unit(torch.from_numpy(validation.images[rows].copy())))
+                right += int((logits.argmax(1).numpy() == validation.labels[rows]).sum())
+        network.train()
+        return right / len(validation)
+
+    looks = Looks(f"a, seed {seed}", len(loader))
+    step, running, loading = 0, 0.0, 0.0
+    looks.start()
+    for _ in range(config.epochs):
+        batches, place = iter(loader), 0
+        while True:
+            waiting = time.perf_counter()
+            batch = next(batches, None)
+            loading += time.perf_counter() - waiting
+            if batch is None:
+                break
+            images, labels = batch
+            optimizer.zero_grad()
+            loss: Any = functional.cross_entropy(network(images), labels)
+            loss.backward()
+            optimizer.step()
+            running += loss.item()
+            step, place = step + 1, place + 1
+            if place % looks.every == 0:
+                looks.stop()
+                looks.note(step, accuracy())
+                looks.start()
+    return looks.result() | {"loading_seconds": round(loading, 3)}
+
+
+def way_b(work: Path, seed: int, options: argparse.Namespace) -> Run:
+    """Train with the preset."""
+    from pytorch_lightning import Callback, LightningModule, Trainer
+
+    from emotion_detection.data import load
+    from emotion_detection.training import train
+    from emotion_detection.training.fit import make_trainer
+
+    class Clock(Callback):
+        def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            looks.start()
+
+        def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            looks.stop()
+
+        def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            looks.note(trainer.global_step, float(trainer.callback_metrics["val_accuracy"]))
+            looks.start()
+
+    def with_clock(config: TrainConfig, folder: Path, logs: Path, callbacks: Any) -> Trainer:
+        return make_trainer(config, folder, logs, [*callbacks, Clock()])
+
+    config = _configs(options)["b"]
+    looks = Looks(f"b, seed {seed}", -(-load(config).sizes["train"] // config.batch_size))
+    places: dict[str, Any] = {name: str(work / name) for name in ("models", "logs")}
+    trainer = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False}
+    trainer["val_check_interval"] = looks.every
+    with (
+        mock.patch("emotion_detection.training.run.make_trainer", with_clock),
+        mock.patch("emotion_detection.training.run.finish", autospec=True),  # export, figures
+    ):
+        train(quick(data=options.data, cache=options.cache, seed=seed, **places, trainer=trainer))
+    return looks.result()
+
+
+def reached(run: Run) -> dict[str, float | None]:
+    """Return for each mark the seconds of the first look that was as good, or None."""
+    seen = list(zip(run["curve"]["seconds"], run["curve"]["accuracy"], strict=True))
+    return {
+        f"{mark:.3f}": next((seconds for seconds, accuracy in seen if accuracy >= mark), None)
+        for mark in MARKS
+    }
+
+
+def compare(runs: list[Run]) -> dict[str, Any]:
+    """Set the two ways of each seed against each other.
+
+    Returns:
+        For each mark the seconds of each way's runs (None: not reached), and of those seeds whose
+        (b) got there the ratios a/b with median, least and greatest; 'lower_bounds' says of each
+        ratio whether (a) never got there, so that all of its seconds were taken.
+    """
+    marks: dict[str, Any] = {}
+    for mark in (f"{mark:.3f}" for mark in MARKS):
+        ways = {way: {r["seed"]: r for r in runs if r["way"] == way} for way in WAYS}
+        pairs = [(ways["a"][seed], run) for seed, run in ways["b"].items() if seed in ways["a"]]
+        pairs = [(a, b) for a, b in pairs if b["reached"][mark] is not None]
+        ratios = [(a["reached"][mark] or a["seconds"]) / b["reached"][mark] for a, b in pairs]
+        marks[mark] = {
+            **{way: [r["reached"][mark] for r in own.values()] for way, own in ways.items()},
+            "ratios": [round(ratio, 2) for ratio in ratios],
+            "lower_bounds": [a["reached"][mark] is None for a, _ in pairs],
+        }
+        if ratios:
+            figures = (statistics.median(ratios), min(ratios), max(ratios))
+            names = ("median", "min", "max")
+            marks[mark] |= {n: round(v, 2) for n, v in zip(names, figures, strict=True)}
+    return marks
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    count = result["faces"]["validation"]
+    title = f"seconds until validation accuracy ({count:,} faces): median (least-greatest)"
+    table = Table("accuracy", *WAYS.values(), "times as fast", title=title)
+    for mark, row in result["marks"].items():
+        ratio = "-"
+        if row["ratios"]:
+            at_least = "at least " if any(row["lower_bounds"]) else ""
+            ratio = f"{at_least}{row['median']:.1f} ({row['min']:.1f}-{row['max']:.1f})"
+        table.add_row(f"{float(mark):g}", *(_words(row[way]) for way in WAYS), ratio)
+    console = Console()
+    console.print(table)
+    for run in result["runs"]:
+        best = max(run["curve"]["accuracy"])
+        line = (
+            f"{run['way']}, seed {run['seed']}: best {best:.4f}, whole run {run['seconds']:.0f} s"
+        )
+        console.print(line, highlight=False)
+
+
+def _words(values: list[float | None]) -> str:
+    there = [value for value in values if value is not None]
+    if not there:
+        return "not reached" if values else "-"
+    text = f"{statistics.median(there):.1f} ({min(there):.1f}-{max(there):.1f})"
+    return text if len(there) == len(values) else f"{text}, {len(there)} of {len(values)} runs"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"time_to_accuracy: {message}\n")
+
+
+def _call(what: str, work: Path, words: list[str], threads: int | None) -> dict[str, Any]:
+    """Do a part of the work in a process of its own; what it says passes through."""
+    command = [sys.executable, __file__, *words, "--part", what, "--work", str(work)]
+    env = dict(os.environ) if threads is None else os.environ | {"OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, env=env)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _part(options: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    if options.part == "prepare":
+        return prepare(options.work, options)
+    way, seed = options.part[0], int(options.part[1:])
+    return {"a": way_a, "b": way_b}[way](options.work, seed, options)
+
+
+def measure(options: argparse.Namespace, words: list[str]) -> None:
+    """Run both ways with all seeds; write after every run, print at the end."""
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=options.out.parent).close()  # say at once what cannot be written
+    result: dict[str, Any] = {
+        "command": _command(options),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seeds": list(range(options.seeds)),
+    }
+    with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
+        work = Path(name)
+        result |= _call("prepare", work, words, options.threads) | {"marks": {}, "runs": []}
+        for seed in result["seeds"]:
+            for way in options.ways:
+                load = round(os.getloadavg()[0], 2)
+                run = _call(f"{way}{seed}", work, words, options.threads)
+                about = {"way": way, "seed": seed, "load_before": load, "reached": reached(run)}
+                result["runs"].append(about | run)
+                result["marks"] = compare(result["runs"])
+                write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    show(result)
+    print(f"written: {options.out}")
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command, without the places of this machine."""
+    words = [f"--seeds {options.seeds}", f"--epochs {options.epochs}"]
+    words += [] if options.threads is None else [f"--threads {options.threads}"]
+    words += [f"--workers {options.workers}"] + ["--quick-only"] * options.quick_only
+    return f"python benchmarks/time_to_accuracy.py --data DATA {' '.join(words)}"
+
+
+def main() -> None:
+    """Measure, or do one part of it where ``--part`` says so."""
+    parser = _Parser(description="Seconds until an accuracy: the usual way, and preset quick.")
+    parser.add_argument("--data", default="auto", help="as train.py's; default: auto")
+    parser.add_argument("--cache", default=TrainConfig.cache, help="as train.py's")
+    parser.add_argument("--seeds", type=int, default=3, help="how many; default: 3")
+    parser.add_argument("--epochs", type=int, default=20, help="of the usual way; default: 20")
+    parser.add_argument("--threads", type=int, help="default: as many as PyTorch takes by itself")
+    parser.add_argument("--workers", type=int, default=2, help="of the DataLoader; default: 2")
+    parser.add_argument("--quick-only", action="store_true", help="leave the usual way out")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/time_to_accuracy.json")
+    parser.add_argument("--part", help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    words = sys.argv[1:]
+    options = parser.parse_args(words)
+    options.ways = ["b"] if options.quick_only else ["a", "b"]
+    try:
+        for name, least in (("seeds", 1), ("epochs", 1), ("threads", 1), ("workers", 0)):
+            value = getattr(options, name)
+            if value is not None and value < least:
+                raise InputError(f"--{name} {value}: must be at least {least}")
+        if options.part:
+            print(json.dumps(_part(options)))
+        else:
+            measure(options, words)
+    except InputError as error:
+        parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the run's process and folder go too
+    main()

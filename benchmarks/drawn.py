@@ -1,4 +1,4 @@
-"""Train the baseline on the drawn faces and compare its intensity with the true one.
+"""Train `compact` on the drawn faces and compare its intensity with the true one.
 
 python benchmarks/drawn.py [--models models] [--out docs/results/drawn.json]
 """
@@ -16,6 +16,9 @@ from emotion_detection.evaluation import evaluate
 from emotion_detection.files import write_whole
 from emotion_detection.training import train
 
+RECIPE = {"batch_size": 32, "learning_rate": 0.02, "erase": 0.0, "brightness": 0.0, "contrast": 0.0}
+"""What differs from the preset, which is made for six times as many faces."""
+
 KEPT = ("accuracy", "accuracy_ci95", "n", "intensity", "ece", "before_temperature", "temperature")
 
 
@@ -24,13 +27,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--models", default="models")
     parser.add_argument("--logs", default="logs")
-    parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    preset = yaml.safe_load(Path(preset_path("baseline")).read_text(encoding="utf-8"))
-    places = {"models": options.models, "logs": options.logs}
+    preset = yaml.safe_load(Path(preset_path("compact")).read_text(encoding="utf-8"))
+    places = {"models": options.models, "logs": options.logs, "epochs": options.epochs}
     try:
-        run = train(TrainConfig(**{**preset, **places, "data": "demo", "epochs": options.epochs}))
+        run = train(TrainConfig(**{**preset, **RECIPE, **places, "data": "demo"}))
         metrics = evaluate([run.folder]).metrics
     except InputError as error:
         print(f"drawn: {error}", file=sys.stderr)
@@ -39,6 +42,8 @@ def main() -> int:
     result = {
         "command": f"python benchmarks/drawn.py --epochs {options.epochs}",
         "data": "drawn faces, test split",
+        "preset": preset["preset"],
+        "recipe": RECIPE,
         "seed": made["seed"],
         "code": made["code"],
         "machine": made["machine"],

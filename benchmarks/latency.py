@@ -9,6 +9,7 @@ figure is the median over the rounds, beside it the 5th and the 95th percentile.
 
 import argparse
 import json
+import os
 import platform
 import sys
 import time
@@ -75,6 +76,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         model = Path(options.model) if options.model else model_path()
+        load = os.getloadavg()
         found = measure(model, options.threads, options.rounds)
     except InputError as error:
         print(f"latency: {error}", file=sys.stderr)
@@ -92,6 +94,7 @@ def main() -> int:
             "figures": found,
             "faces": "random pixels; the time does not depend on them",
             "rounds": options.rounds,
+            "load_before": load,
             "hardware": f"{processor()}, {options.threads} thread(s)",
             "onnxruntime": onnxruntime.__version__,
             "python": platform.python_version(),

@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,19 @@ def _data(run: Path) -> DataConfig:
 def _anonymous(trained: Trained) -> Trained:
     """Call the data by its name: where it lay on one machine helps nobody."""
     data = trained.record["data"]
-    named = data | {"source": "fer2013", "options": data["options"] | {"data": "fer2013"}}
+    options = data["options"] | {"data": "fer2013", "cache": DataConfig.cache}
+    named = data | {"source": "fer2013", "options": options, "also": _also(trained)}
     return dataclasses.replace(trained, record=trained.record | {"data": named})
+
+
+def _also(trained: Trained) -> dict[str, Any]:
+    """Return hash and sizes of the data with the other label sets."""
+    options = trained.record["data"]["options"]
+    found = {}
+    for name in trained.spec.also:
+        dataset = load(DataConfig(**(options | {"labels": name})))
+        found[name] = {"hash": dataset.hash, "sizes": dataset.sizes}
+    return found
 
 
 def _figure(run: Path, labels: str, tta: bool) -> dict[str, Any]:
@@ -104,7 +116,7 @@ def _figure(run: Path, labels: str, tta: bool) -> dict[str, Any]:
     right = [one == other for one, other in zip(called, table["label"].to_pylist(), strict=True)]
     mirrored = " --tta" if tta else ""
     return {
-        "command": f"python test.py --model pretrained --labels {labels}{mirrored}",
+        "command": f"python test.py --model models/{run.name} --labels {labels}{mirrored}",
         "data": "FER-2013, PrivateTest",
         "labels": labels,
         "filter": FILTERS[labels],
@@ -115,6 +127,14 @@ def _figure(run: Path, labels: str, tta: bool) -> dict[str, Any]:
             "mean_top_score": float(scores.max(axis=1).mean()),
         },
     }
+
+
+def _named(command: str) -> str:
+    """Return a command without the place of the data."""
+    words = shlex.split(command)
+    if "--data" in words:
+        words[words.index("--data") + 1] = "FER2013"
+    return shlex.join(["python", *words])
 
 
 def _record(
@@ -147,7 +167,8 @@ def _record(
         "parameters": validation["parameters"],
         "multiply_adds": validation["multiply_adds"],
         "training": {
-            "command": "make reproduce",
+            "command": _named(made["command"]),
+            "again": "make reproduce",
             "config": recipe,
             "data_hash": made["data"]["hash"],
             "code_version": f"{made['code']['version']} {made['code']['commit']}",

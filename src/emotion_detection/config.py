@@ -68,7 +68,7 @@ class TrainConfig(DataConfig):
             internet once.
         frozen: train the last layer alone.
         also: a second label set, 'fer2013' or 'ferplus', learnt beside the first with logits of
-            its own; the best checkpoint goes by the first.
+            its own; the best checkpoint goes by the mean accuracy over both.
         also_weight: weight of its loss.
         intensity_weight: weight of the loss of the intensity, where the data gives one; 0: the
             model has none.
@@ -159,6 +159,8 @@ class TrainConfig(DataConfig):
         _within("ema", self.ema, 0.0, 0.99999)
         for name in ("class_balance", "teacher_weight"):
             _within(name, getattr(self, name), 0.0, 1.0)
+        if self.frozen and not (self.pretrained or self.init):
+            raise InputError("--frozen true: needs weights to freeze: --pretrained true or --init")
         if isinstance(self.teacher, str):
             raise InputError(f"--teacher {self.teacher}: must be a list of runs")
         if self.also == self.labels:

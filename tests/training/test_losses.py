@@ -12,7 +12,7 @@ from torch.nn import functional
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Faces
 from emotion_detection.training.batches import Batch
-from emotion_detection.training.losses import class_weights, face_losses
+from emotion_detection.training.losses import class_weights, face_losses, whole_loss
 from emotion_detection.training.network import ModelSpec, take_apart
 
 COUNT = 12
@@ -44,7 +44,9 @@ def batch(**fields: Any) -> Batch:
 
 def cost(spec: ModelSpec, raw: Tensor, faces: Batch, **fields: Any) -> Tensor:
     weights = fields.pop("weights", None)
-    return face_losses(spec, TrainConfig(**fields), take_apart(spec, raw), faces, weights)
+    config = TrainConfig(**fields)
+    own = face_losses(spec, config, take_apart(spec, raw), faces, weights)
+    return whole_loss(spec, config, own)
 
 
 def labelled(labels: list[int], also: dict[str, list[int]] | None = None) -> Faces:

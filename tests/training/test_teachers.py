@@ -42,7 +42,7 @@ def write_run(folder: Path, spec: ModelSpec, seed: int = 0) -> Path:
 
 
 def losses(teachers: Teachers, raw: Tensor) -> Tensor:
-    return teachers.losses(PUPIL, take_apart(PUPIL, raw), FACES)
+    return sum(teachers.losses(PUPIL, take_apart(PUPIL, raw), FACES).values())
 
 
 def test_who_says_what_the_teacher_says_has_nothing_to_learn() -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,9 @@ def evaluate(
     }
     metrics |= _followed(dataset, faces, predicted)
     if split != "train" and dataset.sizes["train"] and _trained_on(opened[0], dataset):
-        metrics["without_duplicates"] = _without_duplicates(dataset, faces, predicted)
+        metrics["without_duplicates"] = _without_duplicates(
+            _training_faces(opened[0], dataset, config), faces, predicted
+        )
     folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
     _write(folder, metrics, faces, predicted)
     return Test(folder, metrics)
@@ -115,9 +117,15 @@ def _record(dataset: Dataset, split: str, models: list[Model], tta: bool) -> dic
     }
 
 
-def _without_duplicates(dataset: Dataset, faces: Faces, predicted: Predicted) -> dict[str, Any]:
+def _training_faces(model: Model, dataset: Dataset, config: DataConfig) -> Faces:
+    """Return the faces that a model was trained on, also those without a label of this set."""
+    if dataset.label_set == "ferplus" and "fer2013" in model.label_sets:
+        dataset = load(replace(config, labels="fer2013"))
+    return dataset.split("train")
+
+
+def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dict[str, Any]:
     """Return the accuracy on the faces that have no exact or near copy among the training faces."""
-    train = dataset.split("train")
     exact, near = copies_in(faces.digests, faces.thumbnails, train.digests, train.thumbnails)
     right = (predicted.scores.argmax(axis=1) == predicted.truth)[~near]
     return {
@@ -134,7 +142,8 @@ def _trained_on(model: Model, dataset: Dataset) -> bool:
     """Say whether a model was trained on this data's training split."""
     known = model.training_data
     source = known.get("options", {}).get("data")
-    return known.get("hash") == dataset.hash or source == dataset.source
+    hashes = {known.get("hash"), *(other["hash"] for other in known.get("also", {}).values())}
+    return dataset.hash in hashes or source == dataset.source
 
 
 def _default_folder(

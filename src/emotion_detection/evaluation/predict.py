@@ -77,16 +77,18 @@ def predict(
         strict=True,
     )
     known = [column for column in strengths if not np.isnan(column).any()]
-    gathered = [
-        gather_rows(np.mean(column, axis=0, dtype=np.float32), len(faces))
-        for column in (scores, before, known or strengths)
+    means = [
+        np.mean(column, axis=0, dtype=np.float32) for column in (scores, before, known or strengths)
     ]
-    if gathered[0] is None or gathered[1] is None or gathered[2] is None:
+    # all at once: a connection between processes is made for each gathering
+    gathered = gather_rows(np.concatenate(means, axis=1), len(faces))
+    if gathered is None:
         return None
+    classes = len(names)
     return Predicted(
-        scores=gathered[0],
-        before=gathered[1],
-        intensity=gathered[2][:, 0] if known else None,
+        scores=np.ascontiguousarray(gathered[:, :classes]),
+        before=np.ascontiguousarray(gathered[:, classes:-1]),
+        intensity=gathered[:, -1].copy() if known else None,
         truth=truth,
         names=names,
         temperatures=[

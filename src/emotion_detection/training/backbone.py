@@ -37,8 +37,9 @@ class Backbone(nn.Module):
         self.body = _create(name, channels, size, pretrained)
         declared: dict[str, Any] = self.body.pretrained_cfg
         mean, std = (_as_channels(declared[key], channels) for key in ("mean", "std"))
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("std", std, persistent=False)
+        # kept in checkpoints: another version of timm may have other ones
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
         self.dropout = nn.Dropout(dropout)
         # not 'num_features': networks with a layer after the pooling are wider than that
         with torch.no_grad():

@@ -77,6 +77,7 @@ class Trained:
         record: the training's config, data and version.
         path: the checkpoint.
         temperatures: what each label set's logits are divided by; empty before they are fitted.
+        epoch: after how many epochs it was saved.
     """
 
     network: nn.Module
@@ -84,6 +85,7 @@ class Trained:
     record: dict[str, Any]
     path: Path
     temperatures: dict[str, float] = field(default_factory=dict)
+    epoch: int = 0
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -133,7 +135,14 @@ def load_trained(place: str | Path) -> Trained:
     except (KeyError, TypeError, RuntimeError, InputError) as error:
         reason = str(error).splitlines()[0][:120]
         raise InputError(f"{path}: this version cannot build its network: {reason}") from None
-    return Trained(network.eval(), spec, own["record"], path, own.get("temperatures", {}))
+    return Trained(
+        network=network.eval(),
+        spec=spec,
+        record=own["record"],
+        path=path,
+        temperatures=own.get("temperatures", {}),
+        epoch=int(checkpoint.get("epoch", 0)) + 1,
+    )
 
 
 def store_temperatures(path: Path, temperatures: dict[str, float]) -> None:

@@ -59,10 +59,6 @@ def finish(
     best = _calibrated(best, validation, plain)
     raters = RATERS if dataset.label_set == "ferplus" else None
     result = _figures(best, validation, plain, raters)
-    best_rows = [row for row in rows if row["val_accuracy"] is not None]
-    best_epoch = max(
-        best_rows, key=lambda row: (row["val_accuracy"], -(row["val_loss"] or 0)), default=None
-    )
     result |= {
         "data": {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash},
         "split": "validation",
@@ -72,7 +68,7 @@ def finish(
         "training": {
             "asked": asked_of(config),
             "epochs": len(rows),
-            "best_epoch": best_epoch["epoch"] if best_epoch else len(rows),
+            "best_epoch": best.epoch,
             "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
             "first_train_loss": rows[0]["train_loss"] if rows else None,
             "last_train_loss": rows[-1]["train_loss"] if rows else None,

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
@@ -67,7 +68,13 @@ def make_trainer(
     if config.ema:
         # first of all: the others look at, and save, the averaged weights
         callbacks.insert(0, moving_average(config.ema))
-    fields = {"num_sanity_val_steps": 0, "enable_model_summary": False, **config.trainer}
+    fields = {
+        "num_sanity_val_steps": 0,
+        "enable_model_summary": False,
+        # batch norm over the whole batch, as in one process; torch has it for GPUs alone
+        "sync_batchnorm": torch.cuda.is_available(),
+        **config.trainer,
+    }
     if taken := sorted(set(config.trainer) & set(NOT_THE_USERS)):
         raise InputError(f"--trainer.{taken[0]}: cannot be set; this project sets it itself")
     if fields.get("enable_progress_bar") is not False:

@@ -105,7 +105,9 @@ def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> No
     except OSError:
         return  # killed before it was written: nothing was trained
     dataset = prepared.dataset
-    if _hashes(record) != [dataset.hash, prepared.other.hash if prepared.other else None]:
+    known = record["data"]
+    other_changed = prepared.other and known.get("also_hash") not in (None, prepared.other.hash)
+    if known["hash"] != dataset.hash or other_changed:
         raise InputError(
             f"--resume {folder}: {dataset.source} is not the data that this run began with; "
             "start a new run, with --init to keep the weights"
@@ -115,10 +117,6 @@ def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> No
             f"--resume {folder}: {config.exclude} lists other faces than when this run began; "
             "start a new run, with --init to keep the weights"
         )
-
-
-def _hashes(record: dict[str, Any]) -> list[str | None]:
-    return [record["data"]["hash"], record["data"].get("also_hash")]
 
 
 def _excluded(config: TrainConfig) -> str | None:

@@ -12,6 +12,8 @@ from emotion_detection.training.batches import Batch
 from emotion_detection.training.network import ModelSpec, Outputs, take_apart
 
 Weights = dict[str, Tensor]
+Losses = dict[str, Tensor]
+INTENSITY = "intensity"
 
 
 def class_weights(faces: Faces, spec: ModelSpec, balance: float) -> Weights | None:
@@ -40,8 +42,8 @@ def face_losses(
     outputs: Outputs,
     batch: Batch,
     weights: Weights | None = None,
-) -> Tensor:
-    """Return what each face costs by its own labels: float32 (N,).
+) -> Losses:
+    """Return what each face costs by its own labels: for each output float32 (N,), unweighted.
 
     Linear in labels, targets and intensity, so that a mixture's cost is the mixture of the costs.
     """
@@ -59,12 +61,32 @@ def face_losses(
         costs = functional.cross_entropy(logits, targets, weight, reduction="none")
         return torch.where(labels >= 0, costs, 0.0)
 
-    costs = cross_entropy(spec.label_set, batch.labels, batch.targets)
-    for name, labels in batch.also.items():
-        costs = costs + config.also_weight * cross_entropy(name, labels, None)
+    costs = {spec.label_set: cross_entropy(spec.label_set, batch.labels, batch.targets)}
+    costs |= {name: cross_entropy(name, labels, None) for name, labels in batch.also.items()}
     if outputs.intensity is not None and batch.intensity is not None:
-        costs = costs + config.intensity_weight * _intensity(outputs.intensity, batch.intensity)
+        costs[INTENSITY] = _intensity(outputs.intensity, batch.intensity)
     return costs
+
+
+def whole_loss(
+    spec: ModelSpec, config: TrainConfig, own: Losses, taught: Losses | None = None
+) -> Tensor:
+    """Put the costs of all outputs together: float32 (N,).
+
+    Args:
+        spec: the model's outputs.
+        config: their weights, and the teachers' share.
+        own: costs by the labels.
+        taught: costs by the teachers; an output of which they say nothing goes by its labels.
+    """
+    factors = {**dict.fromkeys(spec.also, config.also_weight), INTENSITY: config.intensity_weight}
+    whole = torch.zeros_like(own[spec.label_set])
+    for name, costs in own.items():
+        if taught is not None and name in taught:
+            share = config.teacher_weight
+            costs = (1 - share) * costs + share * taught[name]
+        whole = whole + factors.get(name, 1.0) * costs
+    return whole
 
 
 def _intensity(logits: Tensor, wanted: Tensor) -> Tensor:
@@ -98,8 +120,10 @@ class Teachers:
         for network in self.networks:
             network.to(device)
 
-    def losses(self, spec: ModelSpec, outputs: Outputs, faces: Tensor) -> Tensor:
+    def losses(self, spec: ModelSpec, outputs: Outputs, faces: Tensor) -> Losses:
         """Return the cross entropy of each face's outputs with what the teachers say of it.
+
+        Their scores are taken as they learnt them, without temperature.
 
         Args:
             spec: the pupil's.
@@ -107,23 +131,21 @@ class Teachers:
             faces: float32 (N, C, H, W) from 0 to 1, as the pupil saw them.
 
         Returns:
-            float32 (N,): the sum over label sets and intensity that both sides have.
+            For each output that both sides have: float32 (N,).
         """
         with torch.no_grad():
             said = [
                 take_apart(own, network(faces).float())
                 for network, own in zip(self.networks, self.specs, strict=True)
             ]
-        costs = torch.zeros(len(faces), device=faces.device)
+        costs = {}
         for name in spec.label_sets:
             opinions = [s.logits[name].softmax(1) for s in said if name in s.logits]
             if opinions:
                 mean = torch.stack(opinions).mean(0)
-                costs = costs + functional.cross_entropy(
-                    outputs.logits[name], mean, reduction="none"
-                )
+                costs[name] = functional.cross_entropy(outputs.logits[name], mean, reduction="none")
         if outputs.intensity is not None:
             strengths = [s.intensity.sigmoid() for s in said if s.intensity is not None]
             if strengths:
-                costs = costs + _intensity(outputs.intensity, torch.stack(strengths).mean(0))
+                costs[INTENSITY] = _intensity(outputs.intensity, torch.stack(strengths).mean(0))
         return costs

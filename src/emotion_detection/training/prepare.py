@@ -91,6 +91,7 @@ def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None
             "label_set": dataset.label_set,
             "hash": dataset.hash,
             "sizes": dataset.sizes,
+            "also": {other.label_set: {"hash": other.hash, "sizes": other.sizes}} if other else {},
             "options": data_fields(as_dict(config)),
         },
     }

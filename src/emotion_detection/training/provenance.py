@@ -65,7 +65,7 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any]:
-    """Return the commit that this code is from, and whether files were changed since."""
+    """Return the commit that this code is from, and whether the package was changed since."""
 
     def git(*words: str) -> str:
         folder = Path(__file__).parent
@@ -76,7 +76,10 @@ def _git() -> dict[str, Any]:
 
     try:
         git("ls-files", "--error-unmatch", __file__)  # an installed copy is in no repository
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "changed": bool(git("status", "--porcelain", "--", "..")),
+        }
     except (OSError, subprocess.SubprocessError):
         return {"commit": None, "changed": None}
 

@@ -11,7 +11,7 @@ from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.losses import Teachers
-from emotion_detection.training.network import ModelSpec, take_weights
+from emotion_detection.training.network import ModelSpec, build, take_weights
 
 
 def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
@@ -28,7 +28,7 @@ def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
     Raises:
         InputError: no such run, or another network or input than this one's.
     """
-    weights, other = _weights(init)
+    weights, other = _weights(init, "--init")
     theirs = (other.network, other.channels, other.size)
     ours = (spec.network, spec.channels, spec.size)
     if theirs != ours:
@@ -45,16 +45,17 @@ def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
         )
 
 
-def _weights(init: str) -> tuple[dict[str, Tensor], ModelSpec]:
-    if init == "pretrained":
+def _weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelSpec]:
+    """Return the weights of a run, of a checkpoint, or of the shipped model."""
+    if place == "pretrained":
         from safetensors import safe_open
 
         with safe_open(pretrained.weights_path(), "pt") as file:
             spec = ModelSpec.from_dict(json.loads(file.metadata()["spec"]))
             return {name: file.get_tensor(name) for name in file.keys()}, spec  # noqa: SIM118
-    if "://" not in init and not Path(init).exists():
-        raise InputError(f"--init {init}: no such run or checkpoint")
-    trained = load_trained(init)
+    if "://" not in place and not Path(place).exists():
+        raise InputError(f"{option} {place}: no such run or checkpoint")
+    trained = load_trained(place)
     return dict(trained.network.state_dict()), trained.spec
 
 
@@ -85,7 +86,7 @@ def load_teachers(places: list[str], spec: ModelSpec) -> Teachers | None:
     """Load the runs that a training learns from.
 
     Args:
-        places: run folders or checkpoints; none gives None.
+        places: run folders, checkpoints or 'pretrained'; none gives None.
         spec: what the pupil declares of itself.
 
     Raises:
@@ -93,21 +94,22 @@ def load_teachers(places: list[str], spec: ModelSpec) -> Teachers | None:
     """
     if not places:
         return None
-    teachers = []
+    networks, specs = [], []
     for place in places:
-        if "://" not in place and not Path(place).exists():
-            raise InputError(f"--teacher {place}: no such run or checkpoint")
-        teacher = load_trained(place)
-        theirs, ours = (f"{s.channels} x {s.size} x {s.size} px" for s in (teacher.spec, spec))
+        weights, teacher = _weights(place, "--teacher")
+        theirs, ours = (f"{s.channels} x {s.size} x {s.size} px" for s in (teacher, spec))
         if theirs != ours:
             raise InputError(f"--teacher {place}: takes faces of {theirs}, this training {ours}")
-        if not _common(teacher.spec, spec):
+        if not _common(teacher, spec):
             raise InputError(
-                f"--teacher {place}: has other labels ({_sets(teacher.spec)}) than this training "
+                f"--teacher {place}: has other labels ({_sets(teacher)}) than this training "
                 f"({_sets(spec)})"
             )
-        teachers.append(teacher)
-    return Teachers([t.network for t in teachers], [t.spec for t in teachers])
+        network = build(teacher)
+        network.load_state_dict(weights)
+        networks.append(network.eval())
+        specs.append(teacher)
+    return Teachers(networks, specs)
 
 
 def _common(one: ModelSpec, other: ModelSpec) -> bool:
@@ -116,4 +118,4 @@ def _common(one: ModelSpec, other: ModelSpec) -> bool:
 
 
 def _sets(spec: ModelSpec) -> str:
-    return ", ".join(f"{name}: {len(labels)} classes" for name, labels in spec.label_sets.items())
+    return ", ".join(f"{name}: {'/'.join(labels)}" for name, labels in spec.label_sets.items())

@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.training.batches import Batch
-from emotion_detection.training.losses import Teachers, Weights, face_losses
+from emotion_detection.training.losses import Losses, Teachers, Weights, face_losses, whole_loss
 from emotion_detection.training.network import ModelSpec, Outputs, take_apart, to_unit
 from emotion_detection.training.optimizer import make_optimizer, make_schedule
 
@@ -88,15 +88,13 @@ class EmotionTask(LightningModule):
         else:
             outputs = self._shared_step(faces)
             costs = face_losses(self.spec, self.config, outputs, batch, self.weights)
-        if self.teachers is not None:
-            share = self.config.teacher_weight
-            # a mixture of two faces is shown to the teachers as it is
-            costs = (1 - share) * costs + share * self.teachers.losses(self.spec, outputs, faces)
-        total = costs.sum()
+        # a mixture of two faces is shown to the teachers as it is
+        taught = self.teachers.losses(self.spec, outputs, faces) if self.teachers else None
+        total = whole_loss(self.spec, self.config, costs, taught).sum()
         self._count(outputs, batch, total)
         return total * batch.weight
 
-    def _mixed(self, faces: Tensor, batch: Batch) -> tuple[Tensor, Outputs]:
+    def _mixed(self, faces: Tensor, batch: Batch) -> tuple[Losses, Outputs]:
         """Mix each face with another one, and what both cost (Zhang et al. 2018).
 
         The mixed faces replace ``faces`` in place, for whoever else looks at them.
@@ -109,10 +107,11 @@ class EmotionTask(LightningModule):
         faces.copy_(part * faces + (1 - part) * faces[order])
         outputs = self._shared_step(faces)
 
-        def costs(labelled: Batch) -> Tensor:
-            return face_losses(self.spec, self.config, outputs, labelled, self.weights)
-
-        return share * costs(batch) + (1 - share) * costs(batch.permuted(order)), outputs
+        one, other = (
+            face_losses(self.spec, self.config, outputs, labelled, self.weights)
+            for labelled in (batch, batch.permuted(order))
+        )
+        return {name: share * one[name] + (1 - share) * other[name] for name in one}, outputs
 
     def _count(self, outputs: Outputs, batch: Batch, total: Tensor) -> None:
         """Add a batch to the epoch's loss and accuracy (of the first label set)."""
@@ -124,13 +123,14 @@ class EmotionTask(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the validation figures: the plain cross entropy of the first label set."""
+        if not len(batch.labels):  # of several processes some may have no rows of a last batch
+            return
         outputs = self._shared_step(to_unit(batch.images))
         for name, metric in self.val_also.items():
-            if len(batch.labels):
-                cast(MulticlassAccuracy, metric).update(outputs.logits[name], batch.also[name])
+            cast(MulticlassAccuracy, metric).update(outputs.logits[name], batch.also[name])
         known = batch.labels >= 0
         count = int(known.sum())
-        if count:  # of several processes some may have no rows of a small last batch
+        if count:
             logits, labels = outputs.logits[self.spec.label_set][known], batch.labels[known]
             target = labels if batch.targets is None else batch.targets[known]
             self.val_loss.update(functional.cross_entropy(logits, target), weight=count)
@@ -173,9 +173,13 @@ class EmotionTask(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log validation loss and accuracy over all faces, each counted once."""
-        values: dict[str, Any] = {"val_loss": self.val_loss, "val_accuracy": self.val_accuracy}
-        values |= {f"val_accuracy_{name}": metric for name, metric in self.val_also.items()}
-        self.log_dict({name: metric.compute() for name, metric in values.items()})
+        by = {self.spec.label_set: self.val_accuracy.compute()}
+        by |= {n: cast(MulticlassAccuracy, metric).compute() for n, metric in self.val_also.items()}
+        # what the best checkpoint goes by: with several label sets, the mean over them
+        values = {"val_loss": self.val_loss.compute(), "val_accuracy": sum(by.values()) / len(by)}
+        if len(by) > 1:
+            values |= {f"val_accuracy_{name}": accuracy for name, accuracy in by.items()}
+        self.log_dict(values)
 
     def on_train_epoch_end(self) -> None:
         """Log training loss and accuracy, as they were while training."""

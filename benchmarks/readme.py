@@ -1,19 +1,22 @@
-"""Rewrite the figures in README from the files that commands wrote.
+"""Rewrite the figures in README and docs from the files that commands wrote.
 
     python benchmarks/readme.py            # rewrite
-    python benchmarks/readme.py --check    # exit code 1 when README says something else
+    python benchmarks/readme.py --check    # exit code 1 when a page says something else
 
-Between ``<!-- results: NAME -->`` and ``<!-- end of results: NAME -->`` stands what the file
-``docs/results/NAME.json`` says, and nothing else.
+Between ``<!-- results: NAME -->`` and ``<!-- end of results: NAME -->`` stands what the table's
+file says, and nothing else.
 """
 
 import argparse
 import json
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import seeds
+import tables
 from emotion_detection.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,47 +49,72 @@ def _spread(values: dict[str, Any], digits: int) -> str:
     return f"{median} ({least}-{most})"
 
 
-TABLES = {"baseline": seeds.markdown, "training": speed}
+RECORD = "src/emotion_detection/pretrained/record.json"
+
+TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "shipped": (RECORD, tables.shipped),
+    "shipped-classes": (RECORD, tables.shipped_classes),
+    "shipped-calibration": (RECORD, tables.shipped_calibration),
+    "shipped-intensity": (RECORD, tables.shipped_intensity),
+    "latency": ("docs/results/latency.json", tables.latency),
+    "agreement": ("docs/results/agreement.json", tables.agreement),
+    "drawn": ("docs/results/drawn.json", tables.drawn),
+    "finetune": ("docs/results/finetune.json", tables.finetune),
+    "time-to-accuracy": ("docs/results/time_to_accuracy.json", tables.time_to_accuracy),
+    "baseline": ("docs/results/baseline.json", seeds.markdown),
+    "training": ("docs/results/training.json", speed),
+}
+"""Each table's file and how it is made of it."""
+
+PAGES = ("README.md", "docs/results.md", "docs/training.md")
 
 
-def rewritten(text: str, results: Path) -> str:
+def rewritten(text: str, root: Path, page: str = "README.md") -> str:
     """Return a Markdown text with every block as its file says.
 
     Args:
-        text: with the marks of every table.
-        results: folder of the JSON files.
+        text: with the marks of tables.
+        root: folder that the tables' files lie below.
+        page: where the text stands: links in tables start from there.
 
     Raises:
-        ValueError: a block's marks are missing.
+        ValueError: a block that does not end, or of no known table.
         OSError: a file is missing.
     """
-    for name, table in TABLES.items():
+    for name in re.findall(r"<!-- results: ([\w-]+) -->", text):
+        if name not in TABLES:
+            raise ValueError(f"no table {name}; there are {', '.join(TABLES)}")
+        place, table = TABLES[name]
         first, last = f"<!-- results: {name} -->\n", f"\n<!-- end of results: {name} -->"
-        before, opened, rest = text.partition(first)
+        before, _, rest = text.partition(first)
         _, closed, after = rest.partition(last)
-        if not opened or not closed:
-            raise ValueError(f"no block <!-- results: {name} --> in the text")
-        block = table(json.loads((results / f"{name}.json").read_text(encoding="utf-8")))
+        if not closed:
+            raise ValueError(f"the block <!-- results: {name} --> has no end")
+        block = table(json.loads((root / place).read_text(encoding="utf-8")))
+        up = "../" * page.count("/")
+        block = re.sub(r"\]\((docs|src)/", rf"]({up}\1/", block)
         text = before + first + block + last + after
     return text
 
 
 def main(words: list[str] | None = None) -> int:
-    """Rewrite README, or check it."""
+    """Rewrite the pages, or check them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
     options = parser.parse_args(words)
-    try:
-        before = options.readme.read_text(encoding="utf-8")
-        after = rewritten(before, ROOT / "docs/results")
-        if options.check:
-            return int(after != before)
-        write_whole(options.readme, after)
-    except (ValueError, OSError, KeyError) as error:
-        print(f"readme.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    different = False
+    for name in PAGES:
+        page = ROOT / name
+        try:
+            before = page.read_text(encoding="utf-8")
+            after = rewritten(before, ROOT, name)
+            different |= after != before
+            if not options.check:
+                write_whole(page, after)
+        except (ValueError, OSError, KeyError) as error:
+            print(f"readme.py: {name}: {error}", file=sys.stderr)
+            return 2
+    return int(options.check and different)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Figures quoted in README are those of the files that commands wrote."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -32,25 +33,79 @@ def test_readme_says_what_the_files_say(readme: Any) -> None:
     assert readme.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", ["baseline", "training"])
-def test_a_changed_figure_is_noticed(readme: Any, name: str, tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    shutil.copytree(RESULTS, results)
-    text = (results / f"{name}.json").read_text(encoding="utf-8")
-    result = json.loads(text)
-    if name == "baseline":
-        result["runs"][0]["test_accuracy"] += 0.01
-    else:
-        result["ratios"]["b/c"]["median"] += 0.1
-    (results / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.rewritten(page, RESULTS) == page
-    assert readme.rewritten(page, results) != page
+@pytest.fixture
+def root(readme: Any, tmp_path: Path) -> Path:
+    """A copy of all files that tables are made of."""
+    for place, _ in readme.TABLES.values():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / place, tmp_path / place)
+    return tmp_path
 
 
-def test_a_page_without_its_marks_is_refused(readme: Any) -> None:
-    with pytest.raises(ValueError, match="results: baseline"):
-        readme.rewritten("nothing", RESULTS)
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("baseline", ("runs", 0, "test_accuracy")),
+        ("training", ("ratios", "b/c", "median")),
+        ("shipped", ("figures", 0, "accuracy")),
+        ("shipped-calibration", ("figures", 0, "ece")),
+        ("shipped-intensity", ("figures", 0, "intensity", "ccc")),
+        ("shipped-classes", ("figures", 0, "vote_shares", "fear", "pearson")),
+        ("latency", ("figures", "session, 1 face", "median_ms")),
+        ("agreement", ("splits", "test", "agree")),
+        ("drawn", ("intensity", "spearman")),
+        ("finetune", ("runs", 0, "fine-tuned", "accuracy")),
+        ("time-to-accuracy", ("marks", "0.523", "median")),
+    ],
+)
+def test_a_changed_figure_is_noticed(readme: Any, name: str, path: Any, root: Path) -> None:
+    pages = {name: (ROOT / name).read_text(encoding="utf-8") for name in readme.PAGES}
+
+    def again() -> dict[str, str]:
+        return {name: readme.rewritten(page, root, name) for name, page in pages.items()}
+
+    assert again() == pages
+    file = root / readme.TABLES[name][0]
+    result = json.loads(file.read_text(encoding="utf-8"))
+    place = result
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] += 0.1
+    file.write_text(json.dumps(result), encoding="utf-8")
+    assert again() != pages
+
+
+def test_links_lead_somewhere(readme: Any) -> None:
+    for name in (*readme.PAGES, "docs/ablations.md", "docs/data.md", "benchmarks/README.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+        assert [link for link in links if not ((ROOT / name).parent / link).exists()] == []
+
+
+def test_what_the_shipped_model_must_reach(readme: Any) -> None:
+    def read(name: str) -> Any:
+        return json.loads((ROOT / readme.TABLES[name][0]).read_text(encoding="utf-8"))
+
+    figures = {(row["labels"], row["tta"]): row for row in read("shipped")["figures"]}
+    least = {"ferplus": (3153, 0.865), "fer2013": (3589, 0.700)}
+    for labels, (count, accuracy) in least.items():
+        plain, mirrored = figures[labels, False], figures[labels, True]
+        assert plain["n"] == mirrored["n"] == count
+        assert max(plain["accuracy"], mirrored["accuracy"]) >= accuracy
+    assert figures["ferplus", False]["ece"] <= 0.03
+    assert read("latency")["figures"]["session, 1 face"]["median_ms"] <= 2
+    assert read("drawn")["intensity"]["spearman"] >= 0.8
+
+
+def test_every_table_stands_on_a_page(readme: Any) -> None:
+    pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in readme.PAGES)
+    assert [name for name in readme.TABLES if f"<!-- results: {name} -->" not in pages] == []
+
+
+@pytest.mark.parametrize("page", ["<!-- results: baseline -->\nno end", "<!-- results: none -->"])
+def test_a_page_with_wrong_marks_is_refused(readme: Any, page: str) -> None:
+    with pytest.raises(ValueError, match=r"has no end|no table none"):
+        readme.rewritten(page, ROOT)
 
 
 def test_the_baseline_is_three_seeds_on_the_whole_test_split() -> None:

@@ -159,8 +159,6 @@ class TrainConfig(DataConfig):
         _within("ema", self.ema, 0.0, 0.99999)
         for name in ("class_balance", "teacher_weight"):
             _within(name, getattr(self, name), 0.0, 1.0)
-        if self.frozen and not (self.pretrained or self.init):
-            raise InputError("--frozen true: needs weights to freeze: --pretrained true or --init")
         if isinstance(self.teacher, str):
             raise InputError(f"--teacher {self.teacher}: must be a list of runs")
         if self.also == self.labels:

@@ -84,6 +84,8 @@ def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None
     network = freshly_seeded(spec, config.seed, config.pretrained and not begun)
     if config.init and not begun:
         start_from(network, spec, config.init)
+    if config.frozen and not (config.init or config.pretrained):
+        print("warning: --frozen true freezes random weights: say --init too", file=sys.stderr)
     record = {
         "config": as_dict(config),
         "data": {

@@ -59,6 +59,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "latency": ("docs/results/latency.json", tables.latency),
     "agreement": ("docs/results/agreement.json", tables.agreement),
     "drawn": ("docs/results/drawn.json", tables.drawn),
+    "presets": ("docs/results/presets.json", tables.presets),
     "finetune": ("docs/results/finetune.json", tables.finetune),
     "time-to-accuracy": ("docs/results/time_to_accuracy.json", tables.time_to_accuracy),
     "baseline": ("docs/results/baseline.json", seeds.markdown),

@@ -181,3 +181,28 @@ def finetune(result: Result) -> str:
         "shipped model's epoch and temperature.",
     ]
     return "\n".join(lines)
+
+
+PURPOSES = {
+    "baseline": "learning and comparing: the seed's CNN",
+    "quick": "something trained in a minute or two",
+    "compact": "use: two processor cores, the browser",
+    "large": "one GPU; teaching smaller networks",
+    "resnet18": "comparing; pretrained backbones",
+}
+
+
+def presets(result: Result) -> str:
+    """Return the table of ``benchmarks/presets.py``'s file."""
+    lines = [
+        "| preset | for | input | parameters | multiply-adds a face | FER-2013's labels |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, purpose in PURPOSES.items():
+        row = result["presets"][name]
+        lines.append(
+            f"| `{name}` | {purpose} | {row['size']} x {row['size']} "
+            f"| {row['parameters'] / 1e6:.2f} M | {row['multiply_adds'] / 1e6:,.1f} M "
+            f"| {row['reached'] or 'not run: wants a GPU'} |"
+        )
+    return "\n".join(lines)

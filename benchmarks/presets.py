@@ -1,0 +1,70 @@
+"""Parameters and cost of each preset, counted; its figures, from the files that hold them.
+
+python benchmarks/presets.py [--out docs/results/presets.json]
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emotion_detection import pretrained
+from emotion_detection.config import TrainConfig, preset_path, presets
+from emotion_detection.emotions import FER2013
+from emotion_detection.files import write_whole
+from emotion_detection.training.network import ModelSpec, build, multiply_adds, parameter_count
+
+RESULTS = Path(__file__).resolve().parents[1] / "docs/results"
+
+
+def cost(preset: str) -> dict[str, Any]:
+    """Build a preset's network for FER-2013's seven emotions and count."""
+    config = TrainConfig(**yaml.safe_load(Path(preset_path(preset)).read_text(encoding="utf-8")))
+    spec = ModelSpec(config.network, FER2013, config.channels, config.size, config.dropout)
+    network = build(spec)
+    return {
+        "size": config.size,
+        "epochs": config.epochs,
+        "parameters": parameter_count(network),
+        "multiply_adds": multiply_adds(network, spec),
+    }
+
+
+def measured() -> dict[str, str]:
+    """Say of each preset that was measured what it reached."""
+    baseline = json.loads((RESULTS / "baseline.json").read_text(encoding="utf-8"))
+    shipped = {
+        (row["labels"], row["tta"]): row["accuracy"] for row in pretrained.record()["figures"]
+    }
+    quick = json.loads((RESULTS / "time_to_accuracy.json").read_text(encoding="utf-8"))
+    ends = [run["curve"]["accuracy"][-1] for run in quick["runs"] if run["way"] == "b"]
+    return {
+        "baseline": f"test {baseline['mean']['test_accuracy']:.4f}, mirrored too "
+        f"{baseline['mean']['tta_accuracy']:.4f} (mean of {len(baseline['runs'])} seeds)",
+        "compact": f"test {shipped['fer2013', False]:.4f}, mirrored too "
+        f"{shipped['fer2013', True]:.4f}; FER+ {shipped['ferplus', False]:.4f}, "
+        f"{shipped['ferplus', True]:.4f} (the shipped model)",
+        "quick": f"validation {sum(ends) / len(ends):.4f} (mean of {len(ends)} seeds)",
+    }
+
+
+def main() -> int:
+    """Count, print and write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    options = parser.parse_args()
+    reached = measured()
+    found = {name: cost(name) | {"reached": reached.get(name)} for name in presets()}
+    for name, row in found.items():
+        print(f"{name:10} {row['parameters']:>12,} {row['multiply_adds']:>14,}  {row['reached']}")
+    if options.out:
+        result = {"command": "python benchmarks/presets.py", "presets": found}
+        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -54,7 +54,7 @@ def test_a_process_without_a_face_has_no_scores(
     monkeypatch.setattr(module, "gather_rows", lambda scores, count: seen.append(scores))
     _process(monkeypatch, 59, 60)
     done = evaluate([fer_run.folder])
-    assert seen[0].shape == (0, 7)
+    assert seen[0].shape == (0, 7 + 7 + 1)  # scores, scores before temperature, intensity
     assert done.metrics == {}
 
 

@@ -107,3 +107,9 @@ def test_the_place_is_after_the_batch_in_hand(faces: dict[str, Faces]) -> None:
     assert batches.state_dict() == {"epoch": 6, "batch": 4}
     progress.is_last_batch = True
     assert batches.state_dict() == {"epoch": 7, "batch": 0}
+
+
+@pytest.mark.parametrize(("count", "batches"), [(1, 1), (16, 1), (17, 1), (18, 2), (33, 2)])
+def test_a_last_batch_of_one_face_is_left_out_of_training(count: int, batches: int) -> None:
+    assert len(Order(count, 16, seed=0)) == len(list(Order(count, 16, seed=0))) == batches
+    assert len(Order(count, 16, seed=None)) == -(-count // 16)

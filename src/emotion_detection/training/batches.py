@@ -80,7 +80,7 @@ class Order(Sampler[tuple[Rows, float]]):
 
     Each process takes every ``processes``-th row of a batch, so that all of them together step on
     the same batches as one would. No row is taken twice; when training, a last batch with fewer
-    than two rows for each process is left out.
+    rows than processes, or of one row, is left out.
 
     Args:
         count: number of faces.
@@ -103,8 +103,10 @@ class Order(Sampler[tuple[Rows, float]]):
 
     def __len__(self) -> int:
         whole, rest = divmod(self.count, self.batch_size)
-        # a process must have two rows to train on: batch norm needs a variance
-        least = 1 if self.seed is None else 2 * self.processes if whole else self.processes
+        least = 1
+        if self.seed is not None:
+            # a batch of one face has no variance, which batch norm may need
+            least = max(self.processes, 2 if whole else 1)
         return whole + (rest >= least)
 
     def __iter__(self) -> Iterator[tuple[Rows, float]]:

@@ -230,3 +230,9 @@ print(json.dumps(session.run(None, {"faces": faces})[0].tolist()))
     faces = np.arange(2 * 24 * 24).astype(np.uint8).reshape(2, 1, 24, 24)
     expected = network_outputs(trained.network, trained.spec, faces)["scores"]
     np.testing.assert_allclose(json.loads(done.stdout), expected, atol=1e-5)
+
+
+def test_the_file_says_nothing_of_where_the_code_lies(exported: Path) -> None:
+    content = exported.read_bytes()
+    for place in (str(Path(torch.__file__).parent), ".py", "stack_trace"):
+        assert place.encode() not in content

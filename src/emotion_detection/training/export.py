@@ -65,6 +65,7 @@ def export_onnx(
                 verbose=False,
             )
         assert program is not None
+        _forget_places(program)
         program.model.metadata_props.update(_metadata(trained, metrics or {}))
         program.save(str(part), external_data=False)
         difference = _difference(model, part, sample)
@@ -83,6 +84,17 @@ def export_onnx(
         with contextlib.suppress(OSError):  # else it would hide what went wrong
             part.unlink(missing_ok=True)
     return difference
+
+
+def _forget_places(program: torch.onnx.ONNXProgram) -> None:
+    """Leave out where on this machine the code of each node lies: the exporter's stack traces."""
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in (*program.model.graph.inputs, *program.model.graph.initializers.values()):
+        value.metadata_props.clear()
 
 
 def _metadata(trained: Trained, metrics: dict[str, Any]) -> dict[str, str]:

@@ -19,9 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from emotion_detection.config import DataConfig, data_fields, preset_path
+from emotion_detection.config import DataConfig, data_fields, preset_values
 from emotion_detection.data import Dataset, load
 from emotion_detection.files import write_whole
 
@@ -137,7 +135,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def begin(options: argparse.Namespace) -> dict[str, Any]:
     """Return the result to go on with; a file with runs of other settings or data is refused."""
-    recipe = yaml.safe_load(Path(preset_path(options.preset)).read_text(encoding="utf-8"))
+    recipe = preset_values(options.preset)
     about = {name: getattr(options, name) for name in SETTINGS} | {"recipe": recipe}
     about["data_hash"] = _dataset(options.data, recipe, options.labels).hash
     before = read(options.out)

@@ -8,9 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
-
-from emotion_detection.config import TrainConfig, preset_path
+from emotion_detection.config import TrainConfig, preset_values
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
 from emotion_detection.files import write_whole
@@ -30,7 +28,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    preset = yaml.safe_load(Path(preset_path("compact")).read_text(encoding="utf-8"))
+    preset = preset_values("compact")
     places = {"models": options.models, "logs": options.logs, "epochs": options.epochs}
     try:
         run = train(TrainConfig(**{**preset, **RECIPE, **places, "data": "demo"}))

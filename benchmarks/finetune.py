@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
 
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, TrainConfig, preset_path
+from emotion_detection.config import DataConfig, TrainConfig, preset_values
 from emotion_detection.data import load
 from emotion_detection.emotions import FER2013
 from emotion_detection.errors import InputError
@@ -76,7 +75,7 @@ def compare(manifest: Path, work: Path, seed: int) -> dict[str, Any]:
     Returns:
         For each way accuracy, its interval, n, the chosen rate and its validation accuracy.
     """
-    preset = yaml.safe_load(Path(preset_path("compact")).read_text(encoding="utf-8"))
+    preset = preset_values("compact")
     del preset["learning_rate"]
     found = {}
     for way, init in (("from nothing", None), ("fine-tuned", "pretrained")):

@@ -9,10 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from emotion_detection import pretrained
-from emotion_detection.config import TrainConfig, preset_path, presets
+from emotion_detection.config import TrainConfig, preset_values, presets
 from emotion_detection.emotions import FER2013
 from emotion_detection.files import write_whole
 from emotion_detection.training.network import ModelSpec, build, multiply_adds, parameter_count
@@ -22,7 +20,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "docs/results"
 
 def cost(preset: str) -> dict[str, Any]:
     """Build a preset's network for FER-2013's seven emotions and count."""
-    config = TrainConfig(**yaml.safe_load(Path(preset_path(preset)).read_text(encoding="utf-8")))
+    config = TrainConfig(**preset_values(preset))
     spec = ModelSpec(config.network, FER2013, config.channels, config.size, config.dropout)
     network = build(spec)
     return {

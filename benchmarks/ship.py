@@ -156,14 +156,7 @@ def _record(
             for name, content in files.items()
         },
         "labels": {name: list(labels) for name, labels in spec.label_sets.items()},
-        "input": {
-            "layout": "NCHW",
-            "dtype": "uint8",
-            "channels": spec.channels,
-            "height": spec.size,
-            "width": spec.size,
-            "color": "grey" if spec.channels == 1 else "RGB",
-        },
+        "input": spec.input,
         "parameters": validation["parameters"],
         "multiply_adds": validation["multiply_adds"],
         "training": {

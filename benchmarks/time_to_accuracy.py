@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
 
-from emotion_detection.config import TrainConfig, preset_path
+from emotion_detection.config import TrainConfig, preset_values
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
 
@@ -51,9 +51,7 @@ Run = dict[str, Any]
 
 def quick(**fields: Any) -> TrainConfig:
     """Return the preset's config with some fields set; those of ``trainer`` join the preset's."""
-    import yaml
-
-    values = yaml.safe_load(Path(preset_path("quick")).read_text(encoding="utf-8"))
+    values = preset_values("quick")
     trainer = {**values.get("trainer", {}), **fields.pop("trainer", {})}
     return TrainConfig(**{**values, **fields, "trainer": trainer})
 

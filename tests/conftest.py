@@ -1,11 +1,13 @@
 """The same tiny faces in every shape that the project reads."""
 
 import csv
+import importlib.util
 import io
 import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -216,3 +218,18 @@ def fer2013_root() -> Path:
     if not (root / "data").is_dir():
         pytest.skip(f"FER-2013 is not at {root}; set EMOTION_FER2013 to its folder")
     return root
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[Path], ModuleType]:
+    """Import a script that lies in no package."""
+
+    def load(path: Path) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

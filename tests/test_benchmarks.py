@@ -1,6 +1,5 @@
 """The benchmark of an epoch: what it sums up, and that it runs."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -17,13 +16,8 @@ SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "training.py"
 
 
 @pytest.fixture(scope="module")
-def training() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_training", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def training(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(SCRIPT)
 
 
 def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

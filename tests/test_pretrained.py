@@ -34,9 +34,6 @@ FIELDS = {
     "limits",
 }
 SHIPPED = Path(pretrained.__file__).parent
-shipped = pytest.mark.skipif(
-    not (SHIPPED / "record.json").is_file(), reason="this checkout has no shipped model"
-)
 PLACES: list[Callable[[], Path]] = [pretrained.model_path, pretrained.weights_path]
 
 
@@ -111,7 +108,6 @@ def test_a_damaged_model_is_not_run(folder: Path) -> None:
     assert "model.onnx: damaged" in _refused(EmotionDetector)
 
 
-@shipped
 def test_the_shipped_files_are_those_of_the_record() -> None:
     record = pretrained.record()
     assert set(record) == FIELDS
@@ -120,7 +116,6 @@ def test_the_shipped_files_are_those_of_the_record() -> None:
         assert path.stat().st_size == record["files"][path.name]["bytes"]
 
 
-@shipped
 def test_the_shipped_model_is_what_its_record_says() -> None:
     record, detector = pretrained.record(), EmotionDetector(threads=1)
     assert {name: list(labels) for name, labels in detector.label_sets.items()} == record["labels"]
@@ -139,7 +134,6 @@ def test_the_shipped_model_is_what_its_record_says() -> None:
     assert not any(word.startswith("/") for word in words)
 
 
-@shipped
 @pytest.mark.parametrize("labels", ["ferplus", "fer2013"])
 def test_the_shipped_model_scores_crops_of_any_size(labels: str) -> None:
     detector = EmotionDetector(threads=1, labels=labels)
@@ -152,7 +146,6 @@ def test_the_shipped_model_scores_crops_of_any_size(labels: str) -> None:
     assert detector.classify(np.zeros((0, 48, 48), np.uint8)).shape == (0, len(detector.labels))
 
 
-@shipped
 def test_the_shipped_model_tells_intensity_from_0_to_1() -> None:
     detector = EmotionDetector(threads=1)
     assert detector.has_intensity
@@ -162,7 +155,6 @@ def test_the_shipped_model_tells_intensity_from_0_to_1() -> None:
     assert (intensity <= 1).all()
 
 
-@shipped
 def test_the_shipped_weights_are_those_of_the_network() -> None:
     content = pretrained.weights_path().read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
@@ -181,7 +173,6 @@ def test_finding_the_model_loads_nothing_heavy() -> None:
     assert not heavy & set(done.stdout.split())
 
 
-@shipped
 @pytest.mark.real_data
 @pytest.mark.parametrize("labels", ["ferplus", "fer2013"])
 def test_a_slice_of_the_record_is_computed_again(

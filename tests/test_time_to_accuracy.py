@@ -1,6 +1,5 @@
 """The benchmark of seconds until an accuracy: what it sums up, and that it runs."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -17,13 +16,8 @@ SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "time_to_accuracy.
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_time_to_accuracy", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(SCRIPT)
 
 
 def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

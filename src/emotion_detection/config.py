@@ -197,6 +197,19 @@ def presets() -> list[str]:
     )
 
 
+def preset_values(name: str) -> dict[str, Any]:
+    """Return a preset's fields.
+
+    Raises:
+        InputError: there is no preset of that name.
+    """
+    import yaml
+
+    with open(preset_path(name), encoding="utf-8") as file:
+        values: dict[str, Any] = yaml.safe_load(file)
+    return values
+
+
 def preset_path(name: str) -> str:
     """Return the YAML file of a preset.
 

@@ -1,6 +1,5 @@
 """What cannot be opened as a model is refused with one clear line, and nothing else is read."""
 
-import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -241,5 +240,8 @@ def test_damaged_bytes_never_raise_anything_else(grey: Any, seed: int) -> None:
     content = bytearray(grey.path.read_bytes()[:2000])
     for _ in range(200):
         content[generator.integers(len(content))] = generator.integers(256)
-        with contextlib.suppress(ValueError):
-            keeps_data_outside(bytes(content))
+        try:
+            found = keeps_data_outside(bytes(content))
+        except ValueError:
+            continue
+        assert found in (True, False)

@@ -63,7 +63,7 @@ def test_every_step_of_any_training_is_above_zero_and_at_most_the_highest(
     values = sizes(steps, schedule=schedule, warmup=warmup)
     assert min(values) > 0
     assert max(values) <= 1
-    assert 0 <= step_size(TrainConfig(schedule=schedule, warmup=warmup), steps, steps) <= 1  # type: ignore[arg-type]
+    assert 0 <= step_size(TrainConfig(schedule=schedule, warmup=warmup), steps, steps) <= 1
 
 
 def test_the_schedule_sets_the_optimizers_rate() -> None:

@@ -99,17 +99,9 @@ def _forget_places(program: torch.onnx.ONNXProgram) -> None:
 
 def _metadata(trained: Trained, metrics: dict[str, Any]) -> dict[str, str]:
     spec = trained.spec
-    declared = {
-        "layout": "NCHW",
-        "dtype": "uint8",
-        "channels": spec.channels,
-        "height": spec.size,
-        "width": spec.size,
-        "color": "grey" if spec.channels == 1 else "RGB",
-    }
     values = {
         "labels": list(spec.labels),
-        "input": declared,
+        "input": spec.input,
         "temperature": trained.temperatures.get(spec.label_set, 1.0),
         "label_set": spec.label_set,
         "also": {name: list(labels) for name, labels in spec.also.items()},

@@ -53,6 +53,18 @@ class ModelSpec:
         """Return every label set's class names, the first set first."""
         return {self.label_set: self.labels, **self.also}
 
+    @property
+    def input(self) -> dict[str, Any]:
+        """Return what the model takes, as ONNX metadata and records say it."""
+        return {
+            "layout": "NCHW",
+            "dtype": "uint8",
+            "channels": self.channels,
+            "height": self.size,
+            "width": self.size,
+            "color": "grey" if self.channels == 1 else "RGB",
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for checkpoints."""
         also = {name: list(labels) for name, labels in self.also.items()}

@@ -49,10 +49,12 @@ def _weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelSpec]:
     """Return the weights of a run, of a checkpoint, or of the shipped model."""
     if place == "pretrained":
         from safetensors import safe_open
+        from safetensors.torch import load_file
 
-        with safe_open(pretrained.weights_path(), "pt") as file:
+        path = pretrained.weights_path()
+        with safe_open(path, "pt") as file:
             spec = ModelSpec.from_dict(json.loads(file.metadata()["spec"]))
-            return {name: file.get_tensor(name) for name in file.keys()}, spec  # noqa: SIM118
+        return load_file(path), spec
     if "://" not in place and not Path(place).exists():
         raise InputError(f"{option} {place}: no such run or checkpoint")
     trained = load_trained(place)

@@ -1,10 +1,12 @@
 """Which ingredient of the recipe earns its keep: the preset, and the preset with one change.
 
-    python benchmarks/ablations.py --data FER2013     # goes on where it stopped
-    python benchmarks/ablations.py --write-docs       # runs nothing, writes docs/ablations.md
+    python benchmarks/ablations.py --data FER2013          # goes on where it stopped
+    python benchmarks/ablations.py --join a.json b.json    # of runs side by side, one file
+    python benchmarks/ablations.py --write-docs            # writes docs/ablations.md
 
 Each run is ``python train.py`` in a process of its own, measured on validation; the test split is
-not opened. The result file is written after every run.
+not opened. The result file is written after every run. On a processor a run's cost is the processor
+time of its training, which other work on the machine alters less than the time on the clock.
 """
 
 import argparse
@@ -28,19 +30,18 @@ ENOUGH, CHEAPER = 0.5, 0.9  # points of accuracy; share of the training time
 SETS = {"ferplus": "FER+ majority", "fer2013": "FER-2013's labels"}
 SETTINGS = {"preset": "compact", "epochs": 12, "labels": "ferplus", "also": "fer2013"}
 SEEDS = [0, 1]
-ROWS: dict[str, tuple[str, dict[str, Any]]] = {  # None: the option is not given
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "whole": ("the whole recipe", {}),
-    "fer2013-alone": ("FER-2013's labels alone", {"labels": "fer2013", "also": None}),
-    "ferplus-alone": ("FER+ votes alone", {"labels": "ferplus", "also": None}),
+    "no-flip": ("no flip", {"flip": 0.0}),
     "no-affine": ("no rotation, shift and scale", {"rotate": 0.0, "shift": 0.0, "scale": 0.0}),
-    "no-erasing": ("no erasing", {"erase": 0.0}),
     "no-light": ("no change of brightness and contrast", {"brightness": 0.0, "contrast": 0.0}),
-    "no-ema": ("no moving average of the weights", {"ema": 0.0}),
-    "no-smoothing": ("no label smoothing", {"label_smoothing": 0.0}),
+    "no-erasing": ("no erasing", {"erase": 0.0}),
     "mixup": ("mixup 0.2 added", {"mixup": 0.2}),
+    "no-smoothing": ("no label smoothing", {"label_smoothing": 0.0}),
+    "no-ema": ("no moving average of the weights", {"ema": 0.0}),
+    "constant": ("constant step size, no warm-up", {"schedule": "constant", "warmup": 0.0}),
     "balance": ("class balance 0.5 added", {"class_balance": 0.5}),
     "fp32": ("fp32 instead of bf16", {"trainer.precision": "32-true"}),
-    "majority": ("FER+ majority instead of all votes", {"votes": "majority"}),
 }
 ADDED = ("mixup", "balance")  # the others take an ingredient away, or exchange it
 
@@ -50,7 +51,7 @@ The preset is trained as it stands, and with one ingredient taken away, added or
 are accuracies on validation in percent, the mean and each seed's own, of the checkpoint that is
 best by their mean; the test split is never opened. *Gain* is the accuracy with the
 ingredient less that without it, in points: the mean over seeds and over the label sets that both
-versions learn. *Time* is a version's training time as a share of the whole recipe's.
+versions learn. *Time* is a version's processor time in training as a share of the whole recipe's.
 
 **The rule.** An ingredient stays (or joins) if its mean gain is at least {ENOUGH} points, or if it
 makes training cheaper: every seed takes at least {100 * (1 - CHEAPER):.0f} % less time with it.
@@ -81,7 +82,7 @@ def compared(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
             name: [100 * r["figures"][name]["accuracy"] for r in own if name in r["figures"]]
             for name in SETS
         }
-        times = [r["seconds"] / w["seconds"] for r, w in pairs if r["machine"] == w["machine"]]
+        times = [r["cost"] / w["cost"] for r, w in pairs if r["machine"] == w["machine"]]
         # rounded as the page shows it, so that it and the verdict agree
         gain = round(statistics.fmean(gains), 2) + 0.0 if gains else None  # no -0.0
         verdict = "not run" if not own else "" if row == "whole" else "unfinished"
@@ -133,6 +134,27 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else empty
 
 
+def joined(paths: list[Path]) -> dict[str, Any]:
+    """Return one result with the runs of several files, which must be of one kind.
+
+    Raises:
+        ValueError: they are of different settings or data, or a run stands in two of them.
+    """
+    results = {path: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    about: dict[str, Any] = {}
+    runs: dict[tuple[str, int], Any] = {}
+    for path, result in results.items():
+        own = {name: value for name, value in result.items() if name not in ("seeds", "runs")}
+        if about and own != about:
+            raise ValueError(f"{path}: is of other settings or data than {paths[0]}")
+        about = own
+        for run in result["runs"]:
+            if (run["row"], run["seed"]) in runs:
+                raise ValueError(f"{path}: {run['row']}, seed {run['seed']} stands in another file")
+            runs[run["row"], run["seed"]] = run
+    return {**about, "seeds": sorted({seed for _, seed in runs}), "runs": list(runs.values())}
+
+
 def begin(options: argparse.Namespace) -> dict[str, Any]:
     """Return the result to go on with; a file with runs of other settings or data is refused."""
     recipe = preset_values(options.preset)
@@ -180,6 +202,7 @@ def once(row: str, seed: int, options: argparse.Namespace, recipe: dict[str, Any
         "figures": {s: {k: own[k] for k in ("accuracy", "n", "nll")} for s, own in sets.items()},
         "best_epoch": metrics["training"]["best_epoch"],
         "seconds": seconds,
+        "cost": seconds if machine["gpu"] else made["fit_cpu_seconds"],
         "faces": faces,
         "faces_per_second": round(faces * options.epochs / max(seconds, 0.1), 1),
         "machine": f"{machine['processor']}, {machine['cores']} cores, {threads} of them used, "
@@ -230,13 +253,17 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="do not delete the runs")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/ablations.json")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs/ablations.md")
+    parser.add_argument("--join", nargs="+", type=Path, metavar="FILE", help="result files")
     parser.add_argument("--write-docs", action="store_true", help="only write the page")
     options = parser.parse_args(words)
     options.also = None if options.also == "none" else options.also
     try:
-        if not options.write_docs:
+        if options.join:
+            write_whole(options.out, json.dumps(joined(options.join), indent=2) + "\n")
+        elif not options.write_docs:
             return measure(options)
-        write_whole(options.docs, page(read(options.out)))
+        else:
+            write_whole(options.docs, page(read(options.out)))
     except (ValueError, OSError, KeyError) as error:
         print(f"ablations.py: {error}", file=sys.stderr)
         return 2

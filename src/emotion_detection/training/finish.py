@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,18 @@ SAMPLE = 256
 """Validation faces that the exported file is compared on."""
 
 
+class Took(NamedTuple):
+    """What a training cost.
+
+    Args:
+        seconds: on the clock.
+        cpu_seconds: of all processor cores, in this process.
+    """
+
+    seconds: float
+    cpu_seconds: float
+
+
 def finish(
     config: TrainConfig,
     dataset: Dataset,
@@ -35,7 +47,7 @@ def finish(
     folder: Path,
     logs: Path,
     rows: list[dict[str, float | int | None]],
-    seconds: float,
+    took: Took,
 ) -> dict[str, Any]:
     """Calibrate the best checkpoint on validation, measure and export it, write the records.
 
@@ -46,7 +58,7 @@ def finish(
         folder: ``models/RUN``.
         logs: ``logs/RUN``.
         rows: the history, a row an epoch.
-        seconds: how long the training took, in this start.
+        took: what the training cost, in this start.
 
     Returns:
         What ``metrics.json`` holds.
@@ -83,7 +95,8 @@ def finish(
         write_whole(folder / "metrics.json", json.dumps(result, indent=2))
         record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-        record["fit_seconds"] = round(seconds, 1)
+        record["fit_seconds"] = round(took.seconds, 1)
+        record["fit_cpu_seconds"] = round(took.cpu_seconds, 1)
         write_whole(folder / "provenance.json", json.dumps(record, indent=2))
     except OSError as error:
         raise TrainingError(f"{error.filename}: cannot be written: {error.strerror}") from None

@@ -16,7 +16,7 @@ from emotion_detection.data import Faces
 from emotion_detection.errors import InputError
 from emotion_detection.training.batches import FaceBatches
 from emotion_detection.training.callbacks import SaveOnSigterm
-from emotion_detection.training.finish import finish
+from emotion_detection.training.finish import Took, finish
 from emotion_detection.training.fit import close_connection, fit, make_trainer, quiet_lightning
 from emotion_detection.training.folder import (
     already_finished,
@@ -87,7 +87,7 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
         if first:
             write_records(config, prepared, folder, resumed=bool(resume))
             _say_start(config, dataset.kind, faces, task, trainer)
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         try:
             fit(trainer, task, FaceBatches(faces["train"], faces["validation"], config), folder)
             if sigterm.asked:
@@ -95,12 +95,12 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
         except SystemExit:
             close_connection()
             raise
-        seconds = time.perf_counter() - started
+        took = Took(time.perf_counter() - started, time.process_time() - busy)
         metrics: dict[str, Any] = {}
         try:
             if trainer.is_global_zero:
                 metrics = finish(
-                    config, dataset, faces["validation"], folder, logs, history.rows, seconds
+                    config, dataset, faces["validation"], folder, logs, history.rows, took
                 )
         finally:
             # the others wait: torchrun ends all processes as soon as one has left

@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,13 +17,8 @@ RESULTS = ROOT / "docs/results"
 
 
 @pytest.fixture(scope="module")
-def readme() -> Any:
-    sys.path.insert(0, str(ROOT / "benchmarks"))  # the scripts import each other by name
-    try:
-        import readme
-    finally:
-        sys.path.pop(0)
-    return readme
+def readme(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(ROOT / "benchmarks/readme.py")
 
 
 def baseline() -> dict[str, Any]:

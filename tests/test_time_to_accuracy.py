@@ -20,6 +20,11 @@ def benchmark(load_script: Callable[[Path], ModuleType]) -> ModuleType:
     return load_script(SCRIPT)
 
 
+@pytest.fixture(scope="module")
+def ways(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(SCRIPT.with_name("accuracy_ways.py"))
+
+
 def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), *words]
     return subprocess.run(command, cwd=folder, text=True, capture_output=True)
@@ -69,8 +74,8 @@ def test_nothing_to_compare(benchmark: ModuleType, capsys: pytest.CaptureFixture
     assert "b, seed 0: best 0.3000" in shown
 
 
-def test_the_usual_way_is_the_seeds_recipe(benchmark: ModuleType) -> None:
-    config = benchmark.usual()
+def test_the_usual_way_is_the_seeds_recipe(ways: ModuleType) -> None:
+    config = ways.usual()
     assert (config.network, config.size, config.epochs, config.batch_size) == (
         "baseline",
         48,
@@ -82,8 +87,8 @@ def test_the_usual_way_is_the_seeds_recipe(benchmark: ModuleType) -> None:
     assert not any((config.weight_decay, config.flip, config.label_smoothing, config.ema))
 
 
-def test_quick_keeps_the_presets_precision(benchmark: ModuleType) -> None:
-    config = benchmark.quick(seed=3, trainer={"devices": 1})
+def test_quick_keeps_the_presets_precision(ways: ModuleType) -> None:
+    config = ways.quick(seed=3, trainer={"devices": 1})
     assert (config.preset, config.network, config.seed) == ("quick", "quick", 3)
     assert config.trainer == {"precision": "bf16-mixed", "devices": 1}
 

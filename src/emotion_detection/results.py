@@ -1,0 +1,173 @@
+"""What a prediction is: faces in a picture or a frame; checks itself; to JSON and to table rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+"""The five landmarks in order; left and right as the viewer sees them."""
+
+CUT = "cut"
+"""Flag of a face that reaches beyond the picture."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: where it is, and what its expression looks like.
+
+    Args:
+        box: x, y of the upper left corner, width and height, in pixels of the picture.
+        landmarks: x, y of each of :data:`LANDMARKS`, in pixels; empty where none were looked for.
+        confidence: of the detection, 0 to 1; 1 where nothing was detected (crops).
+        scores: each emotion's score, summing to 1.
+        intensity: 0 (neutral) to 1, or None where the model tells none.
+        flags: such as 'cut'.
+        track: number of the person in a video, from 0; None in pictures.
+
+    Raises:
+        ValueError: a value is not as said above.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: tuple[tuple[float, float], ...]
+    confidence: float
+    scores: dict[str, float]
+    intensity: float | None = None
+    flags: tuple[str, ...] = ()
+    track: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.box) != 4 or not all(map(isfinite, self.box)) or min(self.box[2:]) <= 0:
+            raise ValueError(f"box {self.box}: x, y, and a width and height above 0")
+        if len(self.landmarks) not in (0, len(LANDMARKS)):
+            raise ValueError(f"{len(self.landmarks)} landmarks: {len(LANDMARKS)}, or none")
+        if not all(isfinite(value) for point in self.landmarks for value in point):
+            raise ValueError(f"landmarks {self.landmarks}: must be finite")
+        shares = {"confidence": self.confidence, **self.scores}
+        shares |= {} if self.intensity is None else {"intensity": self.intensity}
+        for name, value in shares.items():
+            if not -1e-4 <= value <= 1 + 1e-4:
+                raise ValueError(f"{name} {value}: from 0 to 1")
+        if not self.scores or abs(sum(self.scores.values()) - 1) > 1e-3:
+            raise ValueError(f"scores {self.scores}: must sum to 1")
+
+    @property
+    def emotion(self) -> str:
+        """The emotion with the highest score; of equal ones the first."""
+        return max(self.scores, key=lambda name: self.scores[name])
+
+    @property
+    def score(self) -> float:
+        """The score of :attr:`emotion`."""
+        return self.scores[self.emotion]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        points = dict(zip(LANDMARKS, map(_rounded, self.landmarks), strict=False))
+        values = {
+            "box": _rounded(self.box),
+            "landmarks": points,
+            "confidence": round(self.confidence, 4),
+            "emotion": self.emotion,
+            "scores": {name: round(value, 4) for name, value in self.scores.items()},
+            "intensity": None if self.intensity is None else round(self.intensity, 4),
+            "flags": list(self.flags),
+        }
+        return values if self.track is None else {**values, "track": self.track}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found in one picture, or in one frame of a video.
+
+    Args:
+        width: of the picture in pixels, upright.
+        height: of the picture in pixels.
+        faces: those found, from left to right.
+        skipped: faces that were found but are smaller than the smallest size asked for.
+        source: file that it comes from, or None.
+        notes: what the user should know of this picture, such as that only its first frame was
+            looked at.
+        frame: number of the frame in a video, from 0.
+        time: of the frame, in seconds.
+    """
+
+    width: int
+    height: int
+    faces: tuple[Face, ...] = ()
+    skipped: int = 0
+    source: str | None = None
+    notes: tuple[str, ...] = field(default=())
+    frame: int | None = None
+    time: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"a picture of {self.width} x {self.height} pixels")
+        if self.skipped < 0:
+            raise ValueError(f"skipped {self.skipped}: 0 or more")
+        if len({tuple(face.scores) for face in self.faces}) > 1:
+            raise ValueError("faces with scores of different emotions")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        moment = {"frame": self.frame, "time": self.time}
+        return {
+            "source": self.source,
+            **({} if self.frame is None else moment),
+            "width": self.width,
+            "height": self.height,
+            "faces": [face.as_dict() for face in self.faces],
+            "skipped": self.skipped,
+            "notes": list(self.notes),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each face, for tables; one without a face where there is none.
+
+        The columns are those of :func:`columns`.
+        """
+        about = {"file": self.source, "frame": self.frame, "time": self.time}
+        about |= {"faces": len(self.faces), "skipped": self.skipped}
+        about |= {"notes": "; ".join(self.notes) or None, "error": None}
+        return [{**about, **_row(place, face)} for place, face in enumerate(self.faces)] or [about]
+
+
+def columns(labels: Iterable[str]) -> list[str]:
+    """Return the columns of a table of results, for a model of these emotions."""
+    return [
+        *("file", "frame", "time", "faces", "skipped", "face", "track"),
+        *("x", "y", "width", "height", "confidence", "emotion", "intensity"),
+        *(f"score_{name}" for name in labels),
+        *(f"{point}_{axis}" for point in LANDMARKS for axis in "xy"),
+        *("flags", "notes", "error"),
+    ]
+
+
+def error_row(source: str, error: str) -> dict[str, Any]:
+    """Return the row of a file that could not be read."""
+    return {"file": source, "faces": None, "error": error}
+
+
+def _row(place: int, face: Face) -> dict[str, Any]:
+    points = {
+        f"{name}_{axis}": value
+        for name, point in zip(LANDMARKS, map(_rounded, face.landmarks), strict=False)
+        for axis, value in zip("xy", point, strict=True)
+    }
+    return {
+        "face": place,
+        "track": face.track,
+        **dict(zip(("x", "y", "width", "height"), _rounded(face.box), strict=True)),
+        "confidence": round(face.confidence, 4),
+        "emotion": face.emotion,
+        "intensity": None if face.intensity is None else round(face.intensity, 4),
+        **{f"score_{name}": round(value, 4) for name, value in face.scores.items()},
+        **points,
+        "flags": " ".join(face.flags) or None,
+    }
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    return [round(float(value), 2) for value in values]

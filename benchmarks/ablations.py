@@ -2,6 +2,8 @@
 
     python benchmarks/ablations.py --data FER2013          # goes on where it stopped
     python benchmarks/ablations.py --join a.json b.json    # of runs side by side, one file
+    python benchmarks/ablations.py --epochs 100 --rows no-augmentation --seeds 0 --shipped \
+        --data FER2013 --out docs/results/ablations-long.json    # beside the shipped model
     python benchmarks/ablations.py --write-docs            # writes docs/ablations.md
 
 Each run is ``python train.py`` in a process of its own, measured on validation; the test split is
@@ -13,7 +15,6 @@ import argparse
 import json
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,111 +22,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ablation_page import ROWS, SETS, SETTINGS, page
+from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, data_fields, preset_values
 from emotion_detection.data import Dataset, load
 from emotion_detection.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
-ENOUGH, CHEAPER = 0.5, 0.9  # points of accuracy; share of the training time
-SETS = {"ferplus": "FER+ majority", "fer2013": "FER-2013's labels"}
-SETTINGS = {"preset": "compact", "epochs": 12, "labels": "ferplus", "also": "fer2013"}
 SEEDS = [0, 1]
-ROWS: dict[str, tuple[str, dict[str, Any]]] = {
-    "whole": ("the whole recipe", {}),
-    "no-flip": ("no flip", {"flip": 0.0}),
-    "no-affine": ("no rotation, shift and scale", {"rotate": 0.0, "shift": 0.0, "scale": 0.0}),
-    "no-light": ("no change of brightness and contrast", {"brightness": 0.0, "contrast": 0.0}),
-    "no-erasing": ("no erasing", {"erase": 0.0}),
-    "mixup": ("mixup 0.2 added", {"mixup": 0.2}),
-    "no-smoothing": ("no label smoothing", {"label_smoothing": 0.0}),
-    "no-ema": ("no moving average of the weights", {"ema": 0.0}),
-    "constant": ("constant step size, no warm-up", {"schedule": "constant", "warmup": 0.0}),
-    "balance": ("class balance 0.5 added", {"class_balance": 0.5}),
-    "fp32": ("fp32 instead of bf16", {"trainer.precision": "32-true"}),
-}
-ADDED = ("mixup", "balance")  # the others take an ingredient away, or exchange it
-
-PAGE = f"""# What each ingredient is worth
-
-The preset is trained as it stands, and with one ingredient taken away, added or exchanged. Figures
-are accuracies on validation in percent, the mean and each seed's own, of the checkpoint that is
-best by their mean; the test split is never opened. *Gain* is the accuracy with the
-ingredient less that without it, in points: the mean over seeds and over the label sets that both
-versions learn. *Time* is a version's processor time in training as a share of the whole recipe's.
-
-**The rule.** An ingredient stays (or joins) if its mean gain is at least {ENOUGH} points, or if it
-makes training cheaper: every seed takes at least {100 * (1 - CHEAPER):.0f} % less time with it.
-One standard error is 0.77 points on 3,589 faces (at an accuracy of 69 %), more than the rule asks
-for: it says what the recipe keeps, not what is proven, and nothing of longer trainings. The
-recipe was put together from what published ones have in common, before this table existed.
-
-<!-- results: ablations -->
-{{}}
-<!-- end of results: ablations -->
-"""
-
-
-def compared(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Set every version against the whole recipe, seed by seed; times only on the same machine."""
-    runs = {(run["row"], run["seed"]): run for run in result["runs"]}
-    lines = {}
-    for row in ROWS:
-        own = [runs[row, seed] for seed in result["seeds"] if (row, seed) in runs]
-        pairs = [(run, runs["whole", run["seed"]]) for run in own if ("whole", run["seed"]) in runs]
-        gains = [
-            (-100 if row in ADDED else 100) * (whole["figures"][name]["accuracy"] - one["accuracy"])
-            for run, whole in pairs
-            for name, one in run["figures"].items()
-            if row != "whole" and name in whole["figures"]
-        ]
-        accuracy = {
-            name: [100 * r["figures"][name]["accuracy"] for r in own if name in r["figures"]]
-            for name in SETS
-        }
-        times = [r["cost"] / w["cost"] for r, w in pairs if r["machine"] == w["machine"]]
-        # rounded as the page shows it, so that it and the verdict agree
-        gain = round(statistics.fmean(gains), 2) + 0.0 if gains else None  # no -0.0
-        verdict = "not run" if not own else "" if row == "whole" else "unfinished"
-        if gain is not None and len(pairs) == len(result["seeds"]):
-            verdict = _verdict(row, gain, times, len(pairs))
-        lines[row] = {"accuracy": accuracy, "gain": gain, "times": times, "verdict": verdict}
-    return lines
-
-
-def _verdict(row: str, gain: float, times: list[float], seeds: int) -> str:
-    costs = [time if row in ADDED else 1 / time for time in times]
-    reasons = ["gain"] if gain >= ENOUGH else []
-    reasons += ["cheaper"] if len(costs) == seeds and max(costs) <= CHEAPER else []
-    good, bad = ("joins", "stays out") if row in ADDED else ("stays", "goes")
-    return f"{good} ({', '.join(reasons)})" if reasons else bad
-
-
-def page(result: dict[str, Any]) -> str:
-    """Return the page: the table and what was run, between the marks."""
-    names = " | ".join(SETS.values())
-    text = [f"| version | {names} | gain | time | verdict |", "| --- " * 6 + "|"]
-    for row, line in compared(result).items():
-        cells = [ROWS[row][0]]
-        for values in line["accuracy"].values():
-            each = ", ".join(f"{value:.2f}" for value in values)
-            cells.append(f"{statistics.fmean(values):.2f} ({each})" if values else "")
-        cells.append("" if line["gain"] is None else f"{line['gain']:+.2f}")
-        cells.append(f"{statistics.fmean(line['times']):.2f}" if line["times"] else "")
-        text.append(f"| {' | '.join([*cells, line['verdict']])} |")
-    words = " ".join(f"--{name} {result[name] or 'none'}" for name in SETTINGS)
-    seeds, runs = " ".join(map(str, result["seeds"])), result["runs"]
-    said = f"`python benchmarks/ablations.py --data FER2013 {words} --seeds {seeds}`."
-    if runs:
-        counts = {name: figures["n"] for run in runs for name, figures in run["figures"].items()}
-        faces = ", ".join(f"{counts[name]:,} with {SETS[name]}" for name in SETS if name in counts)
-        said += (
-            f" Training faces: {max(run['faces'] for run in runs):,}; validation faces: {faces}. "
-            f"{'; '.join(sorted({run['machine'] for run in runs}))}."
-        )
-        if seconds := [run["seconds"] for run in runs if run["row"] == "whole"]:
-            said += f" The whole recipe took {statistics.fmean(seconds):,.0f} s."
-        said += " Figures: [results/ablations.json](results/ablations.json)."
-    return PAGE.format("\n".join([*text, "", said]))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -153,6 +57,34 @@ def joined(paths: list[Path]) -> dict[str, Any]:
                 raise ValueError(f"{path}: {run['row']}, seed {run['seed']} stands in another file")
             runs[run["row"], run["seed"]] = run
     return {**about, "seeds": sorted({seed for _, seed in runs}), "runs": list(runs.values())}
+
+
+def shipped(recipe: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Return the shipped model's training as a run of the whole recipe.
+
+    Raises:
+        ValueError: it was trained by another recipe, or on other data.
+    """
+    record = pretrained.record()
+    made, faces = record["training"], _dataset(options.data, recipe, options.also or options.labels)
+    wanted = {**recipe, "epochs": options.epochs, "labels": options.labels, "also": options.also}
+    other = [name for name, value in wanted.items() if made["config"][name] != value]
+    other += ["teacher"] * bool(made["config"]["teacher"])
+    if other or made["data_hash"] != _dataset(options.data, recipe, options.labels).hash:
+        raise ValueError(f"--shipped: the shipped model has another {', '.join(other) or 'data'}")
+    figures = {name: made["validation"][name] for name in record["labels"]}
+    return {
+        "row": "whole",
+        "changes": {},
+        "seed": made["config"]["seed"],
+        "figures": {s: {k: own[k] for k in ("accuracy", "n")} for s, own in figures.items()},
+        "best_epoch": made["best_epoch"],
+        "seconds": made["seconds"],
+        "cost": made["seconds"],
+        "faces": faces.sizes["train"],
+        "machine": made["hardware"],
+        "commit": made["code_version"].split()[-1],
+    }
 
 
 def begin(options: argparse.Namespace) -> dict[str, Any]:
@@ -217,6 +149,8 @@ def measure(options: argparse.Namespace) -> int:
     for folder in (options.out.parent, options.models or options.out.parent):
         folder.mkdir(parents=True, exist_ok=True)
     done = [(run["row"], run["changes"], run["seed"]) for run in result["runs"]]
+    if options.shipped and not any(run["row"] == "whole" for run in result["runs"]):
+        result["runs"].append(shipped(result["recipe"], options))
     wanted = [(row, s) for row in ROWS if row in options.rows for s in sorted(set(options.seeds))]
     left = [(row, seed) for row, seed in wanted if (row, ROWS[row][1], seed) not in done]
     for place, (row, seed) in enumerate(left):
@@ -252,7 +186,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, help="folder for the runs; default: a temporary one")
     parser.add_argument("--keep", action="store_true", help="do not delete the runs")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/ablations.json")
+    parser.add_argument("--longer", type=Path, default=ROOT / "docs/results/ablations-long.json")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs/ablations.md")
+    parser.add_argument("--shipped", action="store_true", help="'whole' is the shipped model")
     parser.add_argument("--join", nargs="+", type=Path, metavar="FILE", help="result files")
     parser.add_argument("--write-docs", action="store_true", help="only write the page")
     options = parser.parse_args(words)
@@ -263,7 +199,7 @@ def main(words: list[str] | None = None) -> int:
         elif not options.write_docs:
             return measure(options)
         else:
-            write_whole(options.docs, page(read(options.out)))
+            write_whole(options.docs, page(read(options.out), read(options.longer)))
     except (ValueError, OSError, KeyError) as error:
         print(f"ablations.py: {error}", file=sys.stderr)
         return 2

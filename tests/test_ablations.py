@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from emotion_detection import pretrained
 from emotion_detection.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,11 @@ Run = dict[str, Any]
 @pytest.fixture(scope="module")
 def ablations(load_script: Callable[[Path], ModuleType]) -> ModuleType:
     return load_script(SCRIPT)
+
+
+@pytest.fixture(scope="module")
+def rules(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(SCRIPT.with_name("ablation_page.py"))
 
 
 @pytest.fixture
@@ -59,16 +65,15 @@ def result(ablations: ModuleType, *runs: Run) -> dict[str, Any]:
 
 
 def test_the_page_says_what_the_file_says(ablations: ModuleType) -> None:
-    file, page = ROOT / "docs/results/ablations.json", ROOT / "docs/ablations.md"
-    if not file.exists() or not page.exists():
-        pytest.skip("no results yet")
-    assert page.read_text(encoding="utf-8") == ablations.page(ablations.read(file))
+    files = [ROOT / f"docs/results/{name}.json" for name in ("ablations", "ablations-long")]
+    said = ablations.page(*map(ablations.read, files))
+    assert (ROOT / "docs/ablations.md").read_text(encoding="utf-8") == said
 
 
-def test_every_version_is_one_that_train_py_takes(ablations: ModuleType) -> None:
+def test_every_version_is_one_that_train_py_takes(ablations: ModuleType, rules: ModuleType) -> None:
     fields = set(TrainConfig.__dataclass_fields__)
     assert len(ablations.ROWS) <= 12
-    assert set(ablations.ADDED) < set(ablations.ROWS)
+    assert set(rules.ADDED) < set(ablations.ROWS)
     for _, changes in ablations.ROWS.values():
         assert {name.partition(".")[0] for name in changes} <= fields
 
@@ -91,6 +96,7 @@ def test_every_version_is_one_that_train_py_takes(ablations: ModuleType) -> None
 )
 def test_the_rule(
     ablations: ModuleType,
+    rules: ModuleType,
     row: str,
     accuracies: list[tuple[float | None, float | None]],
     seconds: list[float],
@@ -98,15 +104,15 @@ def test_the_rule(
     gain: float,
 ) -> None:
     runs = [run(row, seed, *accuracies[seed], seconds[seed]) for seed in range(len(accuracies))]
-    lines = ablations.compared(result(ablations, *runs))
+    lines = rules.compared(result(ablations, *runs))
     assert (lines[row]["verdict"], lines[row]["gain"]) == (verdict, gain)
     assert (lines["whole"]["verdict"], lines["whole"]["gain"]) == ("", None)
     assert lines["constant"]["verdict"] == "not run"
 
 
-def test_times_of_other_machines_are_not_compared(ablations: ModuleType) -> None:
+def test_times_of_other_machines_are_not_compared(ablations: ModuleType, rules: ModuleType) -> None:
     runs = [run("fp32", seed, 0.5, 0.5, 500.0) | {"machine": "other"} for seed in (0, 1)]
-    line = ablations.compared(result(ablations, *runs))["fp32"]
+    line = rules.compared(result(ablations, *runs))["fp32"]
     assert (line["times"], line["verdict"]) == ([], "stays (gain)")
 
 
@@ -114,6 +120,7 @@ def test_the_page(ablations: ModuleType, tmp_path: Path) -> None:
     given = result(ablations, *(run("no-ema", seed, 0.79, 0.67, 110.0) for seed in (0, 1)))
     (tmp_path / "a.json").write_text(json.dumps(given), encoding="utf-8")
     words = ["--write-docs", "--out", str(tmp_path / "a.json"), "--docs", str(tmp_path / "a.md")]
+    words += ["--longer", str(tmp_path / "none.json")]
     assert ablations.main(words) == 0
     text = (tmp_path / "a.md").read_text(encoding="utf-8")
     assert "| the whole recipe | 81.00 (80.00, 82.00) | 69.00 (70.00, 68.00) |  | 1.00 |  |" in text
@@ -122,8 +129,14 @@ def test_the_page(ablations: ModuleType, tmp_path: Path) -> None:
     for words_ in ("--epochs 12", "--seeds 0 1", "28,709", "3,199", "3,589", "0.77", " one."):
         assert words_ in text
     given["runs"][0]["figures"]["ferplus"]["accuracy"] += 0.01
-    assert ablations.page(given) != text
-    assert ablations.page(ablations.read(tmp_path / "none")).count("not run") == len(ablations.ROWS)
+    nothing = ablations.read(tmp_path / "none")
+    assert ablations.page(given, nothing) != text
+    assert ablations.page(nothing, nothing).count("not run") == len(ablations.ROWS) + 2
+    longer = {**nothing, "epochs": 50, "seeds": [0], "runs": [run("fp32", 0, 0.7, 0.5, 9.0)]}
+    _, _, below = ablations.page(given, longer).partition("## Longer trainings")
+    assert "| fp32 instead of bf16 | 70.00 (70.00) | 50.00 (50.00) |  |  | unfinished |" in below
+    assert "--epochs 50" in below
+    assert "no erasing" not in below
 
 
 def test_it_goes_on_where_it_stopped(
@@ -172,7 +185,10 @@ def test_it_goes_on_where_it_stopped(
 
 
 def test_files_of_runs_side_by_side_are_joined(
-    ablations: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ablations: ModuleType,
+    rules: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def write(name: str, seed: int, **about: Any) -> str:
         runs = [run(row, seed, 0.8, 0.7, 100.0) for row in ("whole", "no-ema")]
@@ -187,12 +203,25 @@ def test_files_of_runs_side_by_side_are_joined(
     assert joined["seeds"] == [0, 1]
     places = [(one["row"], one["seed"]) for one in joined["runs"]]
     assert places == [("whole", 0), ("no-ema", 0), ("whole", 1), ("no-ema", 1)]
-    assert ablations.compared(joined)["no-ema"]["verdict"] == "goes"
+    assert rules.compared(joined)["no-ema"]["verdict"] == "goes"
     before = out.read_bytes()
     for name, seed, about in (("c.json", 0, {}), ("d.json", 1, {"data_hash": "other"})):
         assert ablations.main([*words, write(name, seed, **about)]) == 2
         assert name in capsys.readouterr().err
     assert out.read_bytes() == before
+
+
+def test_the_shipped_model_stands_for_the_recipe_only_where_it_is_of_it(
+    ablations: ModuleType, fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--data", str(fer), "--out", "a.json", "--shipped", "--minutes", "0"]
+    epochs = pretrained.record()["training"]["config"]["epochs"]
+    assert ablations.main([*words, "--epochs", str(epochs + 1)]) == 2
+    assert "--shipped: the shipped model has another epochs" in capsys.readouterr().err
+    assert ablations.main([*words, "--epochs", str(epochs)]) == 2  # trained on other faces
+    assert "--shipped: the shipped model has another" in capsys.readouterr().err
+    assert not Path("a.json").exists()
 
 
 def test_each_version_differs_by_its_ingredient_alone(
@@ -254,6 +283,6 @@ def test_a_real_run(
     assert {name: own["n"] for name, own in done["figures"].items()} == {"ferplus": 7, "fer2013": 8}
     assert done["seconds"] > 0
     assert done["cost"] > 0
-    assert "unfinished" in ablations.page(json.loads(text))
+    assert "unfinished" in ablations.page(json.loads(text), ablations.read(tmp_path / "none"))
     assert ablations.main(words) == 0  # nothing is left to do
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == text

@@ -1,0 +1,274 @@
+"""Finds faces and five landmarks of each in a picture: CenterFace on onnxruntime.
+
+Xu, Yan, Sun and He: CenterFace: Joint Face Detection and Alignment Using Face as Point, 2019,
+https://arxiv.org/abs/1911.03599. The network's file is brought into the package when it is built;
+``LICENSE.txt`` beside it says whose it is.
+"""
+
+import hashlib
+import numbers
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from PIL import Image
+
+from emotion_detection.errors import InputError
+
+MODEL_SHA256 = "ebd260ffb74d82a1f28d80d3e582f3ae5ed8be00682ca4b276eea06d65646b40"
+"""Of the network's file. The build reads this line, and packages no other file."""
+
+WORKING_SIZE = 640
+THRESHOLD = 0.3
+SMALLEST = 24.0
+
+_STRIDE = 4
+"""Pixels of the network's input for one place of its outputs."""
+_MULTIPLE = 32
+"""The network's input must be whole numbers of these high and wide."""
+_OVERLAP = 0.3
+"""Intersection over union from which two boxes are the same face."""
+_CLOSE_SIZE, _CLOSE_MARGIN = 128, 32
+"""Of a close look: longer side of the picture, and the grey around it."""
+_LARGER = 1.4
+"""Of a larger look: its size by the working size."""
+_GREY = 128
+_TOUCHING = 0.02
+
+_MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
+
+
+class FoundFace(NamedTuple):
+    """A face that was found, in pixels of the picture; 0, 0 is the corner of its first pixel.
+
+    Args:
+        box: x, y of the upper left corner, width and height; may reach beyond the picture.
+        landmarks: x, y of each of :data:`emotion_detection.results.LANDMARKS`.
+        confidence: 0 to 1.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: tuple[tuple[float, float], ...]
+    confidence: float
+
+
+class Found(NamedTuple):
+    """What was found in a picture.
+
+    Args:
+        faces: from left to right.
+        skipped: faces that were found but are smaller than asked for.
+    """
+
+    faces: tuple[FoundFace, ...]
+    skipped: int
+
+
+class FaceDetector:
+    """Finds faces. Any number of threads may use one at once; equal pictures give equal faces.
+
+    A picture is looked at with its longer side at ``working_size`` pixels, or as it is if that is
+    less. Where nothing is found it is looked at twice more, since small and weak faces show at 1.4
+    times that size (at most twice the picture's own), and a blurred face that fills the whole
+    picture at 128 pixels amid grey; the surer look counts. A picture of up to 128 pixels gets that
+    close look alone.
+
+    Args:
+        working_size: pixels, 32 to 8192; more finds smaller faces and takes longer.
+        threshold: least confidence, above 0, below 1.
+        smallest: faces whose longer side is below this, in pixels of the picture, are only counted.
+        threads: that one call may use; None: what onnxruntime finds best.
+
+    Raises:
+        InputError: a setting is out of its range; the network's file is missing or damaged.
+    """
+
+    def __init__(
+        self,
+        working_size: int = WORKING_SIZE,
+        threshold: float = THRESHOLD,
+        smallest: float = SMALLEST,
+        threads: int | None = None,
+    ) -> None:
+        _check_settings(working_size, threshold, smallest, threads)
+        self.working_size: int = int(working_size)
+        self.threshold: float = float(threshold)
+        self.smallest: float = float(smallest)
+        self._session: Any = _session(threads)
+
+    def find(self, rgb: npt.NDArray[np.uint8]) -> Found:
+        """Find the faces of a picture.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+
+        Raises:
+            InputError: an array of another type or shape.
+        """
+        _check_picture(rgb)
+        longer = max(rgb.shape[:2])
+        faces: list[FoundFace] = []
+        if longer > _CLOSE_SIZE:
+            faces = self._look(rgb, min(longer, self.working_size), 0)
+        if not faces:
+            faces = self._look(rgb, _CLOSE_SIZE, _CLOSE_MARGIN)
+            if longer > _CLOSE_SIZE:
+                more = min(2 * longer, round(_LARGER * self.working_size))
+                faces = max(self._look(rgb, more, 0), faces, key=_surest)
+        large = tuple(face for face in faces if max(face.box[2:]) >= self.smallest)
+        return Found(large, len(faces) - len(large))
+
+    def _look(self, rgb: npt.NDArray[np.uint8], longer: int, margin: int) -> list[FoundFace]:
+        """Find faces with the picture's longer side at some pixels, and grey around it."""
+        height, width = rgb.shape[:2]
+        share = longer / max(height, width)
+        high, wide = max(1, round(height * share)), max(1, round(width * share))
+        pixels = rgb
+        if (high, wide) != (height, width):
+            small = Image.fromarray(np.ascontiguousarray(rgb)).resize(
+                (wide, high), Image.Resampling.BILINEAR, reducing_gap=2.0
+            )
+            pixels = np.asarray(small)
+        sides = [-(-(side + 2 * margin) // _MULTIPLE) * _MULTIPLE for side in (high, wide)]
+        # grey disturbs the network least: of edges repeated or in black it finds fewer faces
+        canvas = np.full((1, 3, *sides), _GREY, np.float32)
+        canvas[0, :, margin : margin + high, margin : margin + wide] = pixels.transpose(2, 0, 1)
+        heat, size, offset, marks = (out[0] for out in self._session.run(None, {"input.1": canvas}))
+        corners, landmarks, confidence = decoded(heat, size, offset, marks, self.threshold)
+        scale = np.array([width / wide, height / high])
+        corners, landmarks = (corners - margin) * scale, (landmarks - margin) * scale
+        kept = distinct(corners, confidence)
+        faces = []
+        for place in kept:
+            (x, y), (wide, high) = corners[place, 0], corners[place, 1] - corners[place, 0]
+            points = tuple((float(x), float(y)) for x, y in landmarks[place])
+            box = float(x), float(y), float(wide), float(high)
+            faces.append(FoundFace(box, points, float(confidence[place])))
+        return sorted(faces)
+
+
+def decoded(
+    heat: npt.NDArray[np.float32],
+    size: npt.NDArray[np.float32],
+    offset: npt.NDArray[np.float32],
+    marks: npt.NDArray[np.float32],
+    threshold: float,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Read boxes and landmarks from CenterFace's outputs (section 3 of the paper).
+
+    A place (row, column) stands for the 4 x 4 pixels there. Where its heat is above the threshold
+    there is a face: centre ((column, row) + 0.5 + offset) * 4, sides exp(size) * 4, and landmarks
+    as shares of the sides from the upper left corner. Of size, offset and marks, the vertical
+    channel stands before the horizontal one.
+
+    Args:
+        heat: float32 (1, rows, columns).
+        size: float32 (2, rows, columns).
+        offset: float32 (2, rows, columns).
+        marks: float32 (10, rows, columns).
+        threshold: least confidence.
+
+    Returns:
+        In pixels of the network's input, for each face: corners (N, 2, 2), upper left and lower
+        right, each x, y; landmarks (N, 5, 2), each x, y; confidence (N,).
+    """
+    rows, columns = np.nonzero(heat[0] > threshold)
+    sides = np.exp(size[::-1, rows, columns].astype(np.float64)).T * _STRIDE
+    places = np.stack([columns, rows], axis=1)
+    centres = (places + 0.5 + offset[::-1, rows, columns].T) * _STRIDE
+    low = centres - sides / 2
+    shares = marks[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1]
+    landmarks = low[:, None] + shares * sides[:, None]
+    return (
+        np.stack([low, low + sides], axis=1),
+        landmarks,
+        heat[0, rows, columns].astype(np.float64),
+    )
+
+
+def distinct(
+    corners: npt.NDArray[np.float64], confidence: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Choose one box for each face: the surest, without those that overlap it, and so on.
+
+    Args:
+        corners: (N, 2, 2), upper left and lower right, each x, y.
+        confidence: (N,).
+
+    Returns:
+        int64 indices of the boxes kept, the surest first (greedy non-maximum suppression).
+    """
+    areas = (corners[:, 1] - corners[:, 0]).prod(axis=1)
+    left = np.argsort(-confidence, kind="stable")
+    kept = []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(best)
+        low = np.maximum(corners[best, 0], corners[left, 0])
+        high = np.minimum(corners[best, 1], corners[left, 1])
+        shared = np.maximum(high - low, 0).prod(axis=1)
+        left = left[shared < _OVERLAP * (areas[best] + areas[left] - shared)]
+    return np.array(kept, np.int64)
+
+
+def is_cut(face: FoundFace, width: int, height: int) -> bool:
+    """Say whether a part of a face lies beyond the edge of its picture.
+
+    CenterFace was trained on boxes that end at the edge, and lets them do so, give or take a few
+    hundredths of their size, however much of the face is missing: hence a box that comes within
+    0.02 of its size of an edge counts.
+
+    Args:
+        face: the face.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+    """
+    x, y, wide, high = face.box
+    reach_x, reach_y = _TOUCHING * wide, _TOUCHING * high
+    return x < reach_x or y < reach_y or x + wide > width - reach_x or y + high > height - reach_y
+
+
+def _surest(faces: list[FoundFace]) -> float:
+    return max((face.confidence for face in faces), default=0.0)
+
+
+def _check_settings(
+    working_size: int, threshold: float, smallest: float, threads: int | None
+) -> None:
+    if not isinstance(working_size, numbers.Integral) or not 32 <= working_size <= 8192:
+        raise InputError(f"working_size {working_size!r}: must be a whole number, 32 to 8192")
+    if not isinstance(threshold, numbers.Real) or not 0 < threshold < 1:
+        raise InputError(f"threshold {threshold!r}: must be a number above 0 and below 1")
+    if not isinstance(smallest, numbers.Real) or not 0 <= smallest < float("inf"):
+        raise InputError(f"smallest {smallest!r}: must be a number of pixels, 0 or more")
+    if threads is not None and (not isinstance(threads, numbers.Integral) or threads < 1):
+        raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
+
+
+def _check_picture(rgb: object) -> None:
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8:
+        kind = rgb.dtype if isinstance(rgb, np.ndarray) else type(rgb).__name__
+        raise InputError(f"a picture of {kind}: must be a NumPy array, uint8 (H, W, 3) RGB")
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
+        raise InputError(f"a picture of shape {rgb.shape}: must be uint8 (H, W, 3) RGB")
+
+
+def _session(threads: int | None) -> Any:
+    """Open the network once its file is known to be the right one."""
+    path = Path(str(resources.files(__package__))) / "centerface" / "centerface.onnx"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing, the network that finds faces; {_MEND}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}; {_MEND}") from None
+    if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
+        raise InputError(f"{path}: damaged, it is not the file that was shipped; {_MEND}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(threads or 0)
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4  # what goes wrong is raised; it need not be printed as well
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

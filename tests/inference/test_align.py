@@ -1,0 +1,242 @@
+"""Alignment: the fit against least squares, the pixels against the recipe, step by step."""
+
+import base64
+import cmath
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emotion_detection.data.drawn import draw_faces
+from emotion_detection.errors import InputError
+from emotion_detection.inference.align import (
+    TEMPLATE,
+    ZOOM,
+    Placement,
+    align,
+    cut_out,
+    placement,
+)
+from emotion_detection.inference.face_detector import FaceDetector
+from emotion_detection.results import LANDMARKS
+
+GOLDEN = Path(__file__).parent / "golden" / "align.json"
+ROOT = Path(__file__).resolve().parents[2]
+FIGURES, BENCHMARKS = ROOT / "docs" / "results", ROOT / "benchmarks"
+
+
+def _places(size: int = 48, zoom: float = ZOOM) -> np.ndarray:
+    """Where the landmarks must come to lie in a crop: complex (5,)."""
+    return (((np.array(TEMPLATE) - 24) / zoom + 24) * size / 48) @ (1, 1j)
+
+
+def _points(places: np.ndarray) -> np.ndarray:
+    return np.stack([places.real, places.imag], axis=1)
+
+
+def _picture(height: int = 60, width: int = 80, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def _by_the_recipe(rgb: np.ndarray, where: Placement, size: int, channels: int) -> np.ndarray:
+    """Steps 2 to 5 of the module's docstring, a pixel at a time."""
+    height, width = rgb.shape[:2]
+    pixels = rgb.astype(int).tolist()
+    block = max(1, math.floor(abs(where.turn) + 0.5))
+
+    def value(row: int, column: int, channel: int) -> int:
+        colours = pixels[min(max(row, 0), height - 1)][min(max(column, 0), width - 1)]
+        if channels == 3:
+            return int(colours[channel])
+        red, green, blue = colours
+        return int((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16)
+
+    def mean(row: int, column: int, channel: int) -> float:
+        rows = range(row * block, (row + 1) * block)
+        columns = range(column * block, (column + 1) * block)
+        return sum(value(r, c, channel) for r in rows for c in columns) / (block * block)
+
+    crop = np.zeros((size, size, channels), np.uint8)
+    for row, column, channel in np.ndindex(crop.shape):
+        point = where.turn * complex(column + 0.5, row + 0.5) + where.corner
+        x, y = point.real / block - 0.5, point.imag / block - 0.5
+        left, top = math.floor(x), math.floor(y)
+        x, y = x - left, y - top
+        above = mean(top, left, channel) * (1 - x) + mean(top, left + 1, channel) * x
+        below = mean(top + 1, left, channel) * (1 - x) + mean(top + 1, left + 1, channel) * x
+        crop[row, column, channel] = math.floor(above * (1 - y) + below * y + 0.5)
+    return crop if channels == 3 else crop[..., 0]
+
+
+def test_the_template_is_what_was_measured() -> None:
+    measured = json.loads((FIGURES / "template.json").read_text(encoding="utf-8"))
+    assert [list(point) for point in TEMPLATE] == measured["template"]
+    assert measured["size"] == 48
+    assert measured["found"] > 0.9 * measured["faces"] > 2000
+
+
+def test_the_zoom_is_what_was_chosen() -> None:
+    chosen = json.loads((FIGURES / "pasted.json").read_text(encoding="utf-8"))
+    assert chosen["validation"]["chosen"] == chosen["test"]["chosen"] == f"aligned x {ZOOM:.2f}"
+
+
+@pytest.mark.parametrize("zoom", [0.8, 1.0])
+@pytest.mark.parametrize("size", [48, 96])
+@pytest.mark.parametrize("turn", [1, 3.7, cmath.rect(2, 0.3), cmath.rect(0.4, -2.9)])
+def test_a_similarity_is_found_again(turn: complex, size: int, zoom: float) -> None:
+    corner = 31.5 - 7.25j
+    found = placement(_points(turn * _places(size, zoom) + corner), size, zoom)
+    assert found.turn == pytest.approx(turn)
+    assert found.corner == pytest.approx(corner)
+
+
+def test_the_fit_is_the_one_of_least_squares() -> None:
+    generator = np.random.default_rng(1)
+    places = _places()
+    points = _points(cmath.rect(2.5, 0.2) * places + 40 + 30j) + generator.normal(0, 5, (5, 2))
+    # x' = a x - b y + s and y' = b x + a y + t, as linear equations in a, b, s, t
+    equations, values = [], []
+    for place, (x, y) in zip(places, points, strict=True):
+        equations += [[place.real, -place.imag, 1, 0], [place.imag, place.real, 0, 1]]
+        values += [x, y]
+    a, b, s, t = np.linalg.lstsq(np.array(equations), np.array(values), rcond=None)[0]
+    found = placement(points.tolist(), 48)
+    assert found.turn == pytest.approx(complex(a, b))
+    assert found.corner == pytest.approx(complex(s, t))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        Placement(1 + 0j, 3.25 + 5.5j),
+        Placement(cmath.rect(0.3, 1.0), 20 + 10j),
+        Placement(cmath.rect(1.49, 0.4), 8 - 4j),
+        Placement(cmath.rect(1.51, -0.4), 4 + 20j),
+        Placement(cmath.rect(4.2, 2.5), 70 + 20j),
+        Placement(2 + 0j, -300 + 20j),
+        Placement(2 + 0j, 20 + 300j),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_are_those_of_the_recipe(where: Placement, channels: int) -> None:
+    rgb = _picture()
+    expected = _by_the_recipe(rgb, where, 12, channels)
+    np.testing.assert_array_equal(cut_out(rgb, where, 12, channels), expected)
+
+
+def test_golden_crops() -> None:
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    pixels = np.frombuffer(base64.b64decode(golden["rgb"]), np.uint8)
+    rgb = pixels.reshape(golden["height"], golden["width"], 3)
+    assert len(golden["cases"]) >= 5
+    for case in golden["cases"]:
+        crop = align(rgb, case["landmarks"], case["size"], case["channels"])
+        expected = np.frombuffer(base64.b64decode(case["crop"]), np.uint8)
+        np.testing.assert_array_equal(crop.ravel(), expected, err_msg=case["name"])
+
+
+def test_a_crop_in_place_keeps_its_pixels() -> None:
+    rgb = _picture(48, 48)
+    there = Placement(1 + 0j, 0j)
+    grey = np.asarray(Image.fromarray(rgb).convert("L"))
+    np.testing.assert_array_equal(cut_out(rgb, there, 48, 1), grey)
+    np.testing.assert_array_equal(cut_out(rgb, there, 48, 3), rgb)
+
+
+def test_fine_patterns_become_grey_not_stripes() -> None:
+    row, column = np.mgrid[0:480, 0:480]
+    board = np.repeat(((row + column) % 2 * 255).astype(np.uint8)[..., None], 3, axis=2)
+    crop = cut_out(board, Placement(cmath.rect(6, 0.3), 100 + 20j), 48, 1)
+    assert crop.min() >= 120
+    assert crop.max() <= 135
+
+
+@pytest.mark.parametrize("turn", [cmath.rect(3, 0.35), cmath.rect(1.2, -0.35), 6 + 0j])
+def test_landmarks_come_to_lie_at_their_places(turn: complex) -> None:
+    points = _points(turn * _places() + 60 + 70j)
+    row, column = np.mgrid[0:420, 0:420] + 0.5
+    for x, y in points:
+        spot = np.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * (2 * abs(turn)) ** 2))
+        rgb = np.repeat((spot * 255).astype(np.uint8)[..., None], 3, axis=2)
+        crop = align(rgb, points, 48).astype(float)
+        centre = (crop * (np.arange(48) + 0.5)).sum() / crop.sum()
+        middle = (crop * (np.arange(48) + 0.5)[:, None]).sum() / crop.sum()
+        nearest = np.abs(_places() - complex(centre, middle)).min()
+        assert nearest < 0.2
+        assert crop.max() > 200
+
+
+def test_a_view_of_a_picture_is_as_good_as_a_copy() -> None:
+    rgb = _picture()[:, ::-1]
+    where = Placement(cmath.rect(1.7, 0.1), 10 + 5j)
+    before = rgb.copy()
+    np.testing.assert_array_equal(cut_out(rgb, where, 16, 1), cut_out(rgb.copy(), where, 16, 1))
+    np.testing.assert_array_equal(rgb, before)
+
+
+def test_landmarks_in_one_point_give_a_flat_crop() -> None:
+    assert np.ptp(align(_picture(), [[30.5, 20.5]] * 5, 48)) == 0
+
+
+@pytest.mark.parametrize(
+    "landmarks",
+    [[], [[1, 2]] * 4, [[1, 2, 3]] * 5, [[math.nan, 2]] * 5, [[math.inf, 2]] * 5],
+)
+def test_bad_landmarks_are_named(landmarks: Any) -> None:
+    with pytest.raises(InputError, match="five points"):
+        align(_picture(), landmarks, 48)
+
+
+def test_the_template_is_measured_on_both_sides_alike(
+    load_script: Callable[[Path], ModuleType],
+) -> None:
+    script = load_script(BENCHMARKS / "template.py")
+    crops = np.asarray(draw_faces(10).faces).reshape(-1, 48, 48)
+    found = script.template(np.concatenate([crops, np.full((2, 48, 48), 99, np.uint8)]))
+    assert (found["faces"], found["size"]) == (12, 48)
+    assert 8 <= found["found"] <= 10
+    template = np.array(found["template"])
+    np.testing.assert_allclose(template[[0, 3], 0] + template[[1, 4], 0], 48, atol=0.02)
+    np.testing.assert_allclose(template[[0, 3], 1], template[[1, 4], 1])
+    assert template[2, 0] == 24
+    means = np.array([found["landmarks"][name]["mean"] for name in LANDMARKS])
+    np.testing.assert_allclose(template[:, 1].mean(), means[:, 1].mean(), atol=0.02)
+
+
+def test_pasted_faces_are_cut_out_again(load_script: Callable[[Path], ModuleType]) -> None:
+    script = load_script(BENCHMARKS / "pasted.py")
+    crops = np.asarray(draw_faces(9).faces).reshape(-1, 48, 48)[[0, 6, 8]]
+    looked = script.look(crops, FaceDetector(threads=1), 0, ("aligned x 1.00", "box x 1.10"))
+    assert looked.found.sum() >= 2
+    assert looked.elsewhere == looked.empty == 0
+    for cuts in looked.cuts.values():
+        assert cuts.shape == (looked.found.sum(), 48, 48)
+        for cut, crop in zip(cuts, crops[looked.found], strict=True):
+            like = [np.corrcoef(cut.ravel(), other.ravel())[0, 1] for other in (crop, crop[::-1])]
+            assert like[0] > max(like[1], 0.3)
+
+
+def test_an_interval_holds_the_mean(load_script: Callable[[Path], ModuleType]) -> None:
+    script = load_script(BENCHMARKS / "pasted.py")
+    values = (np.arange(400) % 4 == 0).astype(float)
+    low, high = script.interval(values)
+    # of a share p of n faces the standard error is sqrt(p (1 - p) / n)
+    assert [low, high] == pytest.approx([0.25 - 1.96 * 0.02165, 0.25 + 1.96 * 0.02165], abs=0.006)
+    assert script.interval(np.ones(50)) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["template.py", "pasted.py"])
+def test_bad_input_to_the_measurements_is_one_line(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / name), "--data", "nowhere"]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,15 +1,26 @@
 import io
 import os
 import struct
+import threading
 import tracemalloc
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from emotion_detection import images
-from emotion_detection.images import PictureError, face_array, open_picture, read_face
+from emotion_detection.errors import InputError
+from emotion_detection.images import (
+    PictureError,
+    face_array,
+    open_picture,
+    picture_array,
+    read_face,
+)
 
 
 def encoded(picture, kind="PNG", **options):
@@ -174,3 +185,305 @@ def test_any_shape_becomes_the_networks_input(shape, channels):
     assert face.dtype == np.uint8
     assert (face == 77).all()
     assert face.flags.c_contiguous
+
+
+@pytest.fixture
+def rgb(tiny_faces):
+    return np.ascontiguousarray(np.stack(tiny_faces(3, seed=2), axis=2)[:40])
+
+
+def with_orientation(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def forms(picture, tmp_path):
+    """Yield one picture in every form that holds it without loss."""
+    content = encoded(picture)
+    path = tmp_path / "ein bild ü.png"
+    path.write_bytes(content)
+    yield from (content, bytearray(content), memoryview(content), path, str(path), picture)
+    yield Image.open(path)
+
+
+def test_every_form_of_a_picture_gives_the_same_pixels(rgb, tmp_path):
+    for form in [*forms(Image.fromarray(rgb), tmp_path), rgb]:
+        pixels, notes = picture_array(form)
+        np.testing.assert_array_equal(pixels, rgb)
+        assert (pixels.dtype, notes) == (np.uint8, ())
+
+
+def test_grey_pictures_become_rgb(grey, tmp_path):
+    for form in [*forms(Image.fromarray(grey), tmp_path), grey]:
+        np.testing.assert_array_equal(picture_array(form)[0], np.dstack([grey] * 3))
+
+
+def test_an_array_is_handed_on_and_never_written_to(rgb):
+    rgb.flags.writeable = False
+    assert picture_array(rgb)[0] is rgb
+    turned = rgb[::-1, ::2]
+    np.testing.assert_array_equal(picture_array(turned)[0], turned)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_files_and_pil_images_are_brought_upright(kind, orientation, rgb):
+    content = encoded(Image.fromarray(rgb), kind, exif=with_orientation(orientation))
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+    opened = Image.open(io.BytesIO(content))
+    before = np.array(opened)
+    for form in (content, opened):
+        np.testing.assert_array_equal(picture_array(form)[0], expected)
+    np.testing.assert_array_equal(np.asarray(opened), before)
+    assert opened.getexif()[0x0112] == orientation
+
+
+def sixteen_bits():
+    return np.array([[0, 65535, 32896], [40000, 257, 51400]], np.uint16)
+
+
+def palette():
+    picture = Image.new("P", (3, 2))
+    picture.putpalette([10, 20, 30, 200, 100, 0, 255, 255, 255])
+    picture.putdata([0, 1, 2, 2, 1, 0])
+    return picture
+
+
+def transparent(mode):
+    picture = Image.new("RGBA", (4, 2), (200, 0, 0, 255))
+    picture.putpixel((0, 0), (0, 0, 0, 0))  # hidden black: must come out as the background
+    picture.putpixel((1, 0), (0, 0, 0, 128))
+    return picture.convert(mode)
+
+
+FIRST = [[10, 20, 30], [200, 100, 0], [255, 255, 255]]
+
+
+@pytest.mark.parametrize(
+    ("picture", "first_row"),
+    [
+        (Image.fromarray(sixteen_bits()), [[0] * 3, [255] * 3, [128] * 3]),
+        (palette(), FIRST),
+        (transparent("RGBA"), [[255] * 3, [127] * 3, [200, 0, 0], [200, 0, 0]]),
+        (transparent("LA"), [[255] * 3, [127] * 3, [60] * 3, [60] * 3]),
+        (Image.new("1", (2, 2), 1), [[255] * 3] * 2),
+        (Image.new("L", (2, 2), 7), [[7] * 3] * 2),
+    ],
+    ids=["16-bit", "palette", "RGBA", "LA", "1", "L"],
+)
+def test_modes_of_files_and_pil_images(picture, first_row):
+    for form in (encoded(picture), picture):
+        assert picture_array(form)[0][0].tolist() == first_row
+
+
+@pytest.mark.parametrize(
+    ("picture", "first_row"),
+    [
+        (Image.new("CMYK", (2, 2), (0, 0, 0, 0)), [[255] * 3] * 2),
+        (Image.new("CMYK", (2, 2), (0, 255, 255, 0)), [[255, 0, 0]] * 2),
+        (Image.new("I", (2, 2), 40000), [[156] * 3] * 2),
+        (Image.new("HSV", (2, 2), (0, 0, 99)), [[99] * 3] * 2),
+        (Image.new("YCbCr", (2, 2), (99, 128, 128)), [[99] * 3] * 2),
+        (Image.new("RGBa", (2, 2), (0, 0, 0, 0)), [[255] * 3] * 2),
+        (Image.new("PA", (2, 2), 0), [[255] * 3] * 2),
+    ],
+    ids=lambda value: getattr(value, "mode", ""),
+)
+def test_further_modes_of_pil_images(picture, first_row):
+    pixels, _ = picture_array(picture)
+    assert pixels.shape == (2, 2, 3)
+    assert pixels[0].tolist() == first_row
+
+
+def test_a_cmyk_jpeg_looks_as_it_was_saved():
+    content = encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95)
+    pixels, _ = picture_array(content)
+    assert np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 4
+
+
+def test_a_palette_with_a_transparent_colour_lies_on_the_background():
+    content = encoded(palette(), transparency=1)
+    assert picture_array(content)[0][0].tolist() == [[10, 20, 30], [255] * 3, [255] * 3]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [Image.new("F", (2, 2)), Image.new("LA", (2, 2)).convert("La")],
+    ids=lambda picture: picture.mode,
+)
+def test_modes_that_cannot_be_understood_are_refused(picture):
+    with pytest.raises(PictureError, match=picture.mode):
+        picture_array(picture)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_of_an_animated_picture_the_first_frame_is_taken_and_said(kind, tiny_faces):
+    frames = [Image.fromarray(face).convert("RGB") for face in tiny_faces(3)]
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
+    pixels, notes = picture_array(content)
+    np.testing.assert_array_equal(pixels, np.asarray(frames[0]))
+    assert notes == ("animated: only the first of 3 frames was looked at",)
+    opened = Image.open(io.BytesIO(content))
+    opened.seek(1)
+    pixels, notes = picture_array(opened)
+    np.testing.assert_array_equal(pixels, np.asarray(frames[1]))
+    assert notes == ("animated: only number 2 of 3 frames was looked at",)
+    assert opened.tell() == 1
+
+
+def test_several_pictures_in_one_jpeg_are_said(rgb):
+    first = Image.fromarray(rgb)
+    content = encoded(first, "MPO", save_all=True, append_images=[first.rotate(180)])
+    pixels, notes = picture_array(content)
+    assert pixels.shape == rgb.shape
+    assert notes == ("2 pictures in one file: only the first was looked at",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+    ],
+)
+def test_a_picture_truncated_anywhere_is_refused(kind, options, rgb):
+    content = encoded(Image.fromarray(rgb), kind, **options)
+    assert picture_array(content)[0].shape == rgb.shape
+    generator = np.random.default_rng(0)
+    missing = {*range(9, 40), *generator.integers(1, len(content), 60)}
+    for count in missing:
+        with pytest.raises(PictureError):
+            picture_array(content[:-count])
+
+
+def test_an_animated_png_with_its_second_frame_cut_off_is_refused(tiny_faces):
+    first, second = (Image.fromarray(face) for face in tiny_faces(2))
+    content = encoded(first, "PNG", save_all=True, append_images=[second])
+    with pytest.raises(PictureError, match="truncated"):
+        picture_array(content[:-200])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty: 0 bytes"),
+        (b"hello", "not a JPEG, PNG or WebP picture"),
+        (b"%PDF-1.7 ...", "not a JPEG, PNG or WebP picture"),
+        (png_that_claims(12_000, 10_000), "more than 25 megapixels"),
+        (png_that_claims(5_001, 5_000), "5001 x 5000 pixels: more than 25 megapixels"),
+        (png_that_claims(30_000, 30_000), "more than 25 megapixels"),
+    ],
+)
+def test_files_that_are_refused_say_why(content, reason, tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    for form in (content, path, str(path)):
+        with pytest.raises(PictureError, match=reason) as caught:
+            picture_array(form)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(10_000, 10_000), (5_001, 5_000)])
+def test_a_bomb_that_pil_opened_is_refused_before_it_is_decoded(size):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lazy = Image.open(io.BytesIO(png_that_claims(*size)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(PictureError, match="more than 25 megapixels"):
+            picture_array(lazy)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("https://example.org/a.jpg", "a URL"),
+        (Path("http://example.org/a.jpg"), "a URL"),
+        ("FILE:///a.jpg", "a URL"),
+        ("data:image/png;base64,AAAA", "a URL"),
+        ("{}/none.jpg", "^no such file$"),
+        ("{}", "a folder, not a picture"),
+        ("{}/a\0b.jpg", "no such file"),
+        ("{}/a.txt/b.jpg", "cannot be read: Not a directory"),
+        ("/dev/null", "a pipe or a device"),
+        (None, "a NoneType: must be a path"),
+        (3.5, "a float: must be a path"),
+        ([1, 2], "a list: must be a path"),
+        (np.zeros((4, 4), np.float32), "an array of float32: must be uint8"),
+        (np.zeros((4, 4, 3), np.int64), "an array of int64: must be uint8"),
+        (np.zeros((4, 4, 4), np.uint8), r"an array of shape \(4, 4, 4\): must be"),
+        (np.zeros((4, 4, 1), np.uint8), r"shape \(4, 4, 1\)"),
+        (np.zeros((1, 4, 4, 3), np.uint8), r"shape \(1, 4, 4, 3\)"),
+        (np.zeros(4, np.uint8), r"shape \(4,\)"),
+        (np.zeros((0, 4, 3), np.uint8), "has no pixels"),
+        (Image.new("RGB", (0, 4)), "has no pixels"),
+    ],
+)
+def test_what_is_no_picture_at_all_is_refused_with_the_reason(given, reason, tmp_path):
+    (tmp_path / "a.txt").write_text("")
+    given = given.format(tmp_path) if isinstance(given, str) else given
+    with pytest.raises(PictureError, match=reason) as caught:
+        picture_array(given)
+    assert isinstance(caught.value, InputError)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(PictureError, match="a pipe or a device"):
+        picture_array(tmp_path / "a.jpg")
+
+
+def test_a_file_too_large_for_any_picture_is_not_read(tmp_path):
+    path = tmp_path / "a.png"
+    with path.open("wb") as file:
+        file.truncate(images.MAX_BYTES + 1)
+    with pytest.raises(PictureError, match="250 MB: more than 25 megapixels can take"):
+        picture_array(path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_damaged_pictures_of_any_form_are_read_or_refused(kind, rgb):
+    first = Image.fromarray(rgb)
+    moving = {} if kind == "JPEG" else {"save_all": True, "append_images": [first.rotate(90)]}
+    content = encoded(first, kind, **moving)
+    generator = np.random.default_rng(1)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in generator.integers(8, len(content), 4):
+            damaged[place] = generator.integers(0, 256)
+        try:
+            opened = Image.open(io.BytesIO(damaged))
+        except Exception:  # a user's own opening failed: nothing to hand over
+            opened = bytes(damaged)
+        try:
+            assert picture_array(opened)[0].dtype == np.uint8
+        except PictureError:
+            refused += 1
+    assert refused > 0
+
+
+def test_warnings_are_as_before_after_many_threads_read_at_once(rgb):
+    content = encoded(Image.fromarray(rgb))
+    before = list(warnings.filters)
+    barrier = threading.Barrier(4)
+
+    def read(_):
+        barrier.wait()
+        for _ in range(25):
+            picture_array(content)
+            with pytest.raises(PictureError):
+                picture_array(content[:100])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read, range(4)))
+    assert warnings.filters == before

@@ -5,7 +5,13 @@ Only JPEG, PNG and WebP are opened; the header's size is looked at before anythi
 """
 
 import io
+import os
+import re
+import stat
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,12 +19,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from emotion_detection.errors import InputError
+
 FORMATS = ("JPEG", "PNG", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 OTHER_PICTURE_SUFFIXES = (".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".jp2", ".heic", ".avif")
 MAX_PIXELS = 25_000_000
+MAX_BYTES = 8 * MAX_PIXELS + 50_000_000
+"""Of a file: four channels of 16 bits for every pixel, and 50 MB of metadata."""
 BACKGROUND = 255
 """Grey level that transparent pixels are laid on."""
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
+_MOVING = {"PNG", "WEBP", "GIF"}
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,8 +45,37 @@ _TURNS = {
 """What brings a picture of each EXIF orientation upright."""
 
 
-class PictureError(ValueError):
+class PictureError(InputError):
     """A picture that cannot be read; the message says why."""
+
+
+class _PillowWarnings:
+    """While anyone is inside: warnings of odd metadata let pass, those of bombs made errors.
+
+    ``warnings.catch_warnings`` by itself leaves its filters behind where threads overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._filters.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", module="PIL")
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.close()
+
+
+_PILLOW_WARNINGS = _PillowWarnings()
 
 
 def open_picture(content: bytes | Path) -> Image.Image:
@@ -45,26 +87,140 @@ def open_picture(content: bytes | Path) -> Image.Image:
     Raises:
         PictureError: not a JPEG, PNG or WebP; truncated; over 25 megapixels; unreadable.
     """
+    with _refusals():
+        # opened here, since Pillow keeps a path's file open when decoding fails
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        return _decoded(Image.open(io.BytesIO(data), formats=FORMATS))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn everything that Pillow raises over a picture into :class:`PictureError`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, once a picture
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # opened here, since Pillow keeps a path's file open when decoding fails
-            data = content if isinstance(content, bytes) else content.read_bytes()
-            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise PictureError(
-                    f"{width} x {height} pixels: more than {MAX_PIXELS / 1e6:.0f} megapixels"
-                )
-            image.load()
-            return _eight_bit(_upright(image))
+        with _PILLOW_WARNINGS:
+            yield
     except PictureError:
         raise
     except UnidentifiedImageError:
         raise PictureError("not a JPEG, PNG or WebP picture") from None
-    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise PictureError(f"more than {MAX_PIXELS / 1e6:.0f} megapixels") from None
+    except (OSError, ValueError, SyntaxError, Warning) as error:
         raise PictureError(str(error) or type(error).__name__) from None
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise PictureError(
+            f"{width} x {height} pixels: more than {MAX_PIXELS / 1e6:.0f} megapixels"
+        )
+    image.load()
+    return _eight_bit(_upright(image))
+
+
+def picture_array(picture: object) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+    """Return the pixels of a picture in any of the forms that users have it in.
+
+    Files are opened as by :func:`open_picture`: what they hold decides, not what they are called.
+    A PIL image is brought upright and to 8 bits in a copy. Of several frames one is taken: the
+    first, or where a PIL image stands. A given array is handed on as it is.
+
+    Args:
+        picture: a path (str or path-like), a file's bytes, a PIL image of at most 25 megapixels,
+            or an array, uint8 (H, W, 3) RGB or (H, W) grey.
+
+    Returns:
+        uint8 (H, W, 3) RGB, perhaps read-only, and notes for the user, such as that only the
+        first frame was looked at.
+
+    Raises:
+        PictureError: it cannot be read; a URL; of another type, dtype or shape.
+    """
+    if isinstance(picture, np.ndarray):
+        return _checked_array(picture), ()
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        data = bytes(picture)
+    elif isinstance(picture, (str, os.PathLike)):
+        data = _content(os.fspath(picture))
+    elif isinstance(picture, Image.Image):
+        return _pixels(picture)
+    else:
+        raise PictureError(
+            f"a {type(picture).__name__}: must be a path, a file's bytes, a PIL image, or an "
+            "array, uint8 (H, W, 3) RGB or (H, W) grey"
+        )
+    if not data:
+        raise PictureError("empty: 0 bytes")
+    with _refusals():
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        result = _pixels(image)
+    # Pillow takes a PNG for whole once it has all pixels of the first frame
+    if image.format == "PNG" and b"IEND" not in data:
+        raise PictureError("truncated: its end is missing")
+    return result
+
+
+def _content(path: str | bytes) -> bytes:
+    name = os.fsdecode(path)
+    if _URL.match(name):
+        raise PictureError("a URL: pictures are read from disk alone; download it first")
+    try:
+        found = os.stat(name)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise PictureError("no such file" if missing else _said(error)) from None
+    except ValueError as error:  # a name that no file can have
+        raise PictureError(f"no such file: {error}") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise PictureError("a folder, not a picture")
+    if not stat.S_ISREG(found.st_mode):  # it may never end
+        raise PictureError("a pipe or a device, not a file")
+    if found.st_size > MAX_BYTES:
+        raise PictureError(
+            f"{found.st_size / 1e6:,.0f} MB: more than {MAX_PIXELS / 1e6:.0f} megapixels can take"
+        )
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise PictureError(_said(error)) from None
+
+
+def _said(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _pixels(image: Image.Image) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+    with _refusals():
+        if image.mode == "F":
+            raise PictureError("mode F: what its numbers mean is unknown; convert it to L or RGB")
+        if 0 in image.size:
+            raise PictureError("it has no pixels")
+        decoded = _decoded(image)
+        rgb = decoded if decoded.mode == "RGB" else decoded.convert("RGB")
+        return np.asarray(rgb), _of_frames(image)
+
+
+def _of_frames(image: Image.Image) -> tuple[str, ...]:
+    frames = getattr(image, "n_frames", 1)
+    if frames < 2:
+        return ()
+    which = f"number {image.tell() + 1}" if image.tell() else "the first"
+    if image.format in _MOVING:
+        return (f"animated: only {which} of {frames} frames was looked at",)
+    return (f"{frames} pictures in one file: only {which} was looked at",)
+
+
+def _checked_array(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    allowed = "must be uint8 (H, W, 3) RGB or (H, W) grey, with values from 0 to 255"
+    if array.dtype != np.uint8:
+        raise PictureError(f"an array of {array.dtype}: {allowed}")
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
+        raise PictureError(f"an array of shape {array.shape}: {allowed}")
+    if 0 in array.shape:
+        raise PictureError(f"an array of shape {array.shape} has no pixels: {allowed}")
+    pixels = cast(npt.NDArray[np.uint8], array)
+    return np.repeat(pixels[:, :, None], 3, axis=2) if array.ndim == 2 else pixels
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -81,7 +237,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         levels = np.asarray(image, dtype=np.float64)
         # Pillow's own conversion clips 16-bit greys at 255
         return Image.fromarray(np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
         return Image.alpha_composite(ground, rgba).convert("RGB")

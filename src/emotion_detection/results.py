@@ -42,6 +42,8 @@ class Face:
             raise ValueError(f"box {self.box}: x, y, and a width and height above 0")
         if len(self.landmarks) not in (0, len(LANDMARKS)):
             raise ValueError(f"{len(self.landmarks)} landmarks: {len(LANDMARKS)}, or none")
+        if not all(len(point) == 2 for point in self.landmarks):
+            raise ValueError(f"landmarks {self.landmarks}: each must be x, y")
         if not all(isfinite(value) for point in self.landmarks for value in point):
             raise ValueError(f"landmarks {self.landmarks}: must be finite")
         shares = {"confidence": self.confidence, **self.scores}
@@ -51,6 +53,8 @@ class Face:
                 raise ValueError(f"{name} {value}: from 0 to 1")
         if not self.scores or abs(sum(self.scores.values()) - 1) > 1e-3:
             raise ValueError(f"scores {self.scores}: must sum to 1")
+        if self.track is not None and self.track < 0:
+            raise ValueError(f"track {self.track}: 0 or more, or None")
 
     @property
     def emotion(self) -> str:
@@ -68,10 +72,10 @@ class Face:
         values = {
             "box": _rounded(self.box),
             "landmarks": points,
-            "confidence": round(self.confidence, 4),
+            "confidence": _share(self.confidence),
             "emotion": self.emotion,
-            "scores": {name: round(value, 4) for name, value in self.scores.items()},
-            "intensity": None if self.intensity is None else round(self.intensity, 4),
+            "scores": {name: _share(value) for name, value in self.scores.items()},
+            "intensity": None if self.intensity is None else _share(self.intensity),
             "flags": list(self.flags),
         }
         return values if self.track is None else {**values, "track": self.track}
@@ -107,6 +111,10 @@ class Result:
             raise ValueError(f"a picture of {self.width} x {self.height} pixels")
         if self.skipped < 0:
             raise ValueError(f"skipped {self.skipped}: 0 or more")
+        if self.frame is not None and self.frame < 0:
+            raise ValueError(f"frame {self.frame}: 0 or more, or None")
+        if self.time is not None and not (isfinite(self.time) and self.time >= 0):
+            raise ValueError(f"time {self.time}: 0 or more seconds, or None")
         if len({tuple(face.scores) for face in self.faces}) > 1:
             raise ValueError("faces with scores of different emotions")
 
@@ -160,10 +168,10 @@ def _row(place: int, face: Face) -> dict[str, Any]:
         "face": place,
         "track": face.track,
         **dict(zip(("x", "y", "width", "height"), _rounded(face.box), strict=True)),
-        "confidence": round(face.confidence, 4),
+        "confidence": _share(face.confidence),
         "emotion": face.emotion,
-        "intensity": None if face.intensity is None else round(face.intensity, 4),
-        **{f"score_{name}": round(value, 4) for name, value in face.scores.items()},
+        "intensity": None if face.intensity is None else _share(face.intensity),
+        **{f"score_{name}": _share(value) for name, value in face.scores.items()},
         **points,
         "flags": " ".join(face.flags) or None,
     }
@@ -171,3 +179,8 @@ def _row(place: int, face: Face) -> dict[str, Any]:
 
 def _rounded(values: Iterable[float]) -> list[float]:
     return [round(float(value), 2) for value in values]
+
+
+def _share(value: float) -> float:
+    # what is a hair out of range came so from float32
+    return round(min(max(0.0, float(value)), 1.0), 4)

@@ -1,29 +1,47 @@
-"""The class that users hold: crops in, emotions out."""
+"""The class that users hold: photographs or crops in, emotions out."""
 
+import contextlib
+import dataclasses
 import numbers
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection import pretrained
 from emotion_detection.errors import InputError
+from emotion_detection.images import PictureError
 from emotion_detection.inference.crops import checked, faces
-from emotion_detection.inference.model import Model, ModelInput, open_onnx
+from emotion_detection.inference.face_detector import (
+    SMALLEST,
+    THRESHOLD,
+    WORKING_SIZE,
+    FaceDetector,
+)
+from emotion_detection.inference.looking import Picture, Seen, look
+from emotion_detection.inference.model import Model, ModelInput, model_file, open_onnx
+from emotion_detection.inference.tracking import SMOOTH, follow
+from emotion_detection.results import Result
 
 BATCH = 256
 """Crops a run: bounds memory, whatever the number of crops."""
 
-PRETRAINED = "pretrained"
-"""The word for the shipped model, here as on the command line."""
+INTENSITY = "intensity"
+"""Name of the model's output."""
+
+
+P = TypeVar("P", bound=Picture)
 
 
 class EmotionDetector:
     """Reads emotions from faces.
 
-    Any number of threads may use one detector at once; the same crops give the same scores.
+    Any number of threads may use one detector at once; the same pictures give the same results.
 
-    ``EmotionDetector().classify(crops)`` scores crops by the shipped model.
+    ``EmotionDetector().detect("photo.jpg")`` finds the faces of a photograph and reads them by the
+    shipped model; ``.classify(crops)`` takes crops of faces.
 
     Args:
         model: a run's folder (its ``model.onnx``) or an ONNX file that this project exported;
@@ -31,10 +49,15 @@ class EmotionDetector:
         threads: threads that one call may use; None: what onnxruntime finds best.
         labels: which of the model's sets of labels to score, as 'ferplus' or 'fer2013'; None:
             its own, the first of :attr:`label_sets`.
+        working_size: pixels on the longer side of the picture that faces are looked for in; more
+            finds smaller faces and takes longer.
+        threshold: least confidence of a face, 0 to 1.
+        smallest: faces whose longer side is less than this, in pixels of the picture, are counted
+            in ``Result.skipped`` and not read.
 
     Raises:
         InputError: there is no such model, it is damaged or not this project's, or it has not
-            these labels.
+            these labels; a setting is out of its range.
     """
 
     def __init__(
@@ -42,15 +65,22 @@ class EmotionDetector:
         model: str | Path | None = None,
         threads: int | None = None,
         labels: str | None = None,
+        *,
+        working_size: int = WORKING_SIZE,
+        threshold: float = THRESHOLD,
+        smallest: float = SMALLEST,
     ) -> None:
         if threads is not None and (not isinstance(threads, numbers.Integral) or threads < 1):
             raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
-        self._model: Model = open_onnx(_file(model), None if threads is None else int(threads))
+        self._model: Model = open_onnx(model_file(model), None if threads is None else int(threads))
         if labels is not None and labels not in self._model.label_sets:
             raise InputError(
                 f"labels {labels!r}: {self._model.path} scores {', '.join(self._model.label_sets)}"
             )
         self._label_set = self._model.own if labels is None else labels
+        self._finder: FaceDetector | None = None
+        self._finding = (working_size, threshold, smallest, threads)
+        self._lock = threading.Lock()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -89,7 +119,8 @@ class EmotionDetector:
         Raises:
             InputError: crops of another type or shape.
         """
-        return self._run(crops, self._model.scores_name(self._label_set), (len(self.labels),))
+        (scores,) = self._run(checked(crops), [self._model.scores_name(self._label_set)])
+        return scores
 
     def intensity(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Tell how strong the expressions of face crops are.
@@ -108,36 +139,116 @@ class EmotionDetector:
                 f"{self._model.path}: this model gives no intensity: the data that it was "
                 "trained on has none"
             )
-        return self._run(crops, "intensity", ())
+        (intensity,) = self._run(checked(crops), [INTENSITY])
+        return intensity
+
+    @overload
+    def detect(self, picture: Picture) -> Result: ...
+    @overload
+    def detect(self, picture: list[P] | tuple[P, ...]) -> list[Result]: ...
+    def detect(self, picture: Picture | list[P] | tuple[P, ...]) -> Result | list[Result]:
+        """Find the faces of a photograph, or of several, and read their expressions.
+
+        Args:
+            picture: a path, a file's bytes, a PIL image, or an array, uint8 (H, W, 3) RGB or
+                (H, W) grey; or a list of these.
+
+        Returns:
+            The result, or a list of one a picture.
+
+        Raises:
+            PictureError: a picture cannot be read.
+        """
+        if isinstance(picture, list | tuple):
+            return self.read([self.look(one) for one in picture])
+        return self.read([self.look(picture)])[0]
+
+    def detect_many(self, pictures: Iterable[Picture]) -> list[Result | PictureError]:
+        """Do as :meth:`detect`, with an error in the place of each picture that cannot be read.
+
+        Of the pictures no more than one is in memory at a time; their faces are read in batches.
+        """
+        seen: list[Seen | PictureError] = []
+        for picture in pictures:
+            try:
+                seen.append(self.look(picture))
+            except PictureError as error:
+                seen.append(error)
+        results = iter(self.read([one for one in seen if isinstance(one, Seen)]))
+        return [next(results) if isinstance(one, Seen) else one for one in seen]
+
+    def detect_video(
+        self, path: str | Path, every: int = 1, smooth: float = SMOOTH
+    ) -> Iterator[Result]:
+        """Read the expressions in a video, frame by frame; needs the extra ``video``.
+
+        Args:
+            path: the video.
+            every: look at each frame (1), at every second one (2), and so on.
+            smooth: seconds over which scores are smoothed; 0: as they are.
+
+        Yields:
+            A result a frame; a person's faces have the same ``track``.
+
+        Raises:
+            PictureError: no such video, or it cannot be read.
+            InputError: a bad setting, or the extra is missing.
+        """
+        from emotion_detection.inference.video import frames
+
+        with contextlib.closing(frames(path, every)) as seen:
+            results = (
+                dataclasses.replace(
+                    self.detect(frame.rgb), source=str(path), frame=frame.number, time=frame.time
+                )
+                for frame in seen
+            )
+            yield from follow(results, smooth)
+
+    def look(self, picture: Picture) -> Seen:
+        """Find the faces of a picture and cut them out, without reading them.
+
+        Raises:
+            PictureError: the picture cannot be read.
+        """
+        with self._lock:  # made at the first picture: crops do without
+            if self._finder is None:
+                self._finder = FaceDetector(*self._finding)
+        return look(picture, self._finder, self.input)
+
+    def read(self, seen: list[Seen]) -> list[Result]:
+        """Read the expressions of all faces of several pictures at once.
+
+        Args:
+            seen: pictures that :meth:`look` has looked at.
+
+        Returns:
+            The result of each.
+        """
+        if not seen:
+            return []
+        crops = np.concatenate([one.crops for one in seen])
+        wanted = [self._model.scores_name(self._label_set)] + [INTENSITY] * self.has_intensity
+        scores, *rest = self._run(crops, wanted)
+        results, start = [], 0
+        for one in seen:
+            rows = slice(start, start + len(one.faces))
+            intensity = rest[0][rows] if rest else None
+            results.append(one.result(self.labels, scores[rows], intensity))
+            start = rows.stop
+        return results
 
     def _run(
-        self, crops: npt.NDArray[np.uint8], output: str, of_each: tuple[int, ...]
-    ) -> npt.NDArray[np.float32]:
-        crops = checked(crops)
-        result = np.empty((len(crops), *of_each), np.float32)
+        self, crops: npt.NDArray[np.uint8], outputs: list[str]
+    ) -> list[npt.NDArray[np.float32]]:
+        shapes = [() if name == INTENSITY else (len(self.labels),) for name in outputs]
+        results = [np.empty((len(crops), *shape), np.float32) for shape in shapes]
         for start in range(0, len(crops), BATCH):
             rows = slice(start, start + BATCH)
-            (result[rows],) = self._model.run(faces(crops[rows], *self.input), [output])
-        return result
+            parts = self._model.run(faces(crops[rows], *self.input), outputs)
+            for result, part in zip(results, parts, strict=True):
+                result[rows] = part
+        return results
 
     def __repr__(self) -> str:
         return f"EmotionDetector({str(self._model.path)!r}, labels={self._label_set!r})"
-
-
-def _file(model: str | Path | None) -> Path:
-    """Return the ONNX file of what a user named as a model."""
-    if model is None or str(model) == PRETRAINED:
-        return pretrained.model_path()
-    if "://" in str(model):
-        raise InputError(f"{model}: models are read from disk alone; download it first")
-    path = Path(model)
-    if path.suffix == ".ckpt":
-        raise InputError(f"{path}: a checkpoint: 'emotion export {path}' makes its ONNX file")
-    if path.is_dir():
-        if not (path / "model.onnx").is_file():
-            raise InputError(
-                f"{path}: there is no model.onnx in this folder: 'emotion export {path}' makes "
-                "the one of a run"
-            )
-        return path / "model.onnx"
-    return path

@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.inference.external import keeps_data_outside
 
 LARGEST_SIZE = 1024
+PRETRAINED = "pretrained"
+"""The word for the shipped model, here as on the command line."""
 
 
 class ModelInput(NamedTuple):
@@ -62,6 +65,32 @@ class Model:
         """Run the network once on faces uint8 (N, C, H, W) of its own size; N at least 1."""
         results: list[npt.NDArray[np.float32]] = self.session.run(list(outputs), {"faces": faces})
         return results
+
+
+def model_file(model: str | Path | None) -> Path:
+    """Return the ONNX file of what a user named as a model.
+
+    Args:
+        model: a run's folder, an ONNX file, or None or 'pretrained' for the shipped one.
+
+    Raises:
+        InputError: it is a URL, a checkpoint, or a folder without an ONNX file.
+    """
+    if model is None or str(model) == PRETRAINED:
+        return pretrained.model_path()
+    if "://" in str(model):
+        raise InputError(f"{model}: models are read from disk alone; download it first")
+    path = Path(model)
+    if path.suffix == ".ckpt":
+        raise InputError(f"{path}: a checkpoint: 'emotion export {path}' makes its ONNX file")
+    if path.is_dir():
+        if not (path / "model.onnx").is_file():
+            raise InputError(
+                f"{path}: there is no model.onnx in this folder: 'emotion export {path}' makes "
+                "the one of a run"
+            )
+        return path / "model.onnx"
+    return path
 
 
 def open_onnx(path: Path, threads: int | None = None) -> Model:

@@ -1,0 +1,240 @@
+"""Draws what was found into the picture: boxes, emotions with score and intensity, score bars."""
+
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from emotion_detection.errors import InputError
+from emotion_detection.files import write_whole
+from emotion_detection.images import SUFFIXES
+from emotion_detection.inference.label_places import Area, placed
+from emotion_detection.results import Face, Result
+
+Colour = tuple[int, int, int]
+
+COLOURS: dict[str, Colour] = {
+    "anger": (213, 94, 0),
+    "disgust": (0, 158, 115),
+    "fear": (204, 121, 167),
+    "happiness": (240, 228, 66),
+    "sadness": (0, 114, 178),
+    "surprise": (230, 159, 0),
+    "neutral": (200, 200, 200),
+    "contempt": (86, 180, 233),
+}
+"""A colour an emotion that people with any colour vision can tell apart: those of Okabe & Ito
+(2008), Color Universal Design, with light grey in the place of black."""
+
+_PLATE = (22, 24, 28)
+_TRACK = (74, 78, 86)
+_WHITE = (255, 255, 255)
+_OPACITY = 215
+_BARS = 3
+"""Emotions that a label shows bars of."""
+_SMALLEST_WITH_BARS, _SMALLEST_TEXT = 11, 9
+_FINE = 3
+"""Labels are drawn this many times larger: small letters keep their shapes and distances."""
+_HIDDEN = 0.06
+"""Share of a face that a label may hide: where a face fills the picture, it must hide some."""
+
+
+def annotated(rgb: npt.NDArray[np.uint8], result: Result, bars: bool = True) -> Image.Image:
+    """Draw a result into a copy of its picture.
+
+    Each face gets a box in its emotion's colour and a label: the emotion with its score, and,
+    where there is room for it without hiding other faces, bars of the highest scores and of the
+    intensity. Labels stay within the picture and, as far as there is room, off one another.
+
+    Args:
+        rgb: uint8 (H, W, 3), the picture that the result is of.
+        result: what was found in it.
+        bars: whether labels may show bars.
+
+    Returns:
+        The picture, mode "RGB", of the same size.
+
+    Raises:
+        ValueError: the picture is of another size than the result.
+    """
+    if rgb.shape != (result.height, result.width, 3):
+        raise ValueError(
+            f"a picture of shape {rgb.shape}: the result is of ({result.height}, {result.width}, 3)"
+        )
+    image = Image.fromarray(rgb)
+    if not result.faces:
+        return image
+    colours = emotion_colours(result.faces[0].scores)
+    boxes = [Area.of(face) for face in result.faces]
+    labels, places = _best_layout(image.size, result.faces, boxes, colours, bars)
+    width = _line_width(image.size)
+    draw = ImageDraw.Draw(image)
+    for face, box in zip(result.faces, boxes, strict=True):
+        _draw_box(draw, box, colours[face.emotion], width)
+    for label, place in zip(labels, places, strict=True):
+        image.paste(label.convert("RGB"), place, label.getchannel("A"))
+    return image
+
+
+def emotion_colours(labels: Iterable[str]) -> dict[str, Colour]:
+    """Return a colour for each label; classes that are no known emotion take turns."""
+    palette = list(COLOURS.values())
+    return {name: COLOURS.get(name, palette[k % len(palette)]) for k, name in enumerate(labels)}
+
+
+@lru_cache(maxsize=32)
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return Pillow's own font in a size in pixels."""
+    return ImageFont.load_default(size)
+
+
+def _line_width(size: tuple[int, int]) -> int:
+    return 1 + round(math.sqrt(size[0] * size[1]) / 400)
+
+
+def _layouts(
+    size: tuple[int, int], boxes: Sequence[Area], bars: bool
+) -> Iterator[tuple[bool, int]]:
+    """Yield whether a label has bars, and its text size in pixels, from rich to poor."""
+    by_picture = math.sqrt(size[0] * size[1]) / 40
+    by_face = float(np.median([box.right - box.left for box in boxes])) / 4.5
+    best = min(max(min(by_picture, by_face), by_picture / 2, _SMALLEST_WITH_BARS), size[1] / 8, 64)
+    sizes = [round(best * share) for share in (1, 0.8, 0.65)]
+    if bars:
+        yield from ((True, text) for text in sizes if text >= _SMALLEST_WITH_BARS)
+    yield from ((False, max(text, _SMALLEST_TEXT)) for text in sizes)
+
+
+def _best_layout(
+    size: tuple[int, int],
+    faces: Sequence[Face],
+    boxes: Sequence[Area],
+    colours: dict[str, Colour],
+    bars: bool,
+) -> tuple[list[Image.Image], list[tuple[int, int]]]:
+    """Return labels and where they go: the richest that hide little, else those that hide least.
+
+    All labels of a picture are alike.
+    """
+    best: tuple[list[Image.Image], list[tuple[int, int]]] | None = None
+    least = float("inf")
+    for shown, text in _layouts(size, boxes, bars):
+        labels = [_label(face, colours, text, shown, size[0]) for face in faces]
+        places, hidden = placed(size, boxes, [label.size for label in labels])
+        if best is None or hidden < least:
+            best, least = (labels, places), hidden
+        if hidden <= _HIDDEN:
+            break
+    assert best is not None
+    return best
+
+
+def _draw_box(draw: ImageDraw.ImageDraw, box: Area, colour: Colour, width: int) -> None:
+    radius = min(box.right - box.left, box.bottom - box.top, 48 * width) / 12
+    # dark lines on both sides keep it seen on a ground of its own colour
+    edge = max(1, width // 2)
+    for grow, line, ink in ((edge, width + 2 * edge, _PLATE), (0, width, colour)):
+        area = (box.left - grow, box.top - grow, box.right + grow, box.bottom + grow)
+        draw.rounded_rectangle(area, radius + grow, outline=ink, width=line)
+
+
+def _label(face: Face, colours: dict[str, Colour], text: int, bars: bool, room: int) -> Image.Image:
+    """Draw a face's label, mode "RGBA", at most ``room`` pixels wide."""
+    head = f"{face.emotion} {face.score:.0%}"
+    head = head if face.track is None else f"#{face.track} {head}"
+    shown = sorted(face.scores, key=lambda name: -face.scores[name])[:_BARS] if bars else []
+    rows = [(name, face.scores[name], colours[name]) for name in shown]
+    if bars and face.intensity is not None:
+        rows.append(("intensity", face.intensity, _WHITE))
+    text *= _FINE
+    small, pad = round(text * 0.82), text // 4
+    names = max((_width(name, small) for name, _, _ in rows), default=-pad)
+    inside = max(_width(head, text), names + pad + round(3.2 * text) if rows else 0)
+    wide = _whole(min(inside + 2 * pad, max(room, 1) * _FINE))
+    line, step = _whole(text * 1.35), round(small * 1.3)
+    gauge = 0 if bars or face.intensity is None else _whole(text / 5)
+    label = Image.new(
+        "RGBA",
+        (wide, _whole(line + gauge + len(rows) * step + (pad if rows else 0))),
+        (*_PLATE, _OPACITY),
+    )
+    draw = ImageDraw.Draw(label)
+    ground = colours[face.emotion]
+    draw.rectangle((0, 0, wide, line - 1), fill=ground)
+    _write(draw, (pad, line / 2), head, text, _ink(ground))
+    if gauge and face.intensity is not None:
+        _bar(draw, (0, line, wide, line + gauge), face.intensity, _WHITE)
+    for number, (name, share, ink) in enumerate(rows):
+        middle = line + pad / 2 + (number + 0.5) * step
+        _write(draw, (pad, middle), name, small, _WHITE)
+        high = small * 0.28
+        _bar(draw, (2 * pad + names, middle - high, wide - pad, middle + high), share, ink)
+    return label.reduce(_FINE)
+
+
+def _whole(length: float) -> int:
+    """Return a length that is still a whole number of pixels once the label is made small."""
+    return max(1, round(length / _FINE)) * _FINE
+
+
+def _bar(
+    draw: ImageDraw.ImageDraw,
+    area: tuple[float, float, float, float],
+    share: float,
+    ink: Colour,
+) -> None:
+    left, top, right, bottom = area
+    if right > left:
+        draw.rectangle((left, top, right - 1, bottom - 1), fill=_TRACK)
+        if share * (right - left) >= 1:
+            draw.rectangle((left, top, left + share * (right - left) - 1, bottom - 1), fill=ink)
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, size: int, ink: Colour
+) -> None:
+    draw.text(place, text, font=font(size), fill=ink, anchor="lm")
+
+
+def _width(text: str, size: int) -> int:
+    return round(font(size).getlength(text)) + 1
+
+
+def _ink(ground: Colour) -> Colour:
+    """Return black or white, whichever stands out more (relative luminance, WCAG 2)."""
+    linear = [
+        (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4)
+        for v in (level / 255 for level in ground)
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return (0, 0, 0) if luminance > 0.179 else _WHITE
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Write a picture, whole or not at all, in the format that the file's suffix names.
+
+    Args:
+        image: mode "L" or "RGB".
+        path: ends in .jpg, .jpeg, .png or .webp; missing folders are made.
+
+    Raises:
+        InputError: another suffix, or it cannot be written there.
+    """
+    check_name(path)
+    out = io.BytesIO()
+    image.save(out, Image.registered_extensions()[path.suffix.lower()], quality=92)
+    try:
+        write_whole(path, out.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def check_name(path: Path) -> None:
+    """Raise :class:`InputError` unless a picture can be written under this name."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: the name of a picture must end in {', '.join(SUFFIXES)}")

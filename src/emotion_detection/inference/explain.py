@@ -1,0 +1,244 @@
+"""Which regions of a face drove a score: by hiding parts of it and scoring again, and a picture."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter
+
+from emotion_detection.errors import InputError
+from emotion_detection.inference.annotate import font
+
+Scores = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+"""Crops uint8 (N, H, W) or (N, H, W, 3) to scores float32 (N, C)."""
+
+Method = Literal["rise", "occlusion"]
+METHODS: tuple[str, ...] = get_args(Method)
+
+MASKS = 1000
+"""Of RISE: the more, the more alike are the maps of two seeds, and the longer it takes."""
+CELLS = 7
+"""Of RISE: a mask is a grid of this many cells in a row, each hidden or not, made smooth."""
+
+_BATCH = 256
+_FAINTEST = 0.02
+"""Least score that the brightest colour stands for, so that what is next to nothing looks so."""
+
+COLOUR_MAP = (
+    (1, 24, 107),
+    (105, 2, 126),
+    (166, 2, 117),
+    (219, 30, 104),
+    (252, 85, 87),
+    (255, 145, 94),
+    (255, 194, 123),
+    (255, 237, 178),
+)
+"""RGB from low to high. Lightness (CIE L*) rises in even steps from 14 to 94, so that equal steps
+look equal, with any colour vision and in print; hue goes from violet to yellow."""
+
+
+def explain(
+    scores: Scores,
+    crop: npt.NDArray[np.uint8],
+    emotion: int | None = None,
+    method: Method = "rise",
+    seed: int = 0,
+    masks: int = MASKS,
+) -> npt.NDArray[np.float32]:
+    """Map how much of an emotion's score is lost where the face is hidden.
+
+    What is hidden is replaced by a blurred crop, which keeps the light and loses the features.
+
+    'rise' (Petsiuk, Das & Saenko 2018, RISE) scores the face under random smooth masks. Here a
+    pixel's value is the slope of the score over the mask at that pixel, that is their covariance
+    over the mask's variance; the paper's mean of masks, weighted by score, also holds how often a
+    pixel happened to be shown, and is noisier. 'occlusion' (Zeiler & Fergus 2014) slides a square
+    of a quarter of the crop's side; a pixel's value is the mean loss of score over the squares
+    that hide it. It needs 361 scores of a square crop, no seed, and finds less: hiding the pixels
+    in the order of the map, the score falls more slowly than with 'rise'.
+
+    Args:
+        scores: the model, as :meth:`.EmotionDetector.classify`.
+        crop: uint8 (H, W) or (H, W, 3), best in the size of the model's input.
+        emotion: column of the scores; None: that of the highest score of the whole crop.
+        method: 'rise' or 'occlusion'.
+        seed: of the masks; the same one gives the same map.
+        masks: number of masks of 'rise'.
+
+    Returns:
+        float32 (H, W): score lost by hiding a place; negative where hiding it raises the score.
+
+    Raises:
+        InputError: a crop of another type or shape, no such emotion or method, a seed below 0 or
+            fewer than 2 masks.
+    """
+    _check(crop, method, seed, masks)
+    whole = scores(crop[None])[0]
+    if emotion is not None and not 0 <= emotion < len(whole):
+        raise InputError(f"emotion {emotion}: must be from 0 to {len(whole) - 1}")
+    column = int(whole.argmax()) if emotion is None else emotion
+    side = max(2.0, min(crop.shape[:2]))
+    hidden = np.asarray(Image.fromarray(crop).filter(ImageFilter.GaussianBlur(side / 8)))
+
+    def scored(shown: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        weights = shown.reshape(*shown.shape, *[1] * (crop.ndim - 2))
+        mixed = np.rint(hidden + weights * (crop.astype(np.float32) - hidden)).astype(np.uint8)
+        return scores(mixed)[:, column].astype(np.float64)
+
+    size = crop.shape[0], crop.shape[1]
+    if method == "rise":
+        return _slopes(scored, _random_masks(size, masks, seed))
+    return _losses(scored, _squares(size), float(whole[column]))
+
+
+def _check(crop: npt.NDArray[np.uint8], method: str, seed: int, masks: int) -> None:
+    allowed = "must be uint8 (H, W) grey or (H, W, 3) RGB"
+    if crop.dtype != np.uint8 or crop.ndim not in (2, 3) or crop.shape[2:] not in ((), (3,)):
+        raise InputError(f"a crop of {crop.dtype} {crop.shape}: {allowed}")
+    if min(crop.shape[:2]) < CELLS:
+        raise InputError(f"a crop of shape {crop.shape}: needs at least {CELLS} pixels a side")
+    if method not in METHODS:
+        raise InputError(f"method {method!r}: must be {' or '.join(METHODS)}")
+    if seed < 0:
+        raise InputError(f"seed {seed}: must be 0 or more")
+    if masks < 2:
+        raise InputError(f"masks {masks}: must be 2 or more")
+
+
+Masks = Iterator[npt.NDArray[np.float32]]
+"""Batches of masks (N, H, W): 1 where the face is shown, 0 where it is hidden."""
+
+
+def _random_masks(size: tuple[int, int], count: int, seed: int) -> Masks:
+    generator = np.random.default_rng(seed)
+    height, width = (-(-length // CELLS) for length in size)
+    enlarged = (width * (CELLS + 1), height * (CELLS + 1))
+    for start in range(0, count, _BATCH):
+        batch = np.empty((min(_BATCH, count - start), *size), np.float32)
+        for mask in batch:
+            grid = generator.integers(0, 2, (CELLS + 1, CELLS + 1)).astype(np.float32)
+            smooth = Image.fromarray(grid).resize(enlarged, Image.Resampling.BILINEAR)
+            y, x = generator.integers(0, (height, width))
+            mask[:] = np.asarray(smooth)[y : y + size[0], x : x + size[1]]
+        yield batch
+
+
+def _squares(size: tuple[int, int]) -> Masks:
+    side = max(2, round(min(size) / 4))
+    step = max(1, side // 4)
+    corners = [
+        (y, x) for y in range(step - side, size[0], step) for x in range(step - side, size[1], step)
+    ]
+    for start in range(0, len(corners), _BATCH):
+        some = corners[start : start + _BATCH]
+        batch = np.ones((len(some), *size), np.float32)
+        for mask, (y, x) in zip(batch, some, strict=True):
+            mask[max(0, y) : y + side, max(0, x) : x + side] = 0
+        yield batch
+
+
+def _slopes(
+    scored: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]], masks: Masks
+) -> npt.NDArray[np.float32]:
+    """Return each pixel's slope of the score over the mask (least squares)."""
+    count, score = 0, 0.0
+    shown = squared = product = np.zeros(())
+    for batch in masks:
+        found = scored(batch)
+        count += len(batch)
+        score += found.sum()
+        shown = shown + batch.sum(axis=0, dtype=np.float64)
+        squared = squared + np.square(batch).sum(axis=0, dtype=np.float64)
+        product = product + np.tensordot(found, batch, axes=1)
+    covariance = product / count - score / count * shown / count
+    variance = squared / count - (shown / count) ** 2
+    slopes = np.divide(covariance, variance, out=np.zeros_like(variance), where=variance > 1e-9)
+    return slopes.astype(np.float32)
+
+
+def _losses(
+    scored: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]],
+    masks: Masks,
+    whole: float,
+) -> npt.NDArray[np.float32]:
+    """Return each pixel's mean loss of score over the masks that hide it."""
+    lost = hidden = np.zeros(())
+    for batch in masks:
+        lost = lost + np.tensordot(whole - scored(batch), 1 - batch, axes=1)
+        hidden = hidden + (1 - batch).sum(axis=0, dtype=np.float64)
+    return (lost / hidden).astype(np.float32)
+
+
+def heat_map_picture(
+    crop: npt.NDArray[np.uint8],
+    heat: npt.NDArray[np.float32],
+    caption: str = "",
+    side: int = 256,
+) -> Image.Image:
+    """Draw a crop beside itself under its heat map, with a legend.
+
+    What speaks for the emotion (above 0) is coloured, the more the stronger; the rest is left as
+    it is.
+
+    Args:
+        crop: uint8 (H, W) or (H, W, 3).
+        heat: float32 (H, W), of :func:`explain`.
+        caption: written above, such as the emotion and its score.
+        side: height in pixels that the crop is drawn in.
+
+    Returns:
+        mode "RGB".
+    """
+    size = (round(side * crop.shape[1] / crop.shape[0]), side)
+    face = Image.fromarray(crop).convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    most = max(float(heat.max()), _FAINTEST)
+    share = np.clip(heat / most, 0, 1)
+    large = Image.fromarray(share.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
+    hot = _coloured(np.asarray(face, np.float32), np.clip(np.asarray(large), 0, 1))
+
+    text, gap = max(9, side // 16), max(4, side // 24)
+    top, bar = 2 * gap + round(1.2 * text), max(6, side // 16)
+    scale = f"{most:.2f}"
+    right = 3 * gap + 2 * size[0] + bar + gap
+    wide = right + round(max(font(text).getlength(word) for word in (scale, "0"))) + gap
+    picture = Image.new("RGB", (wide, top + side + 2 * gap + text), (255, 255, 255))
+    picture.paste(face, (gap, top))
+    picture.paste(Image.fromarray(hot), (2 * gap + size[0], top))
+    ramp = np.repeat(np.linspace(1, 0, side, dtype=np.float32)[:, None], bar, axis=1)
+    legend = _coloured(np.full((side, bar, 3), 128, np.float32), ramp)
+    picture.paste(Image.fromarray(legend), (3 * gap + 2 * size[0], top))
+    draw = ImageDraw.Draw(picture)
+    below = "right: score lost where the face is hidden"
+    for place, word, anchor in (
+        ((gap, gap), caption, "la"),
+        ((right, top), scale, "la"),
+        ((right, top + side), "0", "ls"),
+        ((gap, top + side + gap), below, "la"),
+    ):
+        draw.text(place, word, font=font(text), fill=(20, 20, 20), anchor=anchor)
+    return picture
+
+
+def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Put pictures, at least one, below one another on white, in columns where there are many."""
+    columns = max(1, round((len(pictures) / 3) ** 0.5))
+    wide, high = max(p.width for p in pictures), max(p.height for p in pictures)
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (wide * columns, high * rows), (255, 255, 255))
+    for number, picture in enumerate(pictures):
+        sheet.paste(picture, (number // rows * wide, number % rows * high))
+    return sheet
+
+
+def _coloured(
+    ground: npt.NDArray[np.float32], share: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    """Lay the colour map over RGB levels (H, W, 3), the thicker the higher the share (H, W)."""
+    anchors = np.array(COLOUR_MAP, np.float32)
+    steps = np.linspace(0, 1, len(anchors))
+    colours = np.stack([np.interp(share, steps, anchors[:, band]) for band in range(3)], axis=2)
+    thick = 0.8 * np.sqrt(share)[:, :, None]
+    mixed: npt.NDArray[np.uint8] = np.rint(ground + thick * (colours - ground)).astype(np.uint8)
+    return mixed

@@ -1,0 +1,202 @@
+"""From photographs to results: where the faces are, what they show, and what cannot be read."""
+
+import io
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emotion_detection import EmotionDetector
+from emotion_detection.data.drawn import draw_faces
+from emotion_detection.emotions import FERPLUS
+from emotion_detection.errors import InputError
+from emotion_detection.images import PictureError
+from emotion_detection.inference.align import align
+from emotion_detection.results import CUT, Result
+
+PLACES = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]  # x, y, size of each drawn face
+
+
+def _photograph(places: list[tuple[int, int, int]] = PLACES) -> np.ndarray:
+    """Return three drawn faces on grey, uint8 (300, 800, 3)."""
+    canvas = Image.new("RGB", (800, 300), (128, 128, 128))
+    for face, (x, y, size) in zip(draw_faces(len(places), seed=3).faces, places, strict=True):
+        canvas.paste(Image.fromarray(face).convert("RGB").resize((size, size)), (x, y))
+    return np.asarray(canvas)
+
+
+@pytest.fixture(scope="module")
+def detector() -> EmotionDetector:
+    return EmotionDetector(threads=1)
+
+
+@pytest.fixture(scope="module")
+def found(detector: EmotionDetector) -> Result:
+    return detector.detect(_photograph())
+
+
+def test_each_face_is_found_where_it_is(found: Result) -> None:
+    assert (found.width, found.height, found.skipped, found.source) == (800, 300, 0, None)
+    assert len(found.faces) == len(PLACES)
+    for face, (x, y, size) in zip(found.faces, PLACES, strict=True):
+        centre = (face.box[0] + face.box[2] / 2, face.box[1] + face.box[3] / 2)
+        assert abs(centre[0] - (x + size / 2)) < 0.2 * size
+        assert abs(centre[1] - (y + size / 2)) < 0.25 * size
+        assert 0.3 * size < face.box[2] < 1.1 * size
+        left, right, nose, *mouth = face.landmarks
+        assert left[0] < nose[0] < right[0]
+        assert max(left[1], right[1]) < nose[1] < min(point[1] for point in mouth)
+        assert 0.5 <= face.confidence <= 1
+        assert face.flags == ()
+
+
+def test_scores_are_those_of_the_aligned_crops(detector: EmotionDetector, found: Result) -> None:
+    crops = np.stack([align(_photograph(), face.landmarks, 48) for face in found.faces])
+    scores, intensity = detector.classify(crops), detector.intensity(crops)
+    for row, face in enumerate(found.faces):
+        assert tuple(face.scores) == FERPLUS
+        np.testing.assert_allclose(list(face.scores.values()), scores[row], atol=1e-5)
+        assert face.emotion == detector.labels[scores[row].argmax()]
+        assert face.intensity == pytest.approx(float(intensity[row]), abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", ["path", "str", "bytes", "pillow", "array"])
+def test_a_picture_may_come_in_any_shape(
+    detector: EmotionDetector, found: Result, tmp_path: Path, shape: str
+) -> None:
+    pixels, path = _photograph(), tmp_path / "a photo \N{SNOWMAN}.png"
+    Image.fromarray(pixels).save(path)
+    picture: Any = {
+        "path": path,
+        "str": str(path),
+        "bytes": path.read_bytes(),
+        "pillow": Image.fromarray(pixels),
+        "array": pixels,
+    }[shape]
+    result = detector.detect(picture)
+    assert result.faces == found.faces
+    assert result.source == (str(path) if shape in ("path", "str") else None)
+
+
+def test_a_list_gives_a_list(detector: EmotionDetector, found: Result) -> None:
+    blank = np.full((100, 140, 3), 127, np.uint8)
+    one, none, two = detector.detect([_photograph(), blank, _photograph()])
+    assert (none.width, none.height, none.faces) == (140, 100, ())
+    for result in (one, two):
+        assert [face.box for face in result.faces] == [face.box for face in found.faces]
+        for face, alone in zip(result.faces, found.faces, strict=True):
+            assert face.scores == pytest.approx(alone.scores, abs=1e-5)
+    assert detector.detect([]) == []
+
+
+def test_errors_stand_in_the_place_of_their_pictures(
+    detector: EmotionDetector, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    whole = _photograph()
+    first, error, last = detector.detect_many([whole, broken, whole])
+    assert isinstance(error, PictureError)
+    assert str(error) == f"{broken}: not a JPEG, PNG or WebP picture"
+    assert isinstance(first, Result)
+    assert first == last
+    with pytest.raises(PictureError, match=r"broken\.jpg"):
+        detector.detect([whole, broken])
+    with pytest.raises(InputError, match=r"gone\.png: no such file"):
+        detector.detect(tmp_path / "gone.png")
+
+
+def test_small_faces_are_counted_and_not_read(found: Result) -> None:
+    limit = (max(found.faces[1].box[2:]) + max(found.faces[0].box[2:])) / 2
+    result = EmotionDetector(threads=1, smallest=limit).detect(_photograph())
+    assert (len(result.faces), result.skipped) == (2, 1)
+    assert [face.box for face in result.faces] == [found.faces[place].box for place in (0, 2)]
+
+
+def test_a_face_that_leaves_the_picture_is_said_to_be_cut(detector: EmotionDetector) -> None:
+    pixels = _photograph([(60, 40, 200)])
+    whole = detector.detect(pixels).faces[0]
+    edge = int(whole.box[0] + 0.3 * whole.box[2])
+    (cut,) = detector.detect(np.ascontiguousarray(pixels[:, edge:])).faces
+    assert (whole.flags, cut.flags) == ((), (CUT,))
+
+
+def test_only_one_frame_of_an_animation_is_read_and_this_is_said(
+    detector: EmotionDetector, tmp_path: Path
+) -> None:
+    frames = [Image.fromarray(_photograph()), Image.new("RGB", (800, 300))]
+    frames[0].save(tmp_path / "two.webp", save_all=True, append_images=frames[1:], lossless=True)
+    result = detector.detect(tmp_path / "two.webp")
+    assert len(result.faces) == len(PLACES)
+    assert any("first of 2 frames" in note for note in result.notes)
+
+
+def test_threads_share_a_detector(found: Result) -> None:
+    detector = EmotionDetector(threads=1)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(detector.detect, [_photograph()] * 8))
+    assert all(result == results[0] for result in results)
+    assert results[0].faces == found.faces
+
+
+def test_a_model_without_intensity_tells_none(grey: Any, colour: Any) -> None:
+    faces = EmotionDetector(colour.path, threads=1).detect(_photograph()).faces
+    assert [face.intensity for face in faces] == [None] * 3
+    faces = EmotionDetector(grey.path, threads=1, labels="fer2013").detect(_photograph()).faces
+    assert all(len(face.scores) == 7 and face.intensity is not None for face in faces)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("working_size", 8), ("threshold", 0.0), ("threshold", 1.5), ("smallest", -1.0)],
+)
+def test_bad_settings_are_refused(setting: str, value: float) -> None:
+    with pytest.raises(InputError, match=setting) as error:
+        EmotionDetector(threads=1, **{setting: value}).detect(_photograph())
+    assert "\n" not in str(error.value)
+
+
+def test_it_detects_where_nothing_heavy_can_be_imported() -> None:
+    png = io.BytesIO()
+    Image.fromarray(_photograph()).save(png, "PNG")
+    code = (
+        "import sys\n"
+        "heavy = 'torch torchvision pytorch_lightning lightning cv2 matplotlib pyarrow timm'\n"
+        "sys.modules.update(dict.fromkeys(heavy.split()))\n"  # importing them fails
+        "from emotion_detection import EmotionDetector\n"
+        "print(len(EmotionDetector(threads=1).detect(sys.stdin.buffer.read()).faces))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=png.getvalue(), capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == "3"
+
+
+def test_people_keep_their_numbers_in_a_video(detector: EmotionDetector, tmp_path: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg", reason="the extra video is not installed")
+    from emotion_detection.inference.video_writer import VideoWriter
+
+    with VideoWriter(tmp_path / "two.mp4", 10) as video:
+        for step in range(6):
+            places = [(60 + 8 * step, 40, 160), (420 - 8 * step, 60, 160)]
+            video.write(_photograph(places), step / 10)
+    raw = list(detector.detect_video(tmp_path / "two.mp4", every=2, smooth=0))
+    assert [result.frame for result in raw] == [0, 2, 4]
+    assert [result.time for result in raw] == pytest.approx([0, 0.2, 0.4])
+    assert {result.source for result in raw} == {str(tmp_path / "two.mp4")}
+    assert [[face.track for face in result.faces] for result in raw] == [[0, 1]] * 3
+    smooth = list(detector.detect_video(tmp_path / "two.mp4", every=2, smooth=10))
+    assert smooth[0] == raw[0]
+
+    def travelled(results: list[Result]) -> float:
+        first, last = (np.array(list(r.faces[0].scores.values())) for r in results[::2])
+        return float(np.abs(last - first).sum())
+
+    assert travelled(smooth) < travelled(raw)
+    with pytest.raises(PictureError, match="no such file"):
+        next(detector.detect_video(tmp_path / "gone.mp4"))

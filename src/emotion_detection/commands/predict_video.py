@@ -1,0 +1,148 @@
+"""The part of ``emotion predict`` that goes through a video."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.errors import InputError
+from emotion_detection.images import PictureError
+from emotion_detection.inference.timeline import Timeline
+from emotion_detection.inference.tracking import SMOOTH, Tracker
+from emotion_detection.inference.video import frames, is_video, video_info
+from emotion_detection.inference.video_writer import VideoWriter
+from emotion_detection.results import Result
+
+__all__ = ["is_video", "run_video"]
+
+
+class Detector(Protocol):
+    """What finds and reads the faces of a frame: an ``EmotionDetector``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions, in order."""
+
+    def detect(self, picture: npt.NDArray[np.uint8], /) -> Result:
+        """Return what is in a frame, uint8 (H, W, 3)."""
+
+
+def run_video(
+    path: Path,
+    detector: Detector,
+    every: int = 1,
+    smooth: float = SMOOTH,
+    annotate: Path | None = None,
+    emit: Callable[[Result], None] = lambda result: None,
+    *,
+    plot: bool = True,
+    name: str | None = None,
+) -> None:
+    """Read the expressions in a video.
+
+    Args:
+        path: the video.
+        detector: finds and reads the faces.
+        every: looks at each Nth frame, beginning with the first.
+        smooth: time constant of the smoothing in seconds; 0: scores as they were observed.
+        annotate: folder for ``NAME.mp4``, all frames with what was last found drawn on them, and
+            for ``NAME-timeline.png``; None: neither is made.
+        emit: is given each result in order, with source, frame, time and tracks.
+        plot: whether the timeline is made.
+        name: what NAME is; None: the video's own, without its suffix.
+
+    Raises:
+        InputError: a bad setting, an address, a missing extra; or a file in ``annotate`` cannot
+            be written, or is the video itself.
+        PictureError: the video cannot be read. Where it is cut off, what was found until there
+            has been emitted, drawn and plotted.
+    """
+    stem = path.stem if name is None else name
+    info = video_info(path)
+    tracker = Tracker(smooth)
+    timeline = Timeline(detector.labels) if annotate is not None and plot else None
+    result, damage = None, None
+    with ExitStack() as stack:
+        film = stack.enter_context(closing(frames(path, every if annotate is None else 1)))
+        writer = None
+        if annotate is not None:
+            writer = stack.enter_context(VideoWriter(_target(path, annotate, stem), info.rate))
+        advance = stack.enter_context(_progress(path.name, info.duration))
+        try:
+            for frame in film:
+                if frame.number % every == 0:
+                    found = replace(detector.detect(frame.rgb), source=str(path))
+                    result = tracker.update(replace(found, frame=frame.number, time=frame.time))
+                    emit(result)
+                    if timeline is not None:
+                        timeline.add(result)
+                if writer is not None and result is not None:
+                    writer.write(_drawn(frame.rgb, result), frame.time)
+                advance(frame.time)
+        except PictureError as error:
+            if result is None:
+                raise
+            damage = error
+    if timeline is not None and annotate is not None:
+        place = annotate / f"{stem}-timeline.png"
+        try:
+            timeline.write(place, f"{path.name}: expressions over time")
+        except OSError as error:
+            raise InputError(f"{place}: cannot be written: {error.strerror}") from None
+    if damage is not None:
+        raise damage
+
+
+def _target(path: Path, folder: Path, stem: str) -> Path:
+    target = folder / f"{stem}.mp4"
+    if target.exists() and target.samefile(path):
+        raise InputError(f"--annotate {folder}: would replace {path}; name another folder")
+    return target
+
+
+def _drawn(rgb: npt.NDArray[np.uint8], result: Result) -> npt.NDArray[np.uint8]:
+    from emotion_detection.inference.annotate import annotated
+
+    return np.asarray(annotated(rgb, result).convert("RGB"))
+
+
+@contextmanager
+def _progress(name: str, duration: float | None) -> Iterator[Callable[[float], None]]:
+    """Show how far a video is: a bar on a terminal, a closing line elsewhere.
+
+    What is yielded takes the time of each frame that is done.
+    """
+    count, start = 0, time.monotonic()
+    if not sys.stderr.isatty():
+
+        def note(_: float) -> None:
+            nonlocal count
+            count += 1
+
+        yield note
+        print(f"{name}: {count:,} frames in {time.monotonic() - start:.1f} s", file=sys.stderr)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn())
+    more = (TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    # rows that are piped elsewhere stay there; those on the terminal go above the bar
+    with Progress(
+        *columns, *more, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()
+    ) as bar:
+        task = bar.add_task(name, total=duration, rate="")
+
+        def show(moment: float) -> None:
+            nonlocal count
+            count += 1
+            rate = count / max(time.monotonic() - start, 1e-3)
+            bar.update(task, completed=moment, rate=f"{rate:.1f} frames/s")
+
+        yield show

@@ -1,0 +1,195 @@
+"""The expressions of each person in a video over time, as a picture; needs the extra ``video``."""
+
+import importlib
+import io
+import math
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.errors import InputError
+from emotion_detection.files import write_whole
+from emotion_detection.inference.annotate import emotion_colours
+from emotion_detection.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_PANELS = 6
+"""Faces shown, those seen most."""
+
+COLUMNS = 600
+"""Points in time that are drawn at most; more are averaged, since no picture could show them."""
+
+Floats = npt.NDArray[np.float64]
+
+
+class Timeline:
+    """Collects a video's results and draws them: some 80 bytes a face and frame.
+
+    Args:
+        labels: the emotions, in the order of the model.
+
+    Raises:
+        InputError: matplotlib is missing.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        try:
+            importlib.import_module("matplotlib")
+        except ModuleNotFoundError:
+            raise InputError(
+                "the plot over time needs matplotlib: pip install 'emotion-detection[video]'"
+            ) from None
+        self.labels = tuple(labels)
+        self._rows: dict[int, array[float]] = {}
+        self._times = array("d")
+
+    def add(self, result: Result) -> None:
+        """Take the next frame's result.
+
+        Raises:
+            ValueError: a result without a time, or a face without a track.
+        """
+        if result.time is None or any(face.track is None for face in result.faces):
+            raise ValueError("a timeline is drawn from tracked results of a video")
+        self._times.append(result.time)
+        for face in result.faces:
+            intensity = math.nan if face.intensity is None else face.intensity
+            scores = (face.scores[name] for name in self.labels)
+            self._rows.setdefault(face.track or 0, array("d")).extend(
+                (result.time, intensity, *scores)
+            )
+
+    def write(self, path: Path, title: str = "Expressions over time") -> None:
+        """Draw a panel for each face, of those seen most, as a PNG.
+
+        Args:
+            path: the picture; written whole or not at all.
+            title: said above it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        from matplotlib.figure import Figure
+
+        shown = sorted(self._rows, key=lambda track: (-len(self._rows[track]), track))[:MOST_PANELS]
+        height = 1.15 + 1.75 * max(len(shown), 1)
+        figure = Figure(figsize=(10, height), layout="constrained", dpi=150)
+        figure.suptitle(f"{title}\n{self._summary(len(shown))}", fontsize=10.5)
+        panels = figure.subplots(max(len(shown), 1), sharex=True, squeeze=False)[:, 0]
+        if not shown:
+            panels[0].text(0.5, 0.5, "no face was seen", ha="center", transform=panels[0].transAxes)
+        for axes, track in zip(panels, sorted(shown), strict=False):
+            self._draw(axes, track)
+        step = self._step()
+        start = self._times[0] if self._times else 0.0
+        panels[0].set(xlim=(start, self._times[-1] + step if self._times else 1.0))
+        for axes in panels:
+            axes.set(ylim=(0, 1.02), yticks=(0, 0.5, 1))
+            axes.spines[["top", "right"]].set_visible(False)
+        panels[-1].set_xlabel("time in seconds")
+        handles, names = panels[0].get_legend_handles_labels()
+        if handles:
+            figure.legend(
+                handles, names, loc="outside lower center", ncols=9, frameon=False, fontsize=8,
+                handlelength=1.2, columnspacing=1.2,
+            )  # fmt: skip
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png")
+        write_whole(path, picture.getvalue())
+
+    def _summary(self, shown: int) -> str:
+        faces = len(self._rows)
+        if faces > shown:
+            return f"the {shown} faces seen most; {faces - shown} more are left out"
+        return {0: "no face", 1: "1 face"}.get(faces, f"{faces} faces")
+
+    def _step(self) -> float:
+        """Return the usual seconds between two frames that were looked at."""
+        steps = np.diff(np.asarray(self._times))
+        return float(np.median(steps)) if len(steps) else 0.04
+
+    def _draw(self, axes: "Axes", track: int) -> None:
+        rows = np.asarray(self._rows[track]).reshape(-1, 2 + len(self.labels))
+        step = self._step()
+        times = np.asarray(self._times)
+        lasting = np.diff(times, append=times[-1] + step)
+        seen = lasting[np.searchsorted(times, rows[:, 0])]
+        mean = seen @ rows[:, 2:]
+        axes.set_title(
+            f"face {track}: seen for {seen.sum():.1f} s, mostly {self.labels[int(mean.argmax())]}",
+            loc="left",
+            fontsize=9,
+        )
+        span = self._times[-1] - self._times[0]
+        colours = emotion_colours(self.labels)
+        points = _with_gaps(_averaged(rows, max(span / COLUMNS, step / 2)), step)
+        axes.stackplot(
+            points[:, 0],
+            points[:, 2:].T,
+            labels=self.labels,
+            colors=[f"#{bytes(colours[name]).hex()}" for name in self.labels],
+            linewidth=0,
+        )
+        if np.isfinite(points[:, 1]).any():
+            axes.plot(points[:, 0], points[:, 1], color="white", linewidth=2.2)
+            axes.plot(points[:, 0], points[:, 1], color="black", linewidth=1.1, label="intensity")
+        axes.set_ylabel("score", fontsize=8)
+
+
+def plot_timeline(
+    results: Iterable[Result], path: Path, labels: Sequence[str], title: str | None = None
+) -> None:
+    """Draw the expressions of each person in a video over time, as a PNG.
+
+    Stacked areas are the emotions' scores, the black line the intensity. A gap is where the person
+    was not seen. At most :data:`MOST_PANELS` faces are drawn, those seen in most frames; the title
+    says how many are left out.
+
+    Args:
+        results: a video's, with tracks.
+        path: the picture.
+        labels: the emotions, in the order of the model.
+        title: said above it; None: 'Expressions over time'.
+
+    Raises:
+        InputError: matplotlib is missing.
+        ValueError: results without times or tracks.
+        OSError: it cannot be written.
+    """
+    timeline = Timeline(labels)
+    for result in results:
+        timeline.add(result)
+    timeline.write(path, title or "Expressions over time")
+
+
+def _averaged(rows: Floats, width: float) -> Floats:
+    """Return the means of the rows, which begin with their times, of intervals of these seconds."""
+    interval = np.floor((rows[:, 0] - rows[0, 0]) / width + 1e-6)
+    starts = np.flatnonzero(np.diff(interval, prepend=-1.0))
+    counts = np.diff(starts, append=len(rows))
+    means: Floats = np.add.reduceat(rows, starts, axis=0) / counts[:, None]
+    return means
+
+
+def _with_gaps(rows: Floats, step: float) -> Floats:
+    """Return the rows with a row that is no number wherever the person was out of sight.
+
+    Each stretch is drawn on for one step, so that a person seen in one frame can be seen at all.
+    """
+    apart = np.diff(rows[:, 0])
+    usual = max(step, float(np.median(apart)) if len(apart) else 0.0)
+    stretches = np.split(rows, np.flatnonzero(apart > 2.5 * usual) + 1)
+    drawn = []
+    for stretch in stretches:
+        last = stretch[-1:].copy()
+        last[0, 0] += usual
+        nothing = np.full_like(last, np.nan)
+        nothing[0, 0] = last[0, 0]
+        drawn += [stretch, last, nothing]
+    return np.concatenate(drawn)

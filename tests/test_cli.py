@@ -42,7 +42,7 @@ def test_without_a_verb_the_usage_is_shown_and_the_code_is_2(capsys: Capture) ->
 def test_help_lists_the_verbs(word: str, capsys: Capture) -> None:
     assert main([word]) == 0
     out = capsys.readouterr().out
-    assert all(f"\n  {verb} " in out for verb in ("train", "test", "data", "export"))
+    assert all(f"\n  {verb} " in out for verb in ("predict", "explain", "train", "test"))
 
 
 def test_version_is_the_packages(capsys: Capture) -> None:
@@ -61,7 +61,7 @@ def test_words_come_from_the_command_line_by_default(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("trian", "'trian' is no verb; there are train, test, data, export"),
+        ("trian", "'trian' is no verb; there are predict, explain, train, test, data, export"),
         ("train --epohcs 3", "--epohcs: no such option; did you mean --epochs?"),
         ("train --zzzzzz 3", "--zzzzzz: no such option; 'emotion train --help' lists them"),
         ("train --epochs many", "--epochs many: must be a whole number"),

@@ -20,6 +20,7 @@ LAYERS = {
     "training": {"base", "data", "pretrained"},
     "inference": {"base", "pretrained"},
     "serving": {"base", "inference"},
+    "scoring": {"base", "inference"},
     "evaluation": {"base", "data", "training", "inference", "pretrained"},
     "commands": {
         "base",
@@ -27,6 +28,7 @@ LAYERS = {
         "training",
         "inference",
         "serving",
+        "scoring",
         "evaluation",
         "pretrained",
     },
@@ -49,7 +51,7 @@ TORCH = {
     "kornia",
     "timm",
 }
-WITHOUT_TORCH = {"base", "pretrained", "data", "inference", "serving", *TOP}
+WITHOUT_TORCH = {"base", "pretrained", "data", "inference", "serving", "scoring", *TOP}
 
 
 def _part(module: str) -> str:
@@ -134,6 +136,9 @@ def test_all_modules_are_looked_at() -> None:
         ("__init__.py", "from emotion_detection.training import train"),
         ("__init__.py", "import torch"),
         ("serving/server.py", "import lightning"),
+        ("scoring/local.py", "import torch"),
+        ("scoring/run.py", "from emotion_detection.commands.predict import run"),
+        ("inference/detector.py", "from emotion_detection.scoring.run import run"),
         ("serving/server.py", "from emotion_detection.evaluation import evaluate"),
         ("evaluation/models.py", "from emotion_detection.serving import server"),
         ("evaluation/models.py", "from emotion_detection.cli import main"),
@@ -165,6 +170,8 @@ def test_an_import_in_another_direction_is_found(tmp_path: Path, file: str, line
         ("__init__.py", "def f():\n    from emotion_detection.inference import EmotionDetector"),
         ("serving/server.py", "from emotion_detection.inference import detect"),
         ("commands/serve.py", "from emotion_detection.serving import server"),
+        ("scoring/reading.py", "from emotion_detection.inference import EmotionDetector"),
+        ("commands/predict.py", "from emotion_detection.scoring.work import Work"),
         ("cli.py", "VERB = 'emotion_detection.commands.train'"),
     ],
 )

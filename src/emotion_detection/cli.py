@@ -8,6 +8,8 @@ from emotion_detection.errors import InputError, TrainingError
 
 USAGE = """usage: emotion VERB [OPTIONS]
 
+  predict  read expressions          emotion predict photo.jpg holiday/ clip.mp4
+  explain  why, as a heat map        emotion explain photo.jpg
   train    train a model             emotion train --data demo
   test     test a model              emotion test --model models/RUN
   data     info, check or download   emotion data info --data PATH
@@ -17,6 +19,8 @@ USAGE = """usage: emotion VERB [OPTIONS]
 """
 
 _VERBS = {
+    "predict": "emotion_detection.commands.predict",
+    "explain": "emotion_detection.commands.explain",
     "train": "emotion_detection.commands.train",
     "test": "emotion_detection.commands.test",
     "data": "emotion_detection.commands.data",

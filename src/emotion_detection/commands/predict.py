@@ -1,0 +1,251 @@
+"""``emotion predict``: photographs, folders and videos -> the expressions of the faces in them."""
+
+import dataclasses
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from emotion_detection import __version__, pretrained
+from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.errors import InputError
+from emotion_detection.images import PictureError
+from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
+from emotion_detection.inference.model import PRETRAINED
+from emotion_detection.inference.tables import Record, check_suffix, error_record
+from emotion_detection.inference.tracking import SMOOTH
+from emotion_detection.inference.video import is_video
+from emotion_detection.results import Result
+from emotion_detection.scoring.entries import Entry, common_folder, entries
+from emotion_detection.scoring.local import cores, here, pool
+from emotion_detection.scoring.prediction import do_part, join, predict_at_once, predict_in_order
+from emotion_detection.scoring.ray_engine import on_ray
+from emotion_detection.scoring.reading import Settings, detector_of, place_below_annotate, sha256_of
+from emotion_detection.scoring.run import Engine
+from emotion_detection.scoring.show import Show
+from emotion_detection.scoring.work import open_work
+
+FEW = 64
+"""Files fewer than this are read in this process: others would take longer to start."""
+
+_ENGINES = ("local", "ray")
+
+
+def run(words: list[str]) -> int:
+    """Read what the words say; return 0, or 3 where some files could not be read."""
+    parser = _parser()
+    options = parse(parser, _inputs_last(parser, words))
+    part = _checked(options)
+    try:
+        return _predicted(options, part)
+    except BrokenPipeError:
+        # who reads the output has seen enough; nothing is left to be flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as of a process that SIGPIPE ends
+
+
+def _parser() -> ArgumentParser:
+    parser = new_parser("predict", "Read the expressions of faces in pictures and videos.")
+    add = parser.add_argument
+    add("inputs", type=str, nargs="*", help="photographs, folders of them (at any depth), videos")
+    add("--model", type=str, help="run folder or ONNX file; default: the shipped model")
+    add("--labels", type=str, help="set of labels, as ferplus or fer2013; default: the model's own")
+    add("--out", type=str, help="table to write: FILE.csv, FILE.jsonl or FILE.parquet")
+    add("--annotate", type=str, help="folder for the pictures with what was found drawn on them")
+    add("--crops", action="store_true", help="the pictures are crops of faces: detect nothing")
+    add("--json", action="store_true", help="print JSON lines also on a terminal")
+    add("--smallest", type=float, default=SMALLEST, help="smallest face, in pixels")
+    add("--threshold", type=float, default=THRESHOLD, help="least confidence of a face, 0 to 1")
+    add("--working_size", type=int, default=WORKING_SIZE, help="pixels to look for faces in")
+    add("--every", type=int, default=1, help="of a video, look at every Nth frame")
+    add("--smooth", type=float, default=SMOOTH, help="of a video, seconds of smoothing; 0: none")
+    add("--engine", type=str, default="local", help="who reads many files: local or ray")
+    add("--address", type=str, help="of the Ray cluster, HOST:PORT; default: this machine's")
+    add("--workers", type=int, help="processes of the local engine; default: one a core")
+    add("--part", type=str, help="I/N: do only the Ith of N shares, and write no table yet")
+    return parser
+
+
+def _inputs_last(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
+    """Return the words with all inputs at the end, so that they may stand between options."""
+    alone = {o for a in parser._actions if a.nargs == 0 for o in a.option_strings}
+    options, inputs, left = list[str](), list[str](), list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            inputs += left
+            break
+        if not word.startswith("-") or word == "-":
+            inputs.append(word)
+            continue
+        options.append(word)
+        if word not in alone and "=" not in word and left:
+            options.append(left.pop(0))
+    return [*options, "--", *inputs]
+
+
+def _checked(parsed: Namespace) -> tuple[int, int] | None:
+    """Check the options that need no file; return the part, if one is asked for."""
+    if not parsed.inputs:
+        raise InputError("predict: nothing to read: name photographs, folders or videos")
+    if parsed.engine not in _ENGINES:
+        raise InputError(f"--engine {parsed.engine}: must be {' or '.join(_ENGINES)}")
+    if parsed.address is not None and parsed.engine != "ray":
+        raise InputError("--address: is of a Ray cluster; add --engine ray")
+    for name, least in (("workers", 1), ("every", 1), ("smooth", 0)):
+        value = getattr(parsed, name)
+        if value is not None and not value >= least:
+            raise InputError(f"--{name} {value}: must be {least} or more")
+    if parsed.out is not None:
+        check_suffix(Path(parsed.out))
+    if parsed.annotate is not None:
+        _check_annotate(parsed)
+    if any(is_video(name) and not os.path.isdir(name) for name in parsed.inputs):
+        _check_videos(parsed)
+    if parsed.part is None:
+        return None
+    number, _, parts = parsed.part.partition("/")
+    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        raise InputError(f"--part {parsed.part}: must be I/N with I from 1 to N, as 3/8")
+    if parsed.out is None:
+        raise InputError("--part: needs --out: the parts' results meet beside that table")
+    return int(number), int(parts)
+
+
+def _check_annotate(parsed: Namespace) -> None:
+    folder = os.path.realpath(parsed.annotate)
+    for name in filter(os.path.isdir, parsed.inputs):
+        if os.path.commonpath([folder, top := os.path.realpath(name)]) == top:
+            raise InputError(
+                f"--annotate {parsed.annotate}: lies in the input {name}, whose pictures it would "
+                "add to; choose a folder outside"
+            )
+    try:
+        Path(parsed.annotate).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--annotate {parsed.annotate}: {error.strerror}") from None
+
+
+def _check_videos(parsed: Namespace) -> None:
+    if parsed.crops:
+        raise InputError("--crops: takes pictures of single faces, no videos")
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise InputError(
+            "videos need imageio-ffmpeg, which is not installed: "
+            "pip install 'emotion-detection[video]'"
+        )
+
+
+def _settings(options: Namespace) -> Settings:
+    model = Path(options.model or PRETRAINED)
+    if str(model) == PRETRAINED:
+        model = pretrained.model_path()
+    elif (model / "model.onnx").is_file():
+        model = model / "model.onnx"
+    return Settings(
+        model=os.path.abspath(model) if model.exists() else options.model,
+        sha256=sha256_of(model) if model.is_file() else "",  # the detector will say what is wrong
+        labels=options.labels,
+        working_size=options.working_size,
+        threshold=options.threshold,
+        smallest=options.smallest,
+        crops=options.crops,
+        folder=os.getcwd(),
+        annotate=options.annotate and os.path.abspath(options.annotate),
+        root=common_folder(options.inputs),
+    )
+
+
+def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
+    settings = _settings(options)
+    detector = detector_of(settings)
+    files = entries(options.inputs)
+    first = list(islice(files, FEW))
+    if all(entry.error is not None and os.path.isdir(entry.source) for entry in first):
+        reasons = "; ".join(f"{entry.source}: {entry.error}" for entry in first)
+        raise InputError(reasons or f"{', '.join(options.inputs)}: nothing to read in it")
+    show = Show(options.json, options.out is not None, options.smallest)
+    video = partial(_read_video, options=options, settings=settings)
+    if options.out is None and len(first) < FEW and options.engine == "local":
+        predict_at_once(first, settings, video, show)
+        return show.end()
+    with ExitStack() as stack:
+        if options.out is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="emotion-"))
+        else:
+            folder = f"{options.out}.parts"
+        work = open_work(Path(folder), chain(first, files), _about(options, settings))
+        engine = _engine(options, settings, work.count)
+        if options.out is None:
+            predict_in_order(work, engine, video, show)
+            return show.end()
+        try:
+            count, earlier = do_part(work, engine, video, show, part or (1, 1))
+        except KeyboardInterrupt:
+            print(
+                f"emotion: {folder} keeps what is done; the same command goes on", file=sys.stderr
+            )
+            raise
+    if part is not None:
+        print(
+            f"part {options.part}: {count:,} pictures done, {earlier:,} of them before; "
+            f"the same command without --part writes {options.out}"
+        )
+        return 0
+    join(work, Path(options.out), detector.labels, show)
+    return show.end(f"wrote {options.out}")
+
+
+def _engine(options: Namespace, settings: Settings, count: int) -> Engine:
+    if options.engine == "ray":
+        return partial(on_ray, settings=settings, address=options.address)
+    if count < FEW:
+        return partial(here, settings=settings)
+    return partial(pool, settings=settings, workers=options.workers or cores())
+
+
+def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
+    """Return all that a record depends on beside its file."""
+    relative = not all(map(os.path.isabs, options.inputs))
+    return {
+        "version": __version__,
+        "model": settings.sha256,
+        "labels": detector_of(settings).label_set,
+        **{
+            f"--{name}": getattr(options, name)
+            for name in ("crops", "smallest", "threshold", "working_size", "every", "smooth")
+        },
+        "--annotate": settings.annotate,
+        "folder": settings.folder if relative else None,
+    }
+
+
+def _read_video(
+    entry: Entry, emit: Callable[[Record], object], options: Namespace, settings: Settings
+) -> None:
+    from emotion_detection.commands.predict_video import run_video
+
+    annotate, name = None, None
+    if settings.annotate is not None:
+        place = place_below_annotate(entry.source, settings)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # a.mp4 and a.mov may lie side by side
+        annotate, name = place.parent, place.name.removesuffix(".mp4")
+
+    def one(result: Result) -> None:
+        emit(dataclasses.replace(result, source=entry.source).as_dict())
+
+    path = settings.path(entry.source)
+    try:
+        detector = detector_of(settings)
+        run_video(path, detector, options.every, options.smooth, annotate, one, name=name)
+    except PictureError as error:
+        emit(error_record(entry.source, str(error).removeprefix(f"{path}: ")))

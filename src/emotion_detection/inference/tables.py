@@ -1,0 +1,259 @@
+"""Tables of results: CSV, JSON lines or Parquet, written whole or not at all.
+
+What goes in are records: the plain values of a result (:meth:`Result.as_dict`), or of a file that
+could not be read (:func:`error_record`). JSON lines keep them as they are, a line a picture. CSV
+and Parquet have a row a face (:func:`emotion_detection.results.columns`), and one without a face
+for a picture in which none was found or that could not be read.
+"""
+
+import csv
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from emotion_detection.errors import InputError
+from emotion_detection.results import LANDMARKS, Face, Result, columns, error_row
+
+Record = dict[str, Any]
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a cell of text a formula to a spreadsheet (OWASP, CSV Injection)."""
+
+_WHOLE_NUMBERS = {"frame", "faces", "skipped", "face", "track"}
+_TEXTS = {"file", "emotion", "flags", "notes", "error"}
+_ROWS = 20_000
+"""Rows that Parquet keeps in memory and writes as one group."""
+
+
+class Table(Protocol):
+    """A table that is being written."""
+
+    def add(self, record: Record) -> None:
+        """Add a picture, or a frame of a video."""
+
+    def close(self) -> None:
+        """Write what is still in memory; the table is then whole."""
+
+
+def error_record(source: str, error: str) -> Record:
+    """Return the record of a file that could not be read."""
+    return {"source": source, "error": error}
+
+
+def read_result(record: Record) -> Result:
+    """Return the result that a record was made of, to the digits that records keep.
+
+    Args:
+        record: :meth:`Result.as_dict`'s.
+    """
+    faces = tuple(
+        Face(
+            box=tuple(face["box"]),
+            landmarks=tuple(tuple(face["landmarks"][name]) for name in LANDMARKS)
+            if face["landmarks"]
+            else (),
+            confidence=face["confidence"],
+            scores=face["scores"],
+            intensity=face["intensity"],
+            flags=tuple(face["flags"]),
+            track=face.get("track"),
+        )
+        for face in record["faces"]
+    )
+    return Result(
+        width=record["width"],
+        height=record["height"],
+        faces=faces,
+        skipped=record["skipped"],
+        source=record["source"],
+        notes=tuple(record["notes"]),
+        frame=record.get("frame"),
+        time=record.get("time"),
+    )
+
+
+def rows(record: Record) -> list[dict[str, Any]]:
+    """Return the rows of a record: as :meth:`Result.rows`, or the one of an error."""
+    if "error" in record:
+        return [error_row(record["source"], record["error"])]
+    return read_result(record).rows()
+
+
+def line(record: Record) -> str:
+    """Return a record as a line of JSON, in ASCII: file names may hold what UTF-8 cannot."""
+    return json.dumps(record) + "\n"
+
+
+def check_suffix(path: Path) -> None:
+    """Check that a table can be written under this name, before anything is worked out.
+
+    Raises:
+        InputError: another suffix than :data:`SUFFIXES`; a folder; Parquet without pyarrow.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: the name of a table must end in {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; a table is a file")
+    if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise InputError(
+            f"{path}: Parquet needs pyarrow, which is not installed: "
+            "pip install 'emotion-detection[batch]'; .csv and .jsonl need nothing"
+        )
+
+
+@contextmanager
+def table(path: Path, labels: Sequence[str], part: Path | None = None) -> Iterator[Table]:
+    """Write a table; its suffix says of which kind.
+
+    It stands at ``path`` once the block is left without an error; else what was there stays.
+
+    Args:
+        path: the table. A link is written through.
+        labels: the model's emotions, in the order of their columns.
+        part: where it grows until it is whole, on the same disk; default: a hidden file beside it.
+
+    Raises:
+        InputError: as :func:`check_suffix`, or it cannot be written there.
+    """
+    check_suffix(path)
+    place = Path(os.path.realpath(path))
+    part = part or place.with_name(f".{place.name}.{os.getpid()}.part")
+    kinds = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with kinds[path.suffix.lower()](part, columns(labels)) as growing:
+            yield growing
+            growing.close()
+        _to_disk(part)
+        os.replace(part, place)
+        _to_disk(place.parent)
+    except BrokenPipeError:
+        raise  # of what is printed meanwhile: no file breaks like that
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def whole_lines(path: Path, part: Path) -> Iterator[Callable[[str], object]]:
+    """Write lines so that they are on the disk, all of them, before the file has its name.
+
+    Args:
+        path: the file.
+        part: where it grows, on the same disk.
+
+    Yields:
+        A function that takes text, in ASCII.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    try:
+        with part.open("w", encoding="ascii", newline="\n") as file:
+            yield file.write
+        _to_disk(part)
+        os.replace(part, path)
+        _to_disk(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class _JsonLines:
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def add(self, record: Record) -> None:
+        self._file.write(line(record))
+
+    def close(self) -> None:
+        self._file.flush()
+
+
+@contextmanager
+def _json_lines(part: Path, _: Sequence[str]) -> Iterator[Table]:
+    with part.open("w", encoding="ascii", newline="\n") as file:
+        yield _JsonLines(file)
+
+
+class _Csv:
+    def __init__(self, file: TextIO, names: Sequence[str]) -> None:
+        self._file = file
+        # lines end as in RFC 4180: Python quotes a CR within a cell only then
+        self._writer = csv.DictWriter(file, names, lineterminator="\r\n")
+        self._writer.writeheader()
+
+    def add(self, record: Record) -> None:
+        for row in rows(record):
+            self._writer.writerow({name: _cell(value) for name, value in row.items()})
+
+    def close(self) -> None:
+        self._file.flush()
+
+
+@contextmanager
+def _csv(part: Path, names: Sequence[str]) -> Iterator[Table]:
+    with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        yield _Csv(file, names)
+
+
+class _Parquet:
+    def __init__(self, writer: Any, schema: Any) -> None:
+        self._writer, self._schema = writer, schema
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, record: Record) -> None:
+        self._rows += (
+            {name: _unicode(value) for name, value in row.items()} for row in rows(record)
+        )
+        if len(self._rows) >= _ROWS:
+            self.close()
+
+    def close(self) -> None:
+        import pyarrow
+
+        if self._rows:
+            self._writer.write_table(pyarrow.Table.from_pylist(self._rows, self._schema))
+        self._rows = []
+
+
+@contextmanager
+def _parquet(part: Path, names: Sequence[str]) -> Iterator[Table]:
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    def kind(name: str) -> Any:
+        if name in _TEXTS:
+            return pyarrow.string()
+        return pyarrow.int64() if name in _WHOLE_NUMBERS else pyarrow.float64()
+
+    schema = pyarrow.schema([(name, kind(name)) for name in names])
+    with ParquetWriter(part, schema, compression="zstd") as writer:
+        yield _Parquet(writer, schema)
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _unicode(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _to_disk(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

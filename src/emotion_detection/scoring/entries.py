@@ -1,0 +1,75 @@
+"""What is to be read: the files that inputs name, one after another."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from emotion_detection.images import SUFFIXES
+from emotion_detection.inference.video import is_video
+from emotion_detection.inference.walk import picture_files
+
+
+class Entry(NamedTuple):
+    """One file.
+
+    Args:
+        source: its name, as results say it.
+        error: why it cannot be read, where that is known before it is tried.
+        is_video: whether it is a video.
+    """
+
+    source: str
+    error: str | None = None
+    is_video: bool = False
+
+
+def entries(inputs: Sequence[str]) -> Iterator[Entry]:
+    """Yield the files that inputs name: pictures, videos, and what is in folders.
+
+    Args:
+        inputs: files and folders. A folder stands for the pictures in it, at any depth; a video
+            must be named itself.
+
+    Yields:
+        The files in the order of the inputs, each once; those of a folder sorted. What cannot be
+        looked at, and a folder without pictures, is an entry with an error.
+    """
+    waiting: list[Entry] = []  # what is known beside the pictures, in the order of all
+    found = 0  # in the input that is gone through
+
+    def report(name: str, reason: str) -> None:
+        nonlocal found
+        found += 1
+        waiting.append(Entry(name, reason))
+
+    def named() -> Iterator[str]:
+        nonlocal found
+        seen = set[str]()
+        for name in inputs:
+            if is_video(name) and os.path.isfile(name):
+                if (own := os.path.realpath(name)) not in seen:
+                    waiting.append(Entry(name, is_video=True))
+                seen.add(own)
+                continue
+            found = 0
+            yield name
+            # the next input is asked for once this one is gone through
+            if not found and os.path.isdir(name):
+                report(name, f"no pictures ({', '.join(SUFFIXES)}) in it that were not taken yet")
+
+    for path in picture_files(named(), report):
+        yield from waiting
+        waiting.clear()
+        found += 1
+        yield Entry(str(path))
+    yield from waiting
+
+
+def common_folder(inputs: Sequence[str]) -> str:
+    """Return the deepest folder, absolute, that all inputs lie in."""
+    places = [os.path.abspath(name) for name in inputs]
+    places = [place if os.path.isdir(place) else os.path.dirname(place) for place in places]
+    try:
+        return os.path.commonpath(places)
+    except ValueError:  # several drives
+        return os.path.abspath(os.curdir)

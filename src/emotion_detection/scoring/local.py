@@ -1,0 +1,153 @@
+"""Engines of one machine: this process alone, or a process a core.
+
+An engine is a function ``engine(pull, settings) -> iterator``. It asks ``pull()`` for a task
+whenever it can begin another one (None: nothing to do now) and yields each task with its records
+as lines of JSON, or with None where whoever had it in hand died. It ends when ``pull()`` has
+nothing and no task is in hand.
+"""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import NamedTuple, Self, cast
+
+from emotion_detection.errors import InputError
+from emotion_detection.inference.tables import line
+from emotion_detection.scoring.entries import Entry
+from emotion_detection.scoring.reading import Settings, detector_of, read
+
+
+class Task(NamedTuple):
+    """Files for one worker, all of one shard.
+
+    Args:
+        shard: its number.
+        start: place of the first file in the shard.
+        entries: the files.
+    """
+
+    shard: int
+    start: int
+    entries: tuple[Entry, ...]
+
+
+Pull = Callable[[], Task | None]
+Done = Generator[tuple[Task, list[str] | None], None, None]
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def here(pull: Pull, settings: Settings) -> Done:
+    """Do the tasks in this process: for few pictures, which no other needs to start for."""
+    detector = detector_of(settings)
+    while (task := pull()) is not None:
+        yield task, [line(record) for record in read(task.entries, settings, detector)]
+
+
+def pool(pull: Pull, settings: Settings, workers: int) -> Done:
+    """Do the tasks in processes of one thread each, which share nothing.
+
+    A process that dies takes down neither the others nor their tasks; another one is started.
+
+    Args:
+        pull: gives the next task.
+        settings: how pictures are read.
+        workers: processes.
+
+    Raises:
+        InputError: what a process says is wrong with the model or the place to write to.
+    """
+    idle: list[_Worker] = []
+    busy: dict[Connection, tuple[_Worker, Task]] = {}
+    started: set[_Worker] = set()
+    try:
+        while True:
+            while len(busy) < workers and (task := pull()) is not None:
+                worker = idle.pop() if idle else _Worker(settings)
+                started.add(worker)
+                busy[worker.connection] = worker.given(task), task
+            if not busy:
+                return
+            for connection in cast(list[Connection], wait(list(busy))):
+                worker, task = busy.pop(connection)
+                lines = worker.answer()
+                if lines is None:
+                    started.remove(worker)
+                # its next task is on its way before the records of this one are written
+                elif (following := pull()) is not None:
+                    busy[connection] = worker.given(following), following
+                else:
+                    idle.append(worker)
+                yield task, lines
+    finally:
+        for worker in started:
+            worker.end()
+
+
+class _Worker:
+    """A process, as this one holds it."""
+
+    def __init__(self, settings: Settings) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self._process: BaseProcess = context.Process(
+            target=_serve, args=(other, settings), daemon=True
+        )
+        self._process.start()
+        other.close()  # so that its death is the end of the pipe
+
+    def given(self, task: Task) -> Self:
+        """Hand a task over and return the worker."""
+        with suppress(OSError):  # it died: its answer will say so
+            self.connection.send(task.entries)
+        return self
+
+    def answer(self) -> list[str] | None:
+        """Return the records, or None where the process died."""
+        try:
+            lines, refusal, failure = self.connection.recv()
+        except (EOFError, OSError):
+            self.end()
+            return None
+        if refusal is not None:
+            raise InputError(refusal)
+        if failure is not None:
+            raise RuntimeError(f"in a worker process:\n{failure}")
+        return list(lines)
+
+    def end(self) -> None:
+        self.connection.close()
+        self._process.terminate()
+        self._process.join()
+
+
+def _serve(connection: Connection, settings: Settings) -> None:
+    """Do tasks until the other end of the pipe is closed, be it by a death."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was started
+    while True:
+        try:
+            entries: tuple[Entry, ...] = connection.recv()
+        except (EOFError, OSError):
+            return
+        lines, refusal, failure = list[str](), None, None
+        try:
+            detector = detector_of(settings, threads=1)
+            lines = [line(record) for record in read(entries, settings, detector)]
+        except InputError as error:
+            refusal = str(error)
+        except Exception:
+            failure = traceback.format_exc()
+        try:
+            connection.send((lines, refusal, failure))
+        except OSError:
+            return

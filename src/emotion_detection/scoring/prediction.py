@@ -1,0 +1,121 @@
+"""From a list of files to what is shown or written: at once, or by way of shards on disk."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from emotion_detection.inference.tables import Record, line, table
+from emotion_detection.scoring.entries import Entry
+from emotion_detection.scoring.reading import Settings, detector_of, read
+from emotion_detection.scoring.run import Engine, missing_videos, planned, run, share
+from emotion_detection.scoring.show import Show
+from emotion_detection.scoring.work import Shard, Work
+
+AT_ONCE = 8
+"""Pictures that are read before their lines are shown."""
+
+Video = Callable[[Entry, Callable[[Record], object]], None]
+"""Reads a video in this process, and hands each record on."""
+
+
+def predict_at_once(entries: Sequence[Entry], settings: Settings, video: Video, show: Show) -> None:
+    """Read a few files in this process, and show them in order as they come.
+
+    Args:
+        entries: the files.
+        settings: how.
+        video: reads videos.
+        show: is given the records.
+    """
+    detector = detector_of(settings)
+    # a video has a bar of its own
+    count = 0 if any(entry.is_video for entry in entries) else len(entries)
+    left = list(entries)
+    with show.bar(count) as advance:
+        while left:
+            if left[0].is_video:
+                video(left.pop(0), show.add)
+                continue
+            some = left[:AT_ONCE]
+            some = some[: next((i for i, entry in enumerate(some) if entry.is_video), len(some))]
+            del left[: len(some)]
+            for record in read(some, settings, detector):
+                show.add(record)
+            advance(len(some))
+
+
+def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> None:
+    """Read many files, and show them in order; nothing of the work is kept.
+
+    Args:
+        work: in a folder that is thrown away.
+        engine: has pictures read.
+        video: reads videos.
+        show: is given the records.
+    """
+    shards = work.shards()
+    following = next(shards, None)
+
+    def show_done() -> None:
+        nonlocal following
+        while following is not None and work.is_done(following):
+            for record in work.records(following):
+                show.add(record)
+            work.forget(following)
+            following = next(shards, None)
+
+    with show.bar(planned(work)[0]) as advance:
+        for done in run(work, engine):
+            advance(done)
+            show_done()
+    while following is not None and following.is_video:
+        _do_video(work, following, video)
+        show_done()
+
+
+def do_part(
+    work: Work, engine: Engine, video: Video, show: Show, part: tuple[int, int] = (1, 1)
+) -> tuple[int, int]:
+    """Do what is missing of a part of some work, so that it is on the disk.
+
+    Args:
+        work: the work.
+        engine: has pictures read.
+        video: reads videos.
+        show: has the bar.
+        part: which share of the shards: number, from 1, and how many there are.
+
+    Returns:
+        How many files of the part, videos left out, there are, and how many were done before.
+    """
+    count, earlier = planned(work, part)
+    with show.bar(count, earlier) as advance:
+        for done in run(work, engine, part):
+            advance(done)
+    for shard in missing_videos(work, part):
+        _do_video(work, shard, video)
+    return count, earlier
+
+
+def join(work: Work, out: Path, labels: Sequence[str], show: Show) -> None:
+    """Make the table of work that is done, show its records, and delete the work.
+
+    Args:
+        work: all of its shards are done.
+        out: the table; it is there whole, or as it was.
+        labels: the model's emotions.
+        show: is given the records.
+
+    Raises:
+        InputError: a shard is damaged, or the table cannot be written.
+    """
+    with table(out, labels, work.table) as growing:
+        for shard in share(work):
+            for record in work.records(shard):
+                growing.add(record)
+                show.add(record)
+    work.remove()
+
+
+def _do_video(work: Work, shard: Shard, video: Video) -> None:
+    with work.writing(shard) as write:
+        video(shard.entries[0], lambda record: write(line(record)))

@@ -1,0 +1,180 @@
+"""A few pictures -> their records; the same in every process, on whatever machine."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from emotion_detection.errors import InputError
+from emotion_detection.images import SUFFIXES, PictureError, face_array, picture_array
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.inference.face_detector import FoundFace
+from emotion_detection.inference.looking import Seen
+from emotion_detection.inference.tables import Record, error_record
+from emotion_detection.results import Result
+from emotion_detection.scoring.entries import Entry
+
+TOGETHER = 64
+"""Pictures whose faces are read in one batch."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All that decides what a picture's record says.
+
+    Args:
+        model: the ONNX file.
+        sha256: of that file; every process checks it.
+        labels: name of the set of labels; None: the model's own.
+        working_size: as :class:`EmotionDetector`'s.
+        threshold: likewise.
+        smallest: likewise.
+        crops: the pictures are crops of faces: nothing is looked for in them.
+        folder: that relative names are relative to.
+        annotate: folder for annotated pictures, or None.
+        root: folder above all pictures; below ``annotate`` they lie as they do below this.
+    """
+
+    model: str
+    sha256: str
+    labels: str | None
+    working_size: int
+    threshold: float
+    smallest: float
+    crops: bool = False
+    folder: str = "."
+    annotate: str | None = None
+    root: str = "."
+
+    def path(self, source: str) -> Path:
+        """Return where a picture lies, from whichever folder a process runs in."""
+        return Path(self.folder, source)
+
+
+def sha256_of(model: str | Path) -> str:
+    """Return the SHA-256 of a model's file, in hexadecimal."""
+    return hashlib.sha256(Path(model).read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def detector_of(settings: Settings, threads: int | None = None) -> EmotionDetector:
+    """Return this process's detector; made once.
+
+    Raises:
+        InputError: the model is not there, or is another than the one that was meant.
+    """
+    detector = EmotionDetector(
+        settings.model,
+        threads=threads,
+        labels=settings.labels,
+        working_size=settings.working_size,
+        threshold=settings.threshold,
+        smallest=settings.smallest,
+    )
+    if sha256_of(settings.model) != settings.sha256:
+        raise InputError(f"{settings.model}: is another model here than where the work was started")
+    return detector
+
+
+def read(
+    entries: Sequence[Entry], settings: Settings, detector: EmotionDetector
+) -> Iterator[Record]:
+    """Read pictures.
+
+    Args:
+        entries: pictures, and files that are known to be unreadable; no videos.
+        settings: how.
+        detector: :func:`detector_of` these settings.
+
+    Yields:
+        A record for each, in order.
+    """
+    for start in range(0, len(entries), TOGETHER):
+        some = entries[start : start + TOGETHER]
+        sources = [entry.source for entry in some if entry.error is None]
+        many = _crops if settings.crops else _photographs
+        answers = iter(many(sources, settings, detector))
+        for entry in some:
+            answer = next(answers) if entry.error is None else entry.error
+            if isinstance(answer, Result) and settings.annotate is not None:
+                answer = _annotated(answer, entry.source, settings)
+            if isinstance(answer, Result):
+                yield answer.as_dict()
+            else:
+                yield error_record(entry.source, answer)
+
+
+def _photographs(
+    sources: Sequence[str], settings: Settings, detector: EmotionDetector
+) -> list[Result | str]:
+    paths = [settings.path(source) for source in sources]
+    answers = detector.detect_many(paths)
+    return [
+        str(answer).removeprefix(f"{path}: ")
+        if isinstance(answer, PictureError)
+        else dataclasses.replace(answer, source=source)
+        for source, path, answer in zip(sources, paths, answers, strict=True)
+    ]
+
+
+def _crops(
+    sources: Sequence[str], settings: Settings, detector: EmotionDetector
+) -> list[Result | str]:
+    looked = [_whole(source, settings, detector) for source in sources]
+    results = iter(detector.read([one for one in looked if isinstance(one, Seen)]))
+    return [next(results) if isinstance(one, Seen) else one for one in looked]
+
+
+def _whole(source: str, settings: Settings, detector: EmotionDetector) -> Seen | str:
+    """Take a picture as a whole for a face; say why, where it cannot be read."""
+    try:
+        pixels, notes = picture_array(settings.path(source))
+    except PictureError as error:
+        return str(error)
+    size, channels = detector.input
+    face = face_array(Image.fromarray(pixels), size, channels)
+    height, width = pixels.shape[:2]
+    return Seen(
+        about=Result(width, height, source=source, notes=notes),
+        faces=(FoundFace((0.0, 0.0, float(width), float(height)), (), 1.0),),
+        crops=face if channels == 1 else face.transpose(1, 2, 0)[None],
+    )
+
+
+def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
+    """Write the annotated picture; say why, where it is no picture any more."""
+    from emotion_detection.inference.annotate import annotated, save_picture
+
+    try:
+        pixels, _ = picture_array(settings.path(source))
+        drawn = annotated(pixels, result)
+    except (PictureError, ValueError) as error:  # it changed since it was read
+        return str(error)
+    out = place_below_annotate(source, settings)
+    if out.suffix.lower() not in SUFFIXES:
+        out = out.with_name(f"{out.name}.annotated.png")
+    try:
+        save_picture(drawn, out)
+    except InputError as error:
+        raise InputError(f"--annotate {error}") from None
+    return result
+
+
+def place_below_annotate(source: str, settings: Settings) -> Path:
+    """Return where a file lies, or what is made of it shall lie, below ``annotate``.
+
+    No two files have the same place: they lie there as they do below ``root``.
+    """
+    path = os.path.abspath(settings.path(source))
+    try:
+        inside = os.path.relpath(path, settings.root)
+    except ValueError:  # another drive
+        inside = os.pardir
+    if inside.startswith(os.pardir):
+        folder, name = os.path.split(path)
+        inside = os.path.join(hashlib.sha256(os.fsencode(folder)).hexdigest()[:12], name)
+    return Path(settings.folder, str(settings.annotate), inside)

@@ -1,0 +1,52 @@
+"""Counts of what came out, said at the end."""
+
+import collections
+import sys
+
+from emotion_detection.inference.tables import Record
+
+SHOWN = 5
+"""Errors that are told one by one."""
+
+
+class Tally:
+    """Counts records; keeps none."""
+
+    def __init__(self) -> None:
+        self.records = self.faces = self.errors = self._frames = 0
+        self.emotions: collections.Counter[str] = collections.Counter()
+        self._first: list[str] = []
+
+    def add(self, record: Record) -> None:
+        """Count a picture, a frame, or a file that could not be read."""
+        self.records += 1
+        if "error" in record:
+            self.errors += 1
+            if len(self._first) < SHOWN:
+                self._first.append(f"  {record['source']}: {record['error']}")
+            return
+        self.faces += len(record["faces"])
+        self._frames += "frame" in record
+        self.emotions.update(face["emotion"] for face in record["faces"])
+
+    def said(self) -> str:
+        """Return a line of what was found."""
+        found = ", ".join(f"{name} {count:,}" for name, count in self.emotions.most_common())
+        pictures = self.records - self.errors - self._frames
+        places = [_of(pictures, "picture")] if pictures or not self._frames else []
+        places += [_of(self._frames, "frame")] if self._frames else []
+        where = f"{_of(self.faces, 'face')} in {' and '.join(places)}"
+        return f"{where}: {found}" if found else where
+
+    def say_errors(self) -> None:
+        """List the first errors on standard error, and say how many there were."""
+        if not self.errors:
+            return
+        lines = [f"emotion: {_of(self.errors, 'file')} could not be read:", *self._first]
+        if self.errors > len(self._first):
+            lines.append(f"  ... and {self.errors - len(self._first):,} more")
+        print("\n".join(lines), file=sys.stderr)
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

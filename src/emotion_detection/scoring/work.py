@@ -1,0 +1,218 @@
+"""Work on disk: an unchanging list of files in shards, and what is done of them.
+
+The folder holds ``manifest.json`` (what the work is), ``list-DIGEST.jsonl`` (the files, in order)
+and ``shards-DIGEST/`` (a file of records a shard that is done, written elsewhere and renamed). The
+digest is of model, options and list together: what was done for other work is never taken for
+this one's. Whoever dies at whatever moment leaves a folder that the same work goes on in.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from emotion_detection.errors import InputError
+from emotion_detection.inference.tables import Record, whole_lines
+from emotion_detection.scoring.entries import Entry
+
+FORMAT = 1
+LARGEST_SHARD, SMALLEST_SHARD, SHARDS = 256, 16, 64
+"""Pictures a shard; of few pictures there are about ``SHARDS`` shards, for all cores to help."""
+
+
+class Shard(NamedTuple):
+    """Files that are done together; a video is a shard of its own.
+
+    Args:
+        number: from 0.
+        entries: the files.
+    """
+
+    number: int
+    entries: tuple[Entry, ...]
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a video."""
+        return self.entries[0].is_video
+
+
+@dataclass(frozen=True)
+class Work:
+    """Some work, and how far it is.
+
+    Args:
+        folder: that it lies in.
+        digest: of model, options and list.
+        count: files in the list.
+    """
+
+    folder: Path
+    digest: str
+    count: int
+
+    @property
+    def table(self) -> Path:
+        """Where the table grows that is made of the shards in the end."""
+        return self.folder / f"table.{_own_name()}.part"
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield all shards, done or not; the same ones whenever it is asked."""
+        size = min(max(self.count // SHARDS, SMALLEST_SHARD), LARGEST_SHARD)
+        number, some = 0, list[Entry]()
+        with _list(self.folder, self.digest).open(encoding="ascii") as file:
+            for text in file:
+                entry = Entry(*json.loads(text))
+                if some and (entry.is_video or some[0].is_video or len(some) == size):
+                    yield Shard(number, tuple(some))
+                    number, some = number + 1, []
+                some.append(entry)
+        if some:
+            yield Shard(number, tuple(some))
+
+    def is_done(self, shard: Shard) -> bool:
+        """Say whether a shard's records are there."""
+        return self._path(shard).exists()
+
+    @contextmanager
+    def writing(self, shard: Shard) -> Iterator[Callable[[str], object]]:
+        """Write a shard's records; once the block is left without an error it is done.
+
+        Yields:
+            A function that takes lines of JSON, in order.
+
+        Raises:
+            InputError: they cannot be written.
+        """
+        path = self._path(shard)
+        try:
+            with whole_lines(path, path.with_suffix(f".{_own_name()}.part")) as write:
+                yield write
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+    def records(self, shard: Shard) -> Iterator[Record]:
+        """Yield a shard's records.
+
+        Raises:
+            InputError: they are not those of its files.
+        """
+        path, place, wanted = self._path(shard), -1, shard.entries
+        try:
+            with path.open(encoding="ascii") as file:
+                for place, text in enumerate(file):
+                    record: Record = json.loads(text)
+                    # a video has any number of records
+                    if record["source"] != wanted[0 if shard.is_video else place].source:
+                        raise ValueError("another file's")
+                    yield record
+            if not shard.is_video and place + 1 != len(wanted):
+                raise ValueError(f"{place + 1} of {len(wanted)} records")
+        except BrokenPipeError:
+            raise  # of who takes the records, not of the file
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise InputError(f"{path}: damaged ({error}): delete it and run again") from None
+
+    def forget(self, shard: Shard) -> None:
+        """Delete a shard's records."""
+        self._path(shard).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete all of the work: first what says that there is any."""
+        (self.folder / "manifest.json").unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, shard: Shard) -> Path:
+        return _shards(self.folder, self.digest) / f"{shard.number:06d}.jsonl"
+
+
+def open_work(folder: Path, entries: Iterable[Entry], options: Mapping[str, Any]) -> Work:
+    """Begin some work, or go on with it where the folder holds the same.
+
+    Args:
+        folder: that it lies, or shall lie, in.
+        entries: the files; they are gone through once and not kept in memory.
+        options: all else that the records depend on, as JSON takes it.
+
+    Raises:
+        InputError: the folder holds other work that is unfinished, is none of this project's, or
+            cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"list.{_own_name()}.part"
+        try:
+            return _opened(folder, part, entries, options)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+
+def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping[str, Any]) -> Work:
+    files, count = hashlib.sha256(), 0
+    with part.open("w", encoding="ascii", newline="\n") as file:
+        for entry in entries:
+            text = json.dumps(entry) + "\n"
+            files.update(text.encode("ascii"))
+            file.write(text)
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    about = {"format": FORMAT, "files": files.hexdigest(), "count": count, "options": dict(options)}
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    # several processes may begin the same work at once: all they write has names of their own,
+    # or the same content
+    manifest = folder / "manifest.json"
+    same = manifest.exists() and _is_same(folder, manifest, {**about, "digest": digest})
+    os.replace(part, _list(folder, digest))
+    _shards(folder, digest).mkdir(exist_ok=True)
+    if not same:
+        text = json.dumps({**about, "digest": digest}, indent=1)
+        with whole_lines(manifest, part.with_suffix(".manifest")) as write:
+            write(text)
+    return Work(folder, digest, count)
+
+
+def _own_name() -> str:
+    """Return what no other process that works on the same disk is called."""
+    return f"{platform.node()}.{os.getpid()}"
+
+
+def _list(folder: Path, digest: str) -> Path:
+    return folder / f"list-{digest[:16]}.jsonl"
+
+
+def _shards(folder: Path, digest: str) -> Path:
+    return folder / f"shards-{digest[:16]}"
+
+
+def _is_same(folder: Path, manifest: Path, wanted: dict[str, Any]) -> bool:
+    """Say whether it is the same work; refuse other work of which anything is done."""
+    mend = f"give those again, remove {folder}, or choose another --out"
+    try:
+        there = json.loads(manifest.read_text(encoding="ascii"))
+        if there["digest"] == wanted["digest"]:
+            return True
+        if next(_shards(folder, there["digest"]).glob("*.jsonl"), None) is None:
+            return False
+        before, now = there["options"], wanted["options"]
+        changed = [
+            f"{name} {before.get(name)} (now {now.get(name)})"
+            for name in {**before, **now}
+            if before.get(name) != now.get(name)
+        ]
+        if there["files"] != wanted["files"]:
+            changed.append(f"{there['count']:,} files (now {wanted['count']:,}, or others)")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(
+            f"{manifest}: cannot be read as that of unfinished work; remove {folder}, or choose "
+            "another --out"
+        ) from None
+    raise InputError(f"{folder}: holds unfinished work with {', '.join(changed)}: {mend}")

@@ -1,0 +1,389 @@
+"""``emotion predict`` as people use it: what is printed, what is written, the exit code."""
+
+import csv
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emotion_detection import cli
+from emotion_detection.commands import predict
+from emotion_detection.data.drawn import draw_faces
+from emotion_detection.images import PictureError
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.results import Face, Result
+from emotion_detection.scoring import prediction
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of twelve crops, in the folder that the test runs in."""
+    monkeypatch.chdir(tmp_path)
+    Path("faces").mkdir()
+    names = [os.path.join("faces", f"{number:02d}.png") for number in range(12)]
+    for name, face in zip(names, draw_faces(12).faces, strict=True):
+        Image.fromarray(face).save(name)
+    return names
+
+
+@pytest.fixture
+def said(capsys: Capture) -> Callable[..., tuple[int, list[dict[str, Any]], str]]:
+    """``said(*words)``: exit code, the JSON lines on standard output, all of standard error."""
+
+    def run(*words: str) -> tuple[int, list[dict[str, Any]], str]:
+        code = cli.main(["predict", *words])
+        out, err = capsys.readouterr()
+        return code, [json.loads(text) for text in out.splitlines()], err
+
+    return run
+
+
+def _rows(path: str | Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_piped_it_prints_a_line_of_json_a_picture(faces: list[str], said: Any) -> None:
+    code, records, err = said("faces", "--crops")
+    assert (code, err) == (0, "")
+    assert [record["source"] for record in records] == faces
+    detector = EmotionDetector()
+    crops = np.stack([np.asarray(Image.open(name)) for name in faces])
+    for record, scores in zip(records, detector.classify(crops), strict=True):
+        found = record["faces"][0]["scores"]
+        assert list(found) == list(detector.labels)
+        assert list(found.values()) == pytest.approx(scores, abs=1e-4)
+
+
+def test_without_crops_faces_are_looked_for(faces: list[str], said: Any) -> None:
+    Image.new("RGB", (300, 200), "navy").save("plain.jpg")
+    code, (record,), _ = said("plain.jpg")
+    assert code == 0
+    assert (record["width"], record["height"], record["faces"]) == (300, 200, [])
+
+
+def test_what_cannot_be_read_is_told_in_its_place_and_at_the_end(
+    faces: list[str], said: Any
+) -> None:
+    Path("bad.png").write_text("no picture")
+    code, records, err = said("bad.png", faces[0], "gone.png", faces[1], "--crops")
+    assert code == 3
+    assert [record["source"] for record in records] == ["bad.png", faces[0], "gone.png", faces[1]]
+    assert [record.get("error", "")[:12] for record in records] == [
+        *("not a JPEG, ", "", "no such file", ""),
+    ]
+    assert err.splitlines()[0] == "emotion: 2 files could not be read:"
+    assert err.splitlines()[1] == "  bad.png: not a JPEG, PNG or WebP picture"
+
+
+def test_only_the_first_errors_are_told_one_by_one(faces: list[str], said: Any) -> None:
+    code, _, err = said(*(f"{number}.png" for number in range(30)), "--crops")
+    assert code == 3
+    assert len(err.splitlines()) == 7
+    assert err.splitlines()[-1] == "  ... and 25 more"
+
+
+def test_labels_are_those_asked_for(faces: list[str], said: Any) -> None:
+    _, (record,), _ = said(faces[0], "--crops", "--labels", "fer2013")
+    assert list(record["faces"][0]["scores"])[-1] == "neutral"
+
+
+def test_inputs_may_stand_between_options(faces: list[str], said: Any) -> None:
+    _, records, _ = said(faces[0], "--smallest", "30", faces[1], "--crops", faces[2], "--json")
+    assert [record["source"] for record in records] == faces[:3]
+
+
+def test_names_that_look_like_options_or_yaml_are_names(faces: list[str], said: Any) -> None:
+    names = ["-x.png", "--json", "1.0", "null", "[a].png", "{b: c}.png", "# d.png", " e .png"]
+    for name in names:
+        Path(name).write_bytes(Path(faces[0]).read_bytes())
+    code, records, _ = said("--crops", "--", *names)
+    assert code == 0
+    assert [record["source"] for record in records] == names
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_table_is_written_and_nothing_else_left(
+    faces: list[str], capsys: Capture, suffix: str
+) -> None:
+    before = set(Path().iterdir())
+    assert cli.main(["predict", "faces", "--crops", "--out", f"new/table{suffix}"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("12 faces in 12 pictures: ")
+    assert out.endswith(f"wrote new/table{suffix}\n")
+    assert err == ""
+    assert {path for path in Path().iterdir() if path not in before} == {Path("new")}
+    assert [path.name for path in Path("new").iterdir()] == [f"table{suffix}"]
+    if suffix == ".csv":
+        assert [row["file"] for row in _rows("new/table.csv")] == faces
+
+
+def test_a_table_holds_what_json_says(faces: list[str], said: Any) -> None:
+    Path("faces/13.png").write_text("no picture")
+    code, records, err = said("faces", "--crops", "--json", "--out", "a.csv")
+    assert code == 3
+    assert "wrote a.csv" in err
+    rows = _rows("a.csv")
+    assert [row["file"] for row in rows] == [record["source"] for record in records]
+    assert [row["error"] for row in rows] == [record.get("error", "") for record in records]
+    assert said("faces", "--crops", "--out", "a.csv", "--json") == (3, records, err)
+
+
+def test_parts_do_their_share_and_the_whole_joins_them(
+    faces: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["predict", "faces", "--crops", "--out", "a.csv"]
+    monkeypatch.setattr("emotion_detection.scoring.work.SMALLEST_SHARD", 2)
+    assert cli.main([*words, "--part", "2/3"]) == 0
+    assert "part 2/3: 4 pictures done, 0 of them before" in capsys.readouterr().out
+    assert not Path("a.csv").exists()
+    assert cli.main([*words, "--part", "2/3"]) == 0
+    assert "part 2/3: 4 pictures done, 4 of them before" in capsys.readouterr().out
+    read: list[str] = []
+    real = prediction.run
+
+    def noted(work: Any, engine: Any, part: Any) -> Any:
+        read.extend(e.source for s in work.shards() if not work.is_done(s) for e in s.entries)
+        return real(work, engine, part)
+
+    monkeypatch.setattr(prediction, "run", noted)
+    assert cli.main(words) == 0
+    assert read == [faces[i] for i in (0, 1, 4, 5, 6, 7, 10, 11)]
+    assert [row["file"] for row in _rows("a.csv")] == faces
+    assert not Path("a.csv.parts").exists()
+
+
+def test_other_options_than_those_of_unfinished_work_are_refused(
+    faces: list[str], capsys: Capture
+) -> None:
+    words = ["predict", "faces", "--crops", "--out", "a.csv"]
+    assert cli.main([*words, "--part", "1/2"]) == 0
+    capsys.readouterr()
+    assert cli.main([*words, "--labels", "fer2013"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(
+        "emotion: a.csv.parts: holds unfinished work with labels ferplus (now fer"
+    )
+    assert err.count("\n") == 1
+    assert cli.main(words) == 0
+
+
+def test_annotated_pictures_lie_as_the_pictures_do(faces: list[str], said: Any) -> None:
+    Path("more").mkdir()
+    os.replace(faces[0], "more/01.png")
+    code, _, _ = said("faces", "more", "--crops", "--annotate", "drawn")
+    assert code == 0
+    found = sorted(str(path.relative_to("drawn")) for path in Path("drawn").rglob("*.png"))
+    assert found == sorted([*faces[1:], os.path.join("more", "01.png")])
+
+
+def test_many_files_without_a_table_come_in_order(
+    faces: list[str], said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "FEW", 5)
+    monkeypatch.setattr("emotion_detection.scoring.work.SMALLEST_SHARD", 2)
+    monkeypatch.setattr(predict, "pool", lambda pull, settings, workers: _backwards(pull, settings))
+    code, records, _ = said("faces", "--crops")
+    assert code == 0
+    assert [record["source"] for record in records] == faces
+
+
+@pytest.fixture
+def clips(faces: list[str], monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """clip.mp4 of two frames and cut.mov that breaks off after one; what is asked of a video."""
+    asked: list[tuple[Any, ...]] = []
+    calm = Face((1.0, 2.0, 3.0, 4.0), (), 0.9, {"anger": 0.25, "neutral": 0.75}, 0.1, (), 0)
+
+    def run_video(
+        path: Path, detector: Any, every: int, smooth: float, annotate: Any, emit: Any, *, name: Any
+    ) -> None:
+        asked.append((every, smooth, annotate, name))
+        emit(Result(64, 48, (calm,), source=str(path), frame=0, time=0.0))
+        if path.suffix == ".mov":
+            raise PictureError(f"{path}: breaks off")
+        emit(Result(64, 48, (calm,), source=str(path), frame=2, time=0.08))
+
+    monkeypatch.setattr("emotion_detection.commands.predict_video.run_video", run_video)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: real("json") if name == "imageio_ffmpeg" else real(name),
+    )
+    for name in ("clip.mp4", "cut.mov"):
+        Path(name).write_bytes(b"a video")
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (64, 48)).save(name)
+    return asked
+
+
+VIDEO_INPUTS = ("a.png", "clip.mp4", "b.png", "cut.mov")
+VIDEO_ORDER = ["a.png", "clip.mp4", "clip.mp4", "b.png", "cut.mov", "cut.mov"]
+
+
+def test_videos_come_in_their_place(clips: list[tuple[Any, ...]], said: Any) -> None:
+    code, records, err = said(*VIDEO_INPUTS, "--every", "2", "--smooth", "0")
+    assert code == 3
+    assert [record["source"] for record in records] == VIDEO_ORDER
+    assert [record.get("frame") for record in records] == [None, 0, 2, None, 0, None]
+    assert records[-1] == {"source": "cut.mov", "error": "breaks off"}
+    assert "  cut.mov: breaks off" in err
+    assert clips == [(2, 0.0, None, None)] * 2
+
+
+@pytest.mark.parametrize("few", [1, 64])
+def test_videos_stand_in_their_place_in_a_table(
+    clips: list[tuple[Any, ...]], said: Any, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(predict, "FEW", few)
+    monkeypatch.setattr(predict, "pool", lambda pull, settings, workers: _backwards(pull, settings))
+    code, records, _ = said(*VIDEO_INPUTS, "--out", "a.csv", "--json", "--annotate", "drawn")
+    assert code == 3
+    assert [record["source"] for record in records] == VIDEO_ORDER
+    rows = _rows("a.csv")
+    assert [row["file"] for row in rows] == VIDEO_ORDER
+    assert [row["frame"] for row in rows] == ["", "0", "2", "", "0", ""]
+    names = [(annotate, name) for _, _, annotate, name in clips]
+    assert names == [(Path("drawn").absolute(), "clip"), (Path("drawn").absolute(), "cut.mov")]
+
+
+def test_many_files_with_videos_come_in_order(
+    clips: list[tuple[Any, ...]], said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "FEW", 1)
+    monkeypatch.setattr(predict, "pool", lambda pull, settings, workers: _backwards(pull, settings))
+    code, records, _ = said(*VIDEO_INPUTS)
+    assert code == 3
+    assert [record["source"] for record in records] == VIDEO_ORDER
+
+
+def _backwards(pull: Any, settings: Any) -> Any:
+    tasks = []
+    while (task := pull()) is not None:
+        tasks.append(task)
+    return predict.here(lambda: tasks.pop() if tasks else None, settings)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "predict: nothing to read"),
+        (["--json"], "predict: nothing to read"),
+        (["empty"], "empty: no pictures (.jpg"),
+        (["a.png", "--model", "missing"], "missing: no such run folder or ONNX file"),
+        (["a.png", "--model", "http://x/y.onnx"], "http://x/y.onnx: models are read from disk"),
+        (["a.png", "--labels", "mine"], "labels 'mine': "),
+        (["a.png", "--out", "table.xlsx"], "table.xlsx: the name of a table must end in .csv"),
+        (["a.png", "--out", "file/y.csv"], "file/y.csv.parts: cannot be written"),
+        (["a.png", "--engine", "spark"], "--engine spark: must be local or ray"),
+        (["a.png", "--address", "x:1"], "--address: is of a Ray cluster; add --engine ray"),
+        (["a.png", "--workers", "0"], "--workers 0: must be 1 or more"),
+        (["a.png", "--workers", "two"], "--workers two: must be a whole number"),
+        (["a.png", "--every", "0"], "--every 0: must be 1 or more"),
+        (["a.png", "--smooth", "-1"], "--smooth -1.0: must be 0 or more"),
+        (["a.png", "--smooth", "nan"], "--smooth nan: must be a number"),
+        (["a.png", "--part", "1/2"], "--part: needs --out"),
+        (["a.png", "--out", "a.csv", "--part", "3/2"], "--part 3/2: must be I/N"),
+        (["a.png", "--out", "a.csv", "--part", "0/2"], "--part 0/2: must be I/N"),
+        (["a.png", "--out", "a.csv", "--part", "2"], "--part 2: must be I/N"),
+        (["empty", "--annotate", "empty/drawn"], "--annotate empty/drawn: lies in the input empty"),
+        (["a.png", "--annotate", "file"], "--annotate file: "),
+        (["a.png", "--anotate", "x"], "--anotate: no such option; did you mean --annotate?"),
+        (["clip.mp4", "--crops"], "--crops: takes pictures of single faces, no videos"),
+    ],
+)
+def test_bad_usage_is_one_line_and_code_2(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    words: list[str],
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("file").write_text("")
+    Image.new("L", (48, 48), 90).save("a.png")
+    code = cli.main(["predict", *words])
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert err.startswith(f"emotion: {line}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "extra"),
+    [
+        ("pyarrow", ["a.png", "--out", "a.parquet"], "batch"),
+        ("imageio_ffmpeg", ["clip.mp4"], "video"),
+    ],
+)
+def test_a_missing_extra_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    missing: str,
+    words: list[str],
+    extra: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == missing else real(name)
+    )
+    assert cli.main(["predict", *words]) == 2
+    assert f"pip install 'emotion-detection[{extra}]'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups to kill")
+def test_killed_twice_it_goes_on_and_each_file_has_one_row(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    for number, face in enumerate(draw_faces(400).faces):
+        Image.fromarray(face).save(tmp_path / "faces" / f"{number:03d}.png")
+    words = ["faces", "--crops", "--out", "a.csv", "--workers", "2"]
+    command = [sys.executable, "-m", "emotion_detection", "predict", *words]
+    kept: list[set[str]] = []
+    for more in (1, 5):
+        process = subprocess.Popen(
+            command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL
+        )
+        wanted = more + (len(kept[-1]) if kept else 0)
+        while len(shards := _shards(tmp_path)) < wanted and process.poll() is None:
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        kept.append(_shards(tmp_path))
+        assert shards <= kept[-1]
+        assert not (tmp_path / "a.csv").exists()
+    assert kept[0] < kept[1]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "going on: " in done.stderr
+    names = [f"faces/{number:03d}.png" for number in range(400)]
+    assert [row["file"] for row in _rows(tmp_path / "a.csv")] == names
+    assert {path.name for path in tmp_path.iterdir()} == {"faces", "a.csv"}
+
+
+def _shards(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("a.csv.parts/shards-*/*.jsonl")}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGPIPE")
+def test_who_stops_reading_sees_no_traceback(faces: list[str]) -> None:
+    command = f"{sys.executable} -m emotion_detection predict faces --crops | true"
+    done = subprocess.run(
+        ["bash", "-c", command + "; exit ${PIPESTATUS[0]}"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (141, "")

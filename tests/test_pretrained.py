@@ -190,3 +190,25 @@ def test_a_slice_of_the_record_is_computed_again(
     # another processor may round another way: a face on the edge
     assert abs(right - figure["slice"]["right"]) <= 1
     assert scores.max(axis=1).mean() == pytest.approx(figure["slice"]["mean_top_score"], abs=1e-3)
+
+
+@pytest.mark.real_data
+def test_classify_gives_the_accuracy_that_test_py_gives(
+    fer2013_root: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from emotion_detection.evaluation import evaluate
+
+    cache = str(tmp_path_factory.getbasetemp() / "shipped-cache")
+    tested = evaluate(
+        models=["pretrained"],
+        data=str(fer2013_root),
+        labels="ferplus",
+        split="validation",
+        out=tmp_path,
+        changes={"cache": cache},
+    )
+    faces = load(DataConfig(data=str(fer2013_root), labels="ferplus", cache=cache))
+    split = faces.split("validation")
+    called = EmotionDetector().classify(split.images[:, 0]).argmax(axis=1)
+    assert tested.metrics["n"] == len(called) == 3199
+    assert tested.metrics["accuracy"] == float((called == split.labels).mean())

@@ -17,6 +17,7 @@ from typing import Any
 
 import seeds
 import tables
+import using_tables
 from emotion_detection.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +65,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "time-to-accuracy": ("docs/results/time_to_accuracy.json", tables.time_to_accuracy),
     "baseline": ("docs/results/baseline.json", seeds.markdown),
     "training": ("docs/results/training.json", speed),
+    "pasted": ("docs/results/pasted.json", using_tables.pasted),
 }
 """Each table's file and how it is made of it."""
 

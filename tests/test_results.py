@@ -53,6 +53,7 @@ def root(readme: Any, tmp_path: Path) -> Path:
         ("drawn", ("intensity", "spearman")),
         ("presets", ("presets", "compact", "parameters")),
         ("finetune", ("runs", 0, "fine-tuned", "accuracy")),
+        ("pasted", ("test", "missed")),
         ("time-to-accuracy", ("marks", "0.523", "median")),
     ],
 )
@@ -93,6 +94,13 @@ def test_what_the_shipped_model_must_reach(readme: Any) -> None:
     assert figures["ferplus", False]["ece"] <= 0.03
     assert read("latency")["figures"]["session, 1 face"]["median_ms"] <= 2
     assert read("drawn")["intensity"]["spearman"] >= 0.8
+
+
+def test_what_detection_must_reach() -> None:
+    test = json.loads((RESULTS / "pasted.json").read_text(encoding="utf-8"))["test"]
+    assert test["faces"] >= 1000
+    assert test["missed"] <= 0.03
+    assert abs(test["ways"][test["chosen"]]["less_classify"]) <= 0.02
 
 
 def test_every_table_stands_on_a_page(readme: Any) -> None:

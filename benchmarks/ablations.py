@@ -2,7 +2,7 @@
 
     python benchmarks/ablations.py --data FER2013          # goes on where it stopped
     python benchmarks/ablations.py --join a.json b.json    # of runs side by side, one file
-    python benchmarks/ablations.py --epochs 100 --rows no-augmentation --seeds 0 --shipped \
+    python benchmarks/ablations.py --epochs 100 --rows kept --seeds 0 --shipped \
         --data FER2013 --out docs/results/ablations-long.json    # beside the shipped model
     python benchmarks/ablations.py --write-docs            # writes docs/ablations.md
 

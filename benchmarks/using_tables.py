@@ -26,8 +26,8 @@ def pasted(result: Result) -> str:
     lines += ["", *_ways(result["validation"]), ""]
     commands = ", ".join(f"`{row['command']}`" for row in result.values())
     lines.append(
-        f"{commands}: accuracy by FER+'s majority over the faces found, 95 % intervals by bootstrap "
-        "over faces. Figures: [docs/results/pasted.json](docs/results/pasted.json)."
+        f"{commands}: accuracy by FER+'s majority over the faces found, 95 % intervals by "
+        "bootstrap over faces. Figures: [docs/results/pasted.json](docs/results/pasted.json)."
     )
     return "\n".join(lines)
 

@@ -91,6 +91,7 @@ def test_every_version_is_one_that_train_py_takes(ablations: ModuleType, rules: 
         ("mixup", [(0.79, 0.69), (0.81, 0.67)], [200, 240], "stays out", -1.0),
         ("mixup", [(0.80, 0.70), (0.82, 0.68)], [80, 100], "joins (cheaper)", 0.0),
         ("no-flip", [(None, 0.69), (None, 0.66)], [100, 120], "stays (gain)", 1.5),
+        ("kept", [(0.79, 0.69), (0.81, 0.67)], [99, 119], "what it drops stays (gain)", 1.0),
         ("balance", [(0.9, 0.9)], [100], "unfinished", 15.0),
     ],
 )

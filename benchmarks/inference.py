@@ -1,12 +1,14 @@
 """Using the detector: cold start, crops, whole pictures and where their time goes; `fer` beside it.
 
-    python benchmarks/inference.py [--picture PHOTO.jpg] [--fer PYTHON] [--rounds 15]
+    python benchmarks/inference.py [--picture PHOTO.jpg] [--install] [--fer PYTHON] [--rounds 15]
 
 - **Cold start**: ``emotion predict one.jpg --json`` as a process, and ``import emotion_detection``
-  alone, each in a process of its own.
+  alone, each in a process of its own. With ``--install`` in a fresh environment that holds
+  ``pip install .`` and nothing else, whose size is told.
 - **Crops**: ``EmotionDetector.classify``: one face, and many, on one and on two threads.
 - **Whole pictures**: a picture of 1920 x 1080 with three faces as JPEG, split into decode, detect,
-  align and classify, on one thread, and in two processes of one thread each by ``emotion predict``.
+  align and classify, on one thread; and a folder of 128 of it by ``emotion predict --out``, start
+  and table included, in a process a core.
 - **fer** (``--fer`` is the Python of an environment with ``pip install fer``): the same picture
   file and the same crops, in turn with this project's, in one run.
 
@@ -18,7 +20,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,40 +33,19 @@ import numpy.typing as npt
 import onnxruntime
 from PIL import Image
 
+from beside_fer import beside, spread
 from emotion_detection import EmotionDetector
 from emotion_detection.data.drawn import draw_faces
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
-from emotion_detection.images import open_picture
+from emotion_detection.images import open_picture, picture_array
 from emotion_detection.inference.align import align
 from emotion_detection.inference.face_detector import FaceDetector
 from emotion_detection.training.provenance import processor
 
 ROOT = Path(__file__).resolve().parents[1]
-WIDTH, HEIGHT, CROPS = 1920, 1080, 256
+WIDTH, HEIGHT, FACES, CROPS, COPIES = 1920, 1080, 3, 256, 128
 Things = dict[str, Callable[[], object]]
-
-FER = """
-import json, sys, time
-import cv2, numpy as np
-begun = time.perf_counter()
-from fer.fer import FER
-detector = FER(mtcnn=False)
-picture, crops = cv2.imread(sys.argv[1]), np.load(sys.argv[2])
-found = detector.detect_emotions(picture)
-first = time.perf_counter() - begun
-print(json.dumps({"faces": len(found), "first_answer": first}), flush=True)
-boxes = [(0, 0, crops.shape[2], crops.shape[1])]
-for line in sys.stdin:
-    begun = time.perf_counter()
-    if line.strip() == "picture":
-        detector.detect_emotions(cv2.imread(sys.argv[1]))
-    else:
-        for crop in crops[:32]:
-            detector.detect_emotions(crop, face_rectangles=boxes)
-    print(time.perf_counter() - begun, flush=True)
-"""
-"""What runs in fer's environment: reads 'picture' or 'crops', answers the seconds."""
 
 
 def compose(folder: Path, picture: Path | None) -> Path:
@@ -85,25 +65,27 @@ def compose(folder: Path, picture: Path | None) -> Path:
     return path
 
 
-def stages(path: Path) -> tuple[Things, int]:
+def stages(path: Path) -> Things:
     """Return the stages of a picture on one thread, each on what the one before gave."""
     detector, finder = EmotionDetector(threads=1), FaceDetector(threads=1)
-    pixels = np.asarray(open_picture(path).convert("RGB"))
+    pixels, _ = picture_array(path)
     found = finder.find(pixels).faces
+    if len(found) != FACES:
+        raise ValueError(f"--picture: {len(found)} faces are found in it; {FACES} are needed")
     size, channels = detector.input
 
     def aligned() -> list[npt.NDArray[np.uint8]]:
         return [align(pixels, face.landmarks, size, channels) for face in found]
 
-    crops = np.stack(aligned()) if found else np.zeros((0, size, size), np.uint8)
+    crops = np.stack(aligned())
     things: Things = {
-        "decode": lambda: np.asarray(open_picture(path).convert("RGB")),
+        "decode": lambda: picture_array(path),
         "detect": lambda: finder.find(pixels),
         "align": aligned,
         "classify": lambda: detector.classify(crops),
         "whole picture": lambda: detector.detect(path),
     }
-    return things, len(found)
+    return things
 
 
 def classifying(crops: npt.NDArray[np.uint8]) -> Things:
@@ -117,18 +99,49 @@ def classifying(crops: npt.NDArray[np.uint8]) -> Things:
     }
 
 
-def starting(path: Path) -> Things:
+def starting(path: Path, python: str) -> Things:
     """Return the cold starts, each a process of its own."""
 
     def process(*words: str) -> Callable[[], object]:
-        command = [sys.executable, *words]
-        return lambda: subprocess.run(command, check=True, capture_output=True)
+        command = [python, *words]
+        # not from the checkout: what is installed is meant
+        return lambda: subprocess.run(command, check=True, capture_output=True, cwd=path.parent)
 
     predict = ("-m", "emotion_detection", "predict", str(path), "--json")
     return {
         "python -c pass": process("-c", "pass"),
         "import emotion_detection": process("-c", "import emotion_detection"),
         "emotion predict one.jpg": process(*predict),
+    }
+
+
+def installed(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Install the package alone into a fresh environment; return its Python, and what is in it."""
+    venv = folder / "venv"
+    python = str(venv / "bin" / "python")
+    for command in ([sys.executable, "-m", "venv"], [python, "-m", "pip", "install", "-q"]):
+        what = str(venv) if command[0] == sys.executable else str(ROOT)
+        subprocess.run([*command, what], check=True, capture_output=True)
+    size = sum(file.lstat().st_size for file in venv.rglob("*") if not file.is_symlink())
+    code = "import importlib.util as u; print(*[m for m in ('torch', 'cv2') if u.find_spec(m)])"
+    done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    return python, {"megabytes": round(size / 1e6, 1), "of_torch_and_cv2": done.stdout.split()}
+
+
+def folder_of_copies(path: Path, python: str) -> dict[str, Any]:
+    """Time the command over a folder of copies of the picture."""
+    folder, table = path.parent / "copies", path.parent / "copies.jsonl"
+    folder.mkdir()
+    for number in range(COPIES):
+        (folder / f"{number:04d}.jpg").write_bytes(path.read_bytes())
+    command = [python, "-m", "emotion_detection", "predict", str(folder), "--out", str(table)]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, cwd=path.parent)
+    seconds = time.perf_counter() - start
+    return {
+        "pictures": COPIES,
+        "seconds": round(seconds, 3),
+        "pictures_per_second": round(COPIES / seconds, 2),
     }
 
 
@@ -144,106 +157,38 @@ def timed(things: Things, rounds: int, warm: int = 2) -> dict[str, list[float]]:
     return seconds
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Return median, least and greatest."""
-    return {
-        "median": round(statistics.median(values), 6),
-        "min": round(min(values), 6),
-        "max": round(max(values), 6),
-    }
-
-
-class Fer:
-    """The peer, in an environment of its own, answering when it is asked.
-
-    Args:
-        python: that environment's Python.
-        path: the picture.
-        crops: file of the crops.
-    """
-
-    def __init__(self, python: str, path: Path, crops: Path) -> None:
-        self.process = subprocess.Popen(
-            [python, "-c", FER, str(path), str(crops)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-        self.about: dict[str, Any] = json.loads(self._line())
-
-    def ask(self, what: str) -> float:
-        """Return the seconds that it took, by its own clock."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(what + "\n")
-        self.process.stdin.flush()
-        return float(self._line())
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.strip()[:1] in "{0123456789":  # its libraries print, too
-                return line
-        raise InputError("--fer: that Python ended without an answer: is fer installed there?")
-
-
-def beside(options: argparse.Namespace, path: Path, crops: npt.NDArray[np.uint8]) -> Any:
-    """Set this project and fer side by side."""
-    place = path.with_name("crops.npy")
-    # fer takes colour pictures as OpenCV has them
-    np.save(place, np.repeat(crops[..., None], 3, axis=3))
-    fer = Fer(options.fer, path, place)
-    detector = EmotionDetector()
-    rows: dict[str, list[float]] = {}
-    for _ in range(options.rounds):
-        for what, ours in (
-            ("picture", lambda: detector.detect(path)),
-            ("crops", lambda: detector.classify(crops[:32])),
-        ):
-            start = time.perf_counter()
-            ours()
-            own = time.perf_counter() - start
-            other = fer.ask(what)
-            for name, value in (("ours", own), ("fer", other), ("fer/ours", other / own)):
-                rows.setdefault(f"{what}: {name}", []).append(value)
-    fer.process.kill()
-    return {
-        "fer": fer.about,
-        "version": _version(options.fer),
-        "of_32_crops_and_a_picture": {name: spread(values) for name, values in rows.items()},
-    }
-
-
-def _version(python: str) -> str:
-    code = "import importlib.metadata as m; print(m.version('fer'))"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run all of it."""
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
         path = compose(Path(name), options.picture)
         crops = draw_faces(CROPS, seed=0).faces
-        things, found = stages(path)
+        things = stages(path)
         result: dict[str, Any] = {
             "command": f"python benchmarks/inference.py --rounds {options.rounds}"
             + (" --picture PHOTO" if options.picture else "")
+            + (" --install" if options.install else "")
             + (" --fer PYTHON" if options.fer else ""),
-            "picture": f"{WIDTH} x {HEIGHT} JPEG, {found} faces found",
+            "picture": f"{WIDTH} x {HEIGHT} JPEG, {FACES} faces",
             "rounds": options.rounds,
             "load_before": round(os.getloadavg()[0], 2),
             "hardware": f"{processor()}, {os.cpu_count()} cores",
             "onnxruntime": onnxruntime.__version__,
             "python": platform.python_version(),
         }
-        groups = {"cold start": starting(path), "crops": classifying(crops), "picture": things}
+        python = sys.executable
+        if options.install:
+            python, result["installation"] = installed(Path(name))
+        groups = {
+            "cold start": starting(path, python),
+            "crops": classifying(crops),
+            "picture": things,
+        }
         for group, them in groups.items():
             seconds = timed(them, options.rounds)
             result[group] = {name: spread(values) for name, values in seconds.items()}
+        result["folder"] = folder_of_copies(path, python)
         if options.fer:
-            result["fer"] = beside(options, path, crops)
+            result["fer"] = beside(options.fer, options.rounds, path, crops)
     return result
 
 
@@ -251,6 +196,7 @@ def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--picture", type=Path, help="photograph; default: drawn faces")
+    parser.add_argument("--install", action="store_true", help="cold start in a fresh environment")
     parser.add_argument("--fer", metavar="PYTHON", help="Python of an environment with fer")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/inference.json")
@@ -259,7 +205,7 @@ def main(words: list[str] | None = None) -> int:
         parser.error(f"--rounds {options.rounds}: must be at least 1")
     try:
         result = measure(options)
-    except (InputError, OSError, ValueError) as error:
+    except (InputError, OSError, ValueError, subprocess.CalledProcessError) as error:
         print(f"inference: {error}", file=sys.stderr)
         return 2
     for group in ("cold start", "crops", "picture"):

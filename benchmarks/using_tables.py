@@ -64,6 +64,13 @@ def inference(result: Result) -> str:
                 f"| beside fer {beside['version']}: {name} | {values[0]:,.1f}{unit} "
                 f"| {values[1]:,.1f}-{values[2]:,.1f} |"
             )
+    folder = result["folder"]
+    lines.append(
+        f"| folder of {folder['pictures']} such pictures, `emotion predict --out` "
+        f"| {folder['pictures_per_second']:.1f} pictures/s | |"
+    )
+    if here := result.get("installation"):
+        lines.append(f"| installation, without extras | {here['megabytes']:,.0f} MB | |")
     lines += [
         "",
         f"`{result['command']}`: {result['rounds']} rounds; {result['picture']}; "

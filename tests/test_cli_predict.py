@@ -89,10 +89,58 @@ def test_what_cannot_be_read_is_told_in_its_place_and_at_the_end(
 
 
 def test_only_the_first_errors_are_told_one_by_one(faces: list[str], said: Any) -> None:
+    for number in range(30):
+        Path(f"{number}.png").write_text("no picture")
     code, _, err = said(*(f"{number}.png" for number in range(30)), "--crops")
     assert code == 3
     assert len(err.splitlines()) == 7
     assert err.splitlines()[-1] == "  ... and 25 more"
+
+
+def test_of_many_missing_inputs_a_few_are_named(tmp_path: Path, capsys: Capture) -> None:
+    assert cli.main(["predict", *(str(tmp_path / f"{number}.png") for number in range(30))]) == 2
+    err = capsys.readouterr().err
+    assert err.count("no such file") == 5
+    assert err.endswith("; ... and 25 more\n")
+    assert err.count("\n") == 1
+
+
+def test_pictures_after_many_empty_folders_are_read(
+    faces: list[str], said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "FEW", 3)
+    monkeypatch.setattr(predict, "pool", lambda pull, settings, workers: _backwards(pull, settings))
+    for name in "abc":
+        Path(name).mkdir()
+    code, records, _ = said("a", "b", "c", faces[0], "--crops")
+    assert code == 3
+    assert ["error" in record for record in records] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("more", [[], ["--out", "a.jsonl"]])
+def test_odd_files_are_errors_and_the_rest_goes_on(
+    faces: list[str], said: Any, more: list[str]
+) -> None:
+    Image.new("L", (17_000, 4), 90).save("faces/00b.webp", "PNG")
+    os.rename(faces[3], long := os.path.join("faces", f"02{'n' * 240}.png"))
+    code, records, err = said("faces", "--crops", "--annotate", "drawn", "--json", *more)
+    assert code == 3
+    assert {record["source"] for record in records if "error" in record} == {"faces/00b.webp", long}
+    assert len(records) == 13
+    assert len(list(Path("drawn").iterdir())) == 11
+    assert "emotion: 2 files could not be read:" in err
+
+
+def test_a_model_without_permission_to_read_it_is_one_line(
+    faces: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    Path("own.onnx").write_text("")
+    assert cli.main(["predict", "faces", "--model", "own.onnx"]) == 2
+    assert capsys.readouterr().err == "emotion: own.onnx: cannot be read: Permission denied\n"
 
 
 def test_labels_are_those_asked_for(faces: list[str], said: Any) -> None:
@@ -178,6 +226,49 @@ def test_other_options_than_those_of_unfinished_work_are_refused(
     )
     assert err.count("\n") == 1
     assert cli.main(words) == 0
+
+
+def test_a_folder_of_other_things_is_refused_and_kept(faces: list[str], capsys: Capture) -> None:
+    Path("a.csv.parts").mkdir()
+    Path("a.csv.parts/thesis.txt").write_text("all of it")
+    assert cli.main(["predict", "faces", "--crops", "--out", "a.csv"]) == 2
+    assert "a.csv.parts: is needed for the work, but holds other" in capsys.readouterr().err
+    assert [path.name for path in Path("a.csv.parts").iterdir()] == ["thesis.txt"]
+
+
+def test_work_lies_beside_the_table_that_a_link_leads_to(faces: list[str]) -> None:
+    Path("disk").mkdir()
+    Path("a.csv").symlink_to("disk/table.csv")
+    words = ["predict", "faces", "--crops", "--out", "a.csv"]
+    assert cli.main([*words, "--part", "1/2"]) == 0
+    assert [path.name for path in Path("disk").iterdir()] == ["table.csv.parts"]
+    assert cli.main(words) == 0
+    assert [path.name for path in Path("disk").iterdir()] == ["table.csv"]
+    assert [row["file"] for row in _rows("a.csv")] == faces
+    assert Path("a.csv").is_symlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
+@pytest.mark.parametrize("more", [[], ["--labels", "fer2013"], ["--part", "1/2"]])
+def test_a_second_run_for_the_same_table_does_no_harm(
+    faces: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    words = ["predict", "faces", "--crops", "--out", "a.csv"]
+    codes: list[int] = []
+    real = prediction.run
+
+    def meanwhile(*given: Any) -> Any:
+        monkeypatch.setattr(prediction, "run", real)
+        codes.append(cli.main([*words, *more]))
+        yield from real(*given)
+
+    monkeypatch.setattr(prediction, "run", meanwhile)
+    assert cli.main(words) == 0
+    assert codes == [2]
+    err = capsys.readouterr().err
+    assert err == "emotion: a.csv.parts: another run is at it: wait for its end, or stop it\n"
+    assert [row["file"] for row in _rows("a.csv")] == faces
+    assert not Path("a.csv.parts").exists()
 
 
 def test_annotated_pictures_lie_as_the_pictures_do(faces: list[str], said: Any) -> None:
@@ -269,6 +360,67 @@ def test_many_files_with_videos_come_in_order(
     assert [record["source"] for record in records] == VIDEO_ORDER
 
 
+def test_a_video_among_many_files_is_shown_when_it_is_its_turn(
+    clips: list[tuple[Any, ...]], said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def engine(pull: Any, settings: Any, workers: int) -> Any:
+        def noted() -> Any:
+            if (task := pull()) is not None:
+                asked.append((task.entries[0].source, len(clips)))
+            return task
+
+        return predict.here(noted, settings)
+
+    monkeypatch.setattr(predict, "FEW", 1)
+    monkeypatch.setattr(predict, "pool", engine)
+    code, records, _ = said(*VIDEO_INPUTS)
+    assert code == 3
+    assert [record["source"] for record in records] == VIDEO_ORDER
+    assert asked == [("a.png", 0), ("b.png", 1)]
+
+
+@pytest.mark.parametrize("more", [[], ["--out", "a.csv"]])
+def test_where_no_annotated_video_can_be_is_one_line(
+    clips: list[tuple[Any, ...]], capsys: Capture, more: list[str]
+) -> None:
+    for name in ("drawn", "sub"):
+        Path(name).mkdir()
+    Path("drawn/sub").write_text("")
+    os.replace("clip.mp4", "sub/clip.mp4")
+    words = ["predict", "sub/clip.mp4", "cut.mov", "--annotate", "drawn", *more]
+    assert cli.main(words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("emotion: --annotate ")
+    assert err.endswith("drawn/sub/clip: cannot be written: File exists\n")
+    assert err.count("\n") == 1
+    assert clips == []
+
+
+def test_a_video_with_too_long_a_name_to_annotate_is_an_error(
+    clips: list[tuple[Any, ...]], said: Any
+) -> None:
+    os.replace("clip.mp4", long := f"{'n' * 240}.mp4")
+    code, records, _ = said(long, "a.png", "--annotate", "drawn", "--out", "a.jsonl", "--json")
+    assert code == 3
+    assert ["error" in record for record in records] == [True, False]
+    assert "too long" in records[0]["error"]
+
+
+@pytest.mark.parametrize("more", [[], ["--out", "a.jsonl", "--json"]])
+def test_what_nobody_thought_of_in_a_video_is_its_error(
+    clips: list[tuple[Any, ...]], said: Any, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    def fails(*given: Any, **named: Any) -> None:
+        raise OSError("odd")
+
+    monkeypatch.setattr("emotion_detection.commands.predict_video.run_video", fails)
+    code, records, _ = said("clip.mp4", "a.png", *more)
+    assert code == 3
+    assert [record.get("error") for record in records] == ["unforeseen OSError: odd", None]
+
+
 def _backwards(pull: Any, settings: Any) -> Any:
     tasks = []
     while (task := pull()) is not None:
@@ -298,7 +450,12 @@ def _backwards(pull: Any, settings: Any) -> Any:
         (["a.png", "--out", "a.csv", "--part", "3/2"], "--part 3/2: must be I/N"),
         (["a.png", "--out", "a.csv", "--part", "0/2"], "--part 0/2: must be I/N"),
         (["a.png", "--out", "a.csv", "--part", "2"], "--part 2: must be I/N"),
+        (["typo.jpg"], "typo.jpg: no such file"),
+        (["typo.jpg", "empty", "--out", "a.csv"], "typo.jpg: no such file or folder; empty: no"),
+        (["a.png", "--out", "like.csv", "like.csv"], "--out like.csv: is one of the inputs"),
         (["empty", "--annotate", "empty/drawn"], "--annotate empty/drawn: lies in the input empty"),
+        (["a.png", "--annotate", "."], "--annotate .: the input a.png lies in it"),
+        (["a.png", "--annotate", ""], "--annotate '': must name a folder"),
         (["a.png", "--annotate", "file"], "--annotate file: "),
         (["a.png", "--anotate", "x"], "--anotate: no such option; did you mean --annotate?"),
         (["clip.mp4", "--crops"], "--crops: takes pictures of single faces, no videos"),
@@ -314,6 +471,7 @@ def test_bad_usage_is_one_line_and_code_2(
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     Path("file").write_text("")
+    Path("like.csv").write_text("")
     Image.new("L", (48, 48), 90).save("a.png")
     code = cli.main(["predict", *words])
     out, err = capsys.readouterr()

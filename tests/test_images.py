@@ -22,6 +22,8 @@ from emotion_detection.images import (
     read_face,
 )
 
+READERS = (open_picture, picture_array)
+
 
 def encoded(picture, kind="PNG", **options):
     out = io.BytesIO()
@@ -93,9 +95,9 @@ def test_other_formats_are_refused_whatever_they_are_called(kind, grey, tmp_path
 
 
 def test_a_missing_file_and_a_folder_are_picture_errors(tmp_path):
-    with pytest.raises(PictureError, match="No such file"):
+    with pytest.raises(PictureError, match="no such file"):
         open_picture(tmp_path / "none.png")
-    with pytest.raises(PictureError, match="directory"):
+    with pytest.raises(PictureError, match="a folder"):
         open_picture(tmp_path)
 
 
@@ -360,11 +362,12 @@ def test_a_picture_truncated_anywhere_is_refused(kind, options, rgb):
             picture_array(content[:-count])
 
 
-def test_an_animated_png_with_its_second_frame_cut_off_is_refused(tiny_faces):
+@pytest.mark.parametrize("read", READERS)
+def test_an_animated_png_with_its_second_frame_cut_off_is_refused(read, tiny_faces):
     first, second = (Image.fromarray(face) for face in tiny_faces(2))
     content = encoded(first, "PNG", save_all=True, append_images=[second])
     with pytest.raises(PictureError, match="truncated"):
-        picture_array(content[:-200])
+        read(content[:-200])
 
 
 @pytest.mark.parametrize(
@@ -378,12 +381,13 @@ def test_an_animated_png_with_its_second_frame_cut_off_is_refused(tiny_faces):
         (png_that_claims(30_000, 30_000), "more than 25 megapixels"),
     ],
 )
-def test_files_that_are_refused_say_why(content, reason, tmp_path):
+@pytest.mark.parametrize("read", READERS)
+def test_files_that_are_refused_say_why(content, reason, read, tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
-    for form in (content, path, str(path)):
+    for form in (content, path):
         with pytest.raises(PictureError, match=reason) as caught:
-            picture_array(form)
+            read(form)
         assert "\n" not in str(caught.value)
 
 
@@ -436,18 +440,20 @@ def test_what_is_no_picture_at_all_is_refused_with_the_reason(given, reason, tmp
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
-def test_a_pipe_is_not_waited_for(tmp_path):
+@pytest.mark.parametrize("read", READERS)
+def test_a_pipe_is_not_waited_for(read, tmp_path):
     os.mkfifo(tmp_path / "a.jpg")
     with pytest.raises(PictureError, match="a pipe or a device"):
-        picture_array(tmp_path / "a.jpg")
+        read(tmp_path / "a.jpg")
 
 
-def test_a_file_too_large_for_any_picture_is_not_read(tmp_path):
+@pytest.mark.parametrize("read", READERS)
+def test_a_file_too_large_for_any_picture_is_not_read(read, tmp_path):
     path = tmp_path / "a.png"
     with path.open("wb") as file:
         file.truncate(images.MAX_BYTES + 1)
     with pytest.raises(PictureError, match="250 MB: more than 25 megapixels can take"):
-        picture_array(path)
+        read(path)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])

@@ -30,7 +30,10 @@ MAX_BYTES = 8 * MAX_PIXELS + 50_000_000
 BACKGROUND = 255
 """Grey level that transparent pixels are laid on."""
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
+URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
+"""Of names: matches at the start of those that are no paths."""
+NO_URL = "a URL: pictures are read from disk alone; download it first"
+
 _MOVING = {"PNG", "WEBP", "GIF"}
 
 _TURNS = {
@@ -85,12 +88,24 @@ def open_picture(content: bytes | Path) -> Image.Image:
         content: the file's bytes, or its path.
 
     Raises:
-        PictureError: not a JPEG, PNG or WebP; truncated; over 25 megapixels; unreadable.
+        PictureError: not a JPEG, PNG or WebP; truncated; over 25 megapixels; unreadable; no file.
     """
+    return _opened(content)[1]
+
+
+def _opened(content: bytes | str | os.PathLike[str]) -> tuple[Image.Image, Image.Image]:
+    """Return a picture as Pillow opened it, and decoded."""
+    # read here, since Pillow keeps a path's file open when decoding fails
+    data = content if isinstance(content, bytes) else _content(os.fspath(content))
+    if not data:
+        raise PictureError("empty: 0 bytes")
     with _refusals():
-        # opened here, since Pillow keeps a path's file open when decoding fails
-        data = content if isinstance(content, bytes) else content.read_bytes()
-        return _decoded(Image.open(io.BytesIO(data), formats=FORMATS))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        decoded = _decoded(image)
+    # Pillow takes a PNG for whole once it has all pixels of the first frame
+    if image.format == "PNG" and b"IEND" not in data:
+        raise PictureError("truncated: its end is missing")
+    return image, decoded
 
 
 @contextmanager
@@ -140,31 +155,25 @@ def picture_array(picture: object) -> tuple[npt.NDArray[np.uint8], tuple[str, ..
     if isinstance(picture, np.ndarray):
         return _checked_array(picture), ()
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        data = bytes(picture)
+        image, decoded = _opened(bytes(picture))
     elif isinstance(picture, (str, os.PathLike)):
-        data = _content(os.fspath(picture))
+        image, decoded = _opened(picture)
     elif isinstance(picture, Image.Image):
-        return _pixels(picture)
+        image, decoded = picture, _converted(picture)
     else:
         raise PictureError(
             f"a {type(picture).__name__}: must be a path, a file's bytes, a PIL image, or an "
             "array, uint8 (H, W, 3) RGB or (H, W) grey"
         )
-    if not data:
-        raise PictureError("empty: 0 bytes")
     with _refusals():
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        result = _pixels(image)
-    # Pillow takes a PNG for whole once it has all pixels of the first frame
-    if image.format == "PNG" and b"IEND" not in data:
-        raise PictureError("truncated: its end is missing")
-    return result
+        rgb = decoded if decoded.mode == "RGB" else decoded.convert("RGB")
+        return np.asarray(rgb), _of_frames(image)
 
 
 def _content(path: str | bytes) -> bytes:
     name = os.fsdecode(path)
-    if _URL.match(name):
-        raise PictureError("a URL: pictures are read from disk alone; download it first")
+    if URL.match(name):
+        raise PictureError(NO_URL)
     try:
         found = os.stat(name)
     except OSError as error:
@@ -190,15 +199,14 @@ def _said(error: OSError) -> str:
     return f"cannot be read: {error.strerror or error}"
 
 
-def _pixels(image: Image.Image) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+def _converted(image: Image.Image) -> Image.Image:
+    """Return a user's PIL image decoded, of any format."""
     with _refusals():
         if image.mode == "F":
             raise PictureError("mode F: what its numbers mean is unknown; convert it to L or RGB")
         if 0 in image.size:
             raise PictureError("it has no pixels")
-        decoded = _decoded(image)
-        rgb = decoded if decoded.mode == "RGB" else decoded.convert("RGB")
-        return np.asarray(rgb), _of_frames(image)
+        return _decoded(image)
 
 
 def _of_frames(image: Image.Image) -> tuple[str, ...]:
@@ -233,7 +241,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+    if image.mode.startswith("I;16") or image.mode == "I":
         levels = np.asarray(image, dtype=np.float64)
         # Pillow's own conversion clips 16-bit greys at 255
         return Image.fromarray(np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8))

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -123,6 +124,9 @@ def test_the_fit_is_the_one_of_least_squares() -> None:
         Placement(cmath.rect(4.2, 2.5), 70 + 20j),
         Placement(2 + 0j, -300 + 20j),
         Placement(2 + 0j, 20 + 300j),
+        Placement(-2 + 0j, -300 + 300j),
+        Placement(cmath.rect(17.3, 0.2), -60 - 70j),
+        Placement(20 + 0j, 0j),
     ],
 )
 @pytest.mark.parametrize("channels", [1, 3])
@@ -186,13 +190,47 @@ def test_landmarks_in_one_point_give_a_flat_crop() -> None:
     assert np.ptp(align(_picture(), [[30.5, 20.5]] * 5, 48)) == 0
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [10_000, 1_000_000])
+def test_however_far_apart_landmarks_are_a_crop_costs_little(side: int, channels: int) -> None:
+    rgb = np.zeros((300, 300, 3), np.uint8)
+    colours = ((10, 20), (30, 40))
+    for row, column in np.ndindex(2, 2):
+        rgb[row * 150 :, column * 150 :] = colours[row][column]
+    points = _points((_places() - 24 - 24j) * side / 48 + 150 + 150j)
+    tracemalloc.start()
+    try:
+        crop = align(rgb, points, 48, channels)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
+    for row, column in np.ndindex(2, 2):
+        part = crop[row * 26 : row * 26 + 22, column * 26 : column * 26 + 22]
+        assert (part == colours[row][column]).all()
+
+
 @pytest.mark.parametrize(
     "landmarks",
-    [[], [[1, 2]] * 4, [[1, 2, 3]] * 5, [[math.nan, 2]] * 5, [[math.inf, 2]] * 5],
+    [
+        [[1e6 + 1, 2]] * 5,
+        [[1, -1e300]] * 5,
+        [],
+        [[1, 2]] * 4,
+        [[1, 2, 3]] * 5,
+        [[math.nan, 2]] * 5,
+        [[math.inf, 2]] * 5,
+    ],
 )
 def test_bad_landmarks_are_named(landmarks: Any) -> None:
     with pytest.raises(InputError, match="five points"):
         align(_picture(), landmarks, 48)
+
+
+def test_an_array_of_bad_landmarks_is_named_in_one_line() -> None:
+    with pytest.raises(InputError, match="five points") as caught:
+        align(_picture(), np.full((5, 2), np.nan), 48)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_template_is_measured_on_both_sides_alike(

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from emotion_detection.emotions import FERPLUS
 from emotion_detection.errors import InputError
+from emotion_detection.images import PictureError
 from emotion_detection.inference import annotate
 from emotion_detection.inference.annotate import COLOURS, annotated, emotion_colours, save_picture
 from emotion_detection.inference.label_places import Area
@@ -275,5 +276,23 @@ def test_other_formats_are_not_written(tmp_path: Path, name: str) -> None:
 
 def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot be written") as refusal:
         save_picture(Image.new("RGB", (2, 2)), tmp_path / "file" / "a.png")
+    assert not isinstance(refusal.value, PictureError)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "said"),
+    [
+        ("a.webp", 17_000, "17000 x 2 pixels cannot be written as WEBP"),
+        ("a.jpg", 70_000, "70000 x 2 pixels cannot be written as JPEG"),
+        (f"{'a' * 245}.png", 2, "cannot be written: File name too long"),
+    ],
+)
+def test_what_one_picture_alone_cannot_be_written_for_is_its_own_error(
+    tmp_path: Path, name: str, width: int, said: str
+) -> None:
+    with pytest.raises(PictureError, match=said) as refusal:
+        save_picture(Image.new("RGB", (width, 2)), tmp_path / name)
+    assert "\n" not in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []

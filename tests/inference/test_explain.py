@@ -287,7 +287,7 @@ def test_the_command_explains_a_crop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(face_png.parent)
-    assert command.run([str(face_png), "--crop", "--method", "occlusion"]) == 0
+    assert command.run([str(face_png), "--crops", "--method", "occlusion"]) == 0
     shown = Image.open(io.BytesIO(face_png.read_bytes()))
     shown = shown.resize((48, 48), Image.Resampling.BILINEAR)
     scores = shipped.classify(np.asarray(shown)[None])[0]
@@ -312,7 +312,7 @@ def test_the_command_hands_on_what_is_asked_for(
 
     monkeypatch.setattr(command, "explain", explained)
     out = tmp_path / "new" / "a.png"
-    words = [str(face_png), "--crop", "--labels", "fer2013", "--out", str(out), "--emotion"]
+    words = [str(face_png), "--crops", "--labels", "fer2013", "--out", str(out), "--emotion"]
     assert command.run([*words, "sad"]) == 0
     assert command.run([*words, "fear", "--seed", "7", "--method", "occlusion"]) == 0
     assert asked == [((48, 48), 4, "rise", 0), ((48, 48), 2, "occlusion", 7)]
@@ -371,6 +371,6 @@ def test_what_the_command_cannot_do_is_said_in_one_line(
     words: list[str], said: str, face_png: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
-        command.run([word.format(face_png) for word in words] + ["--crop"])
+        command.run([word.format(face_png) for word in words] + ["--crops"])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -146,7 +146,7 @@ def test_decoding_by_loops() -> None:
     expected = []
     for row, column in np.ndindex(rows, columns):
         if heat[0, row, column] > 0.8:
-            high, wide = np.exp(size[:, row, column].astype(float)) * 4
+            high, wide = np.minimum(np.exp(size[:, row, column].astype(float)), 4 * 9) * 4
             y = (row + 0.5 + offset[0, row, column]) * 4 - high / 2
             x = (column + 0.5 + offset[1, row, column]) * 4 - wide / 2
             places = marks[:, row, column].astype(float)
@@ -158,6 +158,19 @@ def test_decoding_by_loops() -> None:
         np.testing.assert_allclose(corners[k].ravel(), box, rtol=1e-5)
         np.testing.assert_allclose(landmarks[k], points, rtol=1e-5)
         assert confidence[k] == sure
+
+
+@pytest.mark.parametrize("wild", [20, 3e4, -3e4])
+def test_wild_outputs_of_the_network_stay_near_the_picture(wild: float) -> None:
+    heat = np.full((1, 8, 16), 0.9, np.float32)
+    size, offset, marks = (np.full((count, 8, 16), wild, np.float32) for count in (2, 2, 10))
+    corners, landmarks, _ = decoded(heat, size, 0 * offset, marks, 0.3)
+    longer = 16 * 4
+    sides = corners[:, 1] - corners[:, 0]
+    assert sides.min() >= 0
+    assert sides.max() <= 4 * longer * 1.000001
+    beyond = np.maximum(corners[:, :1] - landmarks, landmarks - corners[:, 1:])
+    assert (beyond <= sides[:, None] * 1.000001).all()
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> float:

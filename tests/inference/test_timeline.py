@@ -1,7 +1,6 @@
 """The plot over time, read back as a picture."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from emotion_detection.emotions import EMOTIONS
 from emotion_detection.errors import InputError
 from emotion_detection.inference import timeline
 from emotion_detection.inference.annotate import emotion_colours
-from emotion_detection.inference.timeline import MOST_PANELS, Timeline, plot_timeline
+from emotion_detection.inference.timeline import MOST_PANELS, Timeline
 from emotion_detection.results import Face, Result
 
 pytest.importorskip("matplotlib", reason="needs the extra 'video'")
@@ -29,6 +28,18 @@ def film(*faces: Face, count: int = 50, rate: float = 25) -> list[Result]:
     return [Result(64, 64, faces, frame=at, time=at / rate) for at in range(count)]
 
 
+def draw(
+    results: list[Result],
+    path: Path,
+    labels: tuple[str, ...] = EMOTIONS,
+    title: str = "Expressions over time",
+) -> None:
+    collected = Timeline(labels)
+    for result in results:
+        collected.add(result)
+    collected.write(path, title)
+
+
 def picture(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         assert image.format == "PNG"
@@ -42,7 +53,7 @@ def share(pixels: np.ndarray, emotion: str) -> float:
 
 def test_areas_have_the_sizes_of_the_scores(tmp_path: Path) -> None:
     path = tmp_path / "new" / "plot.png"
-    plot_timeline(film(face(0, {"happiness": 0.75, "sadness": 0.25})), path, EMOTIONS)
+    draw(film(face(0, {"happiness": 0.75, "sadness": 0.25})), path)
     pixels = picture(path)
     happy, sad = share(pixels, "happiness"), share(pixels, "sadness")
     assert happy > 0.25
@@ -55,7 +66,7 @@ def test_scores_are_drawn_where_they_were_seen(tmp_path: Path) -> None:
         Result(64, 64, (face(0, {"anger" if at < 25 else "surprise": 1.0}),), time=at / 25)
         for at in range(100)
     ]
-    plot_timeline(results, tmp_path / "plot.png", EMOTIONS)
+    draw(results, tmp_path / "plot.png")
     pixels = picture(tmp_path / "plot.png")
     anger, surprise = share(pixels, "anger"), share(pixels, "surprise")
     assert surprise / anger == pytest.approx(3, rel=0.1)
@@ -70,9 +81,9 @@ def test_scores_are_drawn_where_they_were_seen(tmp_path: Path) -> None:
 
 def test_nothing_is_drawn_while_a_face_is_out_of_sight(tmp_path: Path) -> None:
     whole = film(face(0, {"fear": 1.0}), count=100)
-    plot_timeline(whole, tmp_path / "whole.png", EMOTIONS)
+    draw(whole, tmp_path / "whole.png")
     gone = [Result(64, 64, time=one.time) if 30 <= at < 80 else one for at, one in enumerate(whole)]
-    plot_timeline(gone, tmp_path / "gone.png", EMOTIONS)
+    draw(gone, tmp_path / "gone.png")
     ratio = share(picture(tmp_path / "gone.png"), "fear") / share(
         picture(tmp_path / "whole.png"), "fear"
     )
@@ -81,13 +92,13 @@ def test_nothing_is_drawn_while_a_face_is_out_of_sight(tmp_path: Path) -> None:
 
 def test_a_face_of_one_frame_can_be_seen(tmp_path: Path) -> None:
     results = [*film(count=10), Result(64, 64, (face(0, {"disgust": 1.0}),), time=0.4)]
-    plot_timeline(results, tmp_path / "plot.png", EMOTIONS)
+    draw(results, tmp_path / "plot.png")
     assert share(picture(tmp_path / "plot.png"), "disgust") > 0.01
 
 
 def test_the_intensity_is_a_black_line_at_its_height(tmp_path: Path) -> None:
     def black(intensity: float | None) -> np.ndarray:
-        plot_timeline(film(face(0, {"happiness": 1.0}, intensity)), tmp_path / "plot.png", EMOTIONS)
+        draw(film(face(0, {"happiness": 1.0}, intensity)), tmp_path / "plot.png")
         dark = picture(tmp_path / "plot.png").max(axis=2) < 40
         return np.nonzero(dark[:, 400:1400].sum(axis=1) > 900)[0]
 
@@ -127,7 +138,7 @@ def test_the_faces_seen_most_get_a_panel_and_the_others_are_counted(
         Result(64, 64, tuple(face(n, {"fear": 1.0}) for n in range(at, count)), time=at / 10)
         for at in range(count)
     ]
-    plot_timeline(results, tmp_path / "plot.png", EMOTIONS, "film.mp4")
+    draw(results, tmp_path / "plot.png", title="film.mp4")
     assert titles[0] == f"film.mp4\nthe {MOST_PANELS} faces seen most; 3 more are left out"
     shown = range(3, count)
     assert titles[1:] == [f"face {n}: seen for {(n + 1) / 10:.1f} s, mostly fear" for n in shown]
@@ -148,7 +159,7 @@ def test_the_faces_seen_most_get_a_panel_and_the_others_are_counted(
 def test_short_and_empty_videos_are_drawn(
     tmp_path: Path, titles: list[str], results: list[Result], title: str
 ) -> None:
-    plot_timeline(iter(results), tmp_path / "plot.png", EMOTIONS)
+    draw(results, tmp_path / "plot.png")
     assert titles[0] == title
     assert picture(tmp_path / "plot.png").std() > 1
 
@@ -161,14 +172,14 @@ def test_how_long_a_face_was_seen_is_told_by_times_not_frames(
         Result(64, 64, (face(0, {"anger" if time == 0.2 else "fear": 1.0}),), time=time)
         for time in moments
     ]
-    plot_timeline(results, tmp_path / "plot.png", EMOTIONS)
+    draw(results, tmp_path / "plot.png")
     assert titles[1] == "face 0: seen for 5.4 s, mostly anger"
 
 
 def test_own_classes_have_colours_of_their_own(tmp_path: Path) -> None:
     scores = {"bored": 0.5, "keen": 0.5}
     one = Face((1, 1, 9, 9), (), 0.9, scores, track=0)
-    plot_timeline(film(one), tmp_path / "plot.png", tuple(scores))
+    draw(film(one), tmp_path / "plot.png", tuple(scores))
     pixels = picture(tmp_path / "plot.png").reshape(-1, 3)
     values, counts = np.unique(pixels, axis=0, return_counts=True)
     areas = values[counts > 0.15 * len(pixels)]
@@ -194,14 +205,6 @@ def test_results_without_times_or_tracks_are_refused() -> None:
             Timeline(EMOTIONS).add(result)
 
 
-def test_results_are_taken_one_at_a_time(tmp_path: Path) -> None:
-    def results() -> Iterator[Result]:
-        yield from film(face(0, {"fear": 1.0}), count=3)
-
-    plot_timeline(results(), tmp_path / "plot.png", EMOTIONS)
-    assert (tmp_path / "plot.png").is_file()
-
-
 def test_a_missing_matplotlib_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"pip install 'emotion-detection\[video\]'"):
@@ -211,4 +214,4 @@ def test_a_missing_matplotlib_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_in_its_place_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "plot.png").write_bytes(b"")
     with pytest.raises(OSError, match=r"plot\.png"):
-        plot_timeline([], tmp_path / "plot.png" / "below.png", EMOTIONS)
+        draw([], tmp_path / "plot.png" / "below.png")

@@ -97,6 +97,8 @@ def test_paths_begin_as_they_were_given(tmp_path: Path, monkeypatch: pytest.Monk
         ("{}/none", "no such file or folder"),
         ("https://example.org/a.jpg", "a URL"),
         ("https:/example.org/a.jpg", "a URL"),
+        ("FILE:///a.jpg", "a URL"),
+        ("data:image/png;base64,AAAA", "a URL"),
         ("a\0b.jpg", "no such file or folder"),
         ("{}/a.png/b.png", "cannot be read: Not a directory"),
     ],
@@ -122,7 +124,7 @@ def test_what_is_named_twice_comes_once(tmp_path: Path) -> None:
 
 
 class TestLinks:
-    """Links of every kind: each real file once, and an end."""
+    """Symbolic links of every kind: each real file once, and an end."""
 
     @pytest.fixture(autouse=True)
     def _links(self, tmp_path: Path) -> None:
@@ -173,6 +175,28 @@ class TestLinks:
         assert _names(tmp_path / "in") == ["2.png", "a.png"]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "wanted"),
+    [
+        (["k/a.jpg", "k/b.jpg"], ["k/a.jpg", "k/b.jpg"]),
+        (["k/b.jpg", "k/b.jpg", "k"], ["k/b.jpg", "k/a.jpg"]),
+        (["k", "l/c.jpg", "k/a.jpg"], ["k/a.jpg", "k/b.jpg", "l/c.jpg"]),
+        (["l/link.jpg", "k", "l"], ["l/link.jpg", "k/b.jpg", "l/c.jpg"]),
+    ],
+)
+def test_hard_links_are_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: list[str], wanted: list[str]
+) -> None:
+    monkeypatch.chdir(_make(tmp_path, "k/a.jpg", "l/.hidden"))
+    try:
+        os.link("k/a.jpg", "k/b.jpg")
+        os.link("k/a.jpg", "l/c.jpg")
+        os.symlink(tmp_path / "k/a.jpg", "l/link.jpg")
+    except OSError:
+        pytest.skip("links cannot be made here")
+    assert _walked(*inputs) == (wanted, [])
+
+
 def test_an_unreadable_folder_is_reported_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +212,15 @@ def test_an_unreadable_folder_is_reported_and_the_rest_goes_on(
     found, reports = _walked(tmp_path)
     assert [Path(path).name for path in found] == ["1.png", "3.png"]
     assert reports == [(str(tmp_path / "b"), "cannot be read: Permission denied")]
+    named = tmp_path / "b/2.png"
+    for inputs in (
+        [tmp_path / "b", named],
+        [named, tmp_path / "b"],
+        [tmp_path / "b", named, named],
+    ):
+        found, reports = _walked(*inputs)
+        assert found == [named.as_posix()]
+        assert len(reports) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")

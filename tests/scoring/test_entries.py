@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.scoring.entries import Entry, common_folder, entries
+from emotion_detection.errors import InputError
+from emotion_detection.scoring.entries import (
+    Entry,
+    apart,
+    common_folder,
+    entries,
+    make_annotate,
+)
 
 
 @pytest.fixture
@@ -60,3 +67,48 @@ def test_the_common_folder_is_the_deepest_that_holds_all(place: Path) -> None:
     assert common_folder(["deep"]) == str(place / "deep")
     assert common_folder(["deep/1.png", "no/x.txt"]) == str(place)
     assert common_folder(["deep/1.png", "./deep/2.png"]) == str(place / "deep")
+
+
+@pytest.mark.parametrize(
+    ("annotate", "inputs", "said"),
+    [
+        ("", ["a.jpg"], "must name a folder"),
+        (" ", ["a.jpg"], "must name a folder"),
+        (".", ["a.jpg"], "the input a.jpg lies in it"),
+        (".", ["deep", "no"], "the input deep lies in it"),
+        (".", ["."], "lies in the input ."),
+        ("deep", ["a.jpg", "deep/1.png"], "the input deep/1.png lies in it"),
+        ("deep", ["deep"], "lies in the input deep"),
+        ("deep/new/drawn", ["a.jpg", "deep"], "lies in the input deep"),
+        ("link", ["deep/1.png"], "the input deep/1.png lies in it"),
+        ("link/new", ["deep"], "lies in the input deep"),
+        ("deep", ["link"], "lies in the input link"),
+        ("a.jpg", ["b.jpg"], "File exists"),
+    ],
+)
+def test_what_is_drawn_can_replace_no_input(
+    place: Path, annotate: str, inputs: list[str], said: str
+) -> None:
+    (place / "link").symlink_to("deep")
+    before = sorted(place.rglob("*"))
+    with pytest.raises(InputError, match=f"--annotate .*{said}"):
+        make_annotate(annotate, inputs)
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_folder_apart_is_made(place: Path) -> None:
+    make_annotate("new/drawn", ["deep", "a.jpg", "gone.jpg"])
+    assert (place / "new" / "drawn").is_dir()
+    make_annotate("deeper", ["deep"])
+    files = list(entries(["deep", "a.jpg"]))
+    assert list(apart(files, "deeper")) == files
+    assert list(apart(files, None)) == files
+
+
+def test_what_a_link_in_a_folder_leads_to_is_no_place_to_draw_in(place: Path) -> None:
+    (place / "drawn").mkdir()
+    (place / "drawn" / "kept.png").write_bytes(b"")
+    (place / "deep" / "3.png").symlink_to(place / "drawn" / "kept.png")
+    make_annotate("drawn", ["deep"])
+    with pytest.raises(InputError, match=r"the input .*3\.png lies in it"):
+        list(apart(entries(["deep"]), "drawn"))

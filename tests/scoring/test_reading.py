@@ -14,7 +14,13 @@ from emotion_detection.images import PictureError
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.results import Face, Result
 from emotion_detection.scoring.entries import Entry
-from emotion_detection.scoring.reading import Settings, detector_of, place_below_annotate, read
+from emotion_detection.scoring.reading import (
+    Settings,
+    detector_of,
+    place_below_annotate,
+    read,
+    sha256_of,
+)
 
 Make = Callable[..., Settings]
 FACE = Face((1.0, 2.0, 30.0, 40.0), (), 0.9, {"anger": 0.75, "neutral": 0.25}, 0.5)
@@ -126,3 +132,68 @@ def test_annotated_pictures_are_written_as_pictures(
     with Image.open(written) as image:
         assert image.size == (48, 48)
         assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 10
+
+
+def test_a_picture_that_cannot_be_drawn_is_an_error_and_the_others_are_drawn(
+    settings: Make, crops: list[str], tmp_path: Path
+) -> None:
+    names = ["first.png", "pano.webp", f"{'n' * 245}.png", "last.png"]
+    for name in names:
+        Image.open(crops[0]).save(tmp_path / name, "PNG")
+    Image.new("L", (17_000, 4), 90).save(tmp_path / "pano.webp", "PNG")
+    options = settings(folder=str(tmp_path), annotate="out", root=str(tmp_path))
+    records = _read([Entry(name) for name in names], options, detector_of(options))
+    assert [record["source"] for record in records] == names
+    assert ["error" in record for record in records] == [False, True, True, False]
+    assert "17000 x 4 pixels cannot be written as WEBP" in records[1]["error"]
+    assert "too long" in records[2]["error"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.png", "last.png"]
+
+
+@pytest.mark.parametrize("odd", [{"3.jpg"}, {"0.jpg", "63.jpg", "64.jpg", "99.jpg"}])
+def test_what_nobody_thought_of_costs_its_picture_alone(settings: Make, odd: set[str]) -> None:
+    class Odd(StandIn):
+        def detect_many(self, pictures: Sequence[Path]) -> list[Result | PictureError]:
+            if any(path.name in odd for path in pictures):
+                raise RuntimeError("out of\nluck")
+            return super().detect_many(pictures)
+
+    files = [Entry(f"{number}.jpg") for number in range(100)]
+    records = _read(files, settings(crops=False), Odd())
+    assert [record["source"] for record in records] == [entry.source for entry in files]
+    assert {record["source"] for record in records if "error" in record} == odd
+    assert {record["error"] for record in records if "error" in record} == {
+        "unforeseen RuntimeError: out of luck"
+    }
+
+
+@pytest.mark.parametrize("link", ["out/a.png", "out/sub"])
+def test_no_link_leads_annotated_pictures_out_of_their_folder(
+    settings: Make, crops: list[str], tmp_path: Path, link: str
+) -> None:
+    for name in ("a.png", "b.png", "sub/c.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.open(crops[0]).save(tmp_path / "in" / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / link).symlink_to(tmp_path / "in" / ("b.png" if link == "out/a.png" else "sub"))
+    before = {path: path.read_bytes() for path in (tmp_path / "in").rglob("*.png")}
+    options = settings(folder=str(tmp_path), annotate="out", root=str(tmp_path / "in"))
+    files = [Entry(f"in/{name}") for name in ("a.png", "b.png", "sub/c.png")]
+    with pytest.raises(InputError, match="would replace"):
+        _read(files, options, detector_of(options))
+    assert {path: path.read_bytes() for path in (tmp_path / "in").rglob("*.png")} == before
+
+
+def test_a_picture_never_replaces_itself(settings: Make, crops: list[str], tmp_path: Path) -> None:
+    Image.open(crops[0]).save(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    options = settings(folder=str(tmp_path), annotate=".", root=str(tmp_path))
+    with pytest.raises(InputError, match=r"would replace .*a\.png; name another folder"):
+        _read([Entry("a.png")], options, detector_of(options))
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_a_model_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: ") as refusal:
+        sha256_of(tmp_path)
+    assert "\n" not in str(refusal.value)

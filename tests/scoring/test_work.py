@@ -1,8 +1,10 @@
 """The list, its shards and what is done of them, on disk."""
 
+import errno
 import json
 import tracemalloc
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -184,3 +186,37 @@ def test_a_long_list_takes_no_memory(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1_000_000  # the names alone are 3 MB
+
+
+def test_what_is_not_its_own_stays_when_work_is_removed(tmp_path: Path) -> None:
+    work = _open(tmp_path, _files(40))
+    _finish(work, 0)
+    (shards,) = (tmp_path / "work").glob("shards-*")
+    (tmp_path / "thesis").mkdir()
+    foreign = {tmp_path / "work" / "photo.jpg", tmp_path / "work" / "mine" / "a.jsonl"}
+    foreign |= {shards / "notes.txt", tmp_path / "thesis" / "a.txt"}
+    for path in foreign:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    (tmp_path / "work" / "shards-0123456789abcdef").symlink_to(tmp_path / "thesis")
+    work.remove()
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == foreign
+
+
+def test_a_shard_on_a_full_disk_is_said_to_whoever_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = _open(tmp_path, _files(3))
+    (shard,) = work.shards()
+
+    def full(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(
+        "emotion_detection.scoring.work.whole_lines", lambda path, part: nullcontext(full)
+    )
+    with (
+        work.writing(shard) as write,
+        pytest.raises(InputError, match=r"000000\.jsonl: cannot be written: No space left"),
+    ):
+        write("{}\n")

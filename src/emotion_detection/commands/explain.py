@@ -19,12 +19,14 @@ from emotion_detection.progress import progress
 def run(words: list[str]) -> int:
     """Explain as the words say; print what was explained, and the file last."""
     parser = new_parser("explain", "Show which regions of a face drove the answer.")
-    parser.add_argument("picture", type=str, help="photograph, or a face crop with --crop")
+    parser.add_argument("picture", type=str, help="photograph, or a crop of a face with --crops")
     parser.add_argument(
         "--model", type=str, help="run folder or ONNX file; default: the model of the package"
     )
     parser.add_argument("--labels", type=str, help="which of the model's sets of labels to score")
-    parser.add_argument("--crop", action="store_true", help="the picture is a face crop already")
+    parser.add_argument(
+        "--crops", action="store_true", help="the picture is a crop of a face: detect nothing"
+    )
     parser.add_argument(
         "--emotion", type=str, help="emotion to explain; default: each face's highest"
     )
@@ -44,7 +46,7 @@ def run(words: list[str]) -> int:
         raise InputError(f"--seed {parsed.seed}: must be 0 or more")
     detector = EmotionDetector(parsed.model, labels=parsed.labels)
     wanted = _column(parsed.emotion, detector.labels)
-    crops, names = (_crop if parsed.crop else _found)(detector, parsed.picture)
+    crops, names = (_crop if parsed.crops else _found)(detector, parsed.picture)
     scores = detector.classify(crops)
     columns = scores.argmax(axis=1) if wanted is None else np.full(len(scores), wanted)
     pictures, said = [], []
@@ -85,7 +87,7 @@ def _found(detector: EmotionDetector, picture: str) -> tuple[npt.NDArray[np.uint
     if not seen.faces:
         small = f" ({seen.about.skipped} too small were left out)" if seen.about.skipped else ""
         raise InputError(
-            f"{picture}: no face was found{small}; --crop says that the whole picture is one"
+            f"{picture}: no face was found{small}; --crops says that the whole picture is one"
         )
     if len(seen.faces) == 1:
         return seen.crops, ["face"]

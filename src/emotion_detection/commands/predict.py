@@ -1,11 +1,10 @@
 """``emotion predict``: photographs, folders and videos -> the expressions of the faces in them."""
 
-import dataclasses
 import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice
@@ -16,25 +15,28 @@ from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection import __version__, pretrained
 from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.commands.predict_video import read_video
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.inference.model import PRETRAINED
-from emotion_detection.inference.tables import Record, check_suffix, error_record
+from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import SMOOTH
 from emotion_detection.inference.video import is_video
-from emotion_detection.results import Result
-from emotion_detection.scoring.entries import Entry, common_folder, entries
+from emotion_detection.scoring.entries import Entry, apart, common_folder, entries, make_annotate
 from emotion_detection.scoring.local import cores, here, pool
+from emotion_detection.scoring.lock import held
 from emotion_detection.scoring.prediction import do_part, join, predict_at_once, predict_in_order
 from emotion_detection.scoring.ray_engine import on_ray
-from emotion_detection.scoring.reading import Settings, detector_of, place_below_annotate, sha256_of
+from emotion_detection.scoring.reading import Settings, detector_of, sha256_of
 from emotion_detection.scoring.run import Engine
 from emotion_detection.scoring.show import Show
 from emotion_detection.scoring.work import open_work
 
 FEW = 64
 """Files fewer than this are read in this process: others would take longer to start."""
+
+_REASONS = 5
+"""Why there is nothing to read is said of so many inputs."""
 
 _ENGINES = ("local", "ray")
 
@@ -106,8 +108,10 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
             raise InputError(f"--{name} {value}: must be {least} or more")
     if parsed.out is not None:
         check_suffix(Path(parsed.out))
+        if os.path.realpath(parsed.out) in map(os.path.realpath, parsed.inputs):
+            raise InputError(f"--out {parsed.out}: is one of the inputs")
     if parsed.annotate is not None:
-        _check_annotate(parsed)
+        make_annotate(parsed.annotate, parsed.inputs)
     if any(is_video(name) and not os.path.isdir(name) for name in parsed.inputs):
         _check_videos(parsed)
     if parsed.part is None:
@@ -118,20 +122,6 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
     if parsed.out is None:
         raise InputError("--part: needs --out: the parts' results meet beside that table")
     return int(number), int(parts)
-
-
-def _check_annotate(parsed: Namespace) -> None:
-    folder = os.path.realpath(parsed.annotate)
-    for name in filter(os.path.isdir, parsed.inputs):
-        if os.path.commonpath([folder, top := os.path.realpath(name)]) == top:
-            raise InputError(
-                f"--annotate {parsed.annotate}: lies in the input {name}, whose pictures it would "
-                "add to; choose a folder outside"
-            )
-    try:
-        Path(parsed.annotate).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--annotate {parsed.annotate}: {error.strerror}") from None
 
 
 def _check_videos(parsed: Namespace) -> None:
@@ -148,11 +138,12 @@ def _settings(options: Namespace) -> Settings:
     model = Path(options.model or PRETRAINED)
     if str(model) == PRETRAINED:
         model = pretrained.model_path()
-    elif (model / "model.onnx").is_file():
+    elif os.path.isfile(model / "model.onnx"):
         model = model / "model.onnx"
     return Settings(
-        model=os.path.abspath(model) if model.exists() else options.model,
-        sha256=sha256_of(model) if model.is_file() else "",  # the detector will say what is wrong
+        model=os.path.abspath(model) if os.path.exists(model) else options.model,
+        # of what is no file the detector will say what is wrong
+        sha256=sha256_of(model) if os.path.isfile(model) else "",
         labels=options.labels,
         working_size=options.working_size,
         threshold=options.threshold,
@@ -167,13 +158,12 @@ def _settings(options: Namespace) -> Settings:
 def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
     settings = _settings(options)
     detector = detector_of(settings)
-    files = entries(options.inputs)
+    files = apart(entries(options.inputs), options.annotate)
     first = list(islice(files, FEW))
-    if all(entry.error is not None and os.path.isdir(entry.source) for entry in first):
-        reasons = "; ".join(f"{entry.source}: {entry.error}" for entry in first)
-        raise InputError(reasons or f"{', '.join(options.inputs)}: nothing to read in it")
+    if len(first) < FEW and all(entry.error is not None for entry in first):
+        raise InputError(_nothing(first) or f"{', '.join(options.inputs)}: nothing to read in it")
     show = Show(options.json, options.out is not None, options.smallest)
-    video = partial(_read_video, options=options, settings=settings)
+    video = partial(read_video, settings=settings, every=options.every, smooth=options.smooth)
     if options.out is None and len(first) < FEW and options.engine == "local":
         predict_at_once(first, settings, video, show)
         return show.end()
@@ -181,7 +171,10 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
         if options.out is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="emotion-"))
         else:
-            folder = f"{options.out}.parts"
+            # beside the table itself: a link to it may lie on another disk
+            linked = os.path.islink(options.out)
+            folder = f"{os.path.realpath(options.out) if linked else options.out}.parts"
+            stack.enter_context(held(Path(folder), alone=part is None))
         work = open_work(Path(folder), chain(first, files), _about(options, settings))
         engine = _engine(options, settings, work.count)
         if options.out is None:
@@ -194,14 +187,22 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
                 f"emotion: {folder} keeps what is done; the same command goes on", file=sys.stderr
             )
             raise
-    if part is not None:
-        print(
-            f"part {options.part}: {count:,} pictures done, {earlier:,} of them before; "
-            f"the same command without --part writes {options.out}"
-        )
-        return 0
-    join(work, Path(options.out), detector.labels, show)
-    return show.end(f"wrote {options.out}")
+        if part is None:
+            join(work, Path(options.out), detector.labels, show)
+            return show.end(f"wrote {options.out}")
+    print(
+        f"part {options.part}: {count:,} pictures done, {earlier:,} of them before; "
+        f"the same command without --part writes {options.out}"
+    )
+    return 0
+
+
+def _nothing(files: Sequence[Entry]) -> str:
+    """Return why there is nothing to read, in one line."""
+    reasons = [f"{entry.source}: {entry.error}" for entry in files[:_REASONS]]
+    if len(files) > _REASONS:
+        reasons.append(f"... and {len(files) - _REASONS} more")
+    return "; ".join(reasons)
 
 
 def _engine(options: Namespace, settings: Settings, count: int) -> Engine:
@@ -226,26 +227,3 @@ def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
         "--annotate": settings.annotate,
         "folder": settings.folder if relative else None,
     }
-
-
-def _read_video(
-    entry: Entry, emit: Callable[[Record], object], options: Namespace, settings: Settings
-) -> None:
-    from emotion_detection.commands.predict_video import run_video
-
-    annotate, name = None, None
-    if settings.annotate is not None:
-        place = place_below_annotate(entry.source, settings)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        # a.mp4 and a.mov may lie side by side
-        annotate, name = place.parent, place.name.removesuffix(".mp4")
-
-    def one(result: Result) -> None:
-        emit(dataclasses.replace(result, source=entry.source).as_dict())
-
-    path = settings.path(entry.source)
-    try:
-        detector = detector_of(settings)
-        run_video(path, detector, options.every, options.smooth, annotate, one, name=name)
-    except PictureError as error:
-        emit(error_record(entry.source, str(error).removeprefix(f"{path}: ")))

@@ -1,9 +1,11 @@
 """The part of ``emotion predict`` that goes through a video."""
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -13,13 +15,22 @@ import numpy.typing as npt
 
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError
+from emotion_detection.inference.tables import Record, error_record
 from emotion_detection.inference.timeline import Timeline
 from emotion_detection.inference.tracking import SMOOTH, Tracker
 from emotion_detection.inference.video import frames, is_video, video_info
 from emotion_detection.inference.video_writer import VideoWriter
 from emotion_detection.results import Result
+from emotion_detection.scoring.entries import Entry
+from emotion_detection.scoring.reading import (
+    Settings,
+    check_target,
+    detector_of,
+    place_below_annotate,
+    unforeseen,
+)
 
-__all__ = ["is_video", "run_video"]
+__all__ = ["is_video", "read_video", "run_video"]
 
 
 class Detector(Protocol):
@@ -31,6 +42,67 @@ class Detector(Protocol):
 
     def detect(self, picture: npt.NDArray[np.uint8], /) -> Result:
         """Return what is in a frame, uint8 (H, W, 3)."""
+
+
+def read_video(
+    entry: Entry,
+    emit: Callable[[Record], object],
+    settings: Settings,
+    every: int = 1,
+    smooth: float = SMOOTH,
+) -> None:
+    """Read a video in this process.
+
+    Args:
+        entry: the video.
+        emit: is given the record of each frame, and where the video cannot be read, or anything
+            unforeseen happens, that of the error.
+        settings: how frames are read, and where annotated videos lie.
+        every: as of :func:`run_video`.
+        smooth: likewise.
+
+    Raises:
+        InputError: annotated videos cannot be written, or must not be.
+    """
+    path = settings.path(entry.source)
+    annotate, name = None, None
+    if settings.annotate is not None:
+        place = place_below_annotate(entry.source, settings)
+        # a.mp4 and a.mov may lie side by side
+        annotate, name = place.parent, place.name.removesuffix(".mp4")
+        if (reason := _made(annotate, name, entry, settings)) is not None:
+            emit(error_record(entry.source, reason))
+            return
+
+    def one(result: Result) -> None:
+        emit(replace(result, source=entry.source).as_dict())
+
+    try:
+        run_video(path, detector_of(settings), every, smooth, annotate, one, name=name)
+    except PictureError as error:
+        emit(error_record(entry.source, str(error).removeprefix(f"{path}: ")))
+    except (InputError, BrokenPipeError):  # of who takes the records
+        raise
+    except Exception as error:
+        emit(error_record(entry.source, unforeseen(error)))
+
+
+def _made(folder: Path, name: str, entry: Entry, settings: Settings) -> str | None:
+    """Make the folder for what is made of a video; say why, where its name does not do."""
+    targets = [folder / f"{name}.mp4", folder / f"{name}-timeline.png"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for target in targets:
+            with suppress(FileNotFoundError):  # while it is written it has a longer name
+                target.with_name(f".{target.name}.{os.getpid()}.part").lstat()
+    except OSError as error:
+        reason = f"--annotate {folder / name}: cannot be written: {error.strerror or error}"
+        if error.errno == errno.ENAMETOOLONG:
+            return reason
+        raise InputError(reason) from None
+    for target in targets:
+        check_target(target, entry.source, settings)
+    return None
 
 
 def run_video(

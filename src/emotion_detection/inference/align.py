@@ -23,7 +23,7 @@ first pixel has its centre at 0.5 + 0.5i. Numbers are float64.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,9 @@ TEMPLATE_SIZE = 48
 ZOOM = 0.9
 """Side of what is cut out, by that of FER-2013's crops, about their middle;
 ``benchmarks/pasted.py`` says why."""
+
+FARTHEST = 1_000_000
+"""Pixels from a picture's corner to a landmark, at most: all sums stay exact."""
 
 Points = Sequence[Sequence[float]] | npt.NDArray[np.floating]
 
@@ -71,7 +74,7 @@ def align(
         uint8 (size, size) or (size, size, 3).
 
     Raises:
-        InputError: landmarks that are not five finite points.
+        InputError: landmarks that are not five points, or farther than :data:`FARTHEST`.
     """
     return cut_out(rgb, placement(landmarks, size), size, channels)
 
@@ -85,11 +88,14 @@ def placement(landmarks: Points, size: int, zoom: float = ZOOM) -> Placement:
         zoom: side of what is cut out, by that of FER-2013's crops.
 
     Raises:
-        InputError: landmarks that are not five finite points.
+        InputError: landmarks that are not five points, or farther than :data:`FARTHEST`.
     """
     points = np.array(landmarks, np.float64)
-    if points.shape != (len(TEMPLATE), 2) or not np.isfinite(points).all():
-        raise InputError(f"landmarks {landmarks!r}: must be x and y of five points, finite")
+    if points.shape != (len(TEMPLATE), 2) or not (np.abs(points) <= FARTHEST).all():
+        raise InputError(
+            f"landmarks {points.tolist()}: must be x and y of five points, "
+            f"from -{FARTHEST:,} to {FARTHEST:,}"
+        )
     middle = TEMPLATE_SIZE / 2
     places = ((np.array(TEMPLATE) - middle) / zoom + middle) * (size / TEMPLATE_SIZE)
     there, here = points @ (1, 1j), places @ (1, 1j)
@@ -134,28 +140,49 @@ def _blocks(
     rgb: npt.NDArray[np.uint8], rows: range, columns: range, block: int, channels: int
 ) -> npt.NDArray[np.float64]:
     """Return the means of some blocks of a picture: float64 (rows, columns, channels)."""
-    inside, beyond = zip(
-        *(
-            _edges(blocks.start * block, blocks.stop * block, length)
-            for blocks, length in zip((rows, columns), rgb.shape[:2], strict=True)
-        ),
-        strict=True,
+    high, wide = (
+        _inside(blocks, block, length)
+        for blocks, length in zip((rows, columns), rgb.shape[:2], strict=True)
     )
-    part = np.ascontiguousarray(rgb[inside])
+    part = np.ascontiguousarray(rgb[high, wide])
     if channels == 1:
         part = np.asarray(Image.fromarray(part).convert("L"))[..., None]
-    if np.any(beyond):
-        part = np.pad(part, (*beyond, (0, 0)), mode="edge")
     # sums of whole numbers are exact, in whatever order they are taken
-    tall = part.reshape(len(rows), block, len(columns) * block * channels)
-    sums = tall.sum(axis=1, dtype=np.uint32)
-    sums = sums.reshape(len(rows), len(columns), block, channels).sum(axis=2, dtype=np.uint64)
-    means: npt.NDArray[np.float64] = sums / block**2
+    height, width = rgb.shape[:2]
+    tall = _sums(part.reshape(1, len(part), -1), rows, block, height, np.uint32)
+    tall = tall.reshape(len(rows), -1, channels)
+    means: npt.NDArray[np.float64] = _sums(tall, columns, block, width, np.uint64) / block**2
     return means
 
 
-def _edges(first: int, end: int, length: int) -> tuple[slice, tuple[int, int]]:
-    """Return which of the pixels asked for exist, and how often the outer ones are repeated."""
-    inside = slice(min(max(first, 0), length - 1), min(max(end, 1), length))
-    before = min(max(-first, 0), end - first - 1)
-    return inside, (before, end - first - before - (inside.stop - inside.start))
+def _inside(blocks: range, block: int, length: int) -> slice:
+    """Return the pixels of a picture's side that have a say in some blocks, at least one."""
+    first = min(max(blocks.start * block, 0), length - 1)
+    return slice(first, max(min(blocks.stop * block, length), first + 1))
+
+
+def _sums(
+    pixels: npt.NDArray[Any],
+    blocks: range,
+    block: int,
+    length: int,
+    dtype: type[np.uint32] | type[np.uint64],
+) -> npt.NDArray[Any]:
+    """Return the sums of blocks along a side: (M, blocks, N) of the pixels inside, (M, pixels, N).
+
+    What is repeated beyond the picture's edges, ``length`` apart, is counted and not made: a crop
+    costs no more for lying far out or being far too large.
+    """
+    outer, _, rest = pixels.shape
+    before = min(max(-blocks.start, 0), len(blocks))
+    whole = max(min(blocks.stop, length // block) - max(blocks.start, 0), 0)
+    sums = np.empty((outer, len(blocks), rest), dtype)
+    sums[:, :before] = dtype(block) * pixels[:, :1]
+    within = pixels[:, : whole * block].reshape(outer, whole, block, rest)
+    sums[:, before : before + whole] = within.sum(axis=2, dtype=dtype)
+    sums[:, before + whole :] = dtype(block) * pixels[:, -1:]
+    if length % block and length // block in blocks:
+        left = pixels[:, whole * block :]
+        lacking = dtype(block - left.shape[1])
+        sums[:, before + whole] = left.sum(axis=1, dtype=dtype) + lacking * pixels[:, -1]
+    return sums

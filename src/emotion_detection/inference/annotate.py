@@ -1,5 +1,6 @@
 """Draws what was found into the picture: boxes, emotions with score and intensity, score bars."""
 
+import errno
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
-from emotion_detection.images import SUFFIXES
+from emotion_detection.images import SUFFIXES, PictureError
 from emotion_detection.inference.label_places import Area, placed
 from emotion_detection.results import Face, Result
 
@@ -40,6 +41,8 @@ _BARS = 3
 _SMALLEST_WITH_BARS, _SMALLEST_TEXT = 11, 9
 _FINE = 3
 """Labels are drawn this many times larger: small letters keep their shapes and distances."""
+_OF_THE_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR}
+"""What the system says where a file cannot have that name, but others can be written."""
 _HIDDEN = 0.06
 """Share of a face that a label may hide: where a face fills the picture, it must hide some."""
 
@@ -223,15 +226,22 @@ def save_picture(image: Image.Image, path: Path) -> None:
         path: ends in .jpg, .jpeg, .png or .webp; missing folders are made.
 
     Raises:
-        InputError: another suffix, or it cannot be written there.
+        PictureError: this picture cannot be written: it is too large for its format, or the
+            name is none for a file; others can.
+        InputError: another suffix, or nothing can be written there.
     """
     check_name(path)
-    out = io.BytesIO()
-    image.save(out, Image.registered_extensions()[path.suffix.lower()], quality=92)
+    out, kind = io.BytesIO(), Image.registered_extensions()[path.suffix.lower()]
+    try:
+        image.save(out, kind, quality=92)
+    except (OSError, ValueError) as error:
+        reason = f"{image.width} x {image.height} pixels cannot be written as {kind}: {error}"
+        raise PictureError(f"{path}: {reason}") from None
     try:
         write_whole(path, out.getvalue())
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+        refusal = PictureError if error.errno in _OF_THE_NAME else InputError
+        raise refusal(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def check_name(path: Path) -> None:

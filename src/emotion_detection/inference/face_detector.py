@@ -35,6 +35,9 @@ _CLOSE_SIZE, _CLOSE_MARGIN = 128, 32
 """Of a close look: longer side of the picture, and the grey around it."""
 _LARGER = 1.4
 """Of a larger look: its size by the working size."""
+_LARGEST, _ASTRAY = 4, 1
+"""Bounds of what is believed: of a box's sides, by the longer side of the network's input (tight
+close-ups come to 1.4), and of how many sides a landmark lies beyond its box (a tenth)."""
 _GREY = 128
 _TOUCHING = 0.02
 
@@ -162,7 +165,8 @@ def decoded(
     A place (row, column) stands for the 4 x 4 pixels there. Where its heat is above the threshold
     there is a face: centre ((column, row) + 0.5 + offset) * 4, sides exp(size) * 4, and landmarks
     as shares of the sides from the upper left corner. Of size, offset and marks, the vertical
-    channel stands before the horizontal one.
+    channel stands before the horizontal one. Sides are at most 4 times the longer side of the
+    network's input, and shares from -1 to 2, however wild the outputs.
 
     Args:
         heat: float32 (1, rows, columns).
@@ -176,11 +180,14 @@ def decoded(
         right, each x, y; landmarks (N, 5, 2), each x, y; confidence (N,).
     """
     rows, columns = np.nonzero(heat[0] > threshold)
-    sides = np.exp(size[::-1, rows, columns].astype(np.float64)).T * _STRIDE
+    largest = np.log(_LARGEST * max(heat.shape[1:]))
+    sizes = size[::-1, rows, columns].astype(np.float64)
+    sides = np.exp(np.minimum(sizes, largest)).T * _STRIDE
     places = np.stack([columns, rows], axis=1)
     centres = (places + 0.5 + offset[::-1, rows, columns].T) * _STRIDE
     low = centres - sides / 2
     shares = marks[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1]
+    shares = np.clip(shares, -_ASTRAY, 1 + _ASTRAY)
     landmarks = low[:, None] + shares * sides[:, None]
     return (
         np.stack([low, low + sides], axis=1),

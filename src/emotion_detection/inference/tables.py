@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from emotion_detection.errors import InputError
-from emotion_detection.results import LANDMARKS, Face, Result, columns, error_row
+from emotion_detection.results import columns, error_row
 
 Record = dict[str, Any]
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a cell of text a formula to a spreadsheet (OWASP, CSV Injection)."""
+_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""What makes a cell of text a formula to a spreadsheet (OWASP, CSV Injection): also full-width."""
 
 _WHOLE_NUMBERS = {"frame", "faces", "skipped", "face", "track"}
 _TEXTS = {"file", "emotion", "flags", "notes", "error"}
@@ -46,43 +46,35 @@ def error_record(source: str, error: str) -> Record:
     return {"source": source, "error": error}
 
 
-def read_result(record: Record) -> Result:
-    """Return the result that a record was made of, to the digits that records keep.
-
-    Args:
-        record: :meth:`Result.as_dict`'s.
-    """
-    faces = tuple(
-        Face(
-            box=tuple(face["box"]),
-            landmarks=tuple(tuple(face["landmarks"][name]) for name in LANDMARKS)
-            if face["landmarks"]
-            else (),
-            confidence=face["confidence"],
-            scores=face["scores"],
-            intensity=face["intensity"],
-            flags=tuple(face["flags"]),
-            track=face.get("track"),
-        )
-        for face in record["faces"]
-    )
-    return Result(
-        width=record["width"],
-        height=record["height"],
-        faces=faces,
-        skipped=record["skipped"],
-        source=record["source"],
-        notes=tuple(record["notes"]),
-        frame=record.get("frame"),
-        time=record.get("time"),
-    )
-
-
 def rows(record: Record) -> list[dict[str, Any]]:
-    """Return the rows of a record: as :meth:`Result.rows`, or the one of an error."""
+    """Return the rows of a record: as :meth:`Result.rows`, or the one of an error.
+
+    The values are the record's own, its emotion too: rounded scores may have another maximum, and
+    need not sum to 1.
+    """
     if "error" in record:
         return [error_row(record["source"], record["error"])]
-    return read_result(record).rows()
+    about = {"file": record["source"], **{name: record.get(name) for name in ("frame", "time")}}
+    about |= {"faces": len(record["faces"]), "skipped": record["skipped"]}
+    about |= {"notes": "; ".join(record["notes"]) or None, "error": None}
+    return [{**about, **_row(place, face)} for place, face in enumerate(record["faces"])] or [about]
+
+
+def _row(place: int, face: Record) -> dict[str, Any]:
+    points = face["landmarks"].items()
+    return {
+        "face": place,
+        "track": face.get("track"),
+        **dict(zip(("x", "y", "width", "height"), face["box"], strict=True)),
+        **{name: face[name] for name in ("confidence", "emotion", "intensity")},
+        **{f"score_{name}": value for name, value in face["scores"].items()},
+        **{
+            f"{name}_{axis}": value
+            for name, point in points
+            for axis, value in zip("xy", point, strict=True)
+        },
+        "flags": " ".join(face["flags"]) or None,
+    }
 
 
 def line(record: Record) -> str:

@@ -4,7 +4,7 @@ import importlib
 import io
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,8 +65,11 @@ class Timeline:
                 (result.time, intensity, *scores)
             )
 
-    def write(self, path: Path, title: str = "Expressions over time") -> None:
-        """Draw a panel for each face, of those seen most, as a PNG.
+    def write(self, path: Path, title: str) -> None:
+        """Draw a panel for each face, as a PNG: of at most :data:`MOST_PANELS`, those seen most.
+
+        Stacked areas are the emotions' scores, the black line the intensity. A gap is where the
+        person was not seen. The title says how many faces are left out.
 
         Args:
             path: the picture; written whole or not at all.
@@ -140,32 +143,6 @@ class Timeline:
             axes.plot(points[:, 0], points[:, 1], color="white", linewidth=2.2)
             axes.plot(points[:, 0], points[:, 1], color="black", linewidth=1.1, label="intensity")
         axes.set_ylabel("score", fontsize=8)
-
-
-def plot_timeline(
-    results: Iterable[Result], path: Path, labels: Sequence[str], title: str | None = None
-) -> None:
-    """Draw the expressions of each person in a video over time, as a PNG.
-
-    Stacked areas are the emotions' scores, the black line the intensity. A gap is where the person
-    was not seen. At most :data:`MOST_PANELS` faces are drawn, those seen in most frames; the title
-    says how many are left out.
-
-    Args:
-        results: a video's, with tracks.
-        path: the picture.
-        labels: the emotions, in the order of the model.
-        title: said above it; None: 'Expressions over time'.
-
-    Raises:
-        InputError: matplotlib is missing.
-        ValueError: results without times or tracks.
-        OSError: it cannot be written.
-    """
-    timeline = Timeline(labels)
-    for result in results:
-        timeline.add(result)
-    timeline.write(path, title or "Expressions over time")
 
 
 def _averaged(rows: Floats, width: float) -> Floats:

@@ -5,18 +5,19 @@ that were met by a link or by name; a million files cost no more memory than the
 """
 
 import os
-import re
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from emotion_detection.images import SUFFIXES
+from emotion_detection.images import NO_URL, SUFFIXES, URL
 
 Report = Callable[[str, str], None]
 """Is told what cannot be looked at, and why."""
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
-
-_Identity = tuple[int, int]
+_Folder = tuple[int, int]
+"""Device and inode: the same folder, whichever way led to it."""
+_File = tuple[_Folder, str]
+"""The folder that it really lies in, and its name there: hard links are files of their own."""
 
 
 def picture_files(
@@ -43,11 +44,12 @@ def picture_files(
     walk = _Walk(report, suffixes)
     for given in inputs:
         name = os.fspath(given)
-        if _URL.match(name):
-            report(name, "a URL: pictures are read from disk alone; download it first")
+        if URL.match(name):
+            report(name, NO_URL)
             continue
         try:
-            found = os.stat(name)
+            is_folder = os.path.isdir(name)
+            new = not is_folder and walk.is_new(name)
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             report(name, "no such file or folder" if missing else _said(error))
@@ -55,9 +57,9 @@ def picture_files(
         except ValueError as error:  # a name that no file can have
             report(name, f"no such file or folder: {error}")
             continue
-        if os.path.isdir(name):
+        if is_folder:
             yield from walk.below(name)
-        elif walk.is_new(name, (found.st_dev, found.st_ino)):
+        elif new:
             yield Path(name)
 
 
@@ -67,8 +69,8 @@ class _Walk:
     def __init__(self, report: Report, suffixes: tuple[str, ...]) -> None:
         self._report = report
         self._suffixes = suffixes
-        self._folders: set[_Identity] = set()
-        self._files: set[_Identity] = set()  # only those not met in their own folder
+        self._folders: set[_Folder] = set()
+        self._files: set[_File] = set()  # only those not met in their own folder
 
     def below(self, root: str) -> Iterator[Path]:
         """Yield the pictures of a folder and of all folders in it."""
@@ -76,36 +78,36 @@ class _Walk:
         while waiting:
             folder = waiting.pop()
             try:
-                found = os.stat(folder)
-                identity = (found.st_dev, found.st_ino)
-                if identity in self._folders:
+                own = _identity(folder)
+                if own in self._folders:
                     continue  # a link back, or a folder that is named twice
-                self._folders.add(identity)
                 files, links, below = self._listed(folder)
             except OSError as error:
                 self._report(folder, _said(error))
                 continue
+            self._folders.add(own)  # not before: files of a closed folder can still be named
             for name in sorted(files):
                 path = os.path.join(folder, name)
-                if self._is_new_link(path) if name in links else self._is_new_file(path):
+                new = self._is_new_link(path) if name in links else (own, name) not in self._files
+                if new:
                     yield Path(path)
             waiting += (os.path.join(folder, name) for name in sorted(below, reverse=True))
 
-    def is_new(self, path: str, identity: _Identity) -> bool:
+    def is_new(self, path: str) -> bool:
         """Say whether a file was not yielded yet, and from now on it was.
 
         Args:
             path: a way to it other than by walking the folder that it lies in.
-            identity: of the file.
+
+        Raises:
+            OSError: there is no such file, or it cannot be reached.
         """
-        if identity in self._files:
+        os.stat(path)
+        place, name = os.path.split(os.path.realpath(path))
+        own = (_identity(place), name)
+        if own in self._files or (own[0] in self._folders and self._is_taken(name)):
             return False
-        own = os.path.realpath(path)
-        if self._is_taken(os.path.basename(own)):
-            folder = os.stat(os.path.dirname(own))
-            if (folder.st_dev, folder.st_ino) in self._folders:
-                return False
-        self._files.add(identity)
+        self._files.add(own)
         return True
 
     def _is_taken(self, name: str) -> bool:
@@ -129,20 +131,15 @@ class _Walk:
 
     def _is_new_link(self, path: str) -> bool:
         try:
-            found = os.stat(path)
+            return stat.S_ISREG(os.stat(path).st_mode) and self.is_new(path)
         except OSError:
             self._report(path, "a link to nothing that can be reached")
             return False
-        return os.path.isfile(path) and self.is_new(path, (found.st_dev, found.st_ino))
 
-    def _is_new_file(self, path: str) -> bool:
-        if not self._files:  # the common case costs no look at the file
-            return True
-        try:
-            found = os.stat(path)
-        except OSError:
-            return True  # gone or locked: reading it will say so
-        return (found.st_dev, found.st_ino) not in self._files
+
+def _identity(folder: str) -> _Folder:
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

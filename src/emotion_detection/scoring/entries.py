@@ -1,9 +1,11 @@
 """What is to be read: the files that inputs name, one after another."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from emotion_detection.errors import InputError
 from emotion_detection.images import SUFFIXES
 from emotion_detection.inference.video import is_video
 from emotion_detection.inference.walk import picture_files
@@ -73,3 +75,53 @@ def common_folder(inputs: Sequence[str]) -> str:
         return os.path.commonpath(places)
     except ValueError:  # several drives
         return os.path.abspath(os.curdir)
+
+
+def lies_in(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Say whether a path, its links followed, is a folder or lies below it."""
+    try:
+        place, top = (os.path.normcase(os.path.realpath(name)) for name in (path, folder))
+        return os.path.commonpath([place, top]) == top
+    except ValueError:  # several drives
+        return False
+
+
+def make_annotate(annotate: str, inputs: Sequence[str]) -> None:
+    """Make the folder for annotated pictures, once it is seen that it is apart from the inputs.
+
+    Raises:
+        InputError: the folder lies in an input or an input in it; or it cannot be made.
+    """
+    if not annotate.strip():
+        raise InputError(f"--annotate {annotate!r}: must name a folder")
+    for name in inputs:
+        if os.path.isdir(name) and lies_in(annotate, name):
+            raise InputError(
+                f"--annotate {annotate}: lies in the input {name}, whose pictures it would add to; "
+                "choose a folder outside"
+            )
+        _check_apart(name, annotate)
+    try:
+        Path(annotate).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--annotate {annotate}: {error.strerror}") from None
+
+
+def apart(files: Iterable[Entry], annotate: str | None) -> Iterator[Entry]:
+    """Yield the files, once it is seen that none of them, by whatever link, lies in ``annotate``.
+
+    Raises:
+        InputError: one does.
+    """
+    for entry in files:
+        if annotate is not None:
+            _check_apart(entry.source, annotate)
+        yield entry
+
+
+def _check_apart(name: str, annotate: str) -> None:
+    if lies_in(name, annotate):
+        raise InputError(
+            f"--annotate {annotate}: the input {name} lies in it and could be overwritten; "
+            "choose another folder"
+        )

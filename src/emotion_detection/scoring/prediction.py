@@ -44,7 +44,9 @@ def predict_at_once(entries: Sequence[Entry], settings: Settings, video: Video, 
 
 
 def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> None:
-    """Read many files, and show them in order; nothing of the work is kept.
+    """Read many files, and show them in order as they come; nothing of the work is kept.
+
+    A video is read when it is its turn; meanwhile no more pictures are handed out.
 
     Args:
         work: in a folder that is thrown away.
@@ -57,19 +59,24 @@ def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> No
 
     def show_done() -> None:
         nonlocal following
-        while following is not None and work.is_done(following):
-            for record in work.records(following):
-                show.add(record)
-            work.forget(following)
+        while following is not None:
+            if following.is_video:
+                video(following.entries[0], show.add)
+            elif work.is_done(following):
+                for record in work.records(following):
+                    show.add(record)
+                work.forget(following)
+            else:
+                return
             following = next(shards, None)
 
-    with show.bar(planned(work)[0]) as advance:
+    # a video has a bar of its own
+    count = 0 if any(missing_videos(work)) else planned(work)[0]
+    with show.bar(count) as advance:
+        show_done()
         for done in run(work, engine):
             advance(done)
             show_done()
-    while following is not None and following.is_video:
-        _do_video(work, following, video)
-        show_done()
 
 
 def do_part(

@@ -16,7 +16,7 @@ from emotion_detection.inference.face_detector import FoundFace
 from emotion_detection.inference.looking import Seen
 from emotion_detection.inference.tables import Record, error_record
 from emotion_detection.results import Result
-from emotion_detection.scoring.entries import Entry
+from emotion_detection.scoring.entries import Entry, lies_in
 
 TOGETHER = 64
 """Pictures whose faces are read in one batch."""
@@ -56,8 +56,15 @@ class Settings:
 
 
 def sha256_of(model: str | Path) -> str:
-    """Return the SHA-256 of a model's file, in hexadecimal."""
-    return hashlib.sha256(Path(model).read_bytes()).hexdigest()
+    """Return the SHA-256 of a model's file, in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(Path(model).read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{model}: cannot be read: {error.strerror or error}") from None
 
 
 @lru_cache(maxsize=1)
@@ -91,21 +98,46 @@ def read(
         detector: :func:`detector_of` these settings.
 
     Yields:
-        A record for each, in order.
+        A record for each, in order; of a picture that anything unforeseen happens with, an error.
+
+    Raises:
+        InputError: annotated pictures cannot be written, or must not be.
     """
     for start in range(0, len(entries), TOGETHER):
-        some = entries[start : start + TOGETHER]
-        sources = [entry.source for entry in some if entry.error is None]
-        many = _crops if settings.crops else _photographs
-        answers = iter(many(sources, settings, detector))
-        for entry in some:
-            answer = next(answers) if entry.error is None else entry.error
-            if isinstance(answer, Result) and settings.annotate is not None:
-                answer = _annotated(answer, entry.source, settings)
-            if isinstance(answer, Result):
-                yield answer.as_dict()
-            else:
-                yield error_record(entry.source, answer)
+        yield from _surely(entries[start : start + TOGETHER], settings, detector)
+
+
+def unforeseen(error: Exception) -> str:
+    """Return what a record says of an error that nobody thought of."""
+    return " ".join(f"unforeseen {type(error).__name__}: {error}".split())
+
+
+def _surely(some: Sequence[Entry], settings: Settings, detector: EmotionDetector) -> list[Record]:
+    """Return the records; where one of many pictures fails, that of each is found by itself."""
+    try:
+        return _records(some, settings, detector)
+    except InputError:
+        raise
+    except Exception as error:
+        if len(some) == 1:
+            return [error_record(some[0].source, unforeseen(error))]
+    return [record for entry in some for record in _surely([entry], settings, detector)]
+
+
+def _records(some: Sequence[Entry], settings: Settings, detector: EmotionDetector) -> list[Record]:
+    sources = [entry.source for entry in some if entry.error is None]
+    many = _crops if settings.crops else _photographs
+    answers = iter(many(sources, settings, detector))
+    records = []
+    for entry in some:
+        answer = next(answers) if entry.error is None else entry.error
+        if isinstance(answer, Result) and settings.annotate is not None:
+            answer = _annotated(answer, entry.source, settings)
+        if isinstance(answer, Result):
+            records.append(answer.as_dict())
+        else:
+            records.append(error_record(entry.source, answer))
+    return records
 
 
 def _photographs(
@@ -146,7 +178,7 @@ def _whole(source: str, settings: Settings, detector: EmotionDetector) -> Seen |
 
 
 def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
-    """Write the annotated picture; say why, where it is no picture any more."""
+    """Write the annotated picture; say why, where that picture cannot be drawn or written."""
     from emotion_detection.inference.annotate import annotated, save_picture
 
     try:
@@ -157,11 +189,31 @@ def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
     out = place_below_annotate(source, settings)
     if out.suffix.lower() not in SUFFIXES:
         out = out.with_name(f"{out.name}.annotated.png")
+    check_target(out, source, settings)
     try:
         save_picture(drawn, out)
+    except PictureError as error:
+        return f"--annotate {error}"
     except InputError as error:
         raise InputError(f"--annotate {error}") from None
     return result
+
+
+def check_target(out: Path, source: str, settings: Settings) -> None:
+    """Check that what is written to a place below ``annotate`` replaces no file that is read.
+
+    Those lie outside of it (:func:`.entries.apart`), so a link out of it must not be followed.
+
+    Raises:
+        InputError: there is such a link, or the file itself is there.
+    """
+    path = settings.path(source)
+    itself = os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path)
+    if itself or not lies_in(out, settings.path(str(settings.annotate))):
+        raise InputError(
+            f"--annotate {out}: would replace {path if itself else 'what a link leads to'}; "
+            "name another folder"
+        )
 
 
 def place_below_annotate(source: str, settings: Settings) -> Path:

@@ -10,9 +10,8 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import Record, whole_lines
 from emotion_detection.scoring.entries import Entry
+from emotion_detection.scoring.lock import NAME, own_files, remove_if_empty
 
 FORMAT = 1
 LARGEST_SHARD, SMALLEST_SHARD, SHARDS = 256, 16, 64
@@ -91,11 +91,13 @@ class Work:
             InputError: they cannot be written.
         """
         path = self._path(shard)
-        try:
-            with whole_lines(path, path.with_suffix(f".{_own_name()}.part")) as write:
-                yield write
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+        with _said(path), whole_lines(path, path.with_suffix(f".{_own_name()}.part")) as write:
+
+            def put(text: str) -> None:
+                with _said(path):  # whoever puts may catch an OSError for one of a video
+                    write(text)
+
+            yield put
 
     def records(self, shard: Shard) -> Iterator[Record]:
         """Yield a shard's records.
@@ -124,9 +126,15 @@ class Work:
         self._path(shard).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete all of the work: first what says that there is any."""
-        (self.folder / "manifest.json").unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all of the work, first what says that there is any; nothing else."""
+        with suppress(OSError):
+            (self.folder / "manifest.json").unlink(missing_ok=True)
+            for path in own_files(self.folder):
+                if path.is_dir():
+                    remove_if_empty(path)
+                elif path.name != NAME:
+                    path.unlink(missing_ok=True)
+        remove_if_empty(self.folder)
 
     def _path(self, shard: Shard) -> Path:
         return _shards(self.folder, self.digest) / f"{shard.number:06d}.jsonl"
@@ -144,15 +152,13 @@ def open_work(folder: Path, entries: Iterable[Entry], options: Mapping[str, Any]
         InputError: the folder holds other work that is unfinished, is none of this project's, or
             cannot be written.
     """
-    try:
+    with _said(folder):
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"list.{_own_name()}.part"
         try:
             return _opened(folder, part, entries, options)
         finally:
             part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
 def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping[str, Any]) -> Work:
@@ -178,6 +184,15 @@ def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping
         with whole_lines(manifest, part.with_suffix(".manifest")) as write:
             write(text)
     return Work(folder, digest, count)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Turn what the system says while a file is written into a line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def _own_name() -> str:

@@ -1,0 +1,198 @@
+"""Many pictures through ``emotion predict``: killed and resumed, memory, rate by its parts.
+
+    python benchmarks/many.py [--pictures 20000] [--out docs/results/many.json]
+
+Small drawn faces, PNG of 48 x 48, a thousand a folder, by ``emotion predict DIR --crops --out
+table.jsonl`` on the local engine:
+
+1. in one go: pictures a second, and the memory of all its processes at a quarter, half, three
+   quarters and the end of the work;
+2. killed (SIGKILL to all of its processes) at a quarter and at half of the shards, and the same
+   command again each time: every picture must stand in the table exactly once, and the table must
+   be the one of the first run to the byte;
+3. by its parts: two processes at once that each read, score and write down pictures in memory, with
+   no list, no shards, no table: what the same cores do at best. The ratio of both rates is told.
+
+Linux only (memory is read from /proc).
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from emotion_detection import pretrained
+from emotion_detection.data.drawn import draw_faces
+from emotion_detection.files import write_whole
+from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
+from emotion_detection.scoring.entries import Entry
+from emotion_detection.scoring.reading import Settings, detector_of, read, sha256_of
+from emotion_detection.scoring.work import LARGEST_SHARD, SHARDS, SMALLEST_SHARD
+from emotion_detection.training.provenance import processor
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER, WORKERS, SAMPLE = 1000, 2, 2000
+
+
+def draw(folder: Path, count: int) -> list[Path]:
+    """Write drawn faces; return their paths in the order of the table."""
+    paths = []
+    for start in range(0, count, FOLDER):
+        place = folder / f"{start // FOLDER:04d}"
+        place.mkdir(parents=True)
+        for number, face in enumerate(draw_faces(min(FOLDER, count - start), seed=start).faces):
+            paths.append(place / f"{number:04d}.png")
+            Image.fromarray(face).save(paths[-1])
+    return paths
+
+
+def started(folder: Path, table: Path) -> subprocess.Popen[bytes]:
+    """Start the command in a process group of its own."""
+    words = [sys.executable, "-m", "emotion_detection", "predict", str(folder), "--crops"]
+    words += ["--workers", str(WORKERS), "--out", str(table)]
+    return subprocess.Popen(words, start_new_session=True, stderr=subprocess.DEVNULL)
+
+
+def shards_done(table: Path) -> int:
+    """Return how many shards are done."""
+    return sum(1 for _ in Path(f"{table}.parts").glob("shards-*/*.jsonl"))
+
+
+def memory(group: int) -> float:
+    """Return the resident memory of a process group in MiB."""
+    pages = 0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            if os.getpgid(int(entry.name)) == group:
+                pages += int((entry / "statm").read_text().split()[1])
+        except (OSError, IndexError):  # it has just ended
+            continue
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def in_one_go(folder: Path, table: Path, whole: int) -> dict[str, Any]:
+    """Run the command undisturbed."""
+    begun = time.perf_counter()
+    process = started(folder, table)
+    seen: dict[str, float] = {}
+    while process.poll() is None:
+        share = shards_done(table) / whole
+        for mark in (0.25, 0.5, 0.75, 1.0):
+            if share >= mark - 0.02:
+                seen[f"{mark:.0%}"] = round(memory(process.pid), 1)
+        time.sleep(0.2)
+    return {"seconds": time.perf_counter() - begun, "exit": process.returncode, "memory_mib": seen}
+
+
+def killed_and_resumed(folder: Path, table: Path, whole: int) -> dict[str, Any]:
+    """Kill the command at a quarter and at half of its work; then let it end."""
+    kept = []
+    for share in (0.25, 0.5):
+        process = started(folder, table)
+        while process.poll() is None and shards_done(table) < share * whole:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        kept.append(shards_done(table))
+    process = started(folder, table)
+    return {"shards_done_when_killed": kept, "shards": whole, "exit": process.wait()}
+
+
+def parts(paths: list[Path]) -> float:
+    """Return pictures a second of two processes that read, score and write down in memory."""
+    context = multiprocessing.get_context("spawn")
+    ready, seconds = context.Barrier(WORKERS), context.SimpleQueue()
+    names = [str(path) for path in paths[:SAMPLE]]
+    processes = [
+        context.Process(target=_part, args=(names, ready, seconds)) for _ in range(WORKERS)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        if process.exitcode:
+            raise RuntimeError(f"a process ended with {process.exitcode}")
+    return float(sum(len(names) / seconds.get() for _ in processes))
+
+
+def _part(names: list[str], ready: Any, seconds: Any) -> None:
+    model = pretrained.model_path()
+    settings = Settings(
+        model=str(model),
+        sha256=sha256_of(model),
+        labels=None,
+        working_size=WORKING_SIZE,
+        threshold=THRESHOLD,
+        smallest=SMALLEST,
+        crops=True,
+    )
+    detector, entries = detector_of(settings, 1), [Entry(name) for name in names]
+    list(read(entries[:256], settings, detector))  # memory is laid out
+    ready.wait(timeout=120)
+    begun = time.perf_counter()
+    for record in read(entries, settings, detector):
+        json.dumps(record)
+    seconds.put(time.perf_counter() - begun)
+
+
+def measure(count: int) -> dict[str, Any]:
+    """Draw the pictures and do all of it."""
+    whole = -(-count // min(max(count // SHARDS, SMALLEST_SHARD), LARGEST_SHARD))
+    with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
+        folder, first, second = (Path(name, part) for part in ("pictures", "a.jsonl", "b.jsonl"))
+        paths = draw(folder, count)
+        load = os.getloadavg()[0]
+        rates = [parts(paths)]
+        once = in_one_go(folder, first, whole)
+        rates.append(parts(paths))
+        killed = killed_and_resumed(folder, second, whole)
+        sources = Counter(json.loads(line)["source"] for line in second.open(encoding="utf-8"))
+        killed["rows"] = sum(sources.values())
+        killed["each_once"] = set(sources) == set(map(str, paths)) and set(sources.values()) == {1}
+        killed["same_to_the_byte"] = first.read_bytes() == second.read_bytes()
+    rate, best = count / once["seconds"], sum(rates) / len(rates)
+    return {
+        "command": f"python benchmarks/many.py --pictures {count}",
+        "pictures": f"{count:,} drawn faces, PNG of 48 x 48, --crops",
+        "workers": WORKERS,
+        "in_one_go": {
+            **once,
+            "seconds": round(once["seconds"], 2),
+            "pictures_per_second": round(rate, 1),
+        },
+        "by_its_parts": {"pictures_per_second": [round(value, 1) for value in rates]},
+        "share_of_its_parts": round(rate / best, 3),
+        "killed": killed,
+        "load_before": round(load, 2),
+        "hardware": f"{processor()}, {os.cpu_count()} cores",
+    }
+
+
+def main(words: list[str] | None = None) -> int:
+    """Measure, print and write; 1 where a picture was lost or doubled."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--pictures", type=int, default=20_000)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/many.json")
+    options = parser.parse_args(words)
+    if options.pictures < 200:
+        parser.error(f"--pictures {options.pictures}: must be at least 200")
+    result = measure(options.pictures)
+    print(json.dumps(result, indent=2))
+    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    return int(not (result["killed"]["each_once"] and result["killed"]["same_to_the_byte"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -298,8 +298,9 @@ def clips(faces: list[str], monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, 
     calm = Face((1.0, 2.0, 3.0, 4.0), (), 0.9, {"anger": 0.25, "neutral": 0.75}, 0.1, (), 0)
 
     def run_video(
-        path: Path, detector: Any, every: int, smooth: float, annotate: Any, emit: Any, *, name: Any
+        path: Path, detector: Any, every: int, smooth: float, annotate: Any, emit: Any, **more: Any
     ) -> None:
+        name = more["name"]
         asked.append((every, smooth, annotate, name))
         emit(Result(64, 48, (calm,), source=str(path), frame=0, time=0.0))
         if path.suffix == ".mov":

@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from emotion_detection.errors import InputError, TrainingError
+from emotion_detection.errors import InputError, TrainingError, missing
 
 USAGE = """usage: emotion VERB [OPTIONS]
 
@@ -55,11 +55,7 @@ def _guarded(verb: str, words: list[str]) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("emotion_detection"):
             raise
-        return _say(
-            f"'{verb}' needs {error.name}, which is not installed: "
-            "pip install 'emotion-detection[train]' (in a checkout: pip install -e '.[train]')",
-            2,
-        )
+        return _say(str(missing(f"'{verb}'", str(error.name), "train")), 2)
     except KeyboardInterrupt:
         return _say("interrupted", 130)
 

@@ -5,5 +5,13 @@ class InputError(ValueError):
     """Bad usage or bad input: says what is wrong, where, and what is allowed. Exit code 2."""
 
 
+def missing(what: str, package: str, extra: str) -> InputError:
+    """Return the error of something that needs an extra which is not installed."""
+    return InputError(
+        f"{what} needs {package}, which is not installed: pip install 'emotion-detection[{extra}]' "
+        f"(in a checkout: pip install -e '.[{extra}]')"
+    )
+
+
 class TrainingError(RuntimeError):
     """A training that cannot go on (not finite, disk full). Exit code 1."""

@@ -2,6 +2,7 @@
 
 import os
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -293,3 +294,13 @@ def test_memory_does_not_grow_with_the_number_of_files(
         tracemalloc.stop()
     assert count == folders * files
     assert peak < 4_000_000  # 60,000 kept paths would be 15 MB; Python's own table takes 2 of it
+
+
+def test_other_files_in_folders_are_counted(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.HEIC", "c.heic", "d.gif", "none", ".hidden.heic", "named.bmp"):
+        (tmp_path / name).touch()
+    left_out: Counter[str] = Counter()
+    inputs = [tmp_path, tmp_path / "named.bmp"]
+    found = list(picture_files(inputs, lambda name, reason: None, left_out=left_out))
+    assert [path.name for path in found] == ["a.jpg", "named.bmp"]
+    assert left_out == {".heic": 2, ".gif": 1, "": 1, ".bmp": 1}

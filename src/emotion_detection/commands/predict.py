@@ -16,7 +16,7 @@ from jsonargparse import ArgumentParser, Namespace
 from emotion_detection import __version__, pretrained
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.commands.predict_video import read_video
-from emotion_detection.errors import InputError
+from emotion_detection.errors import InputError, missing
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.inference.model import PRETRAINED
 from emotion_detection.inference.tables import check_suffix
@@ -128,10 +128,7 @@ def _check_videos(parsed: Namespace) -> None:
     if parsed.crops:
         raise InputError("--crops: takes pictures of single faces, no videos")
     if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise InputError(
-            "videos need imageio-ffmpeg, which is not installed: "
-            "pip install 'emotion-detection[video]'"
-        )
+        raise missing("a video", "imageio-ffmpeg", "video")
 
 
 def _settings(options: Namespace) -> Settings:
@@ -158,15 +155,17 @@ def _settings(options: Namespace) -> Settings:
 def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
     settings = _settings(options)
     detector = detector_of(settings)
-    files = apart(entries(options.inputs), options.annotate)
+    show = Show(options.json, options.out is not None, options.smallest)
+    files = apart(entries(options.inputs, show.tally.left_out), options.annotate)
     first = list(islice(files, FEW))
     if len(first) < FEW and all(entry.error is not None for entry in first):
         raise InputError(_nothing(first) or f"{', '.join(options.inputs)}: nothing to read in it")
-    show = Show(options.json, options.out is not None, options.smallest)
-    video = partial(read_video, settings=settings, every=options.every, smooth=options.smooth)
+    where = f"annotated copies in {options.annotate}" if options.annotate else ""
+    every, smooth = options.every, options.smooth
+    video = partial(read_video, settings=settings, every=every, smooth=smooth, console=show.console)
     if options.out is None and len(first) < FEW and options.engine == "local":
         predict_at_once(first, settings, video, show)
-        return show.end()
+        return show.end(where)
     with ExitStack() as stack:
         if options.out is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="emotion-"))
@@ -179,7 +178,7 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
         engine = _engine(options, settings, work.count)
         if options.out is None:
             predict_in_order(work, engine, video, show)
-            return show.end()
+            return show.end(where)
         try:
             count, earlier = do_part(work, engine, video, show, part or (1, 1))
         except KeyboardInterrupt:
@@ -189,7 +188,7 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
             raise
         if part is None:
             join(work, Path(options.out), detector.labels, show)
-            return show.end(f"wrote {options.out}")
+            return show.end("\n".join(filter(None, [where, f"wrote {options.out}"])))
     print(
         f"part {options.part}: {count:,} pictures done, {earlier:,} of them before; "
         f"the same command without --part writes {options.out}"

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError
@@ -50,6 +51,7 @@ def read_video(
     settings: Settings,
     every: int = 1,
     smooth: float = SMOOTH,
+    console: Console | None = None,
 ) -> None:
     """Read a video in this process.
 
@@ -60,6 +62,7 @@ def read_video(
         settings: how frames are read, and where annotated videos lie.
         every: as of :func:`run_video`.
         smooth: likewise.
+        console: likewise.
 
     Raises:
         InputError: annotated videos cannot be written, or must not be.
@@ -78,7 +81,8 @@ def read_video(
         emit(replace(result, source=entry.source).as_dict())
 
     try:
-        run_video(path, detector_of(settings), every, smooth, annotate, one, name=name)
+        detector = detector_of(settings)
+        run_video(path, detector, every, smooth, annotate, one, name=name, console=console)
     except PictureError as error:
         emit(error_record(entry.source, str(error).removeprefix(f"{path}: ")))
     except (InputError, BrokenPipeError):  # of who takes the records
@@ -115,6 +119,7 @@ def run_video(
     *,
     plot: bool = True,
     name: str | None = None,
+    console: Console | None = None,
 ) -> None:
     """Read the expressions in a video.
 
@@ -128,6 +133,7 @@ def run_video(
         emit: is given each result in order, with source, frame, time and tracks.
         plot: whether the timeline is made.
         name: what NAME is; None: the video's own, without its suffix.
+        console: terminal that ``emit`` writes to, so that the bar stays below; None: elsewhere.
 
     Raises:
         InputError: a bad setting, an address, a missing extra; or a file in ``annotate`` cannot
@@ -145,7 +151,7 @@ def run_video(
         writer = None
         if annotate is not None:
             writer = stack.enter_context(VideoWriter(_target(path, annotate, stem), info.rate))
-        advance = stack.enter_context(_progress(path.name, info.duration))
+        advance = stack.enter_context(_progress(path.name, info.duration, console))
         try:
             for frame in film:
                 if frame.number % every == 0:
@@ -185,7 +191,9 @@ def _drawn(rgb: npt.NDArray[np.uint8], result: Result) -> npt.NDArray[np.uint8]:
 
 
 @contextmanager
-def _progress(name: str, duration: float | None) -> Iterator[Callable[[float], None]]:
+def _progress(
+    name: str, duration: float | None, console: Console | None
+) -> Iterator[Callable[[float], None]]:
     """Show how far a video is: a bar on a terminal, a closing line elsewhere.
 
     What is yielded takes the time of each frame that is done.
@@ -200,14 +208,18 @@ def _progress(name: str, duration: float | None) -> Iterator[Callable[[float], N
         yield note
         print(f"{name}: {count:,} frames in {time.monotonic() - start:.1f} s", file=sys.stderr)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn())
     more = (TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
-    # rows that are piped elsewhere stay there; those on the terminal go above the bar
     with Progress(
-        *columns, *more, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()
+        *columns,
+        *more,
+        console=console or Console(stderr=True),
+        transient=True,
+        # what others print on the same terminal goes above the bar, too
+        redirect_stdout=console is None and sys.stdout.isatty(),
+        redirect_stderr=False,
     ) as bar:
         task = bar.add_task(name, total=duration, rate="")
 

@@ -8,7 +8,7 @@ import shutil
 import threading
 from typing import IO
 
-from emotion_detection.errors import InputError
+from emotion_detection.errors import InputError, missing
 
 _SHOWN = re.compile(r"\[Parsed_showinfo_.*? pts_time: *(\S+) .*? s:(\d+)x(\d+) ")
 _FAILED = re.compile(r"(?:\[[^\]]*\] )*\[(?:error|fatal)\] (?P<reason>.+)")
@@ -28,9 +28,7 @@ def ffmpeg(level: str) -> list[str]:
         # by name, since nothing but this extra knows the module
         program = str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
     except ModuleNotFoundError:
-        raise InputError(
-            "videos need imageio-ffmpeg: pip install 'emotion-detection[video]'"
-        ) from None
+        raise missing("a video", "imageio-ffmpeg", "video") from None
     except RuntimeError as error:
         raise InputError(f"videos need ffmpeg: {' '.join(str(error).split())}") from None
     if shutil.which(program) is None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from emotion_detection.errors import InputError
+from emotion_detection.errors import InputError, missing
 from emotion_detection.results import columns, error_row
 
 Record = dict[str, Any]
@@ -93,10 +93,7 @@ def check_suffix(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; a table is a file")
     if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise InputError(
-            f"{path}: Parquet needs pyarrow, which is not installed: "
-            "pip install 'emotion-detection[batch]'; .csv and .jsonl need nothing"
-        )
+        raise missing(f"{path}: a table that is not .csv or .jsonl", "pyarrow", "batch")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.errors import InputError
+from emotion_detection.errors import missing
 from emotion_detection.files import write_whole
 from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.results import Result
@@ -42,9 +42,7 @@ class Timeline:
         try:
             importlib.import_module("matplotlib")
         except ModuleNotFoundError:
-            raise InputError(
-                "the plot over time needs matplotlib: pip install 'emotion-detection[video]'"
-            ) from None
+            raise missing("the plot over time", "matplotlib", "video") from None
         self.labels = tuple(labels)
         self._rows: dict[int, array[float]] = {}
         self._times = array("d")

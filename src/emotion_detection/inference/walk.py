@@ -6,6 +6,7 @@ that were met by a link or by name; a million files cost no more memory than the
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def picture_files(
     inputs: Iterable[str | os.PathLike[str]],
     report: Report,
     suffixes: tuple[str, ...] = SUFFIXES,
+    left_out: Counter[str] | None = None,
 ) -> Iterator[Path]:
     """Yield every picture that the inputs name, each file once.
 
@@ -37,11 +39,13 @@ def picture_files(
         report: called with an input or path and the reason, for each input that is not there,
             folder that cannot be read and link to nothing; the rest goes on.
         suffixes: in lower case, of the files that are taken in folders.
+        left_out: where given, counts the files in folders that are not taken, by their suffix in
+            lower case; hidden ones are not counted.
 
     Yields:
         Paths, beginning with the input as it was given.
     """
-    walk = _Walk(report, suffixes)
+    walk = _Walk(report, suffixes, Counter() if left_out is None else left_out)
     for given in inputs:
         name = os.fspath(given)
         if URL.match(name):
@@ -66,8 +70,9 @@ def picture_files(
 class _Walk:
     """What was seen already, over all inputs."""
 
-    def __init__(self, report: Report, suffixes: tuple[str, ...]) -> None:
+    def __init__(self, report: Report, suffixes: tuple[str, ...], left_out: Counter[str]) -> None:
         self._report = report
+        self._left_out = left_out
         self._suffixes = suffixes
         self._folders: set[_Folder] = set()
         self._files: set[_File] = set()  # only those not met in their own folder
@@ -127,6 +132,8 @@ class _Walk:
                         files.append(entry.name)
                     elif entry.is_file():
                         files.append(entry.name)
+                elif not entry.name.startswith("."):
+                    self._left_out[os.path.splitext(entry.name)[1].lower()] += 1
         return files, links, below
 
     def _is_new_link(self, path: str) -> bool:

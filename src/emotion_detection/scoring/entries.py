@@ -1,6 +1,7 @@
 """What is to be read: the files that inputs name, one after another."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,12 +26,13 @@ class Entry(NamedTuple):
     is_video: bool = False
 
 
-def entries(inputs: Sequence[str]) -> Iterator[Entry]:
+def entries(inputs: Sequence[str], left_out: Counter[str] | None = None) -> Iterator[Entry]:
     """Yield the files that inputs name: pictures, videos, and what is in folders.
 
     Args:
         inputs: files and folders. A folder stands for the pictures in it, at any depth; a video
             must be named itself.
+        left_out: where given, counts the other files in folders by their suffix.
 
     Yields:
         The files in the order of the inputs, each once; those of a folder sorted. What cannot be
@@ -59,7 +61,7 @@ def entries(inputs: Sequence[str]) -> Iterator[Entry]:
             if not found and os.path.isdir(name):
                 report(name, f"no pictures ({', '.join(SUFFIXES)}) in it that were not taken yet")
 
-    for path in picture_files(named(), report):
+    for path in picture_files(named(), report, left_out=left_out):
         yield from waiting
         waiting.clear()
         found += 1

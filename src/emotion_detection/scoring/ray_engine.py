@@ -9,7 +9,7 @@ import logging
 import socket
 from typing import Any
 
-from emotion_detection.errors import InputError
+from emotion_detection.errors import InputError, missing
 from emotion_detection.inference.tables import line
 from emotion_detection.scoring.entries import Entry
 from emotion_detection.scoring.local import Done, Pull, Task
@@ -81,9 +81,7 @@ def _connected(address: str | None) -> Any:
     try:
         ray: Any = importlib.import_module("ray")
     except ModuleNotFoundError:
-        raise InputError(
-            "--engine ray needs ray, which is not installed: pip install 'emotion-detection[ray]'"
-        ) from None
+        raise missing("--engine ray", "ray", "ray") from None
     if address is not None:
         _check_listens(address)
     try:

@@ -42,6 +42,11 @@ class Show:
         else:
             self._lines.add(record)
 
+    @property
+    def console(self) -> Console | None:
+        """The terminal that lines of records go to, for bars below them; None: there are none."""
+        return None if self._json or self._quiet else self._console
+
     def bar(self, count: int, earlier: int = 0) -> AbstractContextManager[Callable[[int], None]]:
         """Return a progress bar that does not get in the way of the records."""
         if earlier:
@@ -68,5 +73,6 @@ class Show:
         elif also:
             print(f"{self.tally.said()}\n{also}", file=sys.stderr)
         sys.stdout.flush()
+        self.tally.say_left_out()
         self.tally.say_errors()
         return SOME_FAILED if self.tally.errors else 0

@@ -1,7 +1,7 @@
 """Counts of what came out, said at the end."""
 
-import collections
 import sys
+from collections import Counter
 
 from emotion_detection.inference.tables import Record
 
@@ -14,7 +14,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.records = self.faces = self.errors = self._frames = 0
-        self.emotions: collections.Counter[str] = collections.Counter()
+        self.emotions: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
         self._first: list[str] = []
 
     def add(self, record: Record) -> None:
@@ -37,6 +38,20 @@ class Tally:
         places += [_of(self._frames, "frame")] if self._frames else []
         where = f"{_of(self.faces, 'face')} in {' and '.join(places)}"
         return f"{where}: {found}" if found else where
+
+    def say_left_out(self) -> None:
+        """Say on standard error which files in folders were no pictures of a kind that is read."""
+        if not self.left_out:
+            return
+        kinds = ", ".join(
+            f"{count:,} {suffix or 'without suffix'}"
+            for suffix, count in self.left_out.most_common(SHOWN)
+        )
+        more = ", ..." if len(self.left_out) > SHOWN else ""
+        print(
+            f"emotion: left out in folders, since only JPEG, PNG and WebP are read: {kinds}{more}",
+            file=sys.stderr,
+        )
 
     def say_errors(self) -> None:
         """List the first errors on standard error, and say how many there were."""

@@ -138,6 +138,11 @@ def test_the_page(ablations: ModuleType, tmp_path: Path) -> None:
     assert "| fp32 instead of bf16 | 70.00 (70.00) | 50.00 (50.00) |  |  | unfinished |" in below
     assert "--epochs 50" in below
     assert "no erasing" not in below
+    assert "not been measured yet" in below
+    for accuracy, words_ in ((0.71, "they gain 1.00 points together"), (0.72, "they should go")):
+        runs = [run("whole", 0, 0.72, 0.6, 9.0), run("kept", 0, accuracy, 0.59, 9.0)]
+        runs[1]["figures"]["fer2013"]["accuracy"] += accuracy - 0.71
+        assert words_ in ablations.page(given, {**longer, "runs": runs})
 
 
 def test_it_goes_on_where_it_stopped(

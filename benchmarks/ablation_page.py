@@ -105,8 +105,9 @@ def page(result: dict[str, Any], longer: dict[str, Any]) -> str:
         result: what ``ablations.py`` wrote.
         longer: the same of longer trainings, of which only the versions that were run are shown.
     """
-    ran = {run["row"] for run in longer["runs"]}
-    tables = (_table(result, set(ROWS), "ablations"), _table(longer, ran, "ablations-long"))
+    ran, once = ({run["row"] for run in one["runs"]} for one in (longer, result))
+    rows = {row for row in ROWS if row != "kept" or row in once}
+    tables = (_table(result, rows, "ablations"), _table(longer, ran, "ablations-long"))
     return PAGE.format(*tables, _conclusion(longer))
 
 

@@ -141,7 +141,7 @@ def measure(options: argparse.Namespace, words: list[str]) -> None:
     result: dict[str, Any] = {
         "command": _command(options),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seeds": list(range(options.seeds)),
+        "seeds": list(range(options.first, options.first + options.seeds)),
     }
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
         work = Path(name)
@@ -158,10 +158,31 @@ def measure(options: argparse.Namespace, words: list[str]) -> None:
     print(f"written: {options.out}")
 
 
+def joined(paths: list[Path]) -> dict[str, Any]:
+    """Return one result of several files, whose runs were side by side or one after another.
+
+    Raises:
+        InputError: they are of other machines, data or recipes, or a run stands in two of them.
+    """
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    own = ("command", "date", "seeds", "runs", "marks")
+    about = [{k: v for k, v in result.items() if k not in own} for result in results]
+    runs = [run for result in results for run in result["runs"]]
+    places = [(run["seed"], run["way"]) for run in runs]
+    if any(one != about[0] for one in about) or len(set(places)) < len(places):
+        raise InputError("--join: files of other machines, data or recipes, or a run twice")
+    runs.sort(key=lambda run: (run["seed"], run["way"]))
+    commands = "; ".join(result["command"] for result in results)
+    times = {"command": commands, "date": min(result["date"] for result in results)}
+    seeds = sorted({seed for seed, _ in places})
+    return {**times, "seeds": seeds, **about[0], "marks": compare(runs), "runs": runs}
+
+
 def _command(options: argparse.Namespace) -> str:
     """Return the command, without the places of this machine."""
     words = [f"--seeds {options.seeds}", f"--epochs {options.epochs}"]
     words += [] if options.threads is None else [f"--threads {options.threads}"]
+    words += [f"--first {options.first}"] * bool(options.first)
     words += [f"--workers {options.workers}"] + ["--quick-only"] * options.quick_only
     return f"python benchmarks/time_to_accuracy.py --data DATA {' '.join(words)}"
 
@@ -172,6 +193,8 @@ def main() -> None:
     parser.add_argument("--data", default="auto", help="as train.py's; default: auto")
     parser.add_argument("--cache", default=TrainConfig.cache, help="as train.py's")
     parser.add_argument("--seeds", type=int, default=3, help="how many; default: 3")
+    parser.add_argument("--first", type=int, default=0, help="the first seed; default: 0")
+    parser.add_argument("--join", nargs="+", type=Path, metavar="FILE", help="files of seeds")
     parser.add_argument("--epochs", type=int, default=20, help="of the usual way; default: 20")
     parser.add_argument("--threads", type=int, help="default: as many as PyTorch takes by itself")
     parser.add_argument("--workers", type=int, default=2, help="of the DataLoader; default: 2")
@@ -183,12 +206,22 @@ def main() -> None:
     options = parser.parse_args(words)
     options.ways = ["b"] if options.quick_only else ["a", "b"]
     try:
-        for name, least in (("seeds", 1), ("epochs", 1), ("threads", 1), ("workers", 0)):
+        for name, least in (
+            ("seeds", 1),
+            ("first", 0),
+            ("epochs", 1),
+            ("threads", 1),
+            ("workers", 0),
+        ):
             value = getattr(options, name)
             if value is not None and value < least:
                 raise InputError(f"--{name} {value}: must be at least {least}")
         if options.part:
             print(json.dumps(_part(options)))
+        elif options.join:
+            result = joined(options.join)
+            write_whole(options.out, json.dumps(result, indent=2) + "\n")
+            show(result)
         else:
             measure(options, words)
     except InputError as error:

@@ -222,6 +222,15 @@ def fer2013_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def photographs(fer2013_root: Path) -> Path:
+    """Whole photographs beside the real FER-2013, for tests marked ``real_data``."""
+    folder = fer2013_root.parent / "photos"
+    if not folder.is_dir():
+        pytest.skip(f"there are no photographs in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def load_script() -> Callable[[Path], ModuleType]:
     """Import a script that lies in no package; scripts of a folder import each other by name."""
 

@@ -1,6 +1,7 @@
 """From photographs to results: where the faces are, what they show, and what cannot be read."""
 
 import io
+import itertools
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -200,3 +201,18 @@ def test_people_keep_their_numbers_in_a_video(detector: EmotionDetector, tmp_pat
     assert travelled(smooth) < travelled(raw)
     with pytest.raises(PictureError, match="no such file"):
         next(detector.detect_video(tmp_path / "gone.mp4"))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "faces"), [("justin.jpg", 1), ("sample3.jpg", 3), ("sample6.jpg", 4)]
+)
+def test_all_faces_of_photographs_are_found_and_nothing_else(
+    detector: EmotionDetector, photographs: Path, name: str, faces: int
+) -> None:
+    result = detector.detect(photographs / name)
+    assert (len(result.faces), result.skipped) == (faces, 0)
+    assert all(face.confidence > 0.8 and face.flags == () for face in result.faces)
+    for one, other in itertools.pairwise(result.faces):  # side by side
+        assert one.box[0] + one.box[2] < other.box[0]
+    assert "happiness" in {face.emotion for face in result.faces}

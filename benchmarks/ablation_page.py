@@ -50,8 +50,8 @@ published ones have in common, before this table existed.
 
 In {SETTINGS["epochs"]} epochs hardly a face is learnt by heart, and whatever makes the faces harder
 costs more than it brings. The preset trains for longer; what the rule drops is worth then, all
-together (a moving average and a falling step size stand in for one another: either can go, not
-both; the schedule is kept here):
+together (but for the schedule: a moving average and a falling step size do the same work, so
+only one of them is taken out here):
 
 <!-- results: longer -->
 {{}}
@@ -146,6 +146,9 @@ def _table(result: dict[str, Any], rows: set[str], file: str) -> str:
 def _said(result: dict[str, Any], file: str) -> str:
     words = " ".join(f"--{name} {result[name] or 'none'}" for name in SETTINGS)
     seeds, runs = " ".join(map(str, result["seeds"])), result["runs"]
+    if any("nll" not in own for run in runs for own in run["figures"].values()):
+        ran = (row for row in ROWS if row != "whole" and any(run["row"] == row for run in runs))
+        words += f" --rows {' '.join(ran)} --shipped"  # whose record keeps no more of validation
     said = f"`python benchmarks/ablations.py --data FER2013 {words} --seeds {seeds}`"
     if not runs:
         return f"{said}: not run."

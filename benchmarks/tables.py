@@ -158,7 +158,7 @@ def time_to_accuracy(result: Result) -> str:
         f"`{result['command']}`: {result['faces']['train']:,} training faces, FER-2013's own "
         f"labels, accuracy on all {result['faces']['validation']:,} of PublicTest, looked at four "
         f"times an epoch with the clock standing; a figure a seed, "
-        f"{done} of {len(result['seeds'])} seeds so far; ratio: median "
+        f"{done} of {len(result['seeds'])} seeds; ratio: median "
         f"(least-greatest); load before the runs "
         f"{min(loads):.1f} to {max(loads):.1f}; {machine['processor']}, "
         f"{machine['threads']} thread(s); torch {versions['torch']}.",

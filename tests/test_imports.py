@@ -12,14 +12,24 @@ import emotion_detection
 
 PACKAGE = "emotion_detection"
 ROOT = Path(emotion_detection.__file__).parent
-BASE = {"", "emotions", "results", "images", "config", "errors", "files", "progress"}
+BASE = {
+    "",
+    "emotions",
+    "results",
+    "images",
+    "config",
+    "errors",
+    "files",
+    "progress",
+    "statistics",
+}
 LAYERS = {
     "base": set(),
     "pretrained": {"base"},
     "data": {"base"},
     "training": {"base", "data", "pretrained"},
     "inference": {"base", "pretrained"},
-    "serving": {"base", "inference"},
+    "serving": {"base", "inference", "pretrained"},
     "scoring": {"base", "inference"},
     "evaluation": {"base", "data", "training", "inference", "pretrained"},
     "commands": {

@@ -1,0 +1,99 @@
+"""What the page in the browser needs: two ONNX files and what JavaScript cannot read in them.
+
+The page finds faces, cuts them out and reads them as :mod:`.detector` does, with the same files.
+onnxruntime in a browser hides a file's metadata: hence :func:`browser_model`, beside the files.
+"""
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from emotion_detection.errors import InputError
+from emotion_detection.images import BACKGROUND, MAX_PIXELS
+from emotion_detection.inference.align import TEMPLATE, TEMPLATE_SIZE, ZOOM
+from emotion_detection.inference.annotate import emotion_colours
+from emotion_detection.inference.detector import EmotionDetector
+from emotion_detection.inference.face_detector import (
+    MODEL_SHA256,
+    SMALLEST,
+    THRESHOLD,
+    WORKING_SIZE,
+)
+from emotion_detection.inference.model import model_file
+from emotion_detection.results import LANDMARKS, columns
+
+FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
+"""Names of the files in the folder ``models`` beside the page."""
+
+_MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
+
+
+def browser_model(detector: EmotionDetector) -> dict[str, Any]:
+    """Return what ``models/model.json`` says: plain values, for JSON.
+
+    Args:
+        detector: the model, with the set of labels that is to be scored.
+
+    Returns:
+        - ``label_set``: name of the set of labels that is scored, a key of ``label_sets``.
+        - ``labels``: its emotions, in the order of the scores.
+        - ``label_sets``: name to ``labels`` and ``output``, the graph's output with their scores.
+        - ``input``: ``size`` and ``channels`` of a face.
+        - ``intensity``: whether the graph has the output ``intensity``.
+        - ``thresholds``: ``working_size``, ``confidence`` and ``smallest`` of
+          :class:`.FaceDetector`, and ``pixels``, the most that a picture may have.
+        - ``template``: ``points`` (5, 2) in ``size`` x ``size`` pixels, and ``zoom``, of
+          :mod:`.align`.
+        - ``background``: grey level that transparent pixels are laid on.
+        - ``colours``: label to red, green, blue.
+        - ``landmarks``, ``columns``: names, as in tables of results.
+    """
+    own = next(iter(detector.label_sets))
+    return {
+        "label_set": detector.label_set,
+        "labels": list(detector.labels),
+        "label_sets": {
+            name: {
+                "labels": list(labels),
+                "output": "scores" if name == own else f"scores_{name}",
+            }
+            for name, labels in detector.label_sets.items()
+        },
+        "input": dict(detector.input._asdict()),
+        "intensity": detector.has_intensity,
+        "thresholds": {
+            "working_size": WORKING_SIZE,
+            "confidence": THRESHOLD,
+            "smallest": SMALLEST,
+            "pixels": MAX_PIXELS,
+        },
+        "template": {
+            "points": [list(point) for point in TEMPLATE],
+            "size": TEMPLATE_SIZE,
+            "zoom": ZOOM,
+        },
+        "background": BACKGROUND,
+        "colours": {name: list(rgb) for name, rgb in emotion_colours(detector.labels).items()},
+        "landmarks": list(LANDMARKS),
+        "columns": columns(detector.labels),
+    }
+
+
+def browser_files(model: str | Path | None = None) -> dict[str, Path]:
+    """Return the ONNX files that the page loads, by their names in its folder ``models``.
+
+    Args:
+        model: as for :class:`.EmotionDetector`.
+
+    Raises:
+        InputError: there is no such model; the network that finds faces is missing or damaged.
+    """
+    finder = Path(str(resources.files(__package__))) / "centerface" / FINDER
+    try:
+        content = finder.read_bytes()
+    except OSError as error:
+        raise InputError(f"{finder}: cannot be read: {error.strerror or error}; {_MEND}") from None
+    if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
+        raise InputError(f"{finder}: damaged, it is not the file that was shipped; {_MEND}")
+    return {FINDER: finder, MODEL: model_file(model)}

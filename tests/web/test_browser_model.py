@@ -1,0 +1,49 @@
+"""What the page is told of its model: that it fits the files that the page loads."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from emotion_detection import EmotionDetector
+from emotion_detection.errors import InputError
+from emotion_detection.inference import browser
+from emotion_detection.inference.browser import browser_files, browser_model
+from emotion_detection.inference.face_detector import MODEL_SHA256
+from emotion_detection.results import columns
+
+
+@pytest.mark.parametrize("label_set", ["ferplus", "fer2013"])
+def test_it_fits_the_graph(label_set: str) -> None:
+    about = json.loads(json.dumps(browser_model(EmotionDetector(labels=label_set))))
+    files = browser_files()
+    session = onnxruntime.InferenceSession(files["model.onnx"].read_bytes())
+    size, channels = about["input"]["size"], about["input"]["channels"]
+    faces = np.zeros((2, channels, size, size), np.uint8)
+    names = [value["output"] for value in about["label_sets"].values()]
+    for name, scores in zip(names, session.run(names, {"faces": faces}), strict=True):
+        (labels,) = (v["labels"] for v in about["label_sets"].values() if v["output"] == name)
+        assert scores.shape == (2, len(labels))
+    assert about["labels"] == about["label_sets"][label_set]["labels"]
+    assert about["intensity"] == ("intensity" in {out.name for out in session.get_outputs()})
+    assert about["columns"] == columns(about["labels"])
+    assert set(about["colours"]) == set(about["labels"])
+
+
+def test_the_finder_is_the_one_that_was_shipped() -> None:
+    content = browser_files()["centerface.onnx"].read_bytes()
+    assert hashlib.sha256(content).hexdigest() == MODEL_SHA256
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model\.onnx"):
+        browser_files(tmp_path)
+
+
+def test_a_damaged_finder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "MODEL_SHA256", "0" * 64)
+    with pytest.raises(InputError, match="damaged"):
+        browser_files()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from emotion_detection.emotions import FER2013
+from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import Test as Done
 from emotion_detection.evaluation import evaluate
+from emotion_detection.evaluation.written import is_test, read_test
 from emotion_detection.training import Run
 
 Make = Callable[..., Path]
@@ -56,6 +58,61 @@ def test_predictions_have_a_row_for_each_face(tested: Done) -> None:
     assert table["intensity"].null_count == 56
     scores = np.array(table["scores"].to_pylist())
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+
+
+def test_metrics_say_command_code_and_seconds(tested: Done, fer_run: Run, fer_data: Path) -> None:
+    assert tested.metrics["command"] == (
+        f"emotion test --model {fer_run.folder} --data {fer_data} --labels fer2013 --split test"
+    )
+    assert set(tested.metrics["code"]) == {"version", "commit", "changed"}
+    assert tested.metrics["seconds"] >= 0
+
+
+def test_votes_and_wanted_intensity_stand_beside_the_scores(
+    tmp_path: Path, tiny_set: Any, write_csv: Make, write_votes: Make, write_checkpoint: Make
+) -> None:
+    data = write_csv(tmp_path / "data", *tiny_set).parent
+    votes = np.zeros((42, 10), np.int64)
+    votes[:, 0], votes[np.arange(42), 1 + np.arange(42) % 7] = 3, 7
+    write_votes(data, votes, tiny_set.usages)
+    model = write_checkpoint(tmp_path / "plus" / "best.ckpt", FERPLUS, data)
+    found = read_test(evaluate([model], labels="ferplus").folder)
+    assert found.vote_shares is not None
+    np.testing.assert_allclose(found.vote_shares.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(found.vote_shares[np.arange(7), found.truth], 0.7, atol=1e-6)
+    np.testing.assert_allclose(found.wanted_intensity, 0.7, atol=1e-6)
+    assert found.intensity is None
+
+
+def test_what_was_written_is_read_back(
+    tested: Done, scores_in: Callable[[Path], np.ndarray]
+) -> None:
+    found = read_test(tested.folder)
+    assert is_test(tested.folder)
+    assert found.metrics == tested.metrics
+    assert found.right.mean() == pytest.approx(tested.metrics["accuracy"])
+    np.testing.assert_array_equal(found.scores, scores_in(tested.folder))
+    assert (found.vote_shares, found.wanted_intensity, found.corruptions) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("metrics.json", b"{", "metrics.json: cannot be read"),
+        ("metrics.json", b"[]", "metrics.json: must hold a JSON object"),
+        ("metrics.json", b"{}", "metrics.json: lacks accuracy"),
+        ("predictions.parquet", b"PAR1", "predictions.parquet: is not what a test writes"),
+        ("corruptions.json", b"?", "corruptions.json: cannot be read"),
+    ],
+)
+def test_files_that_no_test_wrote_are_named(
+    tested: Done, tmp_path: Path, name: str, content: bytes, expected: str
+) -> None:
+    for path in tested.folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=expected):
+        read_test(tmp_path)
 
 
 def test_accuracy_can_be_computed_again_from_the_predictions(tested: Done) -> None:

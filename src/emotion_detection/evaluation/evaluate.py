@@ -1,13 +1,11 @@
 """``python test.py``: a model on labelled faces, from files to figures."""
 
-import io
-import json
+import shlex
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, data_fields
@@ -15,12 +13,13 @@ from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, copies_in
 from emotion_detection.data.ferplus import RATERS
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.models import Model, newest_run, open_model
 from emotion_detection.evaluation.predict import Predicted, predict
-from emotion_detection.files import write_whole
+from emotion_detection.evaluation.written import write_test
+from emotion_detection.statistics import accuracy_interval
 from emotion_detection.training.intensity import intensity_figures, share_figures
-from emotion_detection.training.metrics import accuracy_interval, calibration, figures
+from emotion_detection.training.metrics import calibration, figures
+from emotion_detection.training.provenance import code
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,29 @@ class Test:
 
     folder: Path
     metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A test that was asked for: everything is open, nothing is scored yet.
+
+    Args:
+        models: opened models.
+        config: how the faces are read.
+        dataset: the data.
+        split: 'test', 'validation' or 'train'.
+        tta: average with the scores of the mirrored face.
+        folder: where the results go.
+        command: what tests this again.
+    """
+
+    models: list[Model]
+    config: DataConfig
+    dataset: Dataset
+    split: str
+    tta: bool
+    folder: Path
+    command: str
 
 
 def evaluate(
@@ -61,27 +83,60 @@ def evaluate(
     Raises:
         InputError: no such model, data or split, or models and data share no class.
     """
-    opened = [open_model(place) for place in (models or [newest_run(Path(runs))])]
+    return run(ask(models, data, labels, split, tta, out, changes, runs))
+
+
+def ask(
+    models: Sequence[str | Path] = (),
+    data: str | None = None,
+    labels: str | None = None,
+    split: str = "test",
+    tta: bool = False,
+    out: str | Path | None = None,
+    changes: dict[str, Any] | None = None,
+    runs: str | Path = "models",
+) -> Asked:
+    """Open models and data for a test; the arguments and errors are :func:`evaluate`'s."""
+    places = list(models or [newest_run(Path(runs))])
+    opened = [open_model(place) for place in places]
     given = {"data": data, "labels": labels} | (changes or {})
     config = _data_config(opened[0], {k: v for k, v in given.items() if v is not None})
     dataset = load(config)
+    folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
+    command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
+    command += ["--labels", config.labels, "--split", split, *["--tta"] * tta]
+    return Asked(opened, config, dataset, split, tta, folder, shlex.join(command))
+
+
+def run(asked: Asked) -> Test:
+    """Score the faces, compute the figures and write the files of a test.
+
+    Raises:
+        InputError: models and data share no class, or nothing can be written.
+    """
+    start = time.perf_counter()
+    opened, dataset, split = asked.models, asked.dataset, asked.split
     faces = dataset.split(split)
-    predicted = predict(opened, config, dataset, split, tta)
+    predicted = predict(opened, asked.config, dataset, split, asked.tta)
     if predicted is None:  # another process has all of it
         return Test(Path(), {})
     metrics = figures(predicted.scores, predicted.truth, predicted.names)
-    metrics |= _record(dataset, split, opened, tta) | {
+    metrics |= _record(dataset, split, opened, asked.tta) | {
         "temperature": predicted.temperatures,
         "before_temperature": calibration(predicted.before, predicted.truth),
     }
     metrics |= _followed(dataset, faces, predicted)
     if split != "train" and dataset.sizes["train"] and _trained_on(opened[0], dataset):
         metrics["without_duplicates"] = _without_duplicates(
-            _training_faces(opened[0], dataset, config), faces, predicted
+            _training_faces(opened[0], dataset, asked.config), faces, predicted
         )
-    folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
-    _write(folder, metrics, faces, predicted)
-    return Test(folder, metrics)
+    metrics |= {
+        "command": asked.command,
+        "code": code(),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    write_test(asked.folder, metrics, faces, predicted)
+    return Test(asked.folder, metrics)
 
 
 def _followed(dataset: Dataset, faces: Faces, predicted: Predicted) -> dict[str, Any]:
@@ -161,34 +216,3 @@ def _default_folder(
     shipped = models[0].path.parent == Path(pretrained.__file__).parent
     folder = Path("models", "pretrained") if shipped else models[0].path.parent
     return folder / "test" / (name + ("-tta" if tta else ""))
-
-
-def _printable(name: str) -> str:
-    """Return a file's name as valid UTF-8: Linux allows names that are not."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _write(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: Predicted) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    names, intensity = predicted.names, predicted.intensity
-    nothing = pa.nulls(len(predicted.truth), pa.float32())
-    table = pa.table(
-        {
-            "file": pa.array([_printable(name) for name in faces.names], pa.string()),
-            "label": pa.array([names[label] for label in predicted.truth], pa.string()),
-            "scores": pa.array(list(predicted.scores), pa.list_(pa.float32())),
-            "intensity": nothing if intensity is None else pa.array(intensity),
-        }
-    ).replace_schema_metadata({"labels": json.dumps(list(names))})
-    try:
-        predictions = io.BytesIO()
-        pq.write_table(table, predictions)
-        write_whole(folder / "predictions.parquet", predictions.getvalue())
-        picture = draw_confusion(np.array(metrics["confusion"]), names, metrics)
-        write_whole(folder / "confusion.png", picture)
-        write_whole(folder / "metrics.json", json.dumps(metrics, indent=2))
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{folder}: the results cannot be written: {reason}") from None

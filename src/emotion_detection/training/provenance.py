@@ -44,7 +44,7 @@ def provenance(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
             "sizes": dataset.sizes,
             "unreadable": len(dataset.corrupt),
         },
-        "code": {"version": __version__, **_git()},
+        "code": code(),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": {
@@ -62,6 +62,11 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def code() -> dict[str, Any]:
+    """Return the package's version, its commit, and whether files were changed since."""
+    return {"version": __version__, **_git()}
 
 
 def _git() -> dict[str, Any]:

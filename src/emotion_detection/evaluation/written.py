@@ -1,0 +1,181 @@
+"""The files that a test leaves: written whole, and read back by who reports on it.
+
+``metrics.json``: the figures. ``predictions.parquet``: a row a face with ``file``, ``label``,
+``scores`` and ``intensity``, in its metadata ``labels``, the order of the scores; where the data
+knows them also ``wanted_intensity``, and ``vote_shares``, the share of raters who saw each class.
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.data import Faces
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.figures import draw_confusion
+from emotion_detection.evaluation.predict import Predicted
+from emotion_detection.files import write_whole
+
+METRICS, PREDICTIONS, CONFUSION = "metrics.json", "predictions.parquet", "confusion.png"
+CORRUPTIONS = "corruptions.json"
+
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A test, as its files tell it.
+
+    Args:
+        folder: where they lie.
+        metrics: what ``metrics.json`` holds.
+        files: each face's name, as the data gives it.
+        names: class names.
+        truth: int64 (N,), the true classes.
+        scores: float32 (N, classes), rows sum to 1.
+        intensity: float32 (N,), or None: the model has none.
+        wanted_intensity: float32 (N,), NaN where unknown, or None.
+        vote_shares: float32 (N, classes), or None.
+        corruptions: what ``corruptions.json`` holds, or None: there is none.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    files: list[str]
+    names: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+    scores: Values
+    intensity: Values | None
+    wanted_intensity: Values | None
+    vote_shares: Values | None
+    corruptions: dict[str, Any] | None
+
+    @property
+    def called(self) -> npt.NDArray[np.int64]:
+        """The class of each face's highest score, int64 (N,)."""
+        called: npt.NDArray[np.int64] = self.scores.argmax(axis=1)
+        return called
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Which faces were named rightly, bool (N,)."""
+        return np.asarray(self.called == self.truth)
+
+
+def is_test(folder: Path) -> bool:
+    """Say whether a folder holds a test's files."""
+    return (folder / METRICS).is_file() and (folder / PREDICTIONS).is_file()
+
+
+def write_test(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: Predicted) -> None:
+    """Write a test's three files.
+
+    Raises:
+        InputError: they cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        predictions = io.BytesIO()
+        pq.write_table(_table(faces, predicted), predictions)
+        write_whole(folder / PREDICTIONS, predictions.getvalue())
+        picture = draw_confusion(np.array(metrics["confusion"]), predicted.names, metrics)
+        write_whole(folder / CONFUSION, picture)
+        write_whole(folder / METRICS, json.dumps(metrics, indent=2))
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder}: the results cannot be written: {reason}") from None
+
+
+def _table(faces: Faces, predicted: Predicted) -> Any:
+    import pyarrow as pa
+
+    names, intensity = predicted.names, predicted.intensity
+    nothing = pa.nulls(len(predicted.truth), pa.float32())
+    columns = {
+        "file": pa.array([printable(name) for name in faces.names], pa.string()),
+        "label": pa.array([names[label] for label in predicted.truth], pa.string()),
+        "scores": pa.array(list(predicted.scores), pa.list_(pa.float32())),
+        "intensity": nothing if intensity is None else pa.array(intensity),
+    }
+    if faces.intensity is not None:
+        columns["wanted_intensity"] = pa.array(faces.intensity, from_pandas=True)
+    if faces.shares is not None and faces.shares.shape == predicted.scores.shape:
+        columns["vote_shares"] = pa.array(list(faces.shares), pa.list_(pa.float32()))
+    return pa.table(columns).replace_schema_metadata({"labels": json.dumps(list(names))})
+
+
+def printable(name: str) -> str:
+    """Return a file's name as valid UTF-8: Linux allows names that are not."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def read_test(folder: Path) -> Written:
+    """Read a test's files.
+
+    Raises:
+        InputError: one is missing, or is not what a test writes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    metrics = _json(folder / METRICS)
+    path = folder / PREDICTIONS
+    try:
+        table = pq.read_table(path).combine_chunks()
+        names = tuple(json.loads(table.schema.metadata[b"labels"]))
+        place = {name: number for number, name in enumerate(names)}
+        written = Written(
+            folder=folder,
+            metrics=metrics,
+            files=table["file"].to_pylist(),
+            names=names,
+            truth=np.array([place[label] for label in table["label"].to_pylist()], np.int64),
+            scores=_matrix(table, "scores", len(names)),
+            intensity=_column(table, "intensity"),
+            wanted_intensity=_column(table, "wanted_intensity"),
+            vote_shares=_matrix(table, "vote_shares", len(names))
+            if "vote_shares" in table.column_names
+            else None,
+            corruptions=_json(folder / CORRUPTIONS) if (folder / CORRUPTIONS).is_file() else None,
+        )
+        known = {"accuracy", "accuracy_ci95", "n", "per_class", "confusion", "data", "split"}
+        if lacking := sorted(known - set(metrics)):
+            raise InputError(f"{folder / METRICS}: lacks {', '.join(lacking)}: no test wrote it")
+        if not len(written.truth) or metrics["n"] != len(written.truth):
+            raise InputError(f"{path}: has {len(written.truth)} faces, {METRICS} {metrics['n']}")
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is not what a test writes: {reason}") from None
+    return written
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must hold a JSON object")
+    return values
+
+
+def _column(table: Any, name: str) -> Values | None:
+    """Return a column of numbers, NaN where null; None where it is missing or empty."""
+    if name not in table.column_names or table[name].null_count == len(table):
+        return None
+    column: Values = table[name].to_numpy().astype(np.float32)
+    return column
+
+
+def _matrix(table: Any, name: str, width: int) -> Values:
+    """Return a column of lists, all of one length."""
+    flat = table[name].combine_chunks().flatten()
+    matrix: Values = flat.to_numpy(zero_copy_only=False).astype(np.float32)
+    return matrix.reshape(len(table), width)

@@ -7,7 +7,6 @@ from sklearn import metrics as reference
 from emotion_detection.training.metrics import (
     BINS,
     LEAST_SCORE,
-    accuracy_interval,
     calibration,
     figures,
 )
@@ -159,27 +158,3 @@ def test_figures_are_plain_values() -> None:
     assert {name: type(found[name]) for name in numbers} == dict.fromkeys(numbers, float)
     assert {type(cell) for row in found["confusion"] for cell in row} == {int}
     assert found["labels"] == list(NAMES)
-
-
-def test_the_interval_covers_the_truth_in_about_95_of_100_tests() -> None:
-    generator = np.random.default_rng(5)
-    inside = 0
-    for trial in range(500):
-        low, high = accuracy_interval(generator.random(400) < 0.62, seed=trial)
-        inside += low <= 0.62 <= high
-    assert 0.92 <= inside / 500 <= 0.98
-
-
-@pytest.mark.parametrize(("count", "share"), [(60, 0.5), (400, 0.9), (3000, 0.58)])
-def test_the_interval_is_that_of_drawing_faces_again(count: int, share: float) -> None:
-    generator = np.random.default_rng(1)
-    right = generator.random(count) < share
-    draws = [right[generator.integers(0, count, count)].mean() for _ in range(2000)]
-    expected = np.quantile(draws, (0.025, 0.975))
-    spread = np.sqrt(share * (1 - share) / count)
-    assert accuracy_interval(right) == pytest.approx(expected, abs=0.25 * spread)
-
-
-def test_the_interval_is_the_same_each_time() -> None:
-    right = np.random.default_rng(0).random(100) < 0.7
-    assert accuracy_interval(right) == accuracy_interval(right)

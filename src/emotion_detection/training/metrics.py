@@ -1,6 +1,6 @@
 """The figures of a model on labelled faces, from its scores.
 
-Interval: percentile bootstrap over faces (Efron and Tibshirani 1993), 2,000 draws, seed 0.
+Interval: percentile bootstrap over faces (:mod:`emotion_detection.statistics`).
 Calibration: expected calibration error over 15 equally wide bins of the highest score (Guo et al.
 2017); Brier score summed over classes (Brier 1950).
 """
@@ -16,26 +16,14 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
-DRAWS = 2000
+from emotion_detection.statistics import accuracy_interval
+
 BINS = 15
 LEAST_SCORE = 1e-7
 """Scores below count as this in the negative log likelihood: a zero would make it infinite."""
 
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
-
-
-def accuracy_interval(right: npt.NDArray[np.bool_], seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of an accuracy.
-
-    Args:
-        right: bool (N,), which faces were named rightly.
-        seed: of the draws.
-    """
-    # drawing N of N faces with replacement and counting the right ones is a binomial draw
-    draws = np.random.default_rng(seed).binomial(len(right), right.mean(), DRAWS) / len(right)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(low), float(high)
 
 
 def figures(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ Z95 = 1.959963984540054
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_BLOCK = 1 << 22  # numbers drawn at once: what fits the memory of a small machine with ease
+_BLOCK, _COUNTED = 1 << 22, 1 << 16  # numbers summed at once, in memory; counted at once, in cache
 
 
 @dataclass(frozen=True)
@@ -276,12 +276,17 @@ def _rows_of(who: Ints, order: Ints, starts: Ints, sizes: Ints) -> Ints:
 def _sums_of_units(columns: Floats, draws: int, seed: int) -> Floats:
     """Draw rows (units) with replacement and sum their columns, many draws at a time."""
     generator, units = np.random.default_rng(seed), len(columns)
-    block = max(1, min(draws, _BLOCK // max(units, 1)))
+    block, counted = (max(1, size // max(units, 1)) for size in (_BLOCK, _COUNTED))
     found = []
     for start in range(0, draws, block):
-        now = min(block, draws - start)
-        drawn = generator.integers(0, units, (now, units))
-        drawn += np.arange(now)[:, np.newaxis] * units  # all draws of a block counted at once
-        times = np.bincount(drawn.ravel(), minlength=now * units).reshape(now, units)
-        found.append(times.astype(np.float64) @ columns)
+        left = range(start, min(start + block, draws), counted)
+        times = [_times(generator, units, min(counted, left.stop - at)) for at in left]
+        found.append(np.concatenate(times).astype(np.float64) @ columns)
     return np.concatenate(found)
+
+
+def _times(generator: np.random.Generator, units: int, draws: int) -> npt.NDArray[np.intp]:
+    """Return how often each unit is drawn in each of some draws, counted all at once."""
+    drawn = generator.integers(0, units, (draws, units))
+    drawn += np.arange(draws)[:, np.newaxis] * units
+    return np.bincount(drawn.ravel(), minlength=draws * units).reshape(draws, units)

@@ -39,22 +39,35 @@ class Predicted:
     temperatures: list[float]
 
 
-def predict(
-    models: Sequence[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
-) -> Predicted | None:
-    """Ask models for a split's faces.
+@dataclass(frozen=True)
+class Matched:
+    """Models and a split's faces, brought together.
+
+    Args:
+        models: opened models.
+        faces: the split's faces as each model takes them in.
+        label_sets: which of its label sets each model answers by.
+        names: the class names to test on.
+        truth: int64 (N,), the true classes.
+    """
+
+    models: Sequence[Model]
+    faces: Sequence[Faces]
+    label_sets: Sequence[str]
+    names: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+
+
+def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: str) -> Matched:
+    """Bring models and a split's faces together.
 
     A model with several label sets answers by the data's, where it knows that one.
 
     Args:
-        models: opened models; their scores are averaged.
+        models: opened models.
         config: how the faces were read.
         dataset: the data.
         split: which split.
-        tta: average with the scores of the mirrored face.
-
-    Returns:
-        None in all processes but the first of several.
 
     Raises:
         InputError: models of different classes, or no class in common with the data.
@@ -68,11 +81,37 @@ def predict(
     ):
         raise InputError("--model: models of different classes cannot be averaged")
     names, truth = _classes(dataset, faces, first)
-    rows = own_rows(len(faces))
+    own = [_at_its_size(model, config, split, faces) for model in models]
+    return Matched(models, own, label_sets, names, truth)
+
+
+def predict(
+    models: Sequence[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
+) -> Predicted | None:
+    """Ask models for a split's faces.
+
+    Args:
+        models: opened models; their scores are averaged.
+        config: how the faces were read.
+        dataset: the data.
+        split: which split.
+        tta: average with the scores of the mirrored face.
+
+    Returns:
+        None in all processes but the first of several.
+
+    Raises:
+        InputError: as :func:`match`.
+    """
+    matched = match(models, config, dataset, split)
+    names, label_sets = matched.names, matched.label_sets
+    known_to_first = models[0].label_sets[label_sets[0]]
+    _warn(names, matched.truth, known_to_first, set(dataset.labels) & set(known_to_first))
+    rows = own_rows(len(matched.truth))
     scores, before, strengths = zip(
         *(
-            _outputs(model, label_set, _at_its_size(model, config, split, faces), rows, tta, names)
-            for model, label_set in zip(models, label_sets, strict=True)
+            _outputs(model, label_set, faces, rows, tta, names)
+            for model, label_set, faces in zip(models, label_sets, matched.faces, strict=True)
         ),
         strict=True,
     )
@@ -81,7 +120,7 @@ def predict(
         np.mean(column, axis=0, dtype=np.float32) for column in (scores, before, known or strengths)
     ]
     # all at once: a connection between processes is made for each gathering
-    gathered = gather_rows(np.concatenate(means, axis=1), len(faces))
+    gathered = gather_rows(np.concatenate(means, axis=1), len(matched.truth))
     if gathered is None:
         return None
     classes = len(names)
@@ -89,7 +128,7 @@ def predict(
         scores=np.ascontiguousarray(gathered[:, :classes]),
         before=np.ascontiguousarray(gathered[:, classes:-1]),
         intensity=gathered[:, -1].copy() if known else None,
-        truth=truth,
+        truth=matched.truth,
         names=names,
         temperatures=[
             model.temperatures.get(name, 1.0)
@@ -117,7 +156,16 @@ def _classes(
     if dataset.label_set == "own" and shared == set(dataset.labels):
         names = known
     place = np.array(positions(dataset.labels, names), np.int64)
-    truth = place[faces.labels]
+    return names, place[faces.labels]
+
+
+def _warn(
+    names: Sequence[str],
+    truth: npt.NDArray[np.int64],
+    known: Sequence[str],
+    shared: set[str],
+) -> None:
+    """Say which classes are not in the faces, not known to the model, or not asked for."""
     for name in names:
         count = int((truth == names.index(name)).sum())
         if not count:
@@ -129,7 +177,6 @@ def _classes(
             )
     if dropped := [name for name in known if name not in names]:
         print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
-    return names, truth
 
 
 def _at_its_size(model: Model, config: DataConfig, split: str, faces: Faces) -> Faces:
@@ -158,24 +205,35 @@ def _outputs(
     tta: bool,
     names: Sequence[str],
 ) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
-    """Return what a model says of some rows.
-
-    Returns:
-        Its scores, and its scores before temperature, each float32 (rows, names), and its
-        intensity, float32 (rows, 1); NaN: it has none.
-    """
+    """Return what a model says of some rows; see :func:`said_of`."""
     if not len(rows):  # more processes than faces
         empty = np.zeros((0, len(names)), np.float32)
         return empty, empty, np.zeros((0, 1), np.float32)
     # rows in order: a slice of the memory map where one process has all of them
     images = faces.images if len(rows) == len(faces) else faces.images[rows]
+    return said_of(images, model, label_set, tta, names)
+
+
+def said_of(
+    images: npt.NDArray[np.uint8],
+    model: Model,
+    label_set: str,
+    tta: bool,
+    names: Sequence[str],
+) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
+    """Return what a model says of faces, uint8 (N, C, H, W), at least one.
+
+    Returns:
+        Its scores, and its scores before temperature, each float32 (N, names), and its
+        intensity, float32 (N, 1); NaN: it has none.
+    """
     views = [images, images[..., ::-1]] if tta else [images]
     said = [model.outputs(view) for view in views]
     scores = [outputs[model.output_name(label_set)] for outputs in said]
     temperature = model.temperatures.get(label_set, 1.0)
     before = [retempered(part, 1 / temperature) for part in scores]
     places = positions(names, model.label_sets[label_set])
-    unknown = np.full(len(rows), np.nan, np.float32)
+    unknown = np.full(len(images), np.nan, np.float32)
     intensity = np.mean([outputs.get("intensity", unknown) for outputs in said], axis=0)
     return (
         _aligned(np.mean(scores, axis=0, dtype=np.float32), places),

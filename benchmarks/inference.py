@@ -75,7 +75,7 @@ def stages(path: Path) -> Things:
     size, channels = detector.input
 
     def aligned() -> list[npt.NDArray[np.uint8]]:
-        return [align(pixels, face.landmarks, size, channels) for face in found]
+        return [align(pixels, face.box, face.landmarks, size, channels) for face in found]
 
     crops = np.stack(aligned())
     things: Things = {

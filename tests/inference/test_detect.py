@@ -57,7 +57,7 @@ def test_each_face_is_found_where_it_is(found: Result) -> None:
 
 
 def test_scores_are_those_of_the_aligned_crops(detector: EmotionDetector, found: Result) -> None:
-    crops = np.stack([align(_photograph(), face.landmarks, 48) for face in found.faces])
+    crops = np.stack([align(_photograph(), face.box, face.landmarks, 48) for face in found.faces])
     scores, intensity = detector.classify(crops), detector.intensity(crops)
     for row, face in enumerate(found.faces):
         assert tuple(face.scores) == FERPLUS

@@ -11,7 +11,7 @@ from typing import Any
 
 from emotion_detection.errors import InputError
 from emotion_detection.images import BACKGROUND, MAX_PIXELS
-from emotion_detection.inference.align import TEMPLATE, TEMPLATE_SIZE, ZOOM
+from emotion_detection.inference.align import MARGIN
 from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.detector import EmotionDetector
 from emotion_detection.inference.face_detector import (
@@ -43,8 +43,7 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``intensity``: whether the graph has the output ``intensity``.
         - ``thresholds``: ``working_size``, ``confidence`` and ``smallest`` of
           :class:`.FaceDetector`, and ``pixels``, the most that a picture may have.
-        - ``template``: ``points`` (5, 2) in ``size`` x ``size`` pixels, and ``zoom``, of
-          :mod:`.align`.
+        - ``margin``: side of a crop by the longer side of the face's box, as :mod:`.align` says.
         - ``background``: grey level that transparent pixels are laid on.
         - ``colours``: label to red, green, blue.
         - ``landmarks``, ``columns``: names, as in tables of results.
@@ -68,11 +67,7 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
             "smallest": SMALLEST,
             "pixels": MAX_PIXELS,
         },
-        "template": {
-            "points": [list(point) for point in TEMPLATE],
-            "size": TEMPLATE_SIZE,
-            "zoom": ZOOM,
-        },
+        "margin": MARGIN,
         "background": BACKGROUND,
         "colours": {name: list(rgb) for name, rgb in emotion_colours(detector.labels).items()},
         "landmarks": list(LANDMARKS),

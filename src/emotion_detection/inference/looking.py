@@ -80,6 +80,6 @@ def look(picture: Picture, finder: FaceDetector, wanted: ModelInput) -> Seen:
     colour = () if wanted.channels == 1 else (3,)
     crops = np.empty((len(found.faces), wanted.size, wanted.size, *colour), np.uint8)
     for row, face in enumerate(found.faces):
-        crops[row] = align(pixels, face.landmarks, wanted.size, wanted.channels)
+        crops[row] = align(pixels, face.box, face.landmarks, wanted.size, wanted.channels)
     about = Result(width, height, skipped=found.skipped, source=source, notes=notes)
     return Seen(about, found.faces, crops)

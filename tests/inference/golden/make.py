@@ -18,13 +18,32 @@ from emotion_detection.inference.align import align
 
 PLACE = Path(__file__).parent / "align.json"
 
-CASES: dict[str, tuple[int, int, list[list[float]]]] = {
-    "as large as the crop": (48, 1, [[25, 30], [41, 32], [32, 41], [25, 48], [38, 49]]),
-    "small, enlarged": (48, 1, [[70, 20.5], [76, 21], [73, 24.5], [70.5, 27], [75.5, 27.5]]),
-    "large, turned": (48, 1, [[38, 60], [92, 35], [78, 68], [62, 95], [104, 78]]),
-    "upside down": (48, 1, [[91.5, 71], [48, 68.5], [69, 47], [87, 27], [53, 25]]),
-    "beyond two edges": (48, 1, [[98, 8], [131, 12], [118, 28], [99, 42], [127, 44]]),
-    "colour": (32, 3, [[40, 35], [75, 38], [58, 57], [43, 72], [70, 75]]),
+CASES: dict[str, tuple[int, int, list[float], list[list[float]]]] = {
+    "as large as the crop": (
+        *(48, 1, [8, 15.5, 45, 48]),
+        [[25, 30], [41, 32], [32, 41], [25, 48], [38, 49]],
+    ),
+    "small, enlarged": (
+        *(48, 1, [67, 15.25, 12, 15.5]),
+        [[70, 20.5], [76, 21], [73, 24.5], [70.5, 27], [75.5, 27.5]],
+    ),
+    "large, turned": (
+        *(48, 1, [21, 8, 108, 120]),
+        [[38, 60], [92, 35], [78, 68], [62, 95], [104, 78]],
+    ),
+    "upside down": (
+        *(48, 1, [22, 2.5, 96, 90]),
+        [[91.5, 71], [48, 68.5], [69, 47], [87, 27], [53, 25]],
+    ),
+    "beyond two edges": (
+        *(48, 1, [80, -20, 72.5, 84]),
+        [[98, 8], [131, 12], [118, 28], [99, 42], [127, 44]],
+    ),
+    "colour": (
+        *(32, 3, [20, 12, 74, 77]),
+        [[40, 35], [75, 38], [58, 57], [43, 72], [70, 75]],
+    ),
+    "both eyes in one point": (48, 1, [60, 30, 40, 31], [[80, 40]] * 5),
 }
 
 
@@ -46,10 +65,11 @@ def main() -> None:
             "name": name,
             "size": size,
             "channels": channels,
+            "box": box,
             "landmarks": landmarks,
-            "crop": base64.b64encode(align(rgb, landmarks, size, channels).tobytes()).decode(),
+            "crop": base64.b64encode(align(rgb, box, landmarks, size, channels).tobytes()).decode(),
         }
-        for name, (size, channels, landmarks) in CASES.items()
+        for name, (size, channels, box, landmarks) in CASES.items()
     ]
     height, width, _ = rgb.shape
     pixels = base64.b64encode(rgb.tobytes()).decode()

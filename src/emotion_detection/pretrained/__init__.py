@@ -4,7 +4,8 @@ Beside this module lie
 
 - ``model.onnx``: the network that :class:`emotion_detection.EmotionDetector` runs by default;
 - ``weights.safetensors``: the same weights, to start a training from;
-- ``record.json``: what both are, and how they came to be.
+- ``record.json``: what both are, and how they came to be;
+- ``card.md``: the model card, made of the record by ``benchmarks/card.py``.
 
 The record:
 
@@ -33,6 +34,7 @@ from emotion_detection.errors import InputError
 MODEL = "model.onnx"
 WEIGHTS = "weights.safetensors"
 RECORD = "record.json"
+CARD = "card.md"
 
 _MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
@@ -70,6 +72,18 @@ def record() -> dict[str, Any]:
     if not isinstance(values, dict) or not isinstance(values.get("files"), dict):
         raise InputError(f"{path}: damaged; {_MEND}")
     return values
+
+
+def card() -> str:
+    """Return the shipped model's card, Markdown.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        return _read(_folder() / CARD).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{_folder() / CARD}: damaged; {_MEND}") from None
 
 
 def _folder() -> Path:

@@ -1,0 +1,193 @@
+"""What a model card says, gathered from the files that commands wrote; nothing is typed in."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emotion_detection.errors import InputError
+
+Values = dict[str, Any]
+
+UNKNOWN = "unknown"
+"""What a card says where no file tells."""
+
+FILTERS = {
+    "fer2013": "none: all faces of the split",
+    "ferplus": "a majority among FER+'s ten raters (Barsoum et al. 2016)",
+}
+"""Which faces of a split are tested, by label set; others have no filter."""
+
+_OWN_RIGHTS = (
+    "The rights in the training faces, and whether the people shown agreed, are for whoever "
+    "publishes this model to state; no file tells."
+)
+_OWN_LIMITS = "What was not measured is not known; see the tables for what was."
+_OWN_USE = "Not stated; whoever publishes this model says what it is meant for."
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """All that a card is made of.
+
+    Args:
+        name: of the model.
+        labels: for each label set its emotions, the model's own set first.
+        input: a face, in words.
+        parameters: number of trained parameters.
+        licence: of the model.
+        rights: the state of the rights in the training faces.
+        intended_use: what it is for.
+        limits: what it cannot do.
+        training: ``command``, ``data``, ``data_hash``, ``seed``, ``code``, ``hardware``,
+            ``seconds``, ``packages``; 'unknown' where no file tells.
+        figures: what tests found, each a test's ``metrics.json`` with ``labels_set``, ``filter``,
+            ``test_data``, ``command``, ``own`` (whether it is the data that was trained on).
+        robustness: what ``corruptions.json`` holds, or None.
+        groups: figures by groups (``groups`` of ``report.json``), or None.
+        notes: further measured sentences, such as of the two label sets' agreement.
+    """
+
+    name: str
+    labels: dict[str, list[str]]
+    input: str
+    parameters: int
+    licence: str
+    rights: str
+    intended_use: str
+    limits: str
+    training: Values
+    figures: Sequence[Values]
+    robustness: Values | None = None
+    groups: Mapping[str, Any] | None = None
+    notes: Sequence[str] = field(default=())
+
+
+def shipped_facts(
+    record: Values, robustness: Values | None = None, notes: Sequence[str] = ()
+) -> CardFacts:
+    """Return the facts of the shipped model.
+
+    Args:
+        record: its record (``pretrained.record()``).
+        robustness: what ``emotion test --corruptions`` found of it, or None.
+        notes: further sentences.
+    """
+    training, face = record["training"], record["input"]
+    return CardFacts(
+        name=record["name"],
+        labels=record["labels"],
+        input=_face(face["height"], face["width"], face["channels"]),
+        parameters=record["parameters"],
+        licence="mit",
+        rights=record["rights"],
+        intended_use=record["intended_use"],
+        limits=record["limits"],
+        training={
+            "command": training["command"],
+            "again": training["again"],
+            "data": "FER-2013 (28,709 training faces) with FER+'s votes",
+            "data_hash": training["data_hash"],
+            "seed": training["config"]["seed"],
+            "code": training["code_version"],
+            "hardware": training["hardware"],
+            "seconds": training["seconds"],
+            "packages": training["packages"],
+        },
+        figures=[
+            {**figure, "labels_set": figure["labels"], "test_data": figure["data"], "own": True}
+            for figure in record["figures"]
+        ],
+        robustness=robustness,
+        notes=notes,
+    )
+
+
+def run_facts(run: Path, groups: Mapping[str, Any] | None = None) -> CardFacts:
+    """Return the facts of a run: of its own files, and of every test of it that lies in it.
+
+    Args:
+        run: ``models/RUN``.
+        groups: figures by groups, or None.
+
+    Raises:
+        InputError: it is no whole run, or it was never tested.
+    """
+    if not (run / "provenance.json").is_file():
+        raise InputError(
+            f"--card: {run} is no run's folder: a card needs its provenance.json, metrics.json and "
+            "tests"
+        )
+    made, validation = _read(run / "provenance.json"), _read(run / "metrics.json")
+    tests = sorted((run / "test").glob("*/metrics.json"))
+    if not tests:
+        raise InputError(
+            f"{run}: was not tested yet, a card has no figures: python test.py --model {run}"
+        )
+    trained_on = made["data"]["source"]
+    found = [_figure(path, trained_on) for path in tests]
+    spoilt = [path.parent / "corruptions.json" for path in tests]
+    robustness = next((_read(path) for path in spoilt if path.is_file()), None)
+    machine = made["machine"]
+    return CardFacts(
+        name=run.name,
+        labels={made["data"]["label_set"]: made["data"]["labels"]},
+        input=_input(run),
+        parameters=validation["parameters"],
+        licence=UNKNOWN,
+        rights=_OWN_RIGHTS,
+        intended_use=_OWN_USE,
+        limits=_OWN_LIMITS,
+        training={
+            "command": f"python {made['command']}",
+            "again": f"python train.py --config {run.as_posix()}/config.yaml",
+            "data": f"{trained_on} ({made['data']['sizes']['train']:,} training faces)",
+            "data_hash": made["data"]["hash"],
+            "seed": made["seed"],
+            "code": f"{made['code']['version']} {made['code']['commit'] or ''}".strip(),
+            "hardware": machine["gpu"] or f"{machine['processor']}, {machine['cores']} cores",
+            "seconds": made.get("fit_seconds", UNKNOWN),
+            "packages": made["packages"],
+        },
+        figures=found,
+        robustness=robustness,
+        groups=groups,
+    )
+
+
+def _figure(path: Path, trained_on: str) -> Values:
+    found = _read(path)
+    label_set, source = found["data"]["label_set"], found["data"]["source"]
+    mirrored = " --tta" if found.get("tta") else ""
+    known = f"python test.py --model {path.parents[2].as_posix()} --labels {label_set}{mirrored}"
+    return {
+        **found,
+        "labels_set": label_set,
+        "filter": FILTERS.get(label_set, "none"),
+        "test_data": f"{source}, {found['split']}",
+        "command": found.get("command", known),
+        "own": source == trained_on,
+    }
+
+
+def _input(run: Path) -> str:
+    import yaml
+
+    try:
+        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        return _face(config["size"], config["size"], config["channels"])
+    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        return UNKNOWN
+
+
+def _face(height: int, width: int, channels: int) -> str:
+    return f"{height} x {width} {'grey' if channels == 1 else 'RGB'}, uint8"
+
+
+def _read(path: Path) -> Values:
+    try:
+        values: Values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    return values

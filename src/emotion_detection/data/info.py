@@ -28,12 +28,12 @@ MARGIN = 24
 LETTERS = 20
 """Letters a line of an emotion's name; longer names continue on the next line."""
 
-_PAPER, _INK, _PALE = "#ffffff", "#1f2328", "#6e7781"
+PAPER, INK, PALE = "#ffffff", "#1f2328", "#6e7781"
 _LINE, _EMPTY = 20, "no faces here"
 _DEJAVU = "fonts/ttf/DejaVuSans.ttf"
 _UNREADABLE_SHOWN = 5
 
-_Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 def shown(name: str) -> str:
@@ -128,7 +128,7 @@ def contact_sheet(dataset: Dataset, path: Path, columns: int = 12, split: str = 
     faces = dataset.split(split)
     source = shown(Path(dataset.source).name or dataset.source)
     heading = f"{source}, {dataset.kind}, {split}: {len(faces):,} faces"
-    title, bold, small = (_font(size, source + "".join(dataset.labels)) for size in (20, 16, 13))
+    title, bold, small = (font(size, source + "".join(dataset.labels)) for size in (20, 16, 13))
     names = [textwrap.wrap(shown(label), LETTERS) or [""] for label in dataset.labels]
     widest = max(bold.getlength(line) for lines in names for line in lines)
     left = MARGIN + math.ceil(max(widest, small.getlength(_EMPTY))) + MARGIN
@@ -136,19 +136,19 @@ def contact_sheet(dataset: Dataset, path: Path, columns: int = 12, split: str = 
     top = MARGIN * 2 + 20
     # a name of many lines makes its row higher, so that no name is cut
     heights = [max(CELL, _LINE * (len(lines) + 1)) + GAP for lines in names]
-    sheet = Image.new("RGB", (right + MARGIN, top + sum(heights) - GAP + MARGIN), _PAPER)
+    sheet = Image.new("RGB", (right + MARGIN, top + sum(heights) - GAP + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN), heading, _INK, title)
+    draw.text((MARGIN, MARGIN), heading, INK, title)
     for label, (lines, height) in enumerate(zip(names, heights, strict=True)):
         rows = np.flatnonzero(faces.labels == label)
         middle = top + (height - GAP) / 2
         up = middle - _LINE * (len(lines) + 1) / 2
         for number, line in enumerate(lines):
-            draw.text((MARGIN, up + _LINE * number), line, _INK, bold)
+            draw.text((MARGIN, up + _LINE * number), line, INK, bold)
         count = f"{len(rows):,}" if len(rows) else _EMPTY
-        draw.text((MARGIN, up + _LINE * len(lines) + 2), count, _PALE, small)
+        draw.text((MARGIN, up + _LINE * len(lines) + 2), count, PALE, small)
         for column, row in enumerate(_picked(rows, columns, label)):
-            cell = _picture(faces.images[row])
+            cell = picture(faces.images[row])
             sheet.paste(cell, (left + column * (CELL + GAP), round(middle - CELL / 2)))
         top += height
     content = io.BytesIO()
@@ -156,7 +156,8 @@ def contact_sheet(dataset: Dataset, path: Path, columns: int = 12, split: str = 
     save(path, content.getvalue())
 
 
-def _font(size: int, text: str) -> _Font:
+def font(size: int, text: str) -> Font:
+    """Return the font that a sheet's texts are drawn in: one that has their letters."""
     if not text.isascii():
         # Pillow's own font knows ASCII alone; DejaVu, which comes with matplotlib, most scripts
         with contextlib.suppress(ImportError, OSError):
@@ -172,7 +173,7 @@ def _picked(rows: npt.NDArray[np.int64], columns: int, label: int) -> list[int]:
     return sorted(generator.permutation(rows)[:columns].tolist())
 
 
-def _picture(face: npt.NDArray[np.uint8]) -> Image.Image:
+def picture(face: npt.NDArray[np.uint8]) -> Image.Image:
     """Return one face, uint8 (C, H, W), as a picture of a cell's size."""
     pixels = np.ascontiguousarray(face[0] if len(face) == 1 else face.transpose(1, 2, 0))
     return Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.LANCZOS)

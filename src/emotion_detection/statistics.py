@@ -190,8 +190,11 @@ def resampled_counts(
         drawn = np.random.default_rng(seed).multinomial(len(cells), counts / len(cells), draws)
         return drawn.astype(np.float64)
     people, whose = np.unique(clusters, return_inverse=True)
-    flat = np.bincount(whose * number + cells, minlength=len(people) * number)
-    return _sums_of_units(flat.reshape(len(people), number).astype(np.float64), draws, seed)
+    generator, found = np.random.default_rng(seed), np.zeros((draws, number))
+    for row in found:
+        times = _times(generator, len(people), 1)[0]
+        row[:] = np.bincount(cells, times[whose], number)
+    return found
 
 
 def resampled_sums(

@@ -1,0 +1,223 @@
+"""How good a model is for each group of people, and what is different between groups.
+
+Only groups that a file names are looked at (:mod:`.group_table`); none are inferred.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.curves import reliability
+from emotion_detection.evaluation.gaps import Gap, Rates, gaps
+from emotion_detection.evaluation.group_table import Groups
+from emotion_detection.statistics import Floats, Interval, Ints, resampled_counts
+
+LEAST = 50
+"""Groups with fewer faces are listed, and no more: their figures would be chance."""
+
+LEAST_PEOPLE = 10
+"""Where people are known, groups of fewer are likewise only listed."""
+
+MOST_GROUPS = 100
+"""A column with more groups of :data:`LEAST` faces is not of groups."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A model's figures on one group; intervals are Wilson's, over people where they are known.
+
+    Args:
+        name: of the group.
+        n: its faces.
+        accuracy: share named rightly.
+        macro_recall: mean recall of the classes that the group has.
+        confidence: mean highest score; far above accuracy the model is too sure.
+        ece: expected calibration error; the fewer faces, the larger by chance.
+        recall: of each class.
+        false_rates: for each class, the share of the faces of other classes that are called so.
+    """
+
+    name: str
+    n: int
+    accuracy: Interval
+    macro_recall: float
+    confidence: float
+    ece: float
+    recall: dict[str, Interval]
+    false_rates: dict[str, Interval]
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """A model's figures on the groups of a column.
+
+    Args:
+        column: its name.
+        least: faces that a group needs, and for each rate the faces that could be hits.
+        groups: those that have them, by name.
+        too_few: faces of each other group, or of fewer than :data:`LEAST_PEOPLE` people; they
+            take no part in anything else.
+        without: faces of which the file does not say the group.
+        unknown: names in the file that no face has.
+        people: number of people, where known.
+        worst: group with the lowest accuracy; None with fewer than two groups.
+        best: group with the highest.
+        gap: of accuracy between both.
+        recall_gaps: of each class's recall; None where fewer than two groups have enough faces.
+        false_gaps: of each class's false rate: who is wrongly called angry more often than others?
+    """
+
+    column: str
+    least: int
+    groups: list[Group]
+    too_few: dict[str, int]
+    without: int
+    unknown: int
+    people: int | None
+    worst: str | None
+    best: str | None
+    gap: Gap | None
+    recall_gaps: dict[str, Gap | None]
+    false_gaps: dict[str, Gap | None]
+
+
+def group_figures(
+    labels: Sequence[str],
+    scores: npt.NDArray[np.floating],
+    truth: Ints,
+    groups: Groups,
+    column: str,
+    least: int = LEAST,
+) -> GroupFigures:
+    """Compute the figures of each group of a column, and what is different between groups.
+
+    Args:
+        labels: class names.
+        scores: (N, classes), rows sum to 1.
+        truth: int64 (N,), index into ``labels``.
+        groups: of the same faces.
+        column: one of ``groups.columns``.
+        least: groups with fewer faces are only listed.
+
+    Raises:
+        InputError: there is no such column, or it has too many groups.
+    """
+    if column not in groups.columns:
+        raise InputError(f"no groups {column!r}; there are: {', '.join(groups.columns)}")
+    of_face = np.array(groups.columns[column])
+    sizes = Counter(name for name in groups.columns[column] if name)
+    names = _large_enough(groups, column, sizes, least)
+    if len(names) > MOST_GROUPS:
+        raise InputError(f"{column}: {len(names)} groups; at most {MOST_GROUPS} can be compared")
+    place = {name: number for number, name in enumerate(names)}
+    # whoever is in no group that counts is in one more, which is drawn from and not looked at
+    group = np.array([place.get(name, len(names)) for name in groups.columns[column]], np.int64)
+    accuracy, recall, false = _rates(group, len(names), labels, scores, truth, groups.identity)
+    gap = gaps(names, {"accuracy": accuracy}, least)["accuracy"] if names else None
+    figures = [
+        _figures(name, np.flatnonzero(of_face == name), scores, truth, accuracy, recall, false, i)
+        for i, name in enumerate(names)
+    ]
+    return GroupFigures(
+        column=column,
+        least=least,
+        groups=figures,
+        too_few={name: n for name, n in sorted(sizes.items()) if name not in place},
+        without=groups.columns[column].count(""),
+        unknown=groups.unknown,
+        people=None if groups.identity is None else len(np.unique(groups.identity)),
+        worst=gap.lowest if gap else None,
+        best=gap.highest if gap else None,
+        gap=gap,
+        recall_gaps=gaps(names, recall, least),
+        false_gaps=gaps(names, false, least),
+    )
+
+
+def _large_enough(groups: Groups, column: str, sizes: Counter[str], least: int) -> list[str]:
+    """Return the groups of enough faces and, where people are known, of enough people."""
+    names = sorted(name for name, n in sizes.items() if n >= least)
+    if groups.identity is None:
+        return names
+    pairs = set(zip(groups.columns[column], groups.identity.tolist(), strict=True))
+    people = Counter(name for name, _ in pairs)
+    return [name for name in names if people[name] >= LEAST_PEOPLE]
+
+
+def _figures(
+    name: str,
+    rows: Ints,
+    scores: npt.NDArray[np.floating],
+    truth: Ints,
+    accuracy: Rates,
+    recall: dict[str, Rates],
+    false: dict[str, Rates],
+    number: int,
+) -> Group:
+    recalls = {label: rates.interval(number) for label, rates in recall.items()}
+    return Group(
+        name=name,
+        n=len(rows),
+        accuracy=accuracy.interval(number),
+        macro_recall=float(np.nanmean([one.value for one in recalls.values()])),
+        confidence=float(scores[rows].max(1).mean()),
+        ece=reliability(scores[rows], truth[rows]).ece,
+        recall=recalls,
+        false_rates={label: rates.interval(number) for label, rates in false.items()},
+    )
+
+
+def _rates(
+    group: Ints,
+    number: int,
+    labels: Sequence[str],
+    scores: npt.NDArray[np.floating],
+    truth: Ints,
+    identity: Ints | None,
+) -> tuple[Rates, dict[str, Rates], dict[str, Rates]]:
+    """Return accuracy, each class's recall and each class's false rate, of each group."""
+    classes = len(labels)
+    cells = (group * classes + truth) * classes + scores.argmax(1)
+    shape = (-1, number + 1, classes, classes)
+    size = (number + 1) * classes**2
+    table = np.bincount(cells, minlength=size).reshape(shape)[:, :number].astype(np.float64)
+    drawn = resampled_counts(cells, size, identity).reshape(shape)[:, :number]
+    people = None
+    if identity is not None:
+        pairs = np.unique(np.stack([group, identity], 1), axis=0)[:, 0]
+        people = np.bincount(pairs, minlength=number + 1)[:number].astype(np.float64)
+
+    def rates(of: tuple[Floats, Floats], in_draws: tuple[Floats, Floats]) -> Rates:
+        with np.errstate(invalid="ignore"):
+            return Rates(of[0][0], of[1][0], in_draws[0] / in_draws[1], people)
+
+    shares = [_shares(tables) for tables in (table, drawn)]
+    return (
+        rates(shares[0][0], shares[1][0]),
+        {label: rates(shares[0][1 + i], shares[1][1 + i]) for i, label in enumerate(labels)},
+        {
+            label: rates(shares[0][1 + classes + i], shares[1][1 + classes + i])
+            for i, label in enumerate(labels)
+        },
+    )
+
+
+def _shares(tables: Floats) -> list[tuple[Floats, Floats]]:
+    """Return hits and faces that could be, each (T, G), of accuracy, recalls and false rates.
+
+    Args:
+        tables: (T, G, C, C), confusion tables of each group, rows true.
+    """
+    hits = np.diagonal(tables, axis1=2, axis2=3)
+    true, called = tables.sum(3), tables.sum(2)
+    n = true.sum(2)
+    classes = range(tables.shape[2])
+    return [
+        (hits.sum(2), n),
+        *((hits[..., i], true[..., i]) for i in classes),
+        *((called[..., i] - hits[..., i], n - true[..., i]) for i in classes),
+    ]

@@ -61,7 +61,7 @@ def test_words_come_from_the_command_line_by_default(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("trian", "'trian' is no verb; there are predict, explain, train, test, data, export"),
+        ("trian", "'trian' is no verb; there are predict, explain, train, test, report, "),
         ("train --epohcs 3", "--epohcs: no such option; did you mean --epochs?"),
         ("train --zzzzzz 3", "--zzzzzz: no such option; 'emotion train --help' lists them"),
         ("train --epochs many", "--epochs many: must be a whole number"),

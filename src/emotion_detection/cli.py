@@ -12,8 +12,10 @@ USAGE = """usage: emotion VERB [OPTIONS]
   explain  why, as a heat map        emotion explain photo.jpg
   train    train a model             emotion train --data demo
   test     test a model              emotion test --model models/RUN
+  report   how good, where it fails  emotion report models/RUN --out report
   data     info, check or download   emotion data info --data PATH
   export   write a run's ONNX file   emotion export models/RUN
+  serve    over HTTP, and a page     emotion serve
 
 'emotion VERB --help' lists the options of a verb.
 """
@@ -23,8 +25,10 @@ _VERBS = {
     "explain": "emotion_detection.commands.explain",
     "train": "emotion_detection.commands.train",
     "test": "emotion_detection.commands.test",
+    "report": "emotion_detection.commands.report",
     "data": "emotion_detection.commands.data",
     "export": "emotion_detection.commands.export",
+    "serve": "emotion_detection.commands.serve",
 }
 
 

@@ -141,7 +141,7 @@ def read_test(folder: Path) -> Written:
             vote_shares=_matrix(table, "vote_shares", len(names))
             if "vote_shares" in table.column_names
             else None,
-            corruptions=_json(folder / CORRUPTIONS) if (folder / CORRUPTIONS).is_file() else None,
+            corruptions=_corruptions(folder, metrics),
         )
         known = {"accuracy", "accuracy_ci95", "n", "per_class", "confusion", "data", "split"}
         if lacking := sorted(known - set(metrics)):
@@ -154,6 +154,15 @@ def read_test(folder: Path) -> Written:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is not what a test writes: {reason}") from None
     return written
+
+
+def _corruptions(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the corruptions of this very test; what an earlier model left counts as nothing."""
+    if not (folder / CORRUPTIONS).is_file():
+        return None
+    found = _json(folder / CORRUPTIONS)
+    same = all(found.get(name) == metrics.get(name) for name in ("model", "split", "data"))
+    return found if same else None
 
 
 def _json(path: Path) -> dict[str, Any]:

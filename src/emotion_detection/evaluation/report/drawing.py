@@ -1,0 +1,164 @@
+"""How a report's figures look, and what is made of them: a PNG, and SVG that follows the page.
+
+A figure is drawn in a few fixed colours. In the SVG each of them becomes one of the page's
+colour variables, so that one drawing serves light and dark; the PNG keeps them as they are. The
+classes' colours are those of Okabe and Ito (2008), which people with any colour vision tell apart.
+"""
+
+import functools
+import html
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, PALE, LINE, PAPER, ON = "#1f2329", "#5f6773", "#d5d9df", "#fffffe", "#fefefe"
+FIRST, SECOND, HEAT = "#0072b1", "#d55e01", "#0072b3"
+CLASSES = (
+    "#d55e00", "#117733", "#8a5a9e", "#e0a000", "#0072b2", "#cc79a7", "#6e7681", "#44aa99"
+)  # fmt: skip
+"""One colour a class, in order; further classes begin again with another dash."""
+
+VARIABLES = {
+    INK: "ink",
+    PALE: "pale",
+    LINE: "line",
+    PAPER: "paper",
+    ON: "on",
+    FIRST: "first",
+    SECOND: "second",
+    HEAT: "heat",
+    **{colour: f"class-{number}" for number, colour in enumerate(CLASSES)},
+}
+"""The page's variable for each colour."""
+
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+
+Words = ParamSpec("Words")
+
+_STYLE: Any = {
+    "font.size": 8.5,
+    "font.family": "DejaVu Sans",
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.facecolor": PAPER,
+    "axes.labelcolor": PALE,
+    "axes.labelsize": 8.5,
+    "axes.titlesize": 9,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": PALE,
+    "ytick.labelcolor": PALE,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "legend.labelcolor": INK,
+    "figure.facecolor": PAPER,
+    "svg.fonttype": "none",
+}
+
+
+@dataclass
+class Drawn:
+    """The figures of a report: kept as PNG, handed on as SVG.
+
+    Args:
+        pictures: name -> PNG.
+    """
+
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, name: str, figure: "Figure", says: str) -> str:
+        """Keep a figure as PNG and return it as SVG; ``says`` is for who does not see it."""
+        self.pictures[name] = picture(figure)
+        return inline(figure, name, says)
+
+
+def styled(draw: Callable[Words, "Figure"]) -> Callable[Words, "Figure"]:
+    """Let a function draw in the report's style, whatever style the caller has set."""
+
+    @functools.wraps(draw)
+    def drawn(*values: Words.args, **named: Words.kwargs) -> "Figure":
+        import matplotlib
+
+        with matplotlib.rc_context(_STYLE):
+            return draw(*values, **named)
+
+    return drawn
+
+
+def new_figure(
+    width: float = 4.6, height: float = 3.3, panels: Sequence[float] = (1,)
+) -> tuple["Figure", Sequence["Axes"]]:
+    """Return an empty figure, so small that a telephone shows it at its own size.
+
+    Args:
+        width: in inches.
+        height: in inches, of all panels together.
+        panels: relative heights of the axes, one below the other.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=panels)[:, 0]
+    return figure, list(axes)
+
+
+def class_line(number: int) -> dict[str, Any]:
+    """Return colour and dash of a class's line."""
+    turn, place = divmod(number, len(CLASSES))
+    return {"color": CLASSES[place], "linestyle": DASHES[(place + turn) % len(DASHES)], "lw": 1.4}
+
+
+def picture(figure: "Figure") -> bytes:
+    """Return a figure as PNG."""
+    import matplotlib
+
+    out = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
+    return out.getvalue()
+
+
+def inline(figure: "Figure", name: str, says: str) -> str:
+    """Return a figure as SVG to stand in a page: the same figure gives the same text.
+
+    Args:
+        figure: drawn in the colours of :data:`VARIABLES`.
+        name: of the figure in the page; its ids begin with it.
+        says: what a person who does not see the figure is told.
+    """
+    import matplotlib
+
+    out = io.StringIO()
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(out, format="svg", transparent=True, metadata=unsaid)
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = text.replace("xlink:href", "href")
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
+    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 var(--font)", text)
+    inner = text[text.index(">") + 1 :]
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    return (
+        f'<svg class="chart" role="img" aria-labelledby="{name}-says" '
+        f'width="{width * 4 / 3:.0f}" height="{height * 4 / 3:.0f}" '
+        f'viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg">'
+        f'<title id="{name}-says">{html.escape(says)}</title>{re.sub(chr(10) + " *", " ", inner)}'
+    )

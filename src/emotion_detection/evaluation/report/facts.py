@@ -1,0 +1,203 @@
+"""What a report says of one model, as plain values: all that ``report.json`` holds of it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.evaluation.curves import (
+    coverage_curve,
+    precision_recall,
+    reliability,
+    roc,
+    threshold_for,
+)
+from emotion_detection.evaluation.per_class import class_figures
+from emotion_detection.evaluation.report.tested import Tested
+from emotion_detection.evaluation.written import Written
+from emotion_detection.statistics import as_dict, paired_difference, share
+from emotion_detection.training.calibration import retempered
+
+SHOWN = 24
+"""Faces in each gallery."""
+HUMAN_FER2013 = {"value": 0.65, "low": 0.60, "high": 0.70}
+"""People on FER-2013: 65 ± 5 % (Goodfellow et al. 2013)."""
+BINS = 10
+"""Bins of a wanted intensity or a vote share that takes more than a few values."""
+
+Facts = dict[str, Any]
+
+
+def model_facts(model: Tested, wanted_accuracy: float) -> Facts:
+    """Compute what a report says of a model.
+
+    Args:
+        model: its test.
+        wanted_accuracy: of the faces that are answered, for the threshold.
+    """
+    test = model.test
+    return {
+        "model": model.name,
+        "notes": list(model.notes),
+        "test": test.metrics,
+        "raters": raters(test),
+        "training": model.curves,
+        "per_class": as_dict(class_figures(test.scores, test.truth, test.names)),
+        "roc": _one_against_rest(test, roc),
+        "precision_recall": _one_against_rest(test, precision_recall),
+        "reliability": _reliabilities(test),
+        "coverage": coverage(test, model.validation, wanted_accuracy),
+        "surest_mistakes": [face_facts(test, row) for row in surest_mistakes(test)],
+        "most_doubtful": [face_facts(test, row) for row in most_doubtful(test)],
+        "intensity": _intensity(test),
+        "vote_shares": _vote_shares(test),
+        "robustness": test.corruptions,
+    }
+
+
+def raters(test: Written) -> Facts | None:
+    """Return how often people name the label, where that is known.
+
+    With votes: the mean share of a face's raters who named its label. They are the raters that
+    the label was made of, so it is what people reach at best.
+    """
+    if test.vote_shares is not None:
+        own = test.vote_shares[np.arange(len(test.truth)), test.truth].astype(np.float64)
+        known = own[~np.isnan(own)]
+        if len(known):
+            found = as_dict(paired_difference(np.zeros(len(known)), known))
+            return {**found, "source": "one of a face's raters, picked at random, names its label"}
+    if test.metrics["data"].get("label_set") == "fer2013":
+        return {**HUMAN_FER2013, "source": "people on FER-2013, Goodfellow et al. 2013"}
+    return None
+
+
+def _one_against_rest(test: Written, curve: Any) -> Facts:
+    return {
+        name: as_dict(curve(test.scores[:, place], test.truth == place))
+        for place, name in enumerate(test.names)
+    }
+
+
+def before_temperature(test: Written) -> npt.NDArray[np.float32] | None:
+    """Return the scores as they were before temperature, where the answered ones tell them.
+
+    They do for one model on the faces as they are; a mean of several scores does not.
+    """
+    temperatures = test.metrics.get("temperature") or []
+    if len(temperatures) != 1 or test.metrics.get("tta"):
+        return None
+    return retempered(test.scores, 1 / float(temperatures[0]))
+
+
+def _reliabilities(test: Written) -> Facts:
+    before = before_temperature(test)
+    return {
+        "after": as_dict(reliability(test.scores, test.truth)),
+        "before": None if before is None else as_dict(reliability(before, test.truth)),
+    }
+
+
+def coverage(test: Written, validation: Written | None, wanted: float) -> Facts:
+    """Return accuracy against coverage, and the threshold for a wanted accuracy.
+
+    The threshold is chosen on validation where that was tested too, else on these same faces.
+
+    Args:
+        test: the test.
+        validation: the same model's test on the validation split, or None.
+        wanted: accuracy of the answered faces.
+    """
+    chosen_on = validation or test
+    found = threshold_for(chosen_on.scores, chosen_on.truth, wanted)
+    chosen = None
+    if found is not None:
+        answered = test.scores.max(axis=1) >= np.float32(found.threshold)
+        right = int(test.right[answered].sum())
+        chosen = {
+            "threshold": found.threshold,
+            "coverage": float(answered.mean()),
+            "accuracy": as_dict(share(right, int(answered.sum()))),
+        }
+    return {
+        "curve": as_dict(coverage_curve(test.scores, test.truth)),
+        "wanted_accuracy": wanted,
+        "chosen_on": chosen_on.metrics["split"],
+        "chosen": chosen,
+    }
+
+
+def surest_mistakes(test: Written, count: int = SHOWN) -> list[int]:
+    """Return the rows of the mistakes with the highest scores, surest first."""
+    wrong = np.flatnonzero(~test.right)
+    order = np.argsort(-test.scores.max(axis=1)[wrong], kind="stable")
+    return [int(row) for row in wrong[order][:count]]
+
+
+def most_doubtful(test: Written, count: int = SHOWN) -> list[int]:
+    """Return the rows of the faces whose highest score is lowest."""
+    return [int(row) for row in np.argsort(test.scores.max(axis=1), kind="stable")[:count]]
+
+
+def face_facts(test: Written, row: int) -> Facts:
+    """Return what is known of a face: its name, label, scores and votes."""
+    names, scores = test.names, test.scores[row]
+    votes = None if test.vote_shares is None else test.vote_shares[row]
+    return {
+        "row": row,
+        "file": test.files[row],
+        "label": names[test.truth[row]],
+        "called": names[int(scores.argmax())],
+        "scores": {name: round(float(score), 4) for name, score in zip(names, scores, strict=True)},
+        "votes": None
+        if votes is None
+        else {
+            name: round(float(one), 2) for name, one in zip(names, votes, strict=True) if one > 0
+        },
+    }
+
+
+def _intensity(test: Written) -> Facts | None:
+    """Return the figures of ``metrics.json``, and the model's intensity by the wanted one."""
+    if test.intensity is None or test.wanted_intensity is None:
+        return None
+    known = ~np.isnan(test.wanted_intensity)
+    wanted, ours = test.wanted_intensity[known], test.intensity[known]
+    bins = []
+    for rows in _alike(wanted):
+        low, median, high = np.quantile(ours[rows], (0.1, 0.5, 0.9))
+        middle = float(wanted[rows].mean())
+        ends = {"low": float(low), "median": float(median), "high": float(high)}
+        bins.append({"wanted": middle, **ends, "n": len(rows)})
+    return {**(test.metrics.get("intensity") or {}), "bins": bins}
+
+
+def _vote_shares(test: Written) -> Facts | None:
+    if test.vote_shares is None:
+        return None
+    found = {}
+    for place, name in enumerate(test.names):
+        shares, scores = test.vote_shares[:, place], test.scores[:, place]
+        found[name] = {
+            **test.metrics.get("vote_shares", {}).get(name, {}),
+            "bins": [
+                {
+                    "wanted": float(shares[rows].mean()),
+                    "mean": float(scores[rows].mean()),
+                    "n": len(rows),
+                }
+                for rows in _alike(shares)
+            ],
+        }
+    return found
+
+
+def _alike(values: npt.NDArray[np.float32]) -> list[npt.NDArray[np.int64]]:
+    """Return the rows of like values, 0 to 1, in rising order; empty bins are left out."""
+    known = np.round(values.astype(np.float64), 6)
+    levels = np.unique(known[~np.isnan(known)])
+    if len(levels) <= BINS + 2:
+        return [np.flatnonzero(known == level) for level in levels]
+    places = np.minimum((known * BINS).astype(np.int64), BINS - 1)
+    found = [np.flatnonzero(places == place) for place in range(BINS)]
+    return [rows for rows in found if len(rows)]

@@ -1,0 +1,67 @@
+"""Faces to look at: what a model was surely wrong about, and what it doubted."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.evaluation.report import markup
+
+Picture = Callable[[int], npt.NDArray[np.uint8] | None]
+Face = Mapping[str, Any]
+
+TALLEST = 96
+"""Pixels of a face in the page; larger ones are reduced, which nobody sees at this size."""
+
+
+def gallery(faces: Sequence[Face], picture: Picture) -> str:
+    """Return faces with what was said of them.
+
+    Args:
+        faces: ``row``, ``file``, ``label``, ``called``, ``scores`` and ``votes`` of each; where two
+            models are compared also ``second``, the same as the other model said it.
+        picture: row -> pixels uint8 (C, H, W), or None.
+    """
+    items = (f"<li>{_picture(picture(face['row']))}{_said(face)}</li>" for face in faces)
+    return f'<ul class="gallery">{"".join(items)}</ul>'
+
+
+def _picture(pixels: npt.NDArray[np.uint8] | None) -> str:
+    if pixels is None:
+        return '<span class="blank" aria-hidden="true">no picture</span>'
+    # the words beside it say what matters of the face
+    return f'<img src="{markup.data_uri(_png(pixels))}" alt="" width="96" height="96">'
+
+
+def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    grey = len(pixels) == 1
+    face = Image.fromarray(pixels[0] if grey else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    face.thumbnail((TALLEST, TALLEST))
+    out = io.BytesIO()
+    face.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _said(face: Face) -> str:
+    scores = face["scores"]
+    parts = [
+        f"called <b>{markup.text(face['called'])}</b> {scores[face['called']]:.0%}"
+        f'<span class="bar" style="width:{100 * scores[face["called"]]:.0f}%"></span>',
+        f"label <b>{markup.text(face['label'])}</b> {scores[face['label']]:.0%}"
+        if face["label"] != face["called"]
+        else "as labelled",
+    ]
+    if (other := face.get("second")) is not None:
+        called = other["called"]
+        said = f"{markup.text(called)} {other['scores'][called]:.0%}"
+        parts.append(f"<div>second: {said}</div>")
+    if face["votes"]:
+        votes = sorted(face["votes"].items(), key=lambda vote: -vote[1])
+        told = ", ".join(f"{markup.text(name)} {one:.0%}" for name, one in votes)
+        parts.append(f"<small>votes: {told}</small>")
+    parts.append(f"<small>{markup.text(face['file'])}</small>")
+    return "".join(part if part.startswith("<") else f"<div>{part}</div>" for part in parts)

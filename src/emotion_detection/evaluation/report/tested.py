@@ -1,0 +1,183 @@
+"""The tests that a report is made of: read where they are, made where they are not."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from emotion_detection.config import DataConfig
+from emotion_detection.data import Faces, load
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.evaluate import Asked, ask, run
+from emotion_detection.evaluation.written import Written, is_test, printable, read_test
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which tests are wanted.
+
+    Args:
+        data: source of the faces; None: what the model was trained on.
+        labels: 'fer2013' or 'ferplus'; None: what the model was trained on.
+        split: 'test', 'validation' or 'train'.
+        changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
+    """
+
+    data: str | None = None
+    labels: str | None = None
+    split: str = "test"
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A model's test, and what else is known of it.
+
+    Args:
+        name: the model, as it was named.
+        test: the test's files.
+        faces: the faces it was tested on, or None: they cannot be opened.
+        rows: int64 (N,), where each tested face is among ``faces``.
+        curves: the training's rows, one an epoch, or None.
+        validation: the model's test on the validation split, where there is one too, or None.
+        notes: what a reader must know of where all this came from.
+    """
+
+    name: str
+    test: Written
+    faces: Faces | None
+    rows: npt.NDArray[np.int64]
+    curves: list[dict[str, float | None]] | None
+    validation: Written | None
+    notes: tuple[str, ...]
+
+    def picture(self, row: int) -> npt.NDArray[np.uint8] | None:
+        """Return the pixels of a tested face, uint8 (C, H, W), or None."""
+        if self.faces is None:
+            return None
+        return np.array(self.faces.draw(self.rows[row : row + 1])[0])
+
+
+def open_test(place: str, wanted: Wanted) -> Tested:
+    """Return a model's test, from its files where a matching one is there.
+
+    Args:
+        place: run folder, checkpoint, ONNX file, 'pretrained', or the folder of a test.
+        wanted: which test.
+
+    Raises:
+        InputError: there is no such model or test, and it cannot be made.
+    """
+    if is_test(Path(place)):
+        return _of_folder(place, wanted)
+    try:
+        asked = ask([place], wanted.data, wanted.labels, wanted.split, changes=wanted.changes)
+    except InputError as error:
+        found = _earlier(place, wanted)
+        if found is None:
+            raise
+        note = f"The data cannot be opened ({error}); the figures are those of an earlier test."
+        return _known(place, read_test(found), None, (note,))
+    if _matches(asked):
+        note = f"The test was there already ({asked.folder}): nothing was tested again."
+    else:
+        print(f"no test of {place} in {asked.folder} yet: testing", file=sys.stderr, flush=True)
+        if not run(asked).metrics:
+            raise InputError("a report is made by one process: run it without torchrun")
+        note = f"Tested for this report; the files are in {asked.folder}."
+    return _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), (note,))
+
+
+def _of_folder(place: str, wanted: Wanted) -> Tested:
+    test = read_test(Path(place))
+    known = {"labels": test.metrics["data"].get("label_set"), "split": test.metrics["split"]}
+    for option, asked_for in (("labels", wanted.labels), ("split", wanted.split)):
+        if asked_for not in (None, known[option]) and (option, asked_for) != ("split", "test"):
+            raise InputError(f"--{option} {asked_for}: {place} holds a test of {known[option]}")
+    try:
+        faces, note = _faces(test, wanted), f"The figures are those of the test in {place}."
+    except InputError as error:
+        faces, note = None, f"The faces are not shown: {error}"
+    return _known(place, test, faces, (note,))
+
+
+def _faces(test: Written, wanted: Wanted) -> Faces:
+    data = test.metrics["data"]
+    voted = {"labels": "ferplus"} if data["label_set"] == "ferplus" else {}
+    options = {"data": wanted.data or data["source"], **voted, **wanted.changes}
+    return load(DataConfig(**options)).split(test.metrics["split"])
+
+
+def _matches(asked: Asked) -> bool:
+    """Say whether the files of this very test are there, no older than the model."""
+    if not is_test(asked.folder):
+        return False
+    metrics = read_test(asked.folder).metrics
+    (model,) = asked.models
+    same = {
+        "model": model.path.as_posix() == metrics["model"],
+        "data": metrics["data"].get("hash") == asked.dataset.hash,
+        "labels": metrics["data"].get("label_set") == asked.dataset.label_set,
+        "split": metrics["split"] == asked.split,
+        "mirrored": metrics.get("tta") == asked.tta,
+    }
+    written = (asked.folder / "metrics.json").stat().st_mtime
+    return all(same.values()) and written >= model.path.stat().st_mtime
+
+
+def _earlier(place: str, wanted: Wanted) -> Path | None:
+    """Return an earlier test of a model whose data is not there any more."""
+    path = Path("models/pretrained" if place == "pretrained" else place)
+    tests = (path if path.is_dir() else path.parent) / "test"
+    names = [wanted.labels] if wanted.labels else ["ferplus", "fer2013"]
+    folders = [tests / f"{name}-{wanted.split}" for name in names]
+    return next((folder for folder in folders if is_test(folder)), None)
+
+
+def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...]) -> Tested:
+    rows: npt.NDArray[np.int64] = np.empty(0, np.int64)
+    if faces is not None:
+        names = {printable(name): row for row, name in enumerate(faces.names)}
+        if len(names) == len(faces) and all(name in names for name in test.files):
+            rows = np.array([names[name] for name in test.files], np.int64)
+        else:
+            faces = None
+            notes += ("The faces are not shown: the data holds others than were tested.",)
+    curves = _curves(test.metrics["model"])
+    return Tested(place, test, faces, rows, curves, _on_validation(test), notes)
+
+
+def _on_validation(test: Written) -> Written | None:
+    """Return the same model's test on validation, on which thresholds are chosen, or None."""
+    folder = test.folder.parent / test.folder.name.replace("-test", "-validation")
+    if test.metrics["split"] != "test" or folder == test.folder or not is_test(folder):
+        return None
+    other = read_test(folder)
+    same = [
+        (one.metrics["model"], one.metrics["data"].get("hash"), one.names) for one in (test, other)
+    ]
+    return other if same[0] == same[1] and other.metrics["split"] == "validation" else None
+
+
+def _curves(model: str | Sequence[str]) -> list[dict[str, float | None]] | None:
+    """Return the training's rows of a run, by what its own records say of where they lie."""
+    import csv
+
+    if not isinstance(model, str):
+        return None
+    folder = Path(model).parent
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        with (Path(config["logs"]) / folder.name / "metrics.csv").open(newline="") as file:
+            rows = [
+                {name: float(value) if value else None for name, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        return None
+    return rows or None

@@ -546,3 +546,14 @@ def test_who_stops_reading_sees_no_traceback(faces: list[str]) -> None:
         ["bash", "-c", command + "; exit ${PIPESTATUS[0]}"], capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_least_score_calls_faces_unsure(
+    faces: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["predict", "--crops", "--json", "--least_score", "1", *faces]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all("unsure" in record["faces"][0]["flags"] for record in records)
+    assert len(records) == len(faces)
+    assert cli.main(["predict", "--crops", "--least_score", "2", *faces]) == 2
+    assert "between 0 and 1" in capsys.readouterr().err

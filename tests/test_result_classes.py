@@ -198,3 +198,25 @@ def test_what_float32_left_a_hair_out_of_range_is_written_within_it() -> None:
     assert json.loads(read)["faces"][0]["scores"] == {"a": 1.0, "b": 0.0}
     (row,) = Result(64, 48, (face,)).rows()
     assert (row["confidence"], row["intensity"], row["score_b"]) == (1.0, 0.0, 0.0)
+
+
+def _with_scores(*shares: float) -> Result:
+    faces = [
+        Face((0, 0, 9, 9), (), 1.0, {"anger": share, "fear": 1 - share}, flags=("cut",))
+        for share in shares
+    ]
+    return Result(20, 20, tuple(faces))
+
+
+@pytest.mark.parametrize("least", [0.0, 0.6, 0.9, 1.0])
+def test_faces_below_the_least_score_are_unsure(least: float) -> None:
+    result = _with_scores(0.55, 0.05, 0.75).with_unsure(least)
+    told = ["unsure" in face.flags for face in result.faces]
+    assert told == [score < least for score in (0.55, 0.95, 0.75)]
+    assert all(face.flags[0] == "cut" for face in result.faces)
+
+
+def test_what_was_unsure_can_become_sure() -> None:
+    unsure = _with_scores(0.55).with_unsure(0.9)
+    assert unsure.with_unsure(0.5).faces[0].flags == ("cut",)
+    assert unsure.with_unsure(0.9) == unsure

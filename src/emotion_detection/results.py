@@ -1,7 +1,7 @@
 """What a prediction is: faces in a picture or a frame; checks itself; to JSON and to table rows."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -10,6 +10,9 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 CUT = "cut"
 """Flag of a face that reaches beyond the picture."""
+
+UNSURE = "unsure"
+"""Flag of a face whose highest score is below what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Face:
         confidence: of the detection, 0 to 1; 1 where nothing was detected (crops).
         scores: each emotion's score, summing to 1.
         intensity: 0 (neutral) to 1, or None where the model tells none.
-        flags: such as 'cut'.
+        flags: such as 'cut' and 'unsure'.
         track: number of the person in a video, from 0; None in pictures.
 
     Raises:
@@ -117,6 +120,15 @@ class Result:
             raise ValueError(f"time {self.time}: 0 or more seconds, or None")
         if len({tuple(face.scores) for face in self.faces}) > 1:
             raise ValueError("faces with scores of different emotions")
+
+    def with_unsure(self, least_score: float) -> "Result":
+        """Return this result with faces flagged 'unsure' whose highest score is below another."""
+
+        def flagged(face: Face) -> Face:
+            flags = tuple(flag for flag in face.flags if flag != UNSURE)
+            return replace(face, flags=(*flags, UNSURE) if face.score < least_score else flags)
+
+        return replace(self, faces=tuple(map(flagged, self.faces))) if least_score else self
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""

@@ -18,7 +18,7 @@ from emotion_detection.emotions import FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError
 from emotion_detection.inference.align import align
-from emotion_detection.results import CUT, Result
+from emotion_detection.results import CUT, UNSURE, Result
 
 PLACES = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]  # x, y, size of each drawn face
 
@@ -216,3 +216,17 @@ def test_all_faces_of_photographs_are_found_and_nothing_else(
     for one, other in itertools.pairwise(result.faces):  # side by side
         assert one.box[0] + one.box[2] < other.box[0]
     assert "happiness" in {face.emotion for face in result.faces}
+
+
+def test_unsure_faces_are_flagged(found: Result) -> None:
+    scores = sorted(face.score for face in found.faces)
+    least = (scores[0] + scores[1]) / 2
+    told = EmotionDetector(threads=1, least_score=least).detect(_photograph())
+    assert [UNSURE in face.flags for face in told.faces] == [f.score < least for f in found.faces]
+    assert sum(UNSURE in face.flags for face in told.faces) == 1
+
+
+@pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
+def test_a_bad_least_score_is_named(least: float) -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        EmotionDetector(least_score=least)

@@ -23,14 +23,14 @@ from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import SMOOTH
 from emotion_detection.inference.video import is_video
 from emotion_detection.scoring.entries import Entry, apart, common_folder, entries, make_annotate
-from emotion_detection.scoring.local import cores, here, pool
+from emotion_detection.scoring.local import cores, here, pool, waiting
 from emotion_detection.scoring.lock import held
 from emotion_detection.scoring.prediction import do_part, join, predict_at_once, predict_in_order
 from emotion_detection.scoring.ray_engine import on_ray
 from emotion_detection.scoring.reading import Settings, detector_of, sha256_of
 from emotion_detection.scoring.run import Engine
 from emotion_detection.scoring.show import Show
-from emotion_detection.scoring.work import open_work
+from emotion_detection.scoring.work import SMALLEST_SHARD, open_work
 
 FEW = 64
 """Files fewer than this are read in this process: others would take longer to start."""
@@ -65,6 +65,7 @@ def _parser() -> ArgumentParser:
     add("--crops", action="store_true", help="the pictures are crops of faces: detect nothing")
     add("--json", action="store_true", help="print JSON lines also on a terminal")
     add("--smallest", type=float, default=SMALLEST, help="smallest face, in pixels")
+    add("--least_score", type=float, default=0.0, help="faces with less are called unsure, 0 to 1")
     add("--threshold", type=float, default=THRESHOLD, help="least confidence of a face, 0 to 1")
     add("--working_size", type=int, default=WORKING_SIZE, help="pixels to look for faces in")
     add("--every", type=int, default=1, help="of a video, look at every Nth frame")
@@ -145,6 +146,7 @@ def _settings(options: Namespace) -> Settings:
         working_size=options.working_size,
         threshold=options.threshold,
         smallest=options.smallest,
+        least_score=options.least_score,
         crops=options.crops,
         folder=os.getcwd(),
         annotate=options.annotate and os.path.abspath(options.annotate),
@@ -174,8 +176,8 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
             linked = os.path.islink(options.out)
             folder = f"{os.path.realpath(options.out) if linked else options.out}.parts"
             stack.enter_context(held(Path(folder), alone=part is None))
+        engine = _engine(options, settings, len(first), stack)
         work = open_work(Path(folder), chain(first, files), _about(options, settings))
-        engine = _engine(options, settings, work.count)
         if options.out is None:
             predict_in_order(work, engine, video, show)
             return show.end(where)
@@ -204,12 +206,15 @@ def _nothing(files: Sequence[Entry]) -> str:
     return "; ".join(reasons)
 
 
-def _engine(options: Namespace, settings: Settings, count: int) -> Engine:
+def _engine(options: Namespace, settings: Settings, count: int, stack: ExitStack) -> Engine:
+    """Return the engine for some files, of which at least ``count`` are known already."""
     if options.engine == "ray":
         return partial(on_ray, settings=settings, address=options.address)
     if count < FEW:
         return partial(here, settings=settings)
-    return partial(pool, settings=settings, workers=options.workers or cores())
+    workers = options.workers or cores()
+    ready = stack.enter_context(waiting(settings, min(workers, count // SMALLEST_SHARD)))
+    return partial(pool, settings=settings, workers=workers, waiting=ready)
 
 
 def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
@@ -221,7 +226,10 @@ def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
         "labels": detector_of(settings).label_set,
         **{
             f"--{name}": getattr(options, name)
-            for name in ("crops", "smallest", "threshold", "working_size", "every", "smooth")
+            for name in (
+                *("crops", "smallest", "least_score"),
+                *("threshold", "working_size", "every", "smooth"),
+            )
         },
         "--annotate": settings.annotate,
         "folder": settings.folder if relative else None,

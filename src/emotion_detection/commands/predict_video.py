@@ -82,7 +82,12 @@ def read_video(
 
     try:
         detector = detector_of(settings)
-        run_video(path, detector, every, smooth, annotate, one, name=name, console=console)
+        run_video(
+            *(path, detector, every, smooth, annotate, one),
+            least_score=settings.least_score,
+            name=name,
+            console=console,
+        )
     except PictureError as error:
         emit(error_record(entry.source, str(error).removeprefix(f"{path}: ")))
     except (InputError, BrokenPipeError):  # of who takes the records
@@ -117,6 +122,7 @@ def run_video(
     annotate: Path | None = None,
     emit: Callable[[Result], None] = lambda result: None,
     *,
+    least_score: float = 0.0,
     plot: bool = True,
     name: str | None = None,
     console: Console | None = None,
@@ -131,6 +137,7 @@ def run_video(
         annotate: folder for ``NAME.mp4``, all frames with what was last found drawn on them, and
             for ``NAME-timeline.png``; None: neither is made.
         emit: is given each result in order, with source, frame, time and tracks.
+        least_score: faces whose smoothed score is below are flagged 'unsure'.
         plot: whether the timeline is made.
         name: what NAME is; None: the video's own, without its suffix.
         console: terminal that ``emit`` writes to, so that the bar stays below; None: elsewhere.
@@ -156,7 +163,8 @@ def run_video(
             for frame in film:
                 if frame.number % every == 0:
                     found = replace(detector.detect(frame.rgb), source=str(path))
-                    result = tracker.update(replace(found, frame=frame.number, time=frame.time))
+                    found = replace(found, frame=frame.number, time=frame.time)
+                    result = tracker.update(found).with_unsure(least_score)
                     emit(result)
                     if timeline is not None:
                         timeline.add(result)

@@ -15,7 +15,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
 from emotion_detection.images import SUFFIXES, PictureError
 from emotion_detection.inference.label_places import Area, placed
-from emotion_detection.results import Face, Result
+from emotion_detection.results import UNSURE, Face, Result
 
 Colour = tuple[int, int, int]
 
@@ -148,7 +148,8 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: Area, colour: Colour, width: int) 
 
 def _label(face: Face, colours: dict[str, Colour], text: int, bars: bool, room: int) -> Image.Image:
     """Draw a face's label, mode "RGBA", at most ``room`` pixels wide."""
-    head = f"{face.emotion} {face.score:.0%}"
+    head = f"{UNSURE}: {face.emotion}?" if UNSURE in face.flags else face.emotion
+    head = f"{head} {face.score:.0%}"
     head = head if face.track is None else f"#{face.track} {head}"
     shown = sorted(face.scores, key=lambda name: -face.scores[name])[:_BARS] if bars else []
     rows = [(name, face.scores[name], colours[name]) for name in shown]

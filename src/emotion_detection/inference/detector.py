@@ -54,6 +54,7 @@ class EmotionDetector:
         threshold: least confidence of a face, 0 to 1.
         smallest: faces whose longer side is less than this, in pixels of the picture, are counted
             in ``Result.skipped`` and not read.
+        least_score: faces whose highest score is below this, 0 to 1, get the flag 'unsure'; 0: none.
 
     Raises:
         InputError: there is no such model, it is damaged or not this project's, or it has not
@@ -69,9 +70,13 @@ class EmotionDetector:
         working_size: int = WORKING_SIZE,
         threshold: float = THRESHOLD,
         smallest: float = SMALLEST,
+        least_score: float = 0.0,
     ) -> None:
         if threads is not None and (not isinstance(threads, numbers.Integral) or threads < 1):
             raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
+        if not 0 <= least_score <= 1:
+            raise InputError(f"least_score {least_score}: must be between 0 and 1")
+        self._least_score = least_score
         self._model: Model = open_onnx(model_file(model), None if threads is None else int(threads))
         if labels is not None and labels not in self._model.label_sets:
             raise InputError(
@@ -203,7 +208,8 @@ class EmotionDetector:
                 )
                 for frame in seen
             )
-            yield from follow(results, smooth)
+            for result in follow(results, smooth):
+                yield result.with_unsure(self._least_score)
 
     def look(self, picture: Picture) -> Seen:
         """Find the faces of a picture and cut them out, without reading them.
@@ -234,7 +240,8 @@ class EmotionDetector:
         for one in seen:
             rows = slice(start, start + len(one.faces))
             intensity = rest[0][rows] if rest else None
-            results.append(one.result(self.labels, scores[rows], intensity))
+            result = one.result(self.labels, scores[rows], intensity)
+            results.append(result.with_unsure(self._least_score))
             start = rows.stop
         return results
 

@@ -33,6 +33,7 @@ class Settings:
         working_size: as :class:`EmotionDetector`'s.
         threshold: likewise.
         smallest: likewise.
+        least_score: likewise.
         crops: the pictures are crops of faces: nothing is looked for in them.
         folder: that relative names are relative to.
         annotate: folder for annotated pictures, or None.
@@ -45,6 +46,7 @@ class Settings:
     working_size: int
     threshold: float
     smallest: float
+    least_score: float = 0.0
     crops: bool = False
     folder: str = "."
     annotate: str | None = None
@@ -81,6 +83,7 @@ def detector_of(settings: Settings, threads: int | None = None) -> EmotionDetect
         working_size=settings.working_size,
         threshold=settings.threshold,
         smallest=settings.smallest,
+        least_score=settings.least_score,
     )
     if sha256_of(settings.model) != settings.sha256:
         raise InputError(f"{settings.model}: is another model here than where the work was started")

@@ -110,6 +110,20 @@ def test_bins_hold_shares_with_wilsons_interval() -> None:
         assert not b.n or b.low <= b.confidence < b.high
 
 
+@pytest.mark.parametrize("count", [60, 1500])
+def test_honest_models_stay_below_the_ece_by_chance_and_others_do_not(count: int) -> None:
+    generator = np.random.default_rng(count)
+    below = 0
+    for _ in range(60):
+        scores = generator.dirichlet(np.full(4, 0.5), count).astype(np.float32)
+        drawn = scores.cumsum(1) > generator.random((count, 1))
+        found = reliability(scores, np.where(drawn.any(1), drawn.argmax(1), 3))
+        below += found.ece <= found.ece_by_chance
+    assert 51 <= below <= 60  # 57 are expected
+    found = reliability(scores, generator.integers(0, 4, count))
+    assert found.ece > 1.5 * found.ece_by_chance
+
+
 def test_entirely_sure_faces_have_a_bin_of_their_own_as_in_metrics() -> None:
     scores, truth = _case(300, 4, None)
     scores[:90] = np.eye(4, dtype=np.float32)[truth[:90]]
@@ -122,7 +136,7 @@ def test_entirely_sure_faces_have_a_bin_of_their_own_as_in_metrics() -> None:
 
 def test_no_faces_give_empty_bins() -> None:
     found = as_dict(reliability(np.zeros((0, 3)), np.zeros(0, np.int64)))
-    assert found["ece"] is None
+    assert found["ece"] is found["ece_by_chance"] is None
     assert [b["n"] for b in found["bins"]] == [0] * 15
     assert found["bins"][0]["confidence"] is None
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.curves import BINS, bin_places
+from emotion_detection.evaluation.binning import BINS, bin_places
 from emotion_detection.evaluation.per_class import f1_scores
 from emotion_detection.evaluation.written import Written
 from emotion_detection.statistics import (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.evaluation.binning import BINS, bin_places, ece_by_chance
 from emotion_detection.statistics import (
     Bools,
     Floats,
@@ -21,7 +22,6 @@ from emotion_detection.statistics import (
     share,
 )
 
-BINS = 15
 POINTS = 300
 """A curve keeps at most about this many points: more cannot be seen."""
 
@@ -113,10 +113,12 @@ class Reliability:
     Args:
         bins: 15 equally wide ones, also empty ones, and a sixteenth where scores are exactly 1.
         ece: expected calibration error, the same as in ``metrics.json``.
+        ece_by_chance: what 95 % of entirely honest models stay below on as many faces.
     """
 
     bins: list[Bin]
     ece: float
+    ece_by_chance: float
 
 
 def reliability(scores: AnyFloats, truth: Ints) -> Reliability:
@@ -144,16 +146,7 @@ def reliability(scores: AnyFloats, truth: Ints) -> Reliability:
         if i < BINS or counts[i]
     ]
     ece = float(np.abs(hits - sums).sum() / len(truth)) if len(truth) else math.nan
-    return Reliability(bins, ece)
-
-
-def bin_places(confidence: AnyFloats) -> Ints:
-    """Return the bin of each highest score (N,): 0 to 14, and 15 for a score of exactly 1."""
-    # a score on an edge must fall as in metrics.json: torch counts the upper half down from 1
-    step, half = np.float32(1) / np.float32(BINS), (BINS + 1) // 2
-    up = np.arange(half, dtype=np.float32) * step
-    edges = np.append(up, np.float32(1) - up[::-1])
-    return np.searchsorted(edges, np.clip(confidence, 0, 1).astype(np.float32), "right") - 1
+    return Reliability(bins, ece, ece_by_chance(confidence))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Group:
         macro_recall: mean recall of the classes that the group has.
         confidence: mean highest score; far above accuracy the model is too sure.
         ece: expected calibration error; the fewer faces, the larger by chance.
+        ece_by_chance: what 95 % of entirely honest models stay below on as many faces.
         recall: of each class.
         false_rates: for each class, the share of the faces of other classes that are called so.
     """
@@ -47,6 +48,7 @@ class Group:
     macro_recall: float
     confidence: float
     ece: float
+    ece_by_chance: float
     recall: dict[str, Interval]
     false_rates: dict[str, Interval]
 
@@ -158,6 +160,7 @@ def _figures(
     false: dict[str, Rates],
     number: int,
 ) -> Group:
+    calibration = reliability(scores[rows], truth[rows])
     recalls = {label: rates.interval(number) for label, rates in recall.items()}
     return Group(
         name=name,
@@ -165,7 +168,8 @@ def _figures(
         accuracy=accuracy.interval(number),
         macro_recall=float(np.nanmean([one.value for one in recalls.values()])),
         confidence=float(scores[rows].max(1).mean()),
-        ece=reliability(scores[rows], truth[rows]).ece,
+        ece=calibration.ece,
+        ece_by_chance=calibration.ece_by_chance,
         recall=recalls,
         false_rates={label: rates.interval(number) for label, rates in false.items()},
     )

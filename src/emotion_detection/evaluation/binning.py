@@ -1,0 +1,44 @@
+"""Bins of how sure a model is, and the calibration error that a perfect model has by chance."""
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.statistics import Floats, Ints
+
+BINS = 15
+CHANCE_DRAWS = 400
+
+
+def bin_places(confidence: npt.NDArray[np.floating]) -> Ints:
+    """Return the bin of each highest score (N,): 0 to 14, and 15 for a score of exactly 1."""
+    # a score on an edge must fall as in metrics.json: torch counts the upper half down from 1
+    step, half = np.float32(1) / np.float32(BINS), (BINS + 1) // 2
+    up = np.arange(half, dtype=np.float32) * step
+    edges = np.append(up, np.float32(1) - up[::-1])
+    sure = np.clip(confidence, 0, 1).astype(np.float32)
+    places: Ints = np.searchsorted(edges, sure, "right") - 1
+    return places
+
+
+def ece_by_chance(confidence: npt.NDArray[np.floating], seed: int = 0) -> float:
+    """Return the ECE that 95 % of entirely honest models stay below on as many faces.
+
+    Even a model that is right exactly as often as it says has an ECE above 0 on a finite number
+    of faces, the higher the fewer. An ECE below this shows no fault (consistency resampling:
+    Bröcker and Smith 2007; 400 draws).
+
+    Args:
+        confidence: (N,), the highest scores; N of 0 gives NaN.
+        seed: of the draws.
+    """
+    if not len(confidence):
+        return float("nan")
+    order = np.argsort(confidence)
+    sure = confidence[order].astype(np.float32)
+    starts = np.flatnonzero(np.diff(bin_places(sure), prepend=-1))
+    generator, found = np.random.default_rng(seed), np.zeros(CHANCE_DRAWS)
+    for draw in range(CHANCE_DRAWS):
+        right = generator.random(len(sure), np.float32) < sure
+        gaps: Floats = np.add.reduceat(right - sure, starts, dtype=np.float64)
+        found[draw] = np.abs(gaps).sum() / len(sure)
+    return float(np.quantile(found, 0.95))

@@ -1,0 +1,155 @@
+"""The application: routes, page, what is counted, and how errors are said."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from emotion_detection import __version__
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.serving import schemas
+from emotion_detection.serving.about import about_model
+from emotion_detection.serving.figures import ROUTES
+from emotion_detection.serving.page import add_page, page_folder
+from emotion_detection.serving.problems import PROBLEM_JSON, Problem, failure
+from emotion_detection.serving.reading import log_failure
+from emotion_detection.serving.routes import add_routes
+from emotion_detection.serving.service import Service
+
+ACCESS = "emotion.access"
+"""Name of the log with a line a request."""
+_METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
+
+
+def create_app(
+    service: Service,
+    detector: EmotionDetector,
+    model: str | Path | None = None,
+    page: Path | None = None,
+) -> FastAPI:
+    """Return the application.
+
+    Args:
+        service: answers.
+        detector: that it answers with.
+        model: what the user named, as for :class:`EmotionDetector`.
+        page: folder of the built page; None: that of the package.
+
+    Raises:
+        InputError: a file of the model or of the networks cannot be read.
+    """
+    app = FastAPI(
+        title="Emotion detection",
+        version=__version__,
+        summary="Reads expressions from faces; pictures are not kept",
+        docs_url=None,  # it would load scripts from another host
+        redoc_url=None,
+        lifespan=service.running,
+        exception_handlers={
+            Problem: _of_problem,
+            HTTPException: _of_http,
+            RequestValidationError: _of_validation,
+        },
+    )
+    add_routes(app, service, about_model(model, detector, service.settings))
+    add_page(app, page_folder() if page is None else page, model, detector)
+    _with_problem_schema(app)
+    if service.settings.allow_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(service.settings.allow_origin),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type"],
+        )
+    app.add_middleware(Watch, service=service)
+    return app
+
+
+def _with_problem_schema(app: FastAPI) -> None:
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        document["components"]["schemas"]["Problem"] = schemas.PROBLEM
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _said(problem: Problem) -> Response:
+    return Response(problem.body(), problem.status, problem.headers, PROBLEM_JSON)
+
+
+async def _of_problem(_: Request, error: Exception) -> Response:
+    return _said(cast(Problem, error))
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    error = cast(HTTPException, error)
+    headers: Mapping[str, str] = error.headers or {}
+    return _said(Problem(error.status_code, str(error.detail), headers))
+
+
+async def _of_validation(_: Request, error: Exception) -> Response:
+    wrong = cast(RequestValidationError, error).errors()
+    told = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in wrong)
+    return _said(Problem(422, told))
+
+
+class Watch:
+    """Counts requests, and answers where something fails; around everything else.
+
+    Args:
+        app: the application inside.
+        service: whose figures count.
+    """
+
+    def __init__(self, app: Any, service: Service) -> None:
+        self._app, self._service = app, service
+        self._log = logging.getLogger(ACCESS)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = perf_counter(), 0
+        self._service.accepted += 1
+
+        async def sending(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-content-type-options", b"nosniff"))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            log_failure(error)
+            self._service.figures.failed("failure")
+            if status:  # half an answer: the server closes the connection
+                raise
+            await _said(failure())(scope, receive, sending)
+        finally:
+            self._service.finished += 1
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            seconds = perf_counter() - start
+            self._service.figures.answered(method, _route(scope["path"]), status, seconds)
+            self._log.info(
+                "%s %s %d %.1f ms", method, _route(scope["path"]), status, 1000 * seconds
+            )
+
+
+def _route(path: str) -> str:
+    """Return what a path is counted as: one of a few names."""
+    if path in ROUTES:
+        return path
+    return "page" if path == "/" or path.startswith(("/assets/", "/models/")) else "other"

@@ -1,0 +1,85 @@
+"""Connections that keep clients to their deadlines; on top of uvicorn's, whichever parses HTTP."""
+
+import asyncio
+from typing import Any
+
+from emotion_detection.serving.problems import plain_answer
+from emotion_detection.serving.settings import Settings
+
+
+class Connection:
+    """What an application may ask of the connection that a request came by."""
+
+    __slots__ = ("gone",)
+
+    def __init__(self) -> None:
+        self.gone = False
+        """Whether the client has left."""
+
+
+STATE = "emotion_connection"
+"""Name of the :class:`Connection` in a request's state."""
+
+
+def protocol(base: type[Any], settings: Settings) -> type[asyncio.Protocol]:
+    """Return a protocol class for uvicorn.
+
+    It closes connections on which a request's headers take longer than ``body_timeout`` to come,
+    and those whose client does not take its answer; it refuses connections beyond
+    ``max_connections``; and what it says itself is problem+json as everything else is.
+
+    Args:
+        base: uvicorn's class, for h11 or httptools.
+        settings: the limits.
+    """
+
+    class Timed(base):  # type: ignore[misc]
+        app_state: dict[str, Any]
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self._about = Connection()
+            self._deadline: asyncio.TimerHandle | None = None
+            self.app_state = {**self.app_state, STATE: self._about}
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > settings.max_connections:
+                transport.write(
+                    plain_answer(503, "too many connections; try again", {"Retry-After": "1"})
+                )
+                transport.close()
+                return
+            self._limit()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._about.gone = True
+            self._unlimit()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._unlimit()  # from here the application counts
+            elif self._deadline is None and not self.transport.is_closing():
+                self._limit()
+
+        def timeout_keep_alive_handler(self) -> None:
+            super().timeout_keep_alive_handler()
+            # what is left of an answer stays until it is taken, or until this
+            self._limit()
+
+        def send_400_response(self, msg: str) -> None:
+            self.transport.write(plain_answer(400, "no valid HTTP request"))
+            self.transport.close()
+
+        def _limit(self) -> None:
+            self._unlimit()
+            self._deadline = self.loop.call_later(settings.body_timeout, self.transport.abort)
+
+        def _unlimit(self) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+    return Timed

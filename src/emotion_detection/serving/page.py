@@ -1,0 +1,137 @@
+"""The web page and the files it loads, with the headers that keep it to itself."""
+
+import hashlib
+import json
+import re
+from collections.abc import MutableMapping
+from importlib import resources
+from os import PathLike, stat_result
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.inference.browser import ABOUT, browser_files, browser_model
+from emotion_detection.serving.problems import Problem
+
+INDEX = "index.html"
+
+MISSING = "the page is not built: 'make web' in a checkout builds it; the API is here all the same"
+
+HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self' 'wasm-unsafe-eval'",
+            "connect-src 'self'",
+            "img-src 'self' blob: data:",
+            "media-src 'self' blob:",
+            "style-src 'self'",
+            "font-src 'self'",
+            "worker-src 'self' blob:",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".onnx": "application/octet-stream",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+}
+"""Said here, since what the system thinks of a name differs from system to system."""
+
+_HASHED = re.compile(r"[-.][\w-]{8,}\.\w+$")
+_FOREVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+
+
+def page_folder() -> Path:
+    """Return where the built page lies, if it is built."""
+    return Path(str(resources.files(__package__))) / "page"
+
+
+def page_is_built(folder: Path) -> bool:
+    """Say whether there is a page in a folder."""
+    return (folder / INDEX).is_file()
+
+
+def add_page(
+    app: FastAPI, folder: Path, model: str | Path | None, detector: EmotionDetector
+) -> None:
+    """Serve the page at ``/`` and the networks at ``/models/``; to be added after all routes.
+
+    Args:
+        app: to add to.
+        folder: of the built page.
+        model: what the user named, as for :class:`EmotionDetector`.
+        detector: made of it.
+
+    Raises:
+        InputError: a file of the networks is missing or damaged.
+    """
+    files = browser_files(model)
+    marks = {name: f'"{_sha256(path.read_bytes())}"' for name, path in files.items()}
+    about = json.dumps(browser_model(detector)).encode()
+    marks[ABOUT] = f'"{_sha256(about)}"'
+
+    async def model_part(name: str, request: Request) -> Response:
+        if name not in marks:
+            raise Problem(404, f"no such file; there are {', '.join(sorted(marks))}")
+        headers = {**HEADERS, "ETag": marks[name], "Cache-Control": _ASK_AGAIN}
+        if marks[name] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        kind = _TYPES[Path(name).suffix]
+        if name == ABOUT:
+            return Response(about, media_type=kind, headers=headers)
+        return FileResponse(files[name], media_type=kind, headers=headers)
+
+    async def missing() -> Response:
+        text = f"<!doctype html><html lang=en><title>Emotion</title><p>{MISSING}</p></html>"
+        return HTMLResponse(text, 404, HEADERS)
+
+    both = ["GET", "HEAD"]
+    app.add_api_route("/models/{name}", model_part, methods=both, include_in_schema=False)
+    if page_is_built(folder):
+        app.mount("/", _Page(directory=folder, html=True))
+    else:
+        app.add_api_route("/", missing, methods=both, include_in_schema=False)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class _Page(StaticFiles):
+    """Files of the page: typed by name, kept by browsers where the name holds a hash."""
+
+    def file_response(
+        self,
+        full_path: str | PathLike[str],
+        stat_result: stat_result,
+        scope: MutableMapping[str, Any],
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        path = Path(full_path)
+        hashed = path.parent.name == "assets" and _HASHED.search(path.name)
+        response.headers.update({**HEADERS, "Cache-Control": _FOREVER if hashed else _ASK_AGAIN})
+        if path.suffix in _TYPES and response.status_code != 304:
+            response.headers["Content-Type"] = _TYPES[path.suffix]
+        return response

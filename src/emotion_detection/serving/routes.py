@@ -1,0 +1,134 @@
+"""The routes of the API."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from emotion_detection.serving import schemas
+from emotion_detection.serving.body import content_type, drop_rest
+from emotion_detection.serving.connection import STATE, Connection
+from emotion_detection.serving.problems import PROBLEM_JSON, Problem
+from emotion_detection.serving.reading import JSON, Job
+from emotion_detection.serving.service import Service
+
+_DRAWN = ("image/jpeg", "image/png", "image/webp")
+"""Media types of annotated pictures; the first where the client asks for none."""
+_NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+class Refusal(Response):
+    """A problem, said before all of the request's body was read."""
+
+    def __init__(self, problem: Problem, more: bool) -> None:
+        headers = {**_NOT_KEPT, **problem.headers, **({"Connection": "close"} if more else {})}
+        super().__init__(problem.body(), problem.status, headers, PROBLEM_JSON)
+        self._more = more
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it, and let the client come to an end."""
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        if self._more:
+            await send({"type": "http.response.body", "body": self.body, "more_body": True})
+            await drop_rest(receive)
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await send({"type": "http.response.body", "body": self.body})
+
+
+def add_routes(app: FastAPI, service: Service, about: dict[str, Any]) -> None:
+    """Add all routes but those of the page.
+
+    Args:
+        app: to add to.
+        service: answers.
+        about: what is said of the model.
+    """
+    _add_pictures(app, service)
+    _add_health(app, service)
+    model = json.dumps(about).encode()
+
+    @app.get("/v1/model", summary="The model: labels, input, figures, card", tags=["model"])
+    async def model_route() -> Response:
+        return Response(model, media_type=JSON)
+
+    @app.get("/metrics", summary="Figures for Prometheus", tags=["operation"])
+    async def metrics_route() -> Response:
+        service.workers.watch()
+        return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
+
+
+def _add_pictures(app: FastAPI, service: Service) -> None:
+    @app.post(
+        "/v1/predict",
+        summary="Find the faces of photographs and read their expressions",
+        description="The body is a picture, or multipart with several. One answers a result, "
+        "several answer `results`, in their order.",
+        tags=["pictures"],
+        response_model=None,
+        responses=schemas.responses(*_DRAWN),
+        openapi_extra=schemas.BODY,
+    )
+    async def predict_route(request: Request, annotate: bool = False) -> Response:
+        """Answer photographs.
+
+        Args:
+            request: with the pictures.
+            annotate: answer the picture with what was found drawn on it.
+        """
+        return await _answer(request, service, False, _drawn_as(request) if annotate else None)
+
+    @app.post(
+        "/v1/classify",
+        summary="Read the expressions of crops: each picture is one face",
+        tags=["pictures"],
+        response_model=None,
+        responses=schemas.responses(),
+        openapi_extra=schemas.BODY,
+    )
+    async def classify_route(request: Request) -> Response:
+        return await _answer(request, service, True, None)
+
+
+def _add_health(app: FastAPI, service: Service) -> None:
+    @app.get("/health/live", summary="Is the process whole?", tags=["operation"])
+    async def live_route() -> Response:
+        return _health(service.live, "live")
+
+    @app.get("/health/ready", summary="May requests be sent here?", tags=["operation"])
+    async def ready_route() -> Response:
+        return _health(service.ready, "ready")
+
+
+def _health(well: bool, word: str) -> Response:
+    status = word if well else f"not {word}"
+    content = json.dumps({"status": status}).encode()
+    return Response(content, 200 if well else 503, _NOT_KEPT, JSON)
+
+
+def _drawn_as(request: Request) -> str:
+    accepted = request.headers.get("accept", "")
+    return next((kind for kind in _DRAWN if kind in accepted), _DRAWN[0])
+
+
+async def _answer(
+    request: Request, service: Service, crops: bool, annotate: str | None
+) -> Response:
+    headers, settings, figures = request.headers, service.settings, service.figures
+    with service.intake.holding() as held:
+        try:
+            _, boundary = content_type(headers)
+            # what must be refused is refused before its body is read
+            service.intake.check(headers.get("content-length"))
+            service.workers.check()
+            with figures.stage("read"):
+                body = await held.read(request.receive, settings.body_timeout)
+            connection = request.scope.get("state", {}).get(STATE) or Connection()
+            job = Job(body, boundary, crops, annotate, connection)
+            answer = await service.workers.answer(job)
+        except Problem as problem:
+            (figures.shed if problem.status == 503 else figures.failed)(problem.reason)
+            return Refusal(problem, held.more)
+    return Response(answer.content, 200, _NOT_KEPT, answer.media_type)

@@ -1,0 +1,154 @@
+"""Runs the application by uvicorn, and ends it without losing a request."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from emotion_detection.errors import InputError
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.serving.app import create_app
+from emotion_detection.serving.connection import protocol
+from emotion_detection.serving.service import Service
+from emotion_detection.serving.settings import Settings
+
+_LAST_REQUESTS = 1.0
+"""Seconds that an idle connection stays open at the end, for a request that is on its way."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, with another end.
+
+    Told to stop (SIGTERM, Ctrl-C) it says that it is not ready, takes no more connections, answers
+    what it has accepted and what still comes on open connections, each with ``Connection: close``,
+    and ends; the process's exit code is the caller's business, where uvicorn would raise the
+    signal again. A second Ctrl-C ends it at once.
+
+    Args:
+        config: uvicorn's.
+        service: behind the application.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended since it could not go on."""
+        return self._service.failed
+
+    @property
+    def accepted(self) -> int:
+        """Requests whose headers came in."""
+        return self._service.accepted
+
+    @property
+    def answered(self) -> int:
+        """Requests whose answer was sent, or whose client had left."""
+        return self._service.finished
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the signals that end it while a block runs."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer everything accepted, then end."""
+        self._service.draining = True
+        loop = asyncio.get_running_loop()
+        if not self._service.failed and self._service.settings.drain:
+            await self._unless_forced(loop.time() + self._service.settings.drain)
+        # in place: requests under way hold the same list
+        self.server_state.default_headers.append((b"connection", b"close"))
+        for server in self.servers:
+            server.close()
+        await self._unless_forced(loop.time() + _LAST_REQUESTS, while_connected=True)
+        await super().shutdown(sockets)
+
+    async def _unless_forced(self, end: float, while_connected: bool = False) -> None:
+        while asyncio.get_running_loop().time() < end and not self.force_exit:
+            if while_connected and not self.server_state.connections:
+                return
+            await asyncio.sleep(0.02)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound, so that nothing is loaded for a port that is taken.
+
+    Raises:
+        InputError: the port is in use, or the host is none of this machine's.
+    """
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, number)
+    except OSError as error:
+        raise InputError(f"--host {host}: {error.strerror or error}") from None
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"--host {host} --port {port}: {why}; --port names another") from None
+    return listener
+
+
+def make_server(
+    detector: EmotionDetector,
+    settings: Settings,
+    model: str | Path | None = None,
+    page: Path | None = None,
+) -> Server:
+    """Return a server, ready to run.
+
+    Args:
+        detector: finds faces and reads them; of one thread, since each worker is one.
+        settings: the limits.
+        model: what the user named, as for :class:`EmotionDetector`.
+        page: folder of the built page; None: that of the package.
+
+    Raises:
+        InputError: a file of the model or of the networks cannot be read.
+    """
+    service = Service(detector, settings)
+    config = uvicorn.Config(
+        create_app(service, detector, model, page),
+        http=protocol(AutoHTTPProtocol, settings),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="critical",  # of failures this project logs the places, uvicorn also the words
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=2048,
+        timeout_graceful_shutdown=round(settings.grace + 0.5),
+    )
+    server = Server(config, service)
+    service.on_leave(lambda: setattr(server, "should_exit", True))
+    return server
+
+
+def quiet_pillow() -> None:
+    """Let Pillow not print what it thinks of odd metadata: sizes are checked all the same."""
+    warnings.filterwarnings("ignore", module="PIL")

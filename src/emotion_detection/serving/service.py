@@ -1,0 +1,84 @@
+"""A server's state: what it reads with, whether it is ready, and when it has to leave."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.serving.body import Intake
+from emotion_detection.serving.figures import Figures
+from emotion_detection.serving.reading import Reader, log_failure
+from emotion_detection.serving.settings import Settings
+from emotion_detection.serving.workers import Workers
+
+_EVERY = 0.5
+"""Seconds between looks at the workers."""
+
+
+class Service:
+    """Everything behind the routes.
+
+    Args:
+        detector: finds faces and reads them.
+        settings: the limits.
+    """
+
+    def __init__(self, detector: EmotionDetector, settings: Settings) -> None:
+        self.settings = settings
+        self.figures = Figures()
+        self.intake = Intake(settings, self.figures)
+        self.draining = False
+        """Whether the server was told to stop."""
+        self.accepted = self.finished = 0
+        """Requests, since the start."""
+        self.failed = False
+        self._warm = False
+        self._leave: Callable[[], None] = lambda: None
+        self._reader = Reader(detector, settings, self.figures)
+        self.workers = Workers(self._reader.answers, settings, self.figures, self._must_leave)
+
+    def on_leave(self, leave: Callable[[], None]) -> None:
+        """Say what is to be called, from any thread, when the process has to end."""
+        self._leave = leave
+
+    @property
+    def live(self) -> bool:
+        """Whether it can still answer."""
+        return not self.failed
+
+    @property
+    def ready(self) -> bool:
+        """Whether it should be sent requests: it is warm, and was not told to stop."""
+        return self._warm and self.live and not self.draining
+
+    @asynccontextmanager
+    async def running(self, _: object = None) -> AsyncIterator[None]:
+        """Warm up and let the workers work while a block runs.
+
+        Requests that come before it is warm wait in the queue.
+        """
+        tasks = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._watch())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.workers.close()
+
+    async def _warm_up(self) -> None:
+        try:
+            await asyncio.to_thread(self._reader.warm)
+        except Exception as error:
+            log_failure(error)
+            self._must_leave()
+            return
+        self.workers.start()
+        self._warm = True
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY)
+            self.workers.watch()
+
+    def _must_leave(self) -> None:
+        self.failed = True
+        self._leave()

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -40,7 +39,7 @@ def _engine(dies: Callable[[Task], bool], ahead: int = 1) -> Callable[[Pull], Do
 
 def _records(work: Work) -> dict[str, str | None]:
     """Source to error of all records, once it is seen that none is there twice."""
-    records = list(chain.from_iterable(map(work.records, work.shards())))
+    records = [record for shard in work.shards() for record, _ in work.records(shard)]
     assert [record["source"] for record in records] == [f"{number}.jpg" for number in range(100)]
     return {record["source"]: record.get("error") for record in records}
 

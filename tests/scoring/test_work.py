@@ -154,7 +154,7 @@ def test_a_damaged_shard_is_found_when_it_is_read(tmp_path: Path, damage: Any) -
     work = _open(tmp_path, _files(3))
     (shard,) = work.shards()
     _finish(work, 0)
-    assert [record["source"] for record in work.records(shard)] == ["0.jpg", "1.jpg", "2.jpg"]
+    assert [record["source"] for record, _ in work.records(shard)] == ["0.jpg", "1.jpg", "2.jpg"]
     (path,) = tmp_path.rglob("000000.jsonl")
     with path.open() as file:
         lines = file.readlines()

@@ -34,8 +34,13 @@ _ROWS = 20_000
 class Table(Protocol):
     """A table that is being written."""
 
-    def add(self, record: Record) -> None:
-        """Add a picture, or a frame of a video."""
+    def add(self, record: Record, text: str | None = None) -> None:
+        """Add a picture, or a frame of a video.
+
+        Args:
+            record: the record.
+            text: its line of JSON (:func:`line`), where it has been made already.
+        """
 
     def close(self) -> None:
         """Write what is still in memory; the table is then whole."""
@@ -159,8 +164,8 @@ class _JsonLines:
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
-    def add(self, record: Record) -> None:
-        self._file.write(line(record))
+    def add(self, record: Record, text: str | None = None) -> None:
+        self._file.write(line(record) if text is None else text)
 
     def close(self) -> None:
         self._file.flush()
@@ -179,7 +184,7 @@ class _Csv:
         self._writer = csv.DictWriter(file, names, lineterminator="\r\n")
         self._writer.writeheader()
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, text: str | None = None) -> None:
         for row in rows(record):
             self._writer.writerow({name: _cell(value) for name, value in row.items()})
 
@@ -198,7 +203,7 @@ class _Parquet:
         self._writer, self._schema = writer, schema
         self._rows: list[dict[str, Any]] = []
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, text: str | None = None) -> None:
         self._rows += (
             {name: _unicode(value) for name, value in row.items()} for row in rows(record)
         )

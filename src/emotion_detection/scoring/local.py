@@ -10,8 +10,8 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple, Self, cast
@@ -54,7 +54,27 @@ def here(pull: Pull, settings: Settings) -> Done:
         yield task, [line(record) for record in read(task.entries, settings, detector)]
 
 
-def pool(pull: Pull, settings: Settings, workers: int) -> Done:
+@contextmanager
+def waiting(settings: Settings, count: int) -> Iterator["list[Worker]"]:
+    """Start processes before there is a task for them; they end with the block.
+
+    It takes them as long to import and to open the model as the list of many files takes to make.
+
+    Args:
+        settings: how pictures are read.
+        count: of processes.
+    """
+    workers: list[Worker] = []
+    try:
+        while len(workers) < count:
+            workers.append(Worker(settings))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def pool(pull: Pull, settings: Settings, workers: int, waiting: Sequence["Worker"] = ()) -> Done:
     """Do the tasks in processes of one thread each, which share nothing.
 
     A process that dies takes down neither the others nor their tasks; another one is started.
@@ -63,17 +83,18 @@ def pool(pull: Pull, settings: Settings, workers: int) -> Done:
         pull: gives the next task.
         settings: how pictures are read.
         workers: processes.
+        waiting: those of them that are started; the others are, once there is a task.
 
     Raises:
         InputError: what a process says is wrong with the model or the place to write to.
     """
-    idle: list[_Worker] = []
-    busy: dict[Connection, tuple[_Worker, Task]] = {}
-    started: set[_Worker] = set()
+    idle: list[Worker] = list(waiting)
+    busy: dict[Connection, tuple[Worker, Task]] = {}
+    started: set[Worker] = set(waiting)
     try:
         while True:
             while len(busy) < workers and (task := pull()) is not None:
-                worker = idle.pop() if idle else _Worker(settings)
+                worker = idle.pop() if idle else Worker(settings)
                 started.add(worker)
                 busy[worker.connection] = worker.given(task), task
             if not busy:
@@ -94,8 +115,12 @@ def pool(pull: Pull, settings: Settings, workers: int) -> Done:
             worker.end()
 
 
-class _Worker:
-    """A process, as this one holds it."""
+class Worker:
+    """A process, as this one holds it.
+
+    Args:
+        settings: how pictures are read.
+    """
 
     def __init__(self, settings: Settings) -> None:
         context = multiprocessing.get_context("spawn")
@@ -126,6 +151,7 @@ class _Worker:
         return list(lines)
 
     def end(self) -> None:
+        """End the process."""
         self.connection.close()
         self._process.terminate()
         self._process.join()
@@ -134,6 +160,8 @@ class _Worker:
 def _serve(connection: Connection, settings: Settings) -> None:
     """Do tasks until the other end of the pipe is closed, be it by a death."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was started
+    with suppress(Exception):  # the first task will say so
+        detector_of(settings, threads=1)
     while True:
         try:
             entries: tuple[Entry, ...] = connection.recv()

@@ -7,8 +7,9 @@ from emotion_detection.inference.tables import Record, line, table
 from emotion_detection.scoring.entries import Entry
 from emotion_detection.scoring.reading import Settings, detector_of, read
 from emotion_detection.scoring.run import Engine, missing_videos, planned, run, share
+from emotion_detection.scoring.shards import Shard
 from emotion_detection.scoring.show import Show
-from emotion_detection.scoring.work import Shard, Work
+from emotion_detection.scoring.work import Work
 
 AT_ONCE = 8
 """Pictures that are read before their lines are shown."""
@@ -63,8 +64,8 @@ def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> No
             if following.is_video:
                 video(following.entries[0], show.add)
             elif work.is_done(following):
-                for record in work.records(following):
-                    show.add(record)
+                for record, text in work.records(following):
+                    show.add(record, text)
                 work.forget(following)
             else:
                 return
@@ -117,9 +118,9 @@ def join(work: Work, out: Path, labels: Sequence[str], show: Show) -> None:
     """
     with table(out, labels, work.table) as growing:
         for shard in share(work):
-            for record in work.records(shard):
-                growing.add(record)
-                show.add(record)
+            for record, text in work.records(shard):
+                growing.add(record, text)
+                show.add(record, text)
     work.remove()
 
 

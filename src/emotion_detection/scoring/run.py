@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator, Iterator
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import error_record, line
 from emotion_detection.scoring.local import Done, Pull, Task
-from emotion_detection.scoring.work import Shard, Work
+from emotion_detection.scoring.shards import Shard
+from emotion_detection.scoring.work import Work
 
 Engine = Callable[[Pull], Done]
 """As :mod:`.local` says, with all but ``pull`` given."""
@@ -33,8 +34,8 @@ def planned(work: Work, part: tuple[int, int] = (1, 1)) -> tuple[int, int]:
     count = done = 0
     for shard in share(work, part):
         if not shard.is_video:
-            count += len(shard.entries)
-            done += len(shard.entries) if work.is_done(shard) else 0
+            count += shard.size
+            done += shard.size if work.is_done(shard) else 0
     return count, done
 
 
@@ -79,7 +80,7 @@ class _Run:
             return self._again.popleft()
         for shard in self._shards:
             if not shard.is_video and not self._work.is_done(shard):
-                self._open[shard.number] = shard, [None] * len(shard.entries)
+                self._open[shard.number] = shard, [None] * shard.size
                 return Task(shard.number, 0, shard.entries)
         return None
 
@@ -102,7 +103,7 @@ class _Run:
         shard, records = self._open[task.shard]
         records[task.start : task.start + len(lines)] = lines
         whole = [record for record in records if record is not None]
-        if len(whole) == len(shard.entries):
+        if len(whole) == shard.size:
             with self._work.writing(shard) as write:
                 write("".join(whole))
             del self._open[task.shard]

@@ -31,13 +31,18 @@ class Show:
         self._console = Console(soft_wrap=True, highlight=False)
         self._lines = Lines(self._console, smallest)
 
-    def add(self, record: Record) -> None:
-        """Show a record."""
+    def add(self, record: Record, text: str | None = None) -> None:
+        """Show a record.
+
+        Args:
+            record: the record.
+            text: its line of JSON, where it has been made already.
+        """
         self.tally.add(record)
         if self._quiet:
             return
         if self._json:
-            sys.stdout.write(line(record))
+            sys.stdout.write(line(record) if text is None else text)
             sys.stdout.flush()
         else:
             self._lines.add(record)

@@ -14,33 +14,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import Record, whole_lines
 from emotion_detection.scoring.entries import Entry
 from emotion_detection.scoring.lock import NAME, own_files, remove_if_empty
+from emotion_detection.scoring.shards import Shard, is_video, values
 
 FORMAT = 1
 LARGEST_SHARD, SMALLEST_SHARD, SHARDS = 256, 16, 64
 """Pictures a shard; of few pictures there are about ``SHARDS`` shards, for all cores to help."""
-
-
-class Shard(NamedTuple):
-    """Files that are done together; a video is a shard of its own.
-
-    Args:
-        number: from 0.
-        entries: the files.
-    """
-
-    number: int
-    entries: tuple[Entry, ...]
-
-    @property
-    def is_video(self) -> bool:
-        """Whether it is a video."""
-        return self.entries[0].is_video
 
 
 @dataclass(frozen=True)
@@ -65,14 +49,13 @@ class Work:
     def shards(self) -> Iterator[Shard]:
         """Yield all shards, done or not; the same ones whenever it is asked."""
         size = min(max(self.count // SHARDS, SMALLEST_SHARD), LARGEST_SHARD)
-        number, some = 0, list[Entry]()
+        number, some = 0, list[str]()
         with _list(self.folder, self.digest).open(encoding="ascii") as file:
             for text in file:
-                entry = Entry(*json.loads(text))
-                if some and (entry.is_video or some[0].is_video or len(some) == size):
+                if some and (len(some) == size or is_video(text) or is_video(some[0])):
                     yield Shard(number, tuple(some))
                     number, some = number + 1, []
-                some.append(entry)
+                some.append(text)
         if some:
             yield Shard(number, tuple(some))
 
@@ -99,23 +82,24 @@ class Work:
 
             yield put
 
-    def records(self, shard: Shard) -> Iterator[Record]:
-        """Yield a shard's records.
+    def records(self, shard: Shard) -> Iterator[tuple[Record, str]]:
+        """Yield a shard's records, each with its line of JSON.
 
         Raises:
             InputError: they are not those of its files.
         """
-        path, place, wanted = self._path(shard), -1, shard.entries
+        path, wanted = self._path(shard), shard.entries
         try:
             with path.open(encoding="ascii") as file:
-                for place, text in enumerate(file):
-                    record: Record = json.loads(text)
-                    # a video has any number of records
-                    if record["source"] != wanted[0 if shard.is_video else place].source:
-                        raise ValueError("another file's")
-                    yield record
-            if not shard.is_video and place + 1 != len(wanted):
-                raise ValueError(f"{place + 1} of {len(wanted)} records")
+                if shard.is_video:  # it has any number of records, too many to be kept
+                    for text in file:
+                        yield _checked(json.loads(text), wanted[0]), text
+                    return
+                lines = list(file)
+            if len(lines) != len(wanted) or not lines[-1].endswith("\n"):
+                raise ValueError(f"{len(lines)} of {len(wanted)} records")
+            for record, entry, text in zip(values(lines), wanted, lines, strict=True):
+                yield _checked(record, entry), text
         except BrokenPipeError:
             raise  # of who takes the records, not of the file
         except (OSError, ValueError, LookupError, TypeError) as error:
@@ -138,6 +122,12 @@ class Work:
 
     def _path(self, shard: Shard) -> Path:
         return _shards(self.folder, self.digest) / f"{shard.number:06d}.jsonl"
+
+
+def _checked(record: Record, entry: Entry) -> Record:
+    if record["source"] != entry.source:
+        raise ValueError("another file's")
+    return record
 
 
 def open_work(folder: Path, entries: Iterable[Entry], options: Mapping[str, Any]) -> Work:

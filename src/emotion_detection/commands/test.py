@@ -11,7 +11,8 @@ from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.config import DataConfig
 from emotion_detection.data import SPLITS
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation import evaluate
+from emotion_detection.evaluation.evaluate import ask
+from emotion_detection.evaluation.evaluate import run as run_test
 
 
 def run(words: list[str]) -> int:
@@ -34,6 +35,11 @@ def run(words: list[str]) -> int:
     parser.add_argument("--split", type=str, default="test", help="test, validation or train")
     parser.add_argument("--tta", action="store_true", help="average with the mirrored face")
     parser.add_argument("--out", type=str, help="folder for the results")
+    parser.add_argument(
+        "--corruptions",
+        action="store_true",
+        help="then test the same faces blurred, noisy, dark, covered and so on: 80 more tests",
+    )
     parser.add_argument("--max_corrupt", type=float, help=_help("max_corrupt"))
     parser.add_argument("--cache", type=str, help="folder of the decoded faces")
     parsed = parse(parser, words)
@@ -41,7 +47,7 @@ def run(words: list[str]) -> int:
         raise InputError(f"--labels {parsed.labels}: must be fer2013 or ferplus")
     if parsed.split not in SPLITS:
         raise InputError(f"--split {parsed.split}: must be one of {', '.join(SPLITS)}")
-    done = evaluate(
+    asked = ask(
         models=parsed.model,
         data=parsed.data,
         labels=parsed.labels,
@@ -50,8 +56,14 @@ def run(words: list[str]) -> int:
         out=parsed.out,
         changes={"max_corrupt": parsed.max_corrupt, "cache": parsed.cache},
     )
+    done = run_test(asked)
     if done.metrics:
         _show(done.metrics, done.folder)
+    if parsed.corruptions:
+        from emotion_detection.evaluation.robustness import evaluate_corruptions
+
+        if record := evaluate_corruptions(asked):
+            _show_corruptions(record, asked.folder)
     return 0
 
 
@@ -104,5 +116,26 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
     print(
         f"{metrics['split']} accuracy: {metrics['accuracy']:.4f} "
         f"(95% CI {low:.4f}-{high:.4f}, n={metrics['n']})",
+        flush=True,
+    )
+
+
+def _show_corruptions(record: dict[str, Any], folder: Path) -> None:
+    strengths = record["severities"]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("accuracy at strength")
+    for strength in strengths:
+        table.add_column(str(strength), justify="right")
+    for name, found in record["corruptions"].items():
+        table.add_row(name.replace("_", " "), *(f"{value:.3f}" for value in found["accuracy"]))
+    table.add_row("mean", *(f"{value:.3f}" for value in record["by_severity"]), style="bold")
+    Console().print(table)
+    for name in ("corruptions.json", "corruptions.png"):
+        print(f"  {folder / name}")
+    low, high = record["drop"]["ci95"]
+    print(
+        f"mean accuracy under corruption: {record['mean_corruption_accuracy']:.4f}, "
+        f"{record['drop']['value']:.4f} less (95% CI {low:.4f}-{high:.4f}) than without: "
+        f"{record['clean']['accuracy']:.4f}",
         flush=True,
     )

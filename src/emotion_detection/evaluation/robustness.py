@@ -1,0 +1,201 @@
+"""How well models do on spoiled faces: the corruptions of :mod:`.corruptions`, one by one."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.corruptions import CORRUPTIONS, SEED, STRENGTHS, corrupt
+from emotion_detection.evaluation.evaluate import Asked
+from emotion_detection.evaluation.predict import Matched, match, said_of
+from emotion_detection.evaluation.processes import gather_rows, own_rows
+from emotion_detection.evaluation.robustness_figure import draw_robustness
+from emotion_detection.files import write_whole
+from emotion_detection.progress import progress
+from emotion_detection.statistics import accuracy_interval, paired_difference
+from emotion_detection.training.provenance import code
+
+CHUNK = 1024
+"""Faces spoiled at once: keeps memory bounded whatever the data's size."""
+
+Test = tuple[str, int]
+"""A corruption and its strength; ``("", 0)`` is none."""
+
+
+def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
+    """Test models under every corruption, and write ``corruptions.json`` and ``corruptions.png``.
+
+    Args:
+        asked: a test, as :func:`~emotion_detection.evaluation.evaluate.ask` opens it; its scores
+            are averaged over models and, where it says so, over the mirrored face.
+        seed: of what the corruptions draw at random.
+
+    Returns:
+        What ``corruptions.json`` holds. Empty in all processes but the first of several.
+
+    Raises:
+        InputError: the results cannot be written.
+    """
+    start = time.perf_counter()
+    matched = match(asked.models, asked.config, asked.dataset, asked.split)
+    tests: list[Test] = [("", 0), *((name, s) for name in CORRUPTIONS for s in STRENGTHS)]
+    answers = _answers(matched, tests, asked.tta, seed)
+    if answers is None:  # another process has all of it
+        return {}
+    called = answers[:, : len(tests)].astype(np.int64)
+    sure = answers[:, len(tests) :].mean(axis=0, dtype=np.float64)
+    record = robustness_figures(called, matched.truth, matched.names)
+    paths = [model.path.as_posix() for model in asked.models]
+    record |= {
+        "seed": seed,
+        "mean_score": {"clean": float(sure[0])}
+        | {
+            name: sure[1:].reshape(-1, len(STRENGTHS))[i].tolist()
+            for i, name in enumerate(CORRUPTIONS)
+        },
+        "command": f"{asked.command} --corruptions",
+        "data": {
+            "source": asked.dataset.source,
+            "label_set": asked.dataset.label_set,
+            "hash": asked.dataset.hash,
+        },
+        "split": asked.split,
+        "labels": list(matched.names),
+        "model": paths[0] if len(paths) == 1 else paths,
+        "size": asked.models[0].size,
+        "tta": asked.tta,
+        "code": code(),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    try:
+        write_whole(asked.folder / "corruptions.png", draw_robustness(record))
+        write_whole(asked.folder / "corruptions.json", json.dumps(record, indent=2))
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{asked.folder}: the results cannot be written: {reason}") from None
+    return record
+
+
+def robustness_figures(
+    called: npt.NDArray[np.int64], truth: npt.NDArray[np.int64], names: Sequence[str]
+) -> dict[str, Any]:
+    """Compute the figures of every corruption.
+
+    Args:
+        called: int64 (N, 1 + 5 corruptions), the class that each face was given: without
+            corruption, then by every corruption at strengths 1 to 5, as they stand in the table.
+        truth: int64 (N,), the true classes.
+        names: class names.
+
+    Returns:
+        Plain values. ``clean`` and each of ``corruptions``: accuracy, its 95 % bootstrap interval
+        and balanced accuracy (mean recall over the classes that occur); ``by_severity`` and
+        ``mean_corruption_accuracy``: means over corruptions, and over strengths too; ``relative``:
+        that mean by the clean accuracy (None where it is 0); ``drop``: what is lost, with the
+        paired bootstrap interval over faces; ``called``: how many faces got each name.
+    """
+    right = called == truth[:, None]
+    accuracy, balanced = right.mean(axis=0), _balanced(right, truth)
+    intervals = [list(accuracy_interval(column)) for column in right.T]
+    counts = [np.bincount(column, minlength=len(names)).tolist() for column in called.T]
+    strengths = len(STRENGTHS)
+    columns = {
+        name: slice(1 + place * strengths, 1 + (place + 1) * strengths)
+        for place, name in enumerate(CORRUPTIONS)
+    }
+    mean = float(accuracy[1:].mean())
+    drop = paired_difference(right[:, 1:].mean(axis=1), right[:, 0])
+    return {
+        "clean": {
+            "accuracy": float(accuracy[0]),
+            "ci95": intervals[0],
+            "balanced_accuracy": float(balanced[0]),
+            "n": len(truth),
+        },
+        "severities": list(STRENGTHS),
+        "corruptions": {
+            name: {
+                "accuracy": accuracy[own].tolist(),
+                "ci95": intervals[own],
+                "balanced_accuracy": balanced[own].tolist(),
+            }
+            for name, own in columns.items()
+        },
+        "mean_corruption_accuracy": mean,
+        "relative": mean / float(accuracy[0]) if accuracy[0] else None,
+        "drop": {"value": drop.value, "ci95": [drop.low, drop.high]},
+        "by_severity": accuracy[1:].reshape(-1, strengths).mean(axis=0).tolist(),
+        "called": {"clean": counts[0], **{name: counts[own] for name, own in columns.items()}},
+    }
+
+
+def _balanced(
+    right: npt.NDArray[np.bool_], truth: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    recalls = [right[truth == label].mean(axis=0) for label in np.unique(truth)]
+    balanced: npt.NDArray[np.float64] = np.mean(recalls, axis=0)
+    return balanced
+
+
+def _answers(
+    matched: Matched, tests: Sequence[Test], tta: bool, seed: int
+) -> npt.NDArray[np.float32] | None:
+    """Ask the models in every test.
+
+    Returns:
+        float32 (N, 2 tests): the number of the class that each face was given, test by test, and
+        its score; None in all processes but the first of several.
+    """
+    rows = own_rows(len(matched.truth))
+    found = np.empty((len(rows), 2 * len(tests)), np.float32)
+    for column, (name, strength) in enumerate(_shown(tests)):
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            scores = _scores(matched, name, strength, part, tta, seed)
+            found[start : start + CHUNK, column] = scores.argmax(axis=1)
+            found[start : start + CHUNK, len(tests) + column] = scores.max(axis=1)
+    # all at once: a connection between processes is made for each gathering
+    return gather_rows(found, len(matched.truth))
+
+
+def _scores(
+    matched: Matched, name: str, strength: int, rows: npt.NDArray[np.int64], tta: bool, seed: int
+) -> npt.NDArray[np.float32]:
+    """Return the mean scores of all models on some faces, spoiled; float32 (rows, names)."""
+    spoiled: dict[int, npt.NDArray[np.uint8]] = {}
+    scores = []
+    for model, faces, label_set in zip(
+        matched.models, matched.faces, matched.label_sets, strict=True
+    ):
+        if id(faces) not in spoiled:  # models of one size see the same faces
+            images = faces.draw(rows)
+            spoiled[id(faces)] = corrupt(images, name, strength, rows, seed) if name else images
+        scores.append(said_of(spoiled[id(faces)], model, label_set, tta, matched.names)[0])
+    mean: npt.NDArray[np.float32] = np.mean(scores, axis=0, dtype=np.float32)
+    return mean
+
+
+def _shown(tests: Sequence[Test]) -> Iterator[Test]:
+    """Yield the tests and show how far it is, in the first of several processes."""
+    if int(os.environ.get("RANK", "0")):
+        yield from tests
+    elif sys.stderr.isatty():
+        yield from progress(tests, "testing under corruptions", len(tests))
+    else:
+        start, names = time.monotonic(), list(CORRUPTIONS)
+        for name, strength in tests:
+            yield name, strength
+            if strength == STRENGTHS[-1]:
+                place = f"{names.index(name) + 1}/{len(names)}"
+                said = name.replace("_", " ")
+                print(
+                    f"corruption {place}: {said}, {time.monotonic() - start:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )

@@ -24,6 +24,11 @@ def pasted(result: Result) -> str:
             f"| {interval(way)} | {less[0]:+.1f} ({less[1]:+.1f} to {less[2]:+.1f}) points |"
         )
     lines += ["", *_ways(result["validation"]), ""]
+    for name, way in result["test"]["ways"].items():
+        if name != result["test"]["chosen"]:
+            less = [100 * value for value in (way["less_chosen"], *way["less_chosen_ci95"])]
+            told = f"{less[0]:+.1f} ({less[1]:+.1f} to {less[2]:+.1f}) points"
+            lines += [f"On the test split, {name} less what is used: {told}.", ""]
     commands = ", ".join(f"`{row['command']}`" for row in result.values())
     lines.append(
         f"{commands}: accuracy by FER+'s majority over the faces found, 95 % intervals by "

@@ -83,6 +83,7 @@ class Drawn:
     def add(self, name: str, figure: "Figure", says: str) -> str:
         """Keep a figure as PNG and return it as SVG; ``says`` is for who does not see it."""
         self.pictures[name] = picture(figure)
+        figure.set_layout_engine("none")  # laid out already, and that takes longest
         return inline(figure, name, says)
 
 

@@ -13,7 +13,8 @@ import yaml
 from emotion_detection.config import DataConfig
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.evaluate import Asked, ask, run
+from emotion_detection.evaluation.evaluate import Asked, ask
+from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.written import Written, is_test, printable, read_test
 
 
@@ -87,7 +88,7 @@ def open_test(place: str, wanted: Wanted) -> Tested:
         note = f"The test was there already ({asked.folder}): nothing was tested again."
     else:
         print(f"no test of {place} in {asked.folder} yet: testing", file=sys.stderr, flush=True)
-        if not run(asked).metrics:
+        if not run_test(asked).metrics:
             raise InputError("a report is made by one process: run it without torchrun")
         note = f"Tested for this report; the files are in {asked.folder}."
     return _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), (note,))

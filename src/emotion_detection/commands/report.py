@@ -6,6 +6,8 @@ from pathlib import Path
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.data import SPLITS
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.card import write_card
+from emotion_detection.evaluation.card_facts import check_run
 from emotion_detection.evaluation.report import Wanted, open_test, write_report
 
 
@@ -33,6 +35,8 @@ def run(words: list[str]) -> int:
         help="wanted accuracy of the answered faces, for the threshold; default 0.9",
     )
     parser.add_argument("--groups", type=str, help="CSV with file and groups, such as age")
+    parser.add_argument("--card", action="store_true", help="write model-card.md too, of the first")
+    parser.add_argument("--audit", type=str, help="audit.json that 'emotion data audit' wrote")
     parser.add_argument("--cache", type=str, help="folder of the decoded faces")
     parser.add_argument("--out", type=str, required=True, help="folder for the report")
     parsed = parse(parser, words)
@@ -45,15 +49,21 @@ def run(words: list[str]) -> int:
     out = Path(parsed.out)
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file; a folder is needed")
+    if parsed.card and parsed.model[0] != "pretrained":
+        check_run(Path(parsed.model[0]))
     changes = {"cache": parsed.cache} if parsed.cache else {}
     wanted = Wanted(parsed.data, parsed.labels, parsed.split, changes)
     groups = Path(parsed.groups) if parsed.groups else None
+    audit = Path(parsed.audit) if parsed.audit else None
     models = [open_test(place, wanted) for place in parsed.model]
     command = shlex.join(["emotion", "report", *words])
-    done = write_report(models, out, command, parsed.accuracy, groups)
+    done = write_report(models, out, command, parsed.accuracy, groups, audit)
     for note in (note for model in models for note in model.notes):
         print(note)
-    for name in ("report.json", "figures/"):
+    names = ["report.json", "figures/"]
+    if parsed.card:
+        names.append(write_card(parsed.model[0], out, done.facts["models"][0]["groups"]).name)
+    for name in names:
         print(f"  {out / name}")
     print(f"report: {done.path}", flush=True)
     return 0

@@ -233,11 +233,13 @@ def _groups(found: Mapping[str, Any] | None) -> str:
     parts = []
     for column, one in found.items():
         rows = [
-            f"| {group['group']} | {group['n']:,} "
-            f"| {'too few' if group.get('too_few') else _with_interval(group['accuracy'])} |"
+            f"| {group['name']} | {group['n']:,} | {_with_interval(group['accuracy'])} |"
             for group in one["groups"]
         ]
+        rows += [f"| {name} | {n:,} | too few |" for name, n in one["too_few"].items()]
         parts.append(_table(f"| {column} | faces | accuracy (95 % interval) |", rows))
+        if gap := one["gap"]:
+            parts.append(f"Gap from {one['worst']} to {one['best']}: {_with_interval(gap)}.")
     return "\n\n".join(parts)
 
 

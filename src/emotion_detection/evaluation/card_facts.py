@@ -65,7 +65,10 @@ class CardFacts:
 
 
 def shipped_facts(
-    record: Values, robustness: Values | None = None, notes: Sequence[str] = ()
+    record: Values,
+    robustness: Values | None = None,
+    notes: Sequence[str] = (),
+    groups: Mapping[str, Any] | None = None,
 ) -> CardFacts:
     """Return the facts of the shipped model.
 
@@ -73,6 +76,7 @@ def shipped_facts(
         record: its record (``pretrained.record()``).
         robustness: what ``emotion test --corruptions`` found of it, or None.
         notes: further sentences.
+        groups: figures by groups, or None.
     """
     training, face = record["training"], record["input"]
     return CardFacts(
@@ -100,6 +104,7 @@ def shipped_facts(
             for figure in record["figures"]
         ],
         robustness=robustness,
+        groups=groups,
         notes=notes,
     )
 
@@ -114,11 +119,7 @@ def run_facts(run: Path, groups: Mapping[str, Any] | None = None) -> CardFacts:
     Raises:
         InputError: it is no whole run, or it was never tested.
     """
-    if not (run / "provenance.json").is_file():
-        raise InputError(
-            f"--card: {run} is no run's folder: a card needs its provenance.json, metrics.json and "
-            "tests"
-        )
+    check_run(run)
     made, validation = _read(run / "provenance.json"), _read(run / "metrics.json")
     tests = sorted((run / "test").glob("*/metrics.json"))
     if not tests:
@@ -154,6 +155,19 @@ def run_facts(run: Path, groups: Mapping[str, Any] | None = None) -> CardFacts:
         robustness=robustness,
         groups=groups,
     )
+
+
+def check_run(run: Path) -> None:
+    """Check that a card can be made of a run.
+
+    Raises:
+        InputError: it is no run's folder.
+    """
+    if not (run / "provenance.json").is_file():
+        raise InputError(
+            f"--card: {run} is no run's folder: a card needs its provenance.json, metrics.json and "
+            "tests"
+        )
 
 
 def _figure(path: Path, trained_on: str) -> Values:

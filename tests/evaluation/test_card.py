@@ -1,0 +1,163 @@
+"""Model cards say what the files say, in the hub's form."""
+
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from emotion_detection import pretrained
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation import evaluate
+from emotion_detection.evaluation.card import card, write_card
+from emotion_detection.evaluation.card_facts import run_facts, shipped_facts
+from emotion_detection.evaluation.group_table import Groups
+from emotion_detection.evaluation.groups import group_figures
+from emotion_detection.statistics import as_dict
+from emotion_detection.training import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def parts(text: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Take a card apart: its front matter, and its sections by their headings."""
+    _, front, body = text.split("---\n", 2)
+    sections = {}
+    for part in body.split("\n## ")[1:]:
+        heading, _, rest = part.partition("\n")
+        sections[heading] = rest.strip()
+    return yaml.safe_load(front), sections
+
+
+@pytest.fixture(scope="module")
+def tested(own_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was tested, plainly and mirrored."""
+    place = tmp_path_factory.mktemp("card") / "own"
+    shutil.copytree(own_run.folder, place)
+    evaluate([place])
+    evaluate([place], tta=True)
+    return place
+
+
+def test_the_shipped_card_is_that_of_the_files(load_script: Any) -> None:
+    script: ModuleType = load_script(ROOT / "benchmarks/card.py")
+    for place in script.PLACES:
+        assert (ROOT / place).read_text(encoding="utf-8") == script.shipped_card()
+
+
+@pytest.mark.parametrize("labels", ["ferplus", "fer2013"])
+@pytest.mark.parametrize("key", ["accuracy", "balanced_accuracy", "macro_f1"])
+def test_a_changed_record_changes_the_card(labels: str, key: str) -> None:
+    record = pretrained.record()
+    before = card(shipped_facts(record))
+    figure = next(row for row in record["figures"] if row["labels"] == labels and not row["tta"])
+    assert f"{figure[key]:.4f}" in before
+    figure[key] = 0.1234
+    after = card(shipped_facts(record))
+    assert "0.1234" in after
+    assert after != before
+
+
+def test_the_front_matter_is_the_hubs() -> None:
+    record = pretrained.record()
+    front, _ = parts(card(shipped_facts(record)))
+    assert front["license"] == "mit"
+    assert front["pipeline_tag"] == "image-classification"
+    (model,) = front["model-index"]
+    assert model["name"] == record["name"]
+    told = [
+        {one["type"]: one["value"] for one in result["metrics"]}["accuracy"]
+        for result in model["results"]
+    ]
+    plain = [round(row["accuracy"], 4) for row in record["figures"] if not row["tta"]]
+    assert told == plain
+
+
+def test_what_was_not_measured_is_unknown() -> None:
+    _, sections = parts(card(shipped_facts(pretrained.record())))
+    assert sections["Robustness"].startswith("Unknown")
+    assert sections["Groups of people"].startswith("Unknown")
+    assert "unknown" in sections["Other datasets"]
+
+
+def test_robustness_and_groups_are_told() -> None:
+    robustness = {
+        "clean": {"accuracy": 0.9, "ci95": [0.8, 0.95], "n": 1234},
+        "severities": [1, 2],
+        "corruptions": {"fog": {"accuracy": [0.75, 0.5]}},
+        "mean_corruption_accuracy": 0.625,
+    }
+    facts = shipped_facts(pretrained.record(), robustness, ["A measured sentence."])
+    _, sections = parts(card(facts))
+    assert "| fog | 0.750 | 0.500 |" in sections["Robustness"]
+    assert "0.6250 in the mean" in sections["Robustness"]
+    assert "1,234" in sections["Robustness"]
+    assert sections["Label noise"].endswith("A measured sentence.")
+
+
+def test_groups_are_told() -> None:
+    generator = np.random.default_rng(0)
+    scores = generator.dirichlet(np.ones(3), 400)
+    truth = generator.integers(0, 3, 400)
+    names = ["young"] * 190 + ["old"] * 200 + ["other"] * 10
+    found = group_figures(("a", "b", "c"), scores, truth, Groups({"age": names}, None, 0, 0), "age")
+    _, sections = parts(card(shipped_facts(pretrained.record(), groups={"age": as_dict(found)})))
+    told = sections["Groups of people"]
+    right = scores.argmax(axis=1) == truth
+    assert f"| young | 190 | {right[:190].mean():.4f} (" in told
+    assert f"| old | 200 | {right[190:390].mean():.4f} (" in told
+    assert "| other | 10 | too few |" in told
+    assert f"{abs(right[:190].mean() - right[190:390].mean()):.4f} (" in told
+
+
+def test_a_runs_card_has_its_own_figures(tested: Path, tmp_path: Path) -> None:
+    path = write_card(str(tested), tmp_path / "new")
+    front, sections = parts(path.read_text(encoding="utf-8"))
+    plain, mirrored = (
+        json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(tested.glob("test/*/metrics.json"))
+    )
+    for row in (plain, mirrored):
+        assert f"{row['accuracy']:.4f}" in sections["Figures"]
+    assert "license" not in front
+    made = json.loads((tested / "provenance.json").read_text(encoding="utf-8"))
+    assert made["data"]["hash"] in sections["Reproduction"]
+    for name, row in plain["per_class"].items():
+        assert f"| {name} | {row['recall']:.3f} |" in sections["Each emotion"]
+    assert "24 x 24 grey" in path.read_text(encoding="utf-8")
+
+
+def test_a_test_on_other_data_stands_apart(tested: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(tested, tmp_path / "run")
+    file = next(iter(sorted(run.glob("test/*/metrics.json"))))
+    metrics = json.loads(file.read_text(encoding="utf-8"))
+    metrics["data"]["source"] = "elsewhere/faces"
+    other = run / "test" / "own-test-elsewhere" / "metrics.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps(metrics), encoding="utf-8")
+    _, sections = parts(card(run_facts(run)))
+    assert "elsewhere/faces" in sections["Other datasets"]
+    assert "elsewhere/faces" not in sections["Figures"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("test", "was not tested yet"), ("provenance.json", "is no run's folder")],
+)
+def test_no_card_of_what_has_no_figures(
+    tested: Path, tmp_path: Path, missing: str, said: str
+) -> None:
+    run = shutil.copytree(tested, tmp_path / "run")
+    gone = run / missing
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    with pytest.raises(InputError, match=said):
+        write_card(str(run), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_shipped_card_is_written_as_it_is(tmp_path: Path) -> None:
+    assert write_card("pretrained", tmp_path).read_text(encoding="utf-8") == pretrained.card()

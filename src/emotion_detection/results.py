@@ -143,16 +143,6 @@ class Result:
             "notes": list(self.notes),
         }
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return a flat row for each face, for tables; one without a face where there is none.
-
-        The columns are those of :func:`columns`.
-        """
-        about = {"file": self.source, "frame": self.frame, "time": self.time}
-        about |= {"faces": len(self.faces), "skipped": self.skipped}
-        about |= {"notes": "; ".join(self.notes) or None, "error": None}
-        return [{**about, **_row(place, face)} for place, face in enumerate(self.faces)] or [about]
-
 
 def columns(labels: Iterable[str]) -> list[str]:
     """Return the columns of a table of results, for a model of these emotions."""
@@ -165,27 +155,38 @@ def columns(labels: Iterable[str]) -> list[str]:
     ]
 
 
-def error_row(source: str, error: str) -> dict[str, Any]:
-    """Return the row of a file that could not be read."""
-    return {"file": source, "faces": None, "error": error}
+def rows(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return flat rows, for tables: one a face, or one without a face where there is none.
+
+    The columns are those of :func:`columns`. The values are the record's own, its emotion too:
+    rounded scores may have another maximum, and need not sum to 1.
+
+    Args:
+        record: of :meth:`Result.as_dict`; or ``source`` and ``error`` of a file that could not be
+            read.
+    """
+    if "error" in record:
+        return [{"file": record["source"], "faces": None, "error": record["error"]}]
+    about = {"file": record["source"], **{name: record.get(name) for name in ("frame", "time")}}
+    about |= {"faces": len(record["faces"]), "skipped": record["skipped"]}
+    about |= {"notes": "; ".join(record["notes"]) or None, "error": None}
+    return [{**about, **_row(place, face)} for place, face in enumerate(record["faces"])] or [about]
 
 
-def _row(place: int, face: Face) -> dict[str, Any]:
-    points = {
-        f"{name}_{axis}": value
-        for name, point in zip(LANDMARKS, map(_rounded, face.landmarks), strict=False)
-        for axis, value in zip("xy", point, strict=True)
-    }
+def _row(place: int, face: dict[str, Any]) -> dict[str, Any]:
+    points = face["landmarks"].items()
     return {
         "face": place,
-        "track": face.track,
-        **dict(zip(("x", "y", "width", "height"), _rounded(face.box), strict=True)),
-        "confidence": _share(face.confidence),
-        "emotion": face.emotion,
-        "intensity": None if face.intensity is None else _share(face.intensity),
-        **{f"score_{name}": _share(value) for name, value in face.scores.items()},
-        **points,
-        "flags": " ".join(face.flags) or None,
+        "track": face.get("track"),
+        **dict(zip(("x", "y", "width", "height"), face["box"], strict=True)),
+        **{name: face[name] for name in ("confidence", "emotion", "intensity")},
+        **{f"score_{name}": value for name, value in face["scores"].items()},
+        **{
+            f"{name}_{axis}": value
+            for name, point in points
+            for axis, value in zip("xy", point, strict=True)
+        },
+        "flags": " ".join(face["flags"]) or None,
     }
 
 

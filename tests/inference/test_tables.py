@@ -13,8 +13,8 @@ from pyarrow import parquet
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference import tables
-from emotion_detection.inference.tables import error_record, rows, table
-from emotion_detection.results import Face, Result, columns
+from emotion_detection.inference.tables import error_record, table
+from emotion_detection.results import Face, Result, columns, rows
 
 LABELS = ("anger", "neutral")
 POINTS = ((1.5, 2.25), (3.0, 4.0), (5.0, 6.0), (7.0, 8.0), (9.0, 10.0))
@@ -42,12 +42,6 @@ def _write(path: Path, records: list[dict[str, Any]] = RECORDS) -> Path:
 def _csv_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-@pytest.mark.parametrize("result", RESULTS)
-def test_a_record_gives_the_rows_of_its_result(result: Result) -> None:
-    record = json.loads(json.dumps(result.as_dict()))
-    assert rows(record) == result.rows()
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

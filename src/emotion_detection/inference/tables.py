@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from emotion_detection.errors import InputError, missing
-from emotion_detection.results import columns, error_row
+from emotion_detection.results import columns, rows
 
 Record = dict[str, Any]
 
@@ -49,37 +49,6 @@ class Table(Protocol):
 def error_record(source: str, error: str) -> Record:
     """Return the record of a file that could not be read."""
     return {"source": source, "error": error}
-
-
-def rows(record: Record) -> list[dict[str, Any]]:
-    """Return the rows of a record: as :meth:`Result.rows`, or the one of an error.
-
-    The values are the record's own, its emotion too: rounded scores may have another maximum, and
-    need not sum to 1.
-    """
-    if "error" in record:
-        return [error_row(record["source"], record["error"])]
-    about = {"file": record["source"], **{name: record.get(name) for name in ("frame", "time")}}
-    about |= {"faces": len(record["faces"]), "skipped": record["skipped"]}
-    about |= {"notes": "; ".join(record["notes"]) or None, "error": None}
-    return [{**about, **_row(place, face)} for place, face in enumerate(record["faces"])] or [about]
-
-
-def _row(place: int, face: Record) -> dict[str, Any]:
-    points = face["landmarks"].items()
-    return {
-        "face": place,
-        "track": face.get("track"),
-        **dict(zip(("x", "y", "width", "height"), face["box"], strict=True)),
-        **{name: face[name] for name in ("confidence", "emotion", "intensity")},
-        **{f"score_{name}": value for name, value in face["scores"].items()},
-        **{
-            f"{name}_{axis}": value
-            for name, point in points
-            for axis, value in zip("xy", point, strict=True)
-        },
-        "flags": " ".join(face["flags"]) or None,
-    }
 
 
 def line(record: Record) -> str:

@@ -2,6 +2,7 @@
 # make test        set up .venv, run the quick tests
 # make test-all    set up .venv, run all tests, with coverage
 # make lint        ruff and mypy
+# make web         build the page in the browser (npm), for 'emotion serve' and 'emotion export --web'
 # make reproduce   train the shipped model again from FER-2013 with FER+'s votes, and test it (hours)
 # make clean       remove .venv
 #
@@ -17,7 +18,7 @@ PIP_ARGS ?=
 PYTEST_ARGS ?=
 BIN = $(VENV)/bin
 
-.PHONY: help train test test-all lint reproduce clean
+.PHONY: help train test test-all lint web reproduce clean
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +45,10 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+web:
+	@command -v npm > /dev/null || { echo "npm is missing: install Node.js 20.19 or newer"; exit 2; }
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 reproduce: $(VENV)/.train
 	if [ -e models/shipped/config.yaml ]; then $(BIN)/python train.py --resume models/shipped; else \

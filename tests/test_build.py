@@ -212,7 +212,7 @@ def test_pyproject_and_git_know_of_the_folder() -> None:
     assert "pip" in settings["build-system"]["requires"]
     build = settings["tool"]["hatch"]["build"]
     folder = "/src/emotion_detection/inference/centerface/"
-    assert build["artifacts"] == [f"{folder}*"]
+    assert f"{folder}*" in build["artifacts"]
     assert "custom" in build["hooks"]
     assert folder in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 

@@ -1,0 +1,86 @@
+// What a picture file says of itself, looked at before anything is decoded: as
+// src/emotion_detection/images.py, JPEG, PNG and WebP alone.
+
+/** A picture that cannot be read; the message says why. */
+export class PictureError extends Error {}
+
+/** @typedef {{width: number, height: number, frames: number}} Header */
+
+/**
+ * @param {Uint8Array} bytes the whole file
+ * @param {number} pixels the most that are allowed
+ * @returns {Header}
+ */
+export function header(bytes, pixels) {
+  if (!bytes.length) throw new PictureError('empty: 0 bytes');
+  const found = png(bytes) ?? webp(bytes) ?? jpeg(bytes);
+  if (!found) throw new PictureError('not a JPEG, PNG or WebP picture');
+  if (!found.width || !found.height) throw new PictureError('damaged: it says no size');
+  if (found.width * found.height > pixels) {
+    throw new PictureError(
+      `${found.width} x ${found.height} pixels: more than ${pixels / 1e6} megapixels`,
+    );
+  }
+  return found;
+}
+
+/** @param {Uint8Array} bytes */
+const view = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** @param {Uint8Array} bytes @param {number} at @param {string} text */
+const says = (bytes, at, text) => [...text].every((c, k) => bytes[at + k] === c.charCodeAt(0));
+
+/** @param {Uint8Array} bytes @returns {Header | null} */
+function png(bytes) {
+  if (!says(bytes, 0, '\x89PNG\r\n\x1a\n') || bytes.length < 33) return null;
+  const numbers = view(bytes);
+  let frames = 1;
+  let ended = false;
+  for (let at = 8; at + 12 <= bytes.length && !ended; at += 12 + numbers.getUint32(at)) {
+    if (says(bytes, at + 4, 'acTL')) frames = numbers.getUint32(at + 8);
+    ended = says(bytes, at + 4, 'IEND');
+  }
+  // browsers show the half of a file that is there
+  if (!ended) throw new PictureError('truncated: its end is missing');
+  return { width: numbers.getUint32(16), height: numbers.getUint32(20), frames };
+}
+
+/** @param {Uint8Array} bytes @returns {Header | null} */
+function webp(bytes) {
+  if (!says(bytes, 0, 'RIFF') || !says(bytes, 8, 'WEBP') || bytes.length < 30) return null;
+  const numbers = view(bytes);
+  if (numbers.getUint32(4, true) + 8 > bytes.length) {
+    throw new PictureError('truncated: its end is missing');
+  }
+  if (says(bytes, 12, 'VP8 ')) {
+    const [width, height] = [26, 28].map((at) => numbers.getUint16(at, true) & 0x3fff);
+    return { width, height, frames: 1 };
+  }
+  if (says(bytes, 12, 'VP8L')) {
+    const sides = numbers.getUint32(21, true);
+    return { width: (sides & 0x3fff) + 1, height: ((sides >> 14) & 0x3fff) + 1, frames: 1 };
+  }
+  let frames = 0;
+  for (let at = 12; at + 8 <= bytes.length; ) {
+    if (says(bytes, at, 'ANMF')) frames++;
+    const length = numbers.getUint32(at + 4, true);
+    at += 8 + length + (length % 2);
+  }
+  const [width, height] = [24, 27].map((at) => 1 + (numbers.getUint32(at - 1, true) >>> 8));
+  return { width, height, frames: Math.max(frames, 1) };
+}
+
+/** @param {Uint8Array} bytes @returns {Header | null} */
+function jpeg(bytes) {
+  if (!says(bytes, 0, '\xff\xd8\xff')) return null;
+  const numbers = view(bytes);
+  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; ) {
+    const marker = bytes[at + 1];
+    // the frame headers, without the tables that stand among their numbers
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
+      return { height: numbers.getUint16(at + 5), width: numbers.getUint16(at + 7), frames: 1 };
+    }
+    at += marker === 0xff ? 1 : 2 + numbers.getUint16(at + 2);
+  }
+  throw new PictureError('damaged: it says no size');
+}

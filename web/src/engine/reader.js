@@ -1,0 +1,119 @@
+// Pictures in, expressions out: what src/emotion_detection/inference/detector.py does, on two
+// opened networks.
+
+import { align } from './align.js';
+import { find, isCut } from './centerface.js';
+import { occlusion } from './heat.js';
+
+/** @import {Network} from './centerface.js' */
+/** @import {About, Picture, Result} from './types.js' */
+
+/**
+ * The networks, however they are run.
+ * @typedef {object} Networks
+ * @property {Network} finder
+ * @property {(faces: Uint8Array, count: number, outputs: string[]) => Promise<Float32Array[]>}
+ *   reader takes (count, channels, size, size)
+ */
+
+/**
+ * @typedef {object} Options
+ * @property {string | null} [source]
+ * @property {string[]} [notes]
+ * @property {number | null} [frame]
+ * @property {number | null} [time]
+ * @property {number} [working] pixels of the longer side that faces are looked for in
+ * @property {boolean} [once] look no further where nothing is found
+ */
+
+export class Reader {
+  /**
+   * @param {About} about
+   * @param {Networks} networks
+   */
+  constructor(about, networks) {
+    this.about = about;
+    this.networks = networks;
+    this.output = about.label_sets[about.label_set].output;
+  }
+
+  /**
+   * @param {Picture} picture
+   * @param {Options} options
+   * @returns {Promise<{result: Result, crops: Uint8Array[]}>} crops: (size, size, channels)
+   */
+  async detect(picture, options) {
+    const { input, thresholds, margin } = this.about;
+    const settings = { ...thresholds, working_size: options.working ?? thresholds.working_size };
+    const found = await find(picture, this.networks.finder, settings, options.once);
+    const crops = found.faces.map((face) => align(picture, face, input, margin));
+    const { scores, intensity } = await this.#read(crops);
+    const faces = found.faces.map((face, k) => ({
+      ...face,
+      scores: scores[k],
+      intensity: intensity ? intensity[k] : null,
+      flags: isCut(face, picture.width, picture.height) ? ['cut'] : [],
+      track: null,
+    }));
+    const { source = null, notes = [], frame = null, time = null } = options;
+    const { width, height } = picture;
+    const result = { source, width, height, faces, skipped: found.skipped, notes, frame, time };
+    return { result, crops };
+  }
+
+  /**
+   * Map how much of a score is lost where a face is hidden.
+   * @param {Uint8Array} crop
+   * @param {number} emotion place of the score
+   * @param {(share: number) => void} progress
+   */
+  explain(crop, emotion, progress) {
+    const { input, labels } = this.about;
+    return occlusion(
+      crop,
+      input,
+      async (crops, count) => {
+        const faces = planar(crops, count, input);
+        const [scores] = await this.networks.reader(faces, count, [this.output]);
+        return Float32Array.from({ length: count }, (_, k) => scores[k * labels.length + emotion]);
+      },
+      progress,
+    );
+  }
+
+  /** @param {Uint8Array[]} crops */
+  async #read(crops) {
+    const { input, labels } = this.about;
+    if (!crops.length) return { scores: [], intensity: [] };
+    const joined = new Uint8Array(crops.length * crops[0].length);
+    crops.forEach((crop, k) => joined.set(crop, k * crop.length));
+    const outputs = this.about.intensity ? [this.output, 'intensity'] : [this.output];
+    const faces = planar(joined, crops.length, input);
+    const [scores, intensity] = await this.networks.reader(faces, crops.length, outputs);
+    const count = labels.length;
+    return {
+      scores: crops.map((_, k) => [...scores.slice(k * count, (k + 1) * count)]),
+      intensity,
+    };
+  }
+}
+
+/**
+ * Turn (count, size, size, channels) into (count, channels, size, size).
+ * @param {Uint8Array} crops
+ * @param {number} count
+ * @param {{size: number, channels: number}} input
+ */
+function planar(crops, count, { size, channels }) {
+  if (channels === 1) return crops;
+  const plane = size * size;
+  const faces = new Uint8Array(crops.length);
+  for (let face = 0; face < count; face++) {
+    for (let place = 0; place < plane; place++) {
+      for (let c = 0; c < channels; c++) {
+        faces[(face * channels + c) * plane + place] = crops[(face * plane + place) * channels + c];
+      }
+    }
+  }
+  return faces;
+}

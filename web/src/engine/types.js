@@ -1,0 +1,61 @@
+// Types alone: what the parts of the engine hand to one another.
+
+/**
+ * A picture: RGBA, 8 bits a channel, rows from the top; alpha is 255 throughout.
+ * @typedef {{width: number, height: number, data: Uint8ClampedArray}} Picture
+ */
+
+/** @typedef {[number, number, number, number]} Area x, y, width, height in pixels */
+
+/** @typedef {[number, number]} Point x, y in pixels; 0, 0 is the corner of the first pixel */
+
+/**
+ * A face that was found.
+ * @typedef {object} FoundFace
+ * @property {[number, number, number, number]} box x, y, width, height
+ * @property {Point[]} landmarks in the order of `About.landmarks`
+ * @property {number} confidence 0 to 1
+ */
+
+/**
+ * `models/model.json`, as `emotion_detection.inference.browser` writes it.
+ * @typedef {object} About
+ * @property {string} label_set
+ * @property {string[]} labels
+ * @property {Record<string, {labels: string[], output: string}>} label_sets
+ * @property {{size: number, channels: number}} input
+ * @property {boolean} intensity
+ * @property {{working_size: number, confidence: number, smallest: number, pixels: number}} thresholds
+ * @property {number} margin side of a crop by the longer side of the box
+ * @property {number} background
+ * @property {Record<string, [number, number, number]>} colours
+ * @property {string[]} landmarks
+ * @property {string[]} columns
+ */
+
+/**
+ * A face with its expression.
+ * @typedef {object} Face
+ * @property {[number, number, number, number]} box
+ * @property {Point[]} landmarks
+ * @property {number} confidence
+ * @property {number[]} scores in the order of the labels
+ * @property {number | null} intensity
+ * @property {string[]} flags
+ * @property {number | null} track number of the person before a camera
+ */
+
+/**
+ * What was found in a picture or a frame.
+ * @typedef {object} Result
+ * @property {string | null} source
+ * @property {number} width
+ * @property {number} height
+ * @property {Face[]} faces
+ * @property {number} skipped
+ * @property {string[]} notes
+ * @property {number | null} frame
+ * @property {number | null} time
+ */
+
+export {};

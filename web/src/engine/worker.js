@@ -1,0 +1,145 @@
+// The worker: loads the networks once, then reads one picture after another, off the page's thread.
+
+import * as ort from 'onnxruntime-web/wasm';
+import loader from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
+import wasm from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
+
+import { PictureError } from './header.js';
+import { decode, pixelsOf } from './pictures.js';
+import { Reader } from './reader.js';
+
+/** @import {About} from './types.js' */
+/** @import {Networks} from './reader.js' */
+
+const FILES = { about: 'models/model.json', finder: 'models/centerface.onnx', model: 'models/model.onnx' };
+const THREADS = 4;
+
+/** @type {Promise<Reader> | null} */
+let reader = null;
+
+/** @param {(done: number, total: number) => void} progress @param {string} base */
+async function open(progress, base) {
+  ort.env.wasm.wasmPaths = {
+    mjs: new URL(loader, self.location.href).href,
+    wasm: new URL(wasm, self.location.href).href,
+  };
+  ort.env.wasm.numThreads = self.crossOriginIsolated
+    ? Math.min(THREADS, navigator.hardwareConcurrency)
+    : 1;
+  const response = await fetched(new URL(FILES.about, base));
+  const about = /** @type {About} */ (await response.json());
+  const done = [0, 0];
+  const total = [0, 0];
+  const contents = await Promise.all(
+    [FILES.finder, FILES.model].map((name, k) =>
+      download(new URL(name, base), (some, all) => {
+        [done[k], total[k]] = [some, all];
+        if (total[0] && total[1]) progress(done[0] + done[1], total[0] + total[1]);
+      }),
+    ),
+  );
+  const options = { executionProviders: ['wasm'], logSeverityLevel: /** @type {const} */ (4) };
+  const finder = await ort.InferenceSession.create(contents[0], options);
+  const model = await ort.InferenceSession.create(contents[1], options);
+  return new Reader(about, networks(finder, model, about));
+}
+
+/** @param {URL} address */
+async function fetched(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address.pathname}: the server answers ${response.status}`);
+  return response;
+}
+
+/** @param {URL} address @param {(done: number, total: number) => void} progress */
+async function download(address, progress) {
+  const response = await fetched(address);
+  const total = Number(response.headers.get('Content-Length')) || 1;
+  const parts = [];
+  let done = 0;
+  for (const stream = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader(); ; ) {
+    const { value } = await stream.read();
+    if (!value) break;
+    parts.push(value);
+    done += value.length;
+    progress(done, Math.max(done, total));
+  }
+  return new Uint8Array(await new Blob(/** @type {BlobPart[]} */ (parts)).arrayBuffer());
+}
+
+/**
+ * @param {ort.InferenceSession} finder
+ * @param {ort.InferenceSession} model
+ * @param {About} about
+ * @returns {Networks}
+ */
+function networks(finder, model, about) {
+  const { size, channels } = about.input;
+  return {
+    async finder(canvas, high, wide) {
+      const feeds = { 'input.1': new ort.Tensor('float32', canvas, [1, 3, high, wide]) };
+      const found = await finder.run(feeds);
+      const [heat, sides, offset, marks] = finder.outputNames.map(
+        (name) => /** @type {Float32Array} */ (found[name].data),
+      );
+      return { heat, size: sides, offset, marks };
+    },
+    async reader(faces, count, outputs) {
+      const feeds = { faces: new ort.Tensor('uint8', faces, [count, channels, size, size]) };
+      const found = await model.run(feeds, outputs);
+      return outputs.map((name) => /** @type {Float32Array} */ (found[name].data));
+    },
+  };
+}
+
+/**
+ * What the page may ask for.
+ * @typedef {{kind: 'open', base: string}} Open
+ * @typedef {{kind: 'picture', file: Blob, source: string}} ReadPicture
+ * @typedef {{kind: 'frame', bitmap: ImageBitmap, working: number, frame: number, time: number}}
+ *   ReadFrame
+ * @typedef {{kind: 'explain', crop: Uint8Array, emotion: number}} Explain
+ * @typedef {Open | ReadPicture | ReadFrame | Explain} Request
+ */
+
+/** @param {Request} request @param {(done: number, total: number) => void} progress */
+async function answer(request, progress) {
+  if (request.kind === 'open') {
+    reader ??= open(progress, request.base);
+    try {
+      return (await reader).about;
+    } catch (error) {
+      reader = null;
+      throw error;
+    }
+  }
+  const opened = await /** @type {Promise<Reader>} */ (reader);
+  const { thresholds, background } = opened.about;
+  if (request.kind === 'picture') {
+    const { picture, notes } = await decode(request.file, { ...thresholds, background });
+    return opened.detect(picture, { source: request.source, notes });
+  }
+  if (request.kind === 'frame') {
+    const picture = pixelsOf(request.bitmap, background);
+    request.bitmap.close();
+    const { working, frame, time } = request;
+    return opened.detect(picture, { source: 'camera', working, frame, time, once: true });
+  }
+  return opened.explain(request.crop, request.emotion, (share) => progress(share, 1));
+}
+
+/** @type {Promise<void>} */
+let last = Promise.resolve();
+
+self.addEventListener('message', ({ data: { id, ...request } }) => {
+  last = last.then(async () => {
+    const progress = (/** @type {number} */ done, /** @type {number} */ total) =>
+      self.postMessage({ id, progress: [done, total] });
+    try {
+      self.postMessage({ id, value: await answer(/** @type {Request} */ (request), progress) });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      self.postMessage({ id, error: message, ofPicture: error instanceof PictureError });
+    }
+  });
+});

@@ -1,0 +1,31 @@
+import { existsSync, readFileSync } from 'node:fs';
+
+import { defineConfig } from 'vite';
+
+const policy = new URL('../USE_POLICY.md', import.meta.url);
+
+/** Puts the use policy beside the page, which links to it. @type {import('vite').Plugin} */
+const usePolicy = {
+  name: 'use-policy',
+  generateBundle() {
+    if (!existsSync(policy)) this.error('USE_POLICY.md is missing beside web/');
+    this.emitFile({ type: 'asset', fileName: 'use-policy.txt', source: readFileSync(policy) });
+  },
+};
+
+export default defineConfig({
+  // relative addresses alone: the page works below any path
+  base: './',
+  build: {
+    outDir: '../src/emotion_detection/serving/page',
+    emptyOutDir: true,
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 1000,
+  },
+  worker: { format: 'es' },
+  // the variant without a copy of the loader inside, so that there is one of it
+  resolve: { conditions: ['onnxruntime-web-use-extern-wasm', 'browser', 'import', 'module'] },
+  plugins: [usePolicy],
+});

@@ -1,0 +1,72 @@
+"""``emotion data audit``: options -> an audit."""
+
+import dataclasses
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from pytorch_lightning import Trainer
+
+from emotion_detection.commands.parsing import new_parser, parse, plain
+from emotion_detection.config import TrainConfig, preset_path, presets
+from emotion_detection.evaluation.audit import AuditOptions, audit
+from emotion_detection.evaluation.audit.options import REASONS, SPLITS
+from emotion_detection.training.fit import NOT_THE_USERS
+
+PRESET = "quick"
+"""The recipe of the folds when none is named: each is trained in a minute or two."""
+
+_THE_AUDITS = {"trainer", "preset", "also", "also_weight", "teacher", "teacher_weight", "exclude"}
+_THE_AUDITS |= {"name", "models", "logs"}
+"""Fields of a training that an audit sets itself, or has no use for."""
+
+_LISTS = {
+    "splits": f"splits that are looked at, some of {', '.join(SPLITS)}",
+    "reasons": f"why faces are listed, some of {', '.join(REASONS)}",
+}
+
+
+def run(words: list[str]) -> int:
+    """Audit as the words say."""
+    parser = _parser()
+    parsed = parse(parser, [f"--config={preset_path(_preset(words))}", *words])
+    values: dict[str, Any] = parsed.as_dict()
+    usual = parser.get_defaults().as_dict()["trainer"]
+    trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
+    values.pop("config")
+    own = {f.name: values.pop(f.name) for f in dataclasses.fields(AuditOptions)}
+    options = AuditOptions(**own | {name: tuple(own[name]) for name in _LISTS})
+    audit(TrainConfig(**values, trainer={"devices": 1, **trainer}), options)
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = new_parser(
+        "data audit",
+        "Train on parts of the data, predict the rest, and list the faces that look wrong.",
+    )
+    parser.add_argument("--config", action="config", help="YAML file of these options")
+    parser.add_argument(
+        "--preset",
+        type=str,
+        default=PRESET,
+        help=f"recipe of the trainings: {', '.join(presets())}",
+    )
+    parser.add_class_arguments(AuditOptions, skip=set(_LISTS))
+    for name, what in _LISTS.items():
+        default = list(getattr(AuditOptions, name))
+        parser.add_argument(f"--{name}", type=str, nargs="+", default=default, help=what)
+    parser.add_class_arguments(TrainConfig, skip=_THE_AUDITS)
+    parser.add_class_arguments(
+        Trainer, "trainer", instantiate=False, skip=set(NOT_THE_USERS), sub_configs=False
+    )
+    return parser
+
+
+def _preset(words: list[str]) -> str:
+    """Return the preset that is named: the other values start from it."""
+    for place, word in enumerate(words):
+        if word == "--preset" and place + 1 < len(words):
+            return words[place + 1]
+        if word.startswith("--preset="):
+            return word.partition("=")[2]
+    return PRESET

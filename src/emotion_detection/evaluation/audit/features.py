@@ -1,0 +1,81 @@
+"""What a network says of faces that it did not see: scores, and how unlike others they are."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from emotion_detection.training.checkpoint import Trained
+from emotion_detection.training.scoring import network_outputs
+
+NEIGHBOURS = 10
+"""Nearest training faces whose mean distance says how unlike them a face is."""
+
+_BLOCK = 2048
+
+Images = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.float32]
+
+
+def held_out_outputs(trained: Trained, held_out: Images, seen: Images) -> tuple[Values, Values]:
+    """Ask a network for faces that it did not see.
+
+    Args:
+        trained: the network.
+        held_out: uint8 (N, C, H, W), the faces in question.
+        seen: uint8 (M, C, H, W), the faces that it was trained on.
+
+    Returns:
+        scores float32 (N, classes) of the first label set, after temperature, the mean over each
+        face and its mirror image; and the distance float32 (N,) to the nearest of the seen faces,
+        0 to 2 (:func:`neighbour_distances`).
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    own, scores = _features(trained, held_out, device)
+    _, mirrored = _features(trained, held_out[..., ::-1], device)
+    known, _ = _features(trained, seen, device)
+    trained.network.to("cpu")
+    return (scores + mirrored) / 2, neighbour_distances(own, known)
+
+
+def _features(trained: Trained, images: Images, device: str) -> tuple[Values, Values]:
+    """Return what enters the network's last layer, rows of length 1, and the scores."""
+    head = trained.network.get_submodule("head")
+    caught: list[Tensor] = []
+
+    def catch(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        caught.append(inputs[0].detach().float().flatten(1).cpu())
+
+    hook = head.register_forward_pre_hook(catch)
+    try:
+        outputs = network_outputs(
+            trained.network, trained.spec, images, trained.temperatures, device
+        )
+    finally:
+        hook.remove()
+    features = torch.nn.functional.normalize(torch.cat(caught), dim=1)
+    return features.numpy(), outputs["scores"]
+
+
+def neighbour_distances(faces: Values, known: Values, neighbours: int = NEIGHBOURS) -> Values:
+    """Return how far each face is from those that are known: the mean over the nearest of them.
+
+    This is the measure of Kuan and Mueller 2022 ("Back to the Basics: Revisiting
+    Out-of-Distribution Detection Baselines"), which cleanlab's ``OutOfDistribution`` turns into a
+    score that falls with it.
+
+    Args:
+        faces: features float32 (N, D), rows of length 1 (or 0: as far from all as can be told).
+        known: features float32 (M, D) of the faces to compare with.
+        neighbours: number of nearest faces; all where there are fewer.
+
+    Returns:
+        float32 (N,), mean cosine distance, 0 to 2.
+    """
+    nearest = min(neighbours, len(known))
+    distances = np.empty(len(faces), np.float32)
+    for start in range(0, len(faces), _BLOCK):
+        likeness = faces[start : start + _BLOCK] @ known.T
+        top = np.partition(likeness, len(known) - nearest, axis=1)[:, len(known) - nearest :]
+        distances[start : start + _BLOCK] = 1 - top.mean(axis=1)
+    return distances.clip(0, 2)

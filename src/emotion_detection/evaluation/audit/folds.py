@@ -1,0 +1,277 @@
+"""Out-of-fold predictions: each face is judged by a network that saw no copy of it.
+
+The faces are dealt into folds evenly by class, near-duplicates
+(:mod:`emotion_detection.data.duplicates`) together. For each fold a network is trained without it,
+by ``training.train`` with the fold's names as its ``exclude`` file, and then asked for the fold. A
+fold that is done is kept; one that was killed goes on from its last checkpoint.
+"""
+
+import csv
+import dataclasses
+import io
+import sys
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.config import TrainConfig, as_dict
+from emotion_detection.data import Dataset, Faces
+from emotion_detection.data.duplicates import likeness_groups
+from emotion_detection.data.exclude import excluded_names
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.audit.features import held_out_outputs
+from emotion_detection.files import write_whole
+from emotion_detection.training import resumed_config, train
+from emotion_detection.training.checkpoint import load_trained
+
+FOLDS = "folds"
+_HELD_OUT = "held-out.npz"
+_MOVABLE = {"data", "cache", "name", "models", "logs", "exclude", "trainer"}
+"""Fields that may differ between two starts of the same audit; the data's hash may not."""
+
+Numbers = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The faces that an audit looks at, splits laid end to end.
+
+    Args:
+        names: of the faces.
+        splits: the split of each.
+        labels: int64 (N,), the given classes.
+        groups: int64 (N,), equal numbers for near-duplicates.
+        thumbnails: float32 (N, 64).
+        digests: uint8 (N, 16).
+        parts: the splits that they come from, in order.
+    """
+
+    names: list[str]
+    splits: list[str]
+    labels: Numbers
+    groups: Numbers
+    thumbnails: Values
+    digests: npt.NDArray[np.uint8]
+    parts: dict[str, Faces]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def images(self, wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+        """Return the pixels of some of the faces, a copy: uint8 (n, C, H, W)."""
+        ends = np.cumsum([len(faces) for faces in self.parts.values()])[:-1]
+        chosen = np.split(wanted, ends)
+        return np.concatenate(
+            [
+                faces.draw(np.flatnonzero(rows))
+                for faces, rows in zip(self.parts.values(), chosen, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What the networks said of faces that they had not seen.
+
+    Args:
+        folds: int64 (N,), which fold each face was in.
+        scores: float32 (N, classes), rows sum to 1, after temperature.
+        distances: float32 (N,), 0 to 2: mean cosine distance of the network's last features to
+            those of the nearest training faces (:mod:`.features`).
+    """
+
+    folds: Numbers
+    scores: Values
+    distances: Values
+
+
+def look_at(dataset: Dataset, splits: Sequence[str]) -> Looked:
+    """Open the faces of some splits.
+
+    Raises:
+        InputError: a split has no faces, or a face has a name that an exclude file cannot hold.
+    """
+    parts = {name: dataset.split(name) for name in splits}
+    _check_names([name for faces in parts.values() for name in faces.names])
+    digests = np.concatenate([faces.digests for faces in parts.values()])
+    thumbnails = np.concatenate([faces.thumbnails for faces in parts.values()])
+    return Looked(
+        names=[name for faces in parts.values() for name in faces.names],
+        splits=[split for split, faces in parts.items() for _ in range(len(faces))],
+        labels=np.concatenate([faces.labels for faces in parts.values()]),
+        groups=likeness_groups(digests, thumbnails),
+        thumbnails=thumbnails,
+        digests=digests,
+        parts=parts,
+    )
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse names by which ``exclude`` would leave out another face, or none."""
+    short = {PurePosixPath(name).name for name in names if "/" in name}
+    for name in names:
+        if name in short:
+            raise InputError(f"{name}: means several faces, {name} and one in a folder; rename one")
+        if name.startswith("#") or name != name.strip() or not name.isprintable():
+            raise InputError(
+                f"{name!r}: a face of this name cannot be left out by --exclude: no '#' or space "
+                "in front, no space behind, nothing that cannot be printed; rename it"
+            )
+
+
+def assign_folds(labels: Numbers, groups: Numbers, folds: int, seed: int) -> Numbers:
+    """Deal faces into folds: groups stay whole, classes are spread evenly.
+
+    Args:
+        labels: int64 (N,), classes.
+        groups: int64 (N,), equal numbers for faces that belong together.
+        folds: number of folds.
+        seed: decides which group goes where.
+
+    Returns:
+        int64 (N,), 0 to folds - 1.
+    """
+    _, first, inverse, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.random.default_rng(seed).permutation(len(first))
+    # large groups first: what comes after evens them out
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    filled = np.zeros((int(labels.max()) + 1, folds), np.int64)
+    place = np.empty(len(first), np.int64)
+    for group in order:
+        own = filled[labels[first[group]]]
+        # of equally empty folds the one with the fewest faces of all classes
+        place[group] = np.lexsort((filled.sum(axis=0), own))[0]
+        own[place[group]] += sizes[group]
+    return place[inverse]
+
+
+def out_of_fold(
+    config: TrainConfig, dataset: Dataset, looked: Looked, count: int, out: Path
+) -> OutOfFold:
+    """Train a network for each fold, unless that was done before, and ask it for the fold.
+
+    Args:
+        config: the recipe.
+        dataset: the data, as the recipe reads it.
+        looked: the faces to be dealt into folds.
+        count: number of folds.
+        out: folder of the audit; the trainings are kept in ``folds/`` below it.
+
+    Raises:
+        InputError: another audit's folds are there, or a class cannot be held out.
+    """
+    folds = assign_folds(looked.labels, looked.groups, count, config.seed)
+    train_rows = np.array([split == "train" for split in looked.splits])
+    _check_classes(dataset, looked, folds, train_rows)
+    scores = np.zeros((len(looked), len(dataset.labels)), np.float32)
+    distances = np.zeros(len(looked), np.float32)
+    for fold in range(count):
+        mine = folds == fold
+        print(f"fold {fold + 1} of {count}: {int(mine.sum()):,} faces held out", file=sys.stderr)
+        own = _fold_config(config, dataset, out, fold)
+        _write_held_out(own, looked, mine)
+        scores[mine], distances[mine] = _fold(own, looked, mine, train_rows & ~mine)
+    return OutOfFold(folds, scores, distances)
+
+
+def _check_classes(
+    dataset: Dataset, looked: Looked, folds: Numbers, train_rows: npt.NDArray[np.bool_]
+) -> None:
+    """Refuse a class whose training faces are all in one fold: nothing would be left to learn."""
+    for label, name in enumerate(dataset.labels):
+        own = folds[train_rows & (looked.labels == label)]
+        if len(np.unique(own)) < 2:
+            raise InputError(
+                f"{dataset.source}: {name} has {len(own)} training faces that are no copies of one "
+                "picture: at least 2 are needed to hold one of them out"
+            )
+
+
+def _fold_config(config: TrainConfig, dataset: Dataset, out: Path, fold: int) -> TrainConfig:
+    folder = out / FOLDS
+    return dataclasses.replace(
+        config,
+        data=dataset.source,
+        name=f"fold-{fold + 1}",
+        models=str(folder),
+        logs=str(folder / "logs"),
+        exclude=str(folder / f"fold-{fold + 1}.csv"),
+    )
+
+
+def _write_held_out(config: TrainConfig, looked: Looked, mine: npt.NDArray[np.bool_]) -> None:
+    """Write the list that the fold's training leaves out, or find the one that it began with.
+
+    Raises:
+        InputError: the list there is another one, or cannot be written.
+    """
+    path = Path(config.exclude or "")
+    names = {name for name, held in zip(looked.names, mine, strict=True) if held}
+    if path.exists():
+        if excluded_names(path) != names:
+            raise _another(path.parent, "it holds out other faces")
+        return
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["file"])
+    rows.writerows([name] for name in sorted(names))
+    try:
+        write_whole(path, text.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _another(folder: Path, why: str) -> InputError:
+    return InputError(
+        f"{folder}: the trainings of another audit are there ({why}): name another folder with "
+        "--out, or remove this one"
+    )
+
+
+def _fold(
+    config: TrainConfig,
+    looked: Looked,
+    mine: npt.NDArray[np.bool_],
+    seen: npt.NDArray[np.bool_],
+) -> tuple[Values, Values]:
+    """Return scores and distances of the faces of one fold, from its file where that is whole."""
+    folder = Path(config.models, config.name or "")
+    begun = (folder / "config.yaml").exists()
+    if begun and (other := _differing(config, resumed_config(folder))):
+        raise _another(folder.parent, f"--{other} is another one")
+    kept = _read(folder / _HELD_OUT, int(mine.sum()))
+    if kept is not None:
+        return kept
+    run = train(resumed_config(folder) if begun else config, resume=folder if begun else None)
+    held_out, known = (looked.images(rows) for rows in (mine, seen))
+    scores, distances = held_out_outputs(load_trained(run.folder), held_out, known)
+    content = io.BytesIO()
+    np.savez(content, scores=scores, distances=distances)
+    try:
+        write_whole(folder / _HELD_OUT, content.getvalue())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    return scores, distances
+
+
+def _differing(config: TrainConfig, begun: TrainConfig) -> str | None:
+    """Return the first option in which two recipes differ and may not."""
+    ours, theirs = as_dict(config), as_dict(begun)
+    return next((k for k in ours if k not in _MOVABLE and ours[k] != theirs[k]), None)
+
+
+def _read(path: Path, count: int) -> tuple[Values, Values] | None:
+    """Return what an earlier start wrote, None where there is nothing whole."""
+    try:
+        with np.load(path) as file:
+            scores, distances = file["scores"], file["distances"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    return (scores, distances) if len(scores) == len(distances) == count else None

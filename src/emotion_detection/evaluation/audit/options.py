@@ -1,0 +1,47 @@
+"""Settings of a data audit beside those of its trainings."""
+
+from dataclasses import dataclass
+
+from emotion_detection.errors import InputError
+
+REASONS = ("label", "duplicate", "nonface", "outlier")
+"""Why a face is named: its label is likely wrong, a copy of it has another label, there is
+likely no face in it, or it is unlike all others."""
+
+SPLITS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """What is looked at, and what is listed.
+
+    Args:
+        out: folder of the results and of the trained folds; a second start with the same options
+            goes on where the first was stopped.
+        folds: number of trainings; each predicts the faces that it did not see.
+        splits: which faces are looked at: 'train', or 'train' and 'validation'.
+        reasons: why faces are listed in audit.csv, hence left out: 'label', 'duplicate',
+            'nonface', 'outlier'.
+        top: largest number of faces listed for each reason; null: all that were found.
+    """
+
+    out: str = "audit"
+    folds: int = 5
+    splits: tuple[str, ...] = ("train",)
+    reasons: tuple[str, ...] = ("label", "duplicate", "nonface")
+    top: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.folds <= 100:
+            raise InputError(f"--folds {self.folds}: must be between 2 and 100")
+        if self.top is not None and self.top < 1:
+            raise InputError(f"--top {self.top}: must be at least 1, or null for all")
+        for option, given, allowed in (
+            ("splits", self.splits, SPLITS),
+            ("reasons", self.reasons, REASONS),
+        ):
+            if not given or set(given) - set(allowed) or len(set(given)) < len(given):
+                said = " ".join(given) or "nothing"
+                raise InputError(f"--{option} {said}: must be some of {', '.join(allowed)}")
+        if "train" not in self.splits:
+            raise InputError("--splits validation: must hold train, which the networks learn from")

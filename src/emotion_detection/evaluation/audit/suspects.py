@@ -1,0 +1,163 @@
+"""Which faces look wrong, and why: a list for each reason, the surest first.
+
+What is wrong for one reason is listed under it alone: a picture without a face has no right label,
+and a label that the networks contradict needs no copy to doubt it (:data:`BEFORE`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.data.duplicates import NEAR
+from emotion_detection.evaluation.audit.nonfaces import FLAT, UNSEEN
+
+BEFORE = ("nonface", "label", "duplicate", "outlier")
+"""Reasons in the order in which a face is taken for one of them."""
+
+FAR = 1.5
+"""Interquartile ranges above the third quartile from which on a face is an outlier (Tukey 1977)."""
+
+MEANINGS = {
+    "label": "out-of-fold probability of the likeliest class, less that of the label; found by "
+    "confident learning",
+    "duplicate": "share of the copies, by correlation of thumbnails >= "
+    f"{NEAR}, that have another label",
+    "nonface": f"0.5 to 1: one grey level fills >= {FLAT:.0%} of the picture, or the face "
+    f"detector's confidence is <= {UNSEEN}",
+    "outlier": "mean cosine distance to the 10 nearest training faces by the network's last "
+    f"features, above the third quartile + {FAR:g} interquartile ranges",
+}
+"""What the score of each reason is; more is surer, and comparable within one reason alone."""
+
+Numbers = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """The faces named for one reason, the surest first.
+
+    Args:
+        rows: int64 (n,), which faces.
+        scores: float32 (n,), see :data:`MEANINGS`.
+        suggested: int64 (n,), the class that they may have, -1: none.
+    """
+
+    rows: Numbers
+    scores: Values
+    suggested: Numbers
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def keep(self, wanted: npt.NDArray[np.bool_]) -> "Suspects":
+        """Return some of them."""
+        return Suspects(self.rows[wanted], self.scores[wanted], self.suggested[wanted])
+
+    def top(self, count: int | None) -> "Suspects":
+        """Return the first of them, all for None."""
+        return Suspects(self.rows[:count], self.scores[:count], self.suggested[:count])
+
+
+def _ranked(rows: Numbers, scores: Values, suggested: Numbers) -> Suspects:
+    # stable: of equal scores the face that comes first
+    order = np.argsort(-scores, kind="stable")
+    return Suspects(rows[order], scores[order].astype(np.float32), suggested[order])
+
+
+def wrong_labels(labels: Numbers, scores: Values) -> Suspects:
+    """Find likely wrong labels by confident learning (Northcutt, Jiang and Chuang 2021).
+
+    A face is named when both ways of cleanlab's pruning name it, by class and by noise rate, and
+    the networks prefer another class. The first is the one whose label is furthest behind the
+    likeliest class: cleanlab's 'normalized_margin', which ranks better than the label's own
+    probability wherever some classes are hard to tell apart (docs/audit.md).
+
+    Args:
+        labels: int64 (N,), the given classes.
+        scores: float32 (N, classes), out-of-fold, rows sum to 1.
+    """
+    from cleanlab.filter import find_label_issues
+
+    found = find_label_issues(
+        labels, scores.astype(np.float64), filter_by="both", min_examples_per_class=1, n_jobs=1
+    )
+    best = scores.argmax(axis=1).astype(np.int64)
+    rows = np.flatnonzero(found & (best != labels))
+    return _ranked(rows, scores[rows, best[rows]] - scores[rows, labels[rows]], best[rows])
+
+
+def differing_copies(labels: Numbers, groups: Numbers, scores: Values) -> Suspects:
+    """Find near-duplicates whose labels differ, but for those with their group's likeliest label.
+
+    The likeliest label is the one that most of the group have; of equally many the one with the
+    greatest mean out-of-fold probability.
+
+    Args:
+        labels: int64 (N,), the given classes.
+        groups: int64 (N,), equal numbers for near-duplicates.
+        scores: float32 (N, classes), out-of-fold.
+    """
+    rows, shares, suggested = [], [], []
+    order = np.argsort(groups, kind="stable")
+    _, starts = np.unique(groups[order], return_index=True)
+    for members in np.split(order, starts[1:]):
+        counts = np.bincount(labels[members], minlength=scores.shape[1])
+        if (counts > 0).sum() < 2:
+            continue
+        # a mean probability is below 1: it decides between equal counts alone
+        likeliest = int((counts + 0.5 * scores[members].mean(axis=0) * (counts > 0)).argmax())
+        for row in members[labels[members] != likeliest].tolist():
+            rows.append(row)
+            shares.append(1 - counts[labels[row]] / len(members))
+            suggested.append(likeliest)
+    return _ranked(
+        np.array(rows, np.int64), np.array(shares, np.float32), np.array(suggested, np.int64)
+    )
+
+
+def without_face(scores: Values) -> Suspects:
+    """Take the pictures with a score (:func:`.nonfaces.nonface_scores`) above 0."""
+    rows = np.flatnonzero(scores > 0)
+    return _ranked(rows, scores[rows], np.full(len(rows), -1, np.int64))
+
+
+def outliers(distances: Values, folds: Numbers) -> Suspects:
+    """Find faces that are far from all that the networks learnt from.
+
+    Each fold has a network, hence a measure, of its own: distances are set against their fold's
+    quartiles, and ranked by how many interquartile ranges lie between.
+
+    Args:
+        distances: float32 (N,), to the nearest training faces.
+        folds: int64 (N,), the fold of each face.
+    """
+    beyond = np.zeros(len(distances))
+    for fold in np.unique(folds):
+        own = distances[folds == fold].astype(np.float64)
+        first, third = np.quantile(own, (0.25, 0.75))
+        beyond[folds == fold] = (own - third) / max(third - first, 1e-9)
+    rows = np.flatnonzero(beyond > FAR)
+    ranked = rows[np.argsort(-beyond[rows], kind="stable")]
+    return Suspects(ranked, distances[ranked], np.full(len(ranked), -1, np.int64))
+
+
+def taken_once(found: dict[str, Suspects], wanted: Sequence[str]) -> dict[str, Suspects]:
+    """Leave each face under the first of the wanted reasons that it was found for.
+
+    Args:
+        found: the faces of each reason.
+        wanted: the reasons to list.
+
+    Returns:
+        The faces of each wanted reason, in the order of ``wanted``.
+    """
+    taken: set[int] = set()
+    kept = {}
+    for reason in sorted(wanted, key=BEFORE.index):
+        own = found[reason]
+        kept[reason] = own.keep(np.array([row not in taken for row in own.rows.tolist()], np.bool_))
+        taken |= set(own.rows.tolist())
+    return {reason: kept[reason] for reason in wanted}

@@ -38,8 +38,10 @@ def run(words: list[str]) -> int:
     parser.add_argument("--card", action="store_true", help="write model-card.md too, of the first")
     parser.add_argument("--audit", type=str, help="audit.json that 'emotion data audit' wrote")
     parser.add_argument("--cache", type=str, help="folder of the decoded faces")
-    parser.add_argument("--out", type=str, required=True, help="folder for the report")
+    parser.add_argument("--out", type=str, help="folder for the report; must be named")
     parsed = parse(parser, words)
+    if not parsed.out:
+        raise InputError("--out: is missing; name a folder for the report")
     if parsed.labels not in (None, "fer2013", "ferplus"):
         raise InputError(f"--labels {parsed.labels}: must be fer2013 or ferplus")
     if parsed.split not in SPLITS:

@@ -14,6 +14,7 @@ from PIL import Image
 from emotion_detection.emotions import FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.report import Wanted, open_test, write_report
+from emotion_detection.evaluation.report.audited import read_audit
 
 Make = Callable[..., Any]
 EVIL = "</script><img src=x onerror=alert(1)>&\"'.png"
@@ -29,6 +30,18 @@ CORRUPTIONS = {
     "model": "models/nowhere/best.ckpt",
     "split": "test",
     "data": {"source": "nowhere", "label_set": "ferplus", "hash": "0" * 64},
+}
+AUDIT = {
+    "command": "emotion data audit nowhere",
+    "data": {"source": "nowhere", "hash": "1" * 64},
+    "splits": ["train", "validation"],
+    "faces": 1234,
+    "out_of_fold": {"accuracy": 0.75, "accuracy_ci95": [0.7, 0.8], "folds": 5},
+    "listed": 17,
+    "reasons": {
+        "label": {"meaning": "likely <i>wrong labels", "found": 40, "listed": 17},
+        "outlier": {"meaning": "unlike all others", "found": 3, "listed": 0},
+    },
 }
 VOID = {"meta", "link", "img", "br", "input", "path", "use", "rect", "line"}
 
@@ -81,7 +94,10 @@ def folder(
     quoted = [line.replace(EVIL, EVIL.replace('"', '""')) for line in lines]
     (place / "groups.csv").write_text("\n".join(["file,<u>age", *quoted]))
     models = [open_test(str(place / name), Wanted()) for name in ("<b>one</b>", "two")]
-    write_report(models, place / "out", "emotion report <x>", 0.9, place / "groups.csv")
+    (place / "audit.json").write_text(json.dumps(AUDIT))
+    Image.new("L", (40, 30)).save(place / "audit.png")
+    more = (place / "groups.csv", place / "audit.json")
+    write_report(models, place / "out", "emotion report <x>", 0.9, *more)
     return place / "out"
 
 
@@ -139,7 +155,7 @@ def test_every_section_has_a_heading_and_a_link(page: str, read: Reader) -> None
     sections = [values["id"] for tag, values in read.found if tag == "section"]
     assert sections == [
         *("headline", "beside-1", "training", "classes", "sureness", "faces", "intensity"),
-        *("robustness", "groups", "methods"),
+        *("robustness", "groups", "data", "methods"),
     ]
     assert re.findall(r'<li><a href="#([\w-]+)">', page) == sections
     assert len(re.findall("<h2", page)) == len(sections)
@@ -188,10 +204,28 @@ def test_the_page_says_the_numbers_of_the_json(folder: Path, page: str) -> None:
         assert f"{100 * group['accuracy']['value']:.1f}&nbsp;%<small>" in page
 
 
+def test_the_audit_is_shown_with_its_sheet(page: str) -> None:
+    assert "likely &lt;i&gt;wrong labels</th><td>40</td><td>17</td>" in page
+    assert "1,234 faces of nowhere (train, validation) were judged by 5 networks" in page
+    assert "The audit is of other data than was tested" in page
+    assert 'class="sheet" src="data:image/png;base64,' in page
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps(AUDIT | {"reasons": 3})])
+def test_what_no_audit_wrote_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "audit.json").write_text(content)
+    for place in (tmp_path, tmp_path / "audit.json"):
+        with pytest.raises(InputError, match=r"audit.json: is no audit.json of 'emotion data aud"):
+            read_audit(place)
+    with pytest.raises(InputError, match=r"none\.json"):
+        read_audit(tmp_path / "none.json")
+
+
 def test_the_same_tests_give_the_same_page(folder: Path, page: str, tmp_path: Path) -> None:
     place = folder.parent
     models = [open_test(str(place / name), Wanted()) for name in ("<b>one</b>", "two")]
-    write_report(models, tmp_path, "emotion report <x>", 0.9, place / "groups.csv")
+    more = (place / "groups.csv", place / "audit.json")
+    write_report(models, tmp_path, "emotion report <x>", 0.9, *more)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
 
 
@@ -205,6 +239,7 @@ def test_what_is_missing_is_said_with_the_command_that_brings_it(
         "emotion test --model models/nowhere --split test --corruptions",
         "emotion test --model models/nowhere --split validation",
         "emotion report alone --groups FILE.csv",
+        "emotion data audit nowhere --out audit",
         "The training's curves are not there",
         "No votes of raters are known",
         "The pictures are not shown",

@@ -9,6 +9,7 @@ from typing import Any
 from emotion_detection import __version__
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.report import checks, markup, people, sections, sureness
+from emotion_detection.evaluation.report.audited import audited, read_audit
 from emotion_detection.evaluation.report.comparison import comparison, comparison_facts
 from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.facts import model_facts
@@ -43,6 +44,7 @@ def write_report(
     command: str,
     wanted_accuracy: float = 0.9,
     groups: Path | None = None,
+    audit: Path | None = None,
 ) -> Report:
     """Write ``report.html``, ``report.json`` and ``figures/*.png``.
 
@@ -52,9 +54,10 @@ def write_report(
         command: what was run.
         wanted_accuracy: of the answered faces, for the threshold.
         groups: CSV of the faces' groups.
+        audit: ``audit.json`` of the data.
 
     Raises:
-        InputError: the tests are of different faces, the groups cannot be read, or the report
+        InputError: the tests are of different faces, groups or audit cannot be read, or the report
             cannot be written.
     """
     facts: dict[str, Any] = {
@@ -67,6 +70,7 @@ def write_report(
             }
             for model in models
         ],
+        "audit": read_audit(audit) if audit else None,
         "comparisons": [comparison_facts(models[0], other) for other in models[1:]],
     }
     drawn = Drawn()
@@ -80,6 +84,7 @@ def write_report(
         sureness.intensity(first, drawn),
         checks.robustness(first, drawn),
         people.groups(first["groups"], command, drawn),
+        audited(facts["audit"], first["test"]),
         checks.methods({"emotion-detection": __version__}),
     ]
     others = zip(facts["models"][1:], facts["comparisons"], strict=True)

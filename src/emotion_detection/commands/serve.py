@@ -5,6 +5,8 @@ import logging
 import sys
 from dataclasses import fields
 
+import numpy as np
+
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.errors import InputError, missing
 from emotion_detection.inference import EmotionDetector
@@ -59,6 +61,8 @@ def run(words: list[str]) -> int:
         least_score=parsed.least_score,
         working_size=parsed.working_size,
     )
+    # opens the network that finds faces: what is wrong with it, or with the settings, is said now
+    detector.look(np.zeros((32, 32, 3), np.uint8))
     from emotion_detection.serving.server import bound, make_server, quiet_pillow
 
     _set_up_logging(parsed.access_log)

@@ -75,7 +75,7 @@ def page_is_built(folder: Path) -> bool:
 def add_page(
     app: FastAPI, folder: Path, model: str | Path | None, detector: EmotionDetector
 ) -> None:
-    """Serve the page at ``/`` and the networks at ``/models/``; to be added after all routes.
+    """Serve the page at ``/`` and the networks at ``/models/``.
 
     Args:
         app: to add to.
@@ -109,7 +109,8 @@ def add_page(
     both = ["GET", "HEAD"]
     app.add_api_route("/models/{name}", model_part, methods=both, include_in_schema=False)
     if page_is_built(folder):
-        app.mount("/", _Page(directory=folder, html=True))
+        # not mounted: what is mounted at / would take wrong methods of other routes for its own
+        app.router.default = _Page(directory=folder, html=True)
     else:
         app.add_api_route("/", missing, methods=both, include_in_schema=False)
 

@@ -101,7 +101,7 @@ PROBLEM: dict[str, Any] = {
             "type": "about:blank",
             "title": "Unprocessable Content",
             "status": 422,
-            "detail": "it cannot be read: truncated: its end is missing",
+            "detail": "the picture cannot be read: truncated: its end is missing",
         }
     ],
 }

@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from PIL import Image
 
 from emotion_detection import cli
 from emotion_detection.commands import predict
+from emotion_detection.commands.predict import FEW
 from emotion_detection.data.drawn import draw_faces
 from emotion_detection.images import PictureError
 from emotion_detection.inference import EmotionDetector
@@ -97,19 +99,39 @@ def test_only_the_first_errors_are_told_one_by_one(faces: list[str], said: Any) 
     assert err.splitlines()[-1] == "  ... and 25 more"
 
 
-def test_of_many_missing_inputs_a_few_are_named(tmp_path: Path, capsys: Capture) -> None:
-    assert cli.main(["predict", *(str(tmp_path / f"{number}.png") for number in range(30))]) == 2
+@pytest.mark.parametrize("count", [30, FEW, FEW + 30])
+def test_of_many_missing_inputs_a_few_are_named(
+    count: int, tmp_path: Path, capsys: Capture
+) -> None:
+    missing = [str(tmp_path / f"{number}.png") for number in range(count)]
+    assert cli.main(["predict", *missing]) == 2
     err = capsys.readouterr().err
     assert err.count("no such file") == 5
-    assert err.endswith("; ... and 25 more\n")
+    assert err.endswith(f"; ... and {count - 5} more\n")
     assert err.count("\n") == 1
+
+
+def test_after_many_missing_inputs_one_that_is_there_is_read(faces: list[str], said: Any) -> None:
+    code, records, err = said(*(f"no{number}.png" for number in range(FEW)), faces[0], "--crops")
+    assert code == 3
+    assert [record["source"] for record in records if "error" not in record] == [faces[0]]
+    assert f"{FEW} files could not be read" in err
+
+
+def test_help_names_no_types_of_python(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["predict", "--help"])
+    told = capsys.readouterr().out
+    assert not re.search(r"null|None|False|type:|\bstr\b|\bint\b|\bfloat\b", told)
+    assert "(default: 640)" in told
+    assert "--out FILE" in told
 
 
 def test_pictures_after_many_empty_folders_are_read(
     faces: list[str], said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predict, "FEW", 3)
-    monkeypatch.setattr(predict, "pool", lambda pull, settings, workers: _backwards(pull, settings))
+    monkeypatch.setattr(predict, "pool", lambda pull, settings, **_: _backwards(pull, settings))
     for name in "abc":
         Path(name).mkdir()
     code, records, _ = said("a", "b", "c", faces[0], "--crops")
@@ -285,7 +307,7 @@ def test_many_files_without_a_table_come_in_order(
 ) -> None:
     monkeypatch.setattr(predict, "FEW", 5)
     monkeypatch.setattr("emotion_detection.scoring.work.SMALLEST_SHARD", 2)
-    monkeypatch.setattr(predict, "pool", lambda pull, settings, workers: _backwards(pull, settings))
+    monkeypatch.setattr(predict, "pool", lambda pull, settings, **_: _backwards(pull, settings))
     code, records, _ = said("faces", "--crops")
     assert code == 0
     assert [record["source"] for record in records] == faces
@@ -340,7 +362,7 @@ def test_videos_stand_in_their_place_in_a_table(
     clips: list[tuple[Any, ...]], said: Any, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(predict, "FEW", few)
-    monkeypatch.setattr(predict, "pool", lambda pull, settings, workers: _backwards(pull, settings))
+    monkeypatch.setattr(predict, "pool", lambda pull, settings, **_: _backwards(pull, settings))
     code, records, _ = said(*VIDEO_INPUTS, "--out", "a.csv", "--json", "--annotate", "drawn")
     assert code == 3
     assert [record["source"] for record in records] == VIDEO_ORDER
@@ -355,7 +377,7 @@ def test_many_files_with_videos_come_in_order(
     clips: list[tuple[Any, ...]], said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predict, "FEW", 1)
-    monkeypatch.setattr(predict, "pool", lambda pull, settings, workers: _backwards(pull, settings))
+    monkeypatch.setattr(predict, "pool", lambda pull, settings, **_: _backwards(pull, settings))
     code, records, _ = said(*VIDEO_INPUTS)
     assert code == 3
     assert [record["source"] for record in records] == VIDEO_ORDER

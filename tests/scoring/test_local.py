@@ -16,7 +16,7 @@ import pytest
 
 from emotion_detection.errors import InputError
 from emotion_detection.scoring.entries import Entry
-from emotion_detection.scoring.local import Pull, Task, cores, here, pool
+from emotion_detection.scoring.local import Pull, Task, cores, here, pool, waiting
 from emotion_detection.scoring.reading import Settings
 
 Make = Callable[..., Settings]
@@ -106,3 +106,23 @@ def test_annotated_pictures_cannot_be_written(
     options = settings(annotate=str(tmp_path / "file" / "out"), root=str(Path(crops[0]).parent))
     with pytest.raises(InputError, match=r"--annotate .*: cannot be written"):
         list(here(_tasks(crops[:1], 1), options))
+
+
+@pytest.mark.slow
+def test_workers_that_wait_do_the_tasks_and_end(settings: Make, crops: list[str]) -> None:
+    with waiting(settings(), 2) as ready:
+        before = {child.pid for child in multiprocessing.active_children()}
+        assert len(before) == 2
+        answers = pool(_tasks(crops, 10), settings(), 2, ready)
+        assert next(answers)[1] is not None
+        assert {child.pid for child in multiprocessing.active_children()} == before
+        answers.close()
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
+def test_workers_that_nobody_needs_end(settings: Make) -> None:
+    with pytest.raises(InputError, match="no list"), waiting(settings(), 1):
+        assert len(multiprocessing.active_children()) == 1
+        raise InputError("no list")
+    assert multiprocessing.active_children() == []

@@ -2,10 +2,11 @@
 
 import difflib
 import re
+from argparse import SUPPRESS, Action
 from collections.abc import Sequence
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from emotion_detection.errors import InputError
 
@@ -17,7 +18,19 @@ def new_parser(verb: str, description: str) -> ArgumentParser:
         description=description,
         exit_on_error=False,
         allow_abbrev=False,
+        formatter_class=_Help,
     )
+
+
+class _Help(DefaultHelpFormatter):
+    """Options as people read them: without names of types, and with those defaults that say a thing."""
+
+    def _get_help_string(self, action: Action) -> str:
+        text = action.help or ""
+        told = action.option_strings and "default" not in text
+        if told and action.default not in (None, False, SUPPRESS):
+            return f"{text} (default: %(default)s)"
+        return text
 
 
 def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:

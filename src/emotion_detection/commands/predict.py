@@ -56,24 +56,31 @@ def run(words: list[str]) -> int:
 
 def _parser() -> ArgumentParser:
     parser = new_parser("predict", "Read the expressions of faces in pictures and videos.")
-    add = parser.add_argument
-    add("inputs", type=str, nargs="*", help="photographs, folders of them (at any depth), videos")
-    add("--model", type=str, help="run folder or ONNX file; default: the shipped model")
-    add("--labels", type=str, help="set of labels, as ferplus or fer2013; default: the model's own")
-    add("--out", type=str, help="table to write: FILE.csv, FILE.jsonl or FILE.parquet")
-    add("--annotate", type=str, help="folder for the pictures with what was found drawn on them")
-    add("--crops", action="store_true", help="the pictures are crops of faces: detect nothing")
-    add("--json", action="store_true", help="print JSON lines also on a terminal")
-    add("--smallest", type=float, default=SMALLEST, help="smallest face, in pixels")
-    add("--least_score", type=float, default=0.0, help="faces with less are called unsure, 0 to 1")
-    add("--threshold", type=float, default=THRESHOLD, help="least confidence of a face, 0 to 1")
-    add("--working_size", type=int, default=WORKING_SIZE, help="pixels to look for faces in")
-    add("--every", type=int, default=1, help="of a video, look at every Nth frame")
-    add("--smooth", type=float, default=SMOOTH, help="of a video, seconds of smoothing; 0: none")
-    add("--engine", type=str, default="local", help="who reads many files: local or ray")
-    add("--address", type=str, help="of the Ray cluster, HOST:PORT; default: this machine's")
-    add("--workers", type=int, help="processes of the local engine; default: one a core")
-    add("--part", type=str, help="I/N: do only the Ith of N shares, and write no table yet")
+
+    def add(option: str, metavar: str, said: str, kind: type = str, default: Any = None) -> None:
+        parser.add_argument(f"--{option}", type=kind, metavar=metavar, default=default, help=said)
+
+    inputs = "photographs, folders of them (at any depth), videos"
+    parser.add_argument("inputs", type=str, nargs="*", metavar="INPUT", help=inputs)
+    add("model", "RUN", "run folder or ONNX file; default: the shipped model")
+    add("labels", "NAME", "set of labels, as ferplus or fer2013; default: the model's own")
+    add("out", "FILE", "table to write: FILE.csv, FILE.jsonl or FILE.parquet")
+    add("annotate", "DIR", "folder for the pictures with what was found drawn on them")
+    for name, said in (
+        ("crops", "the pictures are crops of faces: detect nothing"),
+        ("json", "print JSON lines also on a terminal"),
+    ):
+        parser.add_argument(f"--{name}", action="store_true", help=said)
+    add("smallest", "PIXELS", "smallest face", float, SMALLEST)
+    add("least_score", "SHARE", "faces with less are called unsure, 0 to 1; 0: none", float, 0.0)
+    add("threshold", "SHARE", "least confidence of a face, 0 to 1", float, THRESHOLD)
+    add("working_size", "PIXELS", "longer side to look for faces at", int, WORKING_SIZE)
+    add("every", "N", "of a video, look at every Nth frame", int, 1)
+    add("smooth", "SECONDS", "of a video, over how long scores are smoothed; 0: not", float, SMOOTH)
+    add("engine", "ENGINE", "who reads many files: local or ray", str, "local")
+    add("address", "HOST:PORT", "of the Ray cluster; default: this machine's")
+    add("workers", "N", "processes of the local engine; default: one a core", int)
+    add("part", "I/N", "do only the Ith of N shares, and write no table yet")
     return parser
 
 
@@ -160,8 +167,11 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
     show = Show(options.json, options.out is not None, options.smallest)
     files = apart(entries(options.inputs, show.tally.left_out), options.annotate)
     first = list(islice(files, FEW))
-    if len(first) < FEW and all(entry.error is not None for entry in first):
-        raise InputError(_nothing(first) or f"{', '.join(options.inputs)}: nothing to read in it")
+    while all(entry.error is not None for entry in first):
+        if (following := next(files, None)) is None:
+            nothing = f"{', '.join(options.inputs)}: nothing to read in it"
+            raise InputError(_nothing(first) or nothing)
+        first.append(following)
     where = f"annotated copies in {options.annotate}" if options.annotate else ""
     every, smooth = options.every, options.smooth
     video = partial(read_video, settings=settings, every=every, smooth=smooth, console=show.console)

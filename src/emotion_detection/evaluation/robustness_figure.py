@@ -39,7 +39,7 @@ def draw_robustness(record: dict[str, Any]) -> bytes:
             f"{found['accuracy'][-1]:.2f}",
             (strengths[-1], found["accuracy"][-1]),
             textcoords="offset points",
-            xytext=(0, 5),
+            xytext=(0, -11),  # accuracy falls: below is free
             ha="right",
             fontsize=7.5,
             color=_INK,

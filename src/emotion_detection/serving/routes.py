@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from fastapi import FastAPI, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from emotion_detection.serving import schemas
 from emotion_detection.serving.body import content_type, drop_rest
@@ -54,7 +54,12 @@ def add_routes(app: FastAPI, service: Service, about: dict[str, Any]) -> None:
     async def model_route() -> Response:
         return Response(model, media_type=JSON)
 
-    @app.get("/metrics", summary="Figures for Prometheus", tags=["operation"])
+    @app.get(
+        "/metrics",
+        summary="Figures for Prometheus",
+        tags=["operation"],
+        response_class=PlainTextResponse,
+    )
     async def metrics_route() -> Response:
         service.workers.watch()
         return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
@@ -93,11 +98,20 @@ def _add_pictures(app: FastAPI, service: Service) -> None:
 
 
 def _add_health(app: FastAPI, service: Service) -> None:
-    @app.get("/health/live", summary="Is the process whole?", tags=["operation"])
+    not_well: dict[int | str, dict[str, Any]] = {
+        503: {"description": "It is not", "content": {JSON: {"schema": {"type": "object"}}}}
+    }
+
+    @app.get("/health/live", summary="Is it whole?", tags=["operation"], responses=not_well)
     async def live_route() -> Response:
         return _health(service.live, "live")
 
-    @app.get("/health/ready", summary="May requests be sent here?", tags=["operation"])
+    @app.get(
+        "/health/ready",
+        summary="May requests be sent here?",
+        tags=["operation"],
+        responses=not_well,
+    )
     async def ready_route() -> Response:
         return _health(service.ready, "ready")
 

@@ -1,29 +1,59 @@
-"""``emotion export``: a run's best checkpoint -> one ONNX file."""
+"""``emotion export``: a run's best checkpoint -> one ONNX file; or the page -> a static folder."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from jsonargparse import Namespace
 
 from emotion_detection.commands.parsing import new_parser, parse
-from emotion_detection.config import DataConfig
-from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.training.checkpoint import load_trained
-from emotion_detection.training.export import export_onnx
-from emotion_detection.training.finish import SAMPLE
 
 
 def run(words: list[str]) -> int:
-    """Export as the words say; print the file."""
-    parser = new_parser("export", "Write a run's best checkpoint as one ONNX file.")
-    parser.add_argument("model", type=str, help="run folder or checkpoint")
+    """Export as the words say; print the file or the folder."""
+    parser = new_parser(
+        "export",
+        "Write a run's best checkpoint as one ONNX file; with --web, the page that reads pictures "
+        "in the browser as a folder for any web host.",
+    )
+    parser.add_argument(
+        "model",
+        type=str,
+        nargs="?",
+        help="run folder or checkpoint; with --web: run folder or ONNX file, by default the shipped",
+    )
     parser.add_argument(
         "--out", type=str, help="the file; default: model.onnx beside the checkpoint"
     )
     parser.add_argument("--data", type=str, help="faces to compare on; default: the run's own")
+    parser.add_argument("--web", type=str, help="folder for the page, new or of an earlier export")
+    parser.add_argument("--labels", type=str, help="with --web: the set of labels that it scores")
     parsed = parse(parser, words)
+    if parsed.web is None:
+        return _export_onnx(parsed)
+    if parsed.out is not None or parsed.data is not None:
+        raise InputError("--out and --data: are of ONNX files; --web DIR takes neither")
+    from emotion_detection.commands.export_web import export_page
+
+    size = export_page(Path(parsed.web), parsed.model, parsed.labels)
+    print(f"wrote {parsed.web} ({size / 1e6:.1f} MB): any web host can serve it")
+    return 0
+
+
+def _export_onnx(parsed: Namespace) -> int:
+    if parsed.labels is not None:
+        raise InputError("--labels: is of --web; an ONNX file scores all sets of labels")
+    import numpy as np
+
+    from emotion_detection.config import DataConfig
+    from emotion_detection.data import load
+    from emotion_detection.training.checkpoint import load_trained
+    from emotion_detection.training.export import export_onnx
+    from emotion_detection.training.finish import SAMPLE
+
+    if parsed.model is None:
+        raise InputError("the following arguments are required: model, or --web DIR for the page")
     trained = load_trained(parsed.model)
     out = Path(parsed.out) if parsed.out else trained.path.parent / "model.onnx"
     if out.suffix != ".onnx":

@@ -16,11 +16,18 @@ export function resized(picture, width, height) {
   const factorX = Math.max(1, Math.trunc(picture.width / width / GAP));
   const factorY = Math.max(1, Math.trunc(picture.height / height / GAP));
   const small = factorX > 1 || factorY > 1 ? reduced(picture, factorX, factorY) : picture;
-  const box = [picture.width / factorX, picture.height / factorY];
-  let result = small;
-  if (width !== small.width || box[0] !== width) result = across(result, width, box[0]);
-  if (height !== small.height || box[1] !== height) result = down(result, height, box[1]);
-  return result;
+  // Pillow hands these on in single precision
+  const box = [picture.width / factorX, picture.height / factorY].map(Math.fround);
+  const steps = [
+    (/** @type {Picture} */ of) =>
+      width !== of.width || box[0] !== width ? across(of, width, box[0]) : of,
+    (/** @type {Picture} */ of) =>
+      height !== of.height || box[1] !== height ? down(of, height, box[1]) : of,
+  ];
+  // roundings differ with the order; Pillow begins with the height where that loses far more rows
+  const lost = small.height - height;
+  if (lost > 0 && lost > 2 * (small.width - width)) steps.reverse();
+  return steps.reduce((result, step) => step(result), small);
 }
 
 /**

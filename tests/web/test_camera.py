@@ -1,0 +1,87 @@
+"""The page before a camera: a fake one that shows a drawn face moving to and fro."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+Visits = Callable[..., Any]
+
+
+def expect(locator: Any) -> Any:
+    from playwright import sync_api
+
+    return sync_api.expect(locator)
+
+
+def _start(page: Any) -> None:
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator("#consent")).to_contain_text("neither kept nor sent")
+    page.get_by_role("button", name="Start the camera").click()
+
+
+def test_nothing_is_asked_before_people_agree(visit: Visits) -> None:
+    asked = "navigator.mediaDevices.getUserMedia = () => { document.title = 'asked'; throw 0; }"
+    seen = visit(init=asked)
+    seen.page.get_by_role("button", name="Use the camera").click()
+    seen.page.get_by_role("button", name="Not now").click()
+    expect(seen.page.locator("#consent")).to_be_hidden()
+    assert seen.page.title() != "asked"
+
+
+def test_a_face_before_the_camera_is_followed(visit: Visits) -> None:
+    seen = visit(permissions=["camera"])
+    _start(seen.page)
+    expect(seen.page.locator("#faces .face")).to_have_count(1, timeout=60_000)
+    expect(seen.page.locator("#rate")).to_contain_text("frames/s")
+    seen.page.wait_for_timeout(3000)
+    ink = seen.page.locator("#timeline").evaluate(
+        "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter(v => v).length"
+    )
+    assert ink > 1000
+    assert seen.page.locator("#legend li").count() == 8
+    seen.page.get_by_role("button", name="Stop the camera").click()
+    expect(seen.page.locator("#status")).to_contain_text("The camera is off")
+    table = [row for row in seen.rows() if row["face"]]
+    assert len(table) > 5
+    assert {row["file"] for row in table} == {"camera"}
+    assert {row["track"] for row in table} == {"0"}
+    times = [float(row["time"]) for row in table]
+    assert times == sorted(times)
+    places = [float(row["x"]) for row in table]
+    assert max(places) - min(places) > 30
+    # the face covers 240 of 640 pixels, and most of that is head
+    assert all(100 < float(row["height"]) < 260 for row in table)
+    assert [url for url in seen.requests if not url.startswith((seen.address, "blob:"))] == []
+
+
+def test_the_camera_is_let_go_when_it_is_stopped(visit: Visits) -> None:
+    kept = """
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (w) => (globalThis.given = await ask(w));
+    """
+    seen = visit(permissions=["camera"], init=kept)
+    _start(seen.page)
+    seen.page.get_by_role("button", name="Stop the camera").click(timeout=60_000)
+    states = seen.page.evaluate("given.getTracks().map((track) => track.readyState)")
+    assert states == ["ended"]
+    assert seen.page.evaluate("given.getAudioTracks().length") == 0
+
+
+def test_a_camera_that_is_not_allowed_is_said_in_words(visit: Visits) -> None:
+    seen = visit()
+    _start(seen.page)
+    expect(seen.page.locator("#status")).to_contain_text("The camera was not allowed")
+    expect(seen.page.get_by_role("button", name="Start the camera")).to_be_enabled()
+
+
+def test_no_camera_is_said_in_words(visit: Visits, launch: Callable[..., Any]) -> None:
+    browser = launch()
+    try:
+        seen = visit(browser, permissions=["camera"])
+        _start(seen.page)
+        expect(seen.page.locator("#status")).to_contain_text("No camera was found")
+    finally:
+        browser.close()

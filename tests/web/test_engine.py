@@ -1,0 +1,273 @@
+"""The page's engine in Node against what Python computes, on the same numbers."""
+
+import base64
+import dataclasses
+import io
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from emotion_detection import EmotionDetector
+from emotion_detection.images import MAX_PIXELS
+from emotion_detection.inference import face_detector
+from emotion_detection.inference.align import MARGIN, align
+from emotion_detection.inference.browser import browser_model
+from emotion_detection.inference.explain import explain
+from emotion_detection.inference.face_detector import FaceDetector, decoded, distinct
+from emotion_detection.inference.tables import table
+from emotion_detection.inference.tracking import follow
+from emotion_detection.results import LANDMARKS, Face, Result
+
+ROOT = Path(__file__).resolve().parents[2]
+Engine = Callable[..., list[Any]]
+
+
+def _text(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.uint8)
+
+
+def _picture(rgb: np.ndarray) -> dict[str, Any]:
+    return {"width": rgb.shape[1], "height": rgb.shape[0], "rgb": _text(rgb)}
+
+
+def _noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_npm_test_passes() -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node.js is not installed")
+    done = subprocess.run(
+        [node, "--test", "test/align.test.js"], cwd=ROOT / "web", capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_crops_are_pythons_to_the_byte(engine: Engine, channels: int) -> None:
+    rgb = _noise(90, 120)
+    generator = np.random.default_rng(channels)
+    boxes = np.hstack(
+        [generator.uniform(-40, 100, (12, 2)), generator.uniform(3, 300, (12, 2))]
+    ).tolist()
+    points = generator.uniform(-50, 150, (12, 5, 2)).tolist()
+    values = [
+        {
+            **_picture(rgb),
+            "box": box,
+            "landmarks": landmarks,
+            "input": {"size": 48, "channels": channels},
+            "margin": MARGIN,
+        }
+        for box, landmarks in zip(boxes, points, strict=True)
+    ]
+    for made, box, landmarks in zip(engine("align", *values), boxes, points, strict=True):
+        wanted = align(rgb, box, landmarks, 48, channels)
+        np.testing.assert_array_equal(_bytes(made), wanted.ravel())
+
+
+@pytest.mark.parametrize(
+    ("size", "to"),
+    [
+        ((61, 43), (40, 28)),
+        ((50, 80), (75, 120)),
+        ((300, 211), (90, 63)),
+        ((301, 97), (64, 21)),
+        ((530, 301), (128, 73)),
+        ((640, 33), (100, 33)),
+        ((1200, 900), (128, 96)),
+        ((7, 999), (1, 128)),
+        ((90, 640), (60, 427)),
+        ((1111, 777), (100, 70)),
+    ],
+)
+def test_resizing_is_pillows_to_the_byte(
+    engine: Engine, size: tuple[int, int], to: tuple[int, int]
+) -> None:
+    rgb = _noise(size[1], size[0])
+    (made,) = engine("resize", {**_picture(rgb), "to": to})
+    wanted = Image.fromarray(rgb).resize(to, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    np.testing.assert_array_equal(_bytes(made), np.asarray(wanted).ravel())
+
+
+@pytest.mark.parametrize(("size", "channels"), [(48, 1), (32, 3), (64, 1), (21, 1)])
+def test_blurring_is_pillows_to_the_byte(engine: Engine, size: int, channels: int) -> None:
+    rgb = _noise(size, size, size)
+    pixels = rgb if channels == 3 else rgb[..., 0]
+    value = {"pixels": _text(pixels), "size": size, "channels": channels, "radius": size / 8}
+    wanted = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(size / 8))
+    np.testing.assert_array_equal(_bytes(engine("blur", value)[0]), np.asarray(wanted).ravel())
+
+
+def test_outputs_are_decoded_as_in_python(engine: Engine) -> None:
+    generator = np.random.default_rng(3)
+    rows, columns = 12, 16
+    heat = (generator.random((1, rows, columns)) ** 6).astype(np.float32)
+    size = generator.normal(1, 1.5, (2, rows, columns)).astype(np.float32)
+    size[:, 3] = 80  # beyond what is believed
+    offset = generator.random((2, rows, columns), np.float32)
+    marks = generator.normal(0.5, 2, (10, rows, columns)).astype(np.float32)
+    corners, landmarks, confidence = decoded(heat, size, offset, marks, 0.3)
+    outputs = {"heat": heat, "size": size, "offset": offset, "marks": marks}
+    texts = {name: _text(value) for name, value in outputs.items()}
+    (made,) = engine("decode", {**texts, "rows": rows, "columns": columns, "threshold": 0.3})
+    assert len(made["boxes"]) == len(confidence) > 5
+    found = [[box["low"], box["high"], *box["landmarks"]] for box in made["boxes"]]
+    np.testing.assert_allclose(found, np.concatenate([corners, landmarks], axis=1), rtol=1e-9)
+    np.testing.assert_allclose([box["confidence"] for box in made["boxes"]], confidence)
+    assert made["kept"] == distinct(corners, confidence).tolist()
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1920, 1350), (100, 60), (128, 90), (129, 90), (333, 250), (21, 640)]
+)
+def test_it_looks_as_often_and_as_large_as_python(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, width: int, height: int
+) -> None:
+    rgb = np.full((height, width, 3), 90, np.uint8)
+    sizes: list[list[int]] = []
+
+    class Nothing:
+        def run(self, _: None, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+            high, wide = feeds["input.1"].shape[2:]
+            sizes.append([high, wide])
+            return [np.zeros((1, n, high // 4, wide // 4), np.float32) for n in (1, 2, 2, 10)]
+
+    monkeypatch.setattr(face_detector, "_session", lambda threads: Nothing())
+    FaceDetector().find(rgb)
+    settings = {"working_size": 640, "confidence": 0.3, "smallest": 24}
+    value = {**_picture(rgb), "settings": settings}
+    assert engine("looks", {**value, "once": False}) == [sizes]
+    (once,) = engine("looks", {**value, "once": True})
+    assert once == sizes[:1]
+
+
+def test_the_heat_map_is_pythons(engine: Engine) -> None:
+    crop = _noise(48, 48)[..., 0]
+    weights = np.random.default_rng(1).random((48, 48)).astype(np.float32) / 1e5
+
+    def scores(crops: np.ndarray) -> np.ndarray:
+        return (crops.reshape(len(crops), -1) @ weights.ravel().astype(np.float64))[:, None]
+
+    wanted = explain(scores, crop, 0, "occlusion")
+    value = {
+        "crop": _text(crop),
+        "input": {"size": 48, "channels": 1},
+        "weights": _text(weights),
+    }
+    made = np.frombuffer(base64.b64decode(engine("occlusion", value)[0]), np.float32)
+    np.testing.assert_allclose(made.reshape(48, 48), wanted, atol=1e-5)
+
+
+def _face(box: tuple[float, float, float, float], scores: tuple[float, ...], **more: Any) -> Face:
+    points = tuple((box[0] + k, box[1] + 2 * k) for k in range(5))
+    return Face(box, points, 0.9, dict(zip("abc", scores, strict=True)), **more)
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    faces = [
+        {**dataclasses.asdict(face), "scores": list(face.scores.values())} for face in result.faces
+    ]
+    return {**dataclasses.asdict(result), "faces": faces}
+
+
+def test_people_are_followed_as_in_python(engine: Engine) -> None:
+    generator = np.random.default_rng(5)
+    results = []
+    for step in range(60):
+        places = [(20.0 + 6 * step, 40.0), (380.0 - 6 * step, 60.0)]
+        shown = [place for place in places if generator.random() > 0.2]
+        faces = []
+        for x, y in shown:
+            share = generator.dirichlet((1, 1, 1))
+            faces.append(_face((x, y, 90, 110), tuple(share), intensity=float(share[0])))
+        results.append(Result(640, 480, tuple(faces), frame=step, time=step * 0.13))
+    wanted = list(follow(results))
+    (made,) = engine("track", [_plain(result) for result in results])
+    for one, other in zip(made, wanted, strict=True):
+        assert [face["track"] for face in one["faces"]] == [face.track for face in other.faces]
+        for face, like in zip(one["faces"], other.faces, strict=True):
+            np.testing.assert_allclose(face["scores"], list(like.scores.values()), atol=1e-12)
+            assert face["intensity"] == pytest.approx(like.intensity)
+
+
+def test_the_table_is_pythons_to_the_byte(engine: Engine, tmp_path: Path) -> None:
+    faces = (
+        _face((1.005, -2.349, 30, 40.25), (0.7, 0.2, 0.1), intensity=0.123456, flags=("cut",)),
+        _face((99.5, 7, 31, 41), (0.33335, 0.33333, 0.33332)),
+    )
+    results = [
+        Result(640, 480, faces, 2, '=cmd"|calc', ("animated: a, b", "second")),
+        Result(640, 480, source="-1.png"),
+        Result(640, 480, (dataclasses.replace(faces[1], track=4),), 0, "clip", (), 7, 0.25),
+    ]
+    with table(tmp_path / "t.csv", "abc") as growing:
+        for result in results:
+            growing.add(result.as_dict())
+        growing.add({"source": "@bad\r.png", "error": "truncated, at 5"})
+    entries: list[dict[str, Any]] = [*map(_plain, results)]
+    entries.append({"source": "@bad\r.png", "error": "truncated, at 5"})
+    about = browser_model(EmotionDetector())
+    columns = [name for name in about["columns"] if not name.startswith("score_")]
+    columns[14:14] = [f"score_{name}" for name in "abc"]
+    about |= {"labels": list("abc"), "columns": columns, "landmarks": list(LANDMARKS)}
+    (made,) = engine("csv", {"entries": entries, "about": about})
+    assert made == (tmp_path / "t.csv").read_bytes().decode()
+
+
+def _file(kind: str, size: tuple[int, int], frames: int = 1, **options: Any) -> bytes:
+    pictures = [Image.fromarray(_noise(size[1], size[0], seed)) for seed in range(frames)]
+    out = io.BytesIO()
+    more = {"save_all": True, "append_images": pictures[1:]} if frames > 1 else {}
+    pictures[0].save(out, kind, **more, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "frames"),
+    [
+        *(("JPEG", {}, 1), ("JPEG", {"progressive": True}, 1), ("PNG", {}, 1), ("PNG", {}, 3)),
+        *(("WEBP", {}, 1), ("WEBP", {"lossless": True}, 1), ("WEBP", {}, 3)),
+        ("JPEG", {"exif": Image.Exif().tobytes(), "comment": b"x" * 500}, 1),
+        ("WEBP", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"}, 1),
+    ],
+)
+def test_headers_are_read(engine: Engine, kind: str, options: dict[str, Any], frames: int) -> None:
+    content = _file(kind, (71, 53), frames, **options)
+    value = {"file": _text(np.frombuffer(content, np.uint8)), "pixels": MAX_PIXELS}
+    assert engine("header", value) == [{"width": 71, "height": 53, "frames": frames}]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty: 0 bytes"),
+        (b"GIF89a" + bytes(60), "not a JPEG, PNG or WebP picture"),
+        (_file("PNG", (40, 30))[:-20], "truncated: its end is missing"),
+        (_file("WEBP", (40, 30))[:-20], "truncated: its end is missing"),
+        (_file("JPEG", (40, 30))[:60], "damaged: it says no size"),
+        (_file("PNG", (40, 30)), "40 x 30 pixels: more than 0.001 megapixels"),
+    ],
+)
+def test_bad_files_are_refused_in_words(engine: Engine, content: bytes, said: str) -> None:
+    value = {"file": _text(np.frombuffer(content, np.uint8)), "pixels": 1000}
+    assert engine("header", value) == [{"error": said}]
+
+
+def test_constants_are_pythons() -> None:
+    source = (ROOT / "web" / "src" / "engine" / "centerface.js").read_text(encoding="utf-8")
+    names = ("STRIDE", "MULTIPLE", "OVERLAP", "CLOSE_SIZE", "CLOSE_MARGIN", "LARGER", "LARGEST")
+    for name in (*names, "ASTRAY", "GREY", "TOUCHING"):
+        assert f"const {name} = {json.dumps(getattr(face_detector, f'_{name}'))};" in source

@@ -1,0 +1,119 @@
+"""``emotion export --web``: a folder with the page and its networks, whole or refused in one line."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emotion_detection.cli import main
+from emotion_detection.commands import export_web
+from emotion_detection.inference.browser import browser_files
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small built page in the place of the package's."""
+    page = tmp_path / "serving" / "page"
+    (page / "assets").mkdir(parents=True)
+    (page / "index.html").write_text("the page")
+    (page / "assets" / "a-12345678.js").write_text("its program")
+    monkeypatch.setattr(export_web.resources, "files", _files(page.parent))
+    monkeypatch.chdir(tmp_path)
+    return page
+
+
+def _files(serving: Path) -> Callable[[str], Path]:
+    real = export_web.resources.files
+
+    def files(package: str) -> Path:
+        return serving if package.endswith(".serving") else Path(str(real(package)))
+
+    return files
+
+
+def test_the_folder_holds_the_page_and_its_networks(built: Path, capsys: Capture) -> None:
+    assert main(["export", "--web", "public/site"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("wrote public/site (12.")
+    site = Path("public/site")
+    for path in filter(Path.is_file, built.rglob("*")):
+        assert (site / path.relative_to(built)).read_bytes() == path.read_bytes()
+    for name, path in browser_files().items():
+        assert (site / "models" / name).read_bytes() == path.read_bytes()
+    about = json.loads((site / "models" / "model.json").read_text(encoding="utf-8"))
+    assert about["label_set"] == "ferplus"
+    assert not list(site.rglob("*.part"))
+
+
+def test_an_earlier_export_is_replaced(built: Path) -> None:
+    assert main(["export", "--web", "site"]) == 0
+    (built / "index.html").write_text("a newer page")
+    assert main(["export", "--web", "site", "--labels", "fer2013"]) == 0
+    assert Path("site/index.html").read_text() == "a newer page"
+    assert json.loads(Path("site/models/model.json").read_text())["label_set"] == "fer2013"
+
+
+def test_another_model_is_taken(built: Path, write_model: Callable[[Path], None]) -> None:
+    write_model(Path("mine.onnx"))
+    assert main(["export", "mine.onnx", "--web", "site"]) == 0
+    assert Path("site/models/model.onnx").read_bytes() == Path("mine.onnx").read_bytes()
+
+
+@pytest.fixture
+def write_model() -> Callable[[Path], None]:
+    """``write_model(path)``: the shipped model with one more entry, so that its bytes differ."""
+    onnx = pytest.importorskip("onnx")
+
+    def write(path: Path) -> None:
+        model = onnx.load(str(browser_files()["model.onnx"]))
+        model.doc_string = "mine"
+        onnx.save(model, str(path))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--web", "full"], "--web full: is not empty"),
+        (["--web", "full/file"], "--web full/file: is a file"),
+        (["--web", "full/file/site"], "full/file/site: cannot be"),
+        (["--web", "site", "none"], "none: no such run folder or ONNX file"),
+        (["--web", "site", "--labels", "x"], "labels 'x': "),
+        (["--web", "site", "--out", "x.onnx"], "--out and --data: are of ONNX files"),
+        (["none", "--labels", "ferplus"], "--labels: is of --web"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    built: Path, capsys: Capture, words: list[str], expected: str
+) -> None:
+    Path("full").mkdir()
+    Path("full/file").touch()
+    assert main(["export", *words]) == 2
+    err = capsys.readouterr().err
+    assert expected in err
+    assert err.count("\n") == 1
+    assert not Path("site").exists()
+    assert [path.name for path in Path("full").iterdir()] == ["file"]
+
+
+def test_a_page_that_is_not_built_is_said(built: Path, capsys: Capture) -> None:
+    (built / "index.html").unlink()
+    assert main(["export", "--web", "site"]) == 2
+    assert "the page is not built; 'make web' in a checkout builds it" in capsys.readouterr().err
+
+
+def test_it_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from emotion_detection.cli import main\n"
+        f"sys.exit(main(['export', '--web', {str(tmp_path)!r}, 'none']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "torch" not in done.stderr

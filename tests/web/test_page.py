@@ -1,0 +1,238 @@
+"""The page in Chromium: what it finds is what Python finds, and it says and sends nothing else."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emotion_detection import EmotionDetector
+from emotion_detection.data.drawn import draw_faces
+from emotion_detection.inference.tables import rows
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SAMPLES = ROOT / "web" / "public" / "samples"
+COORDINATE = re.compile(r"^(x|y|width|height|.*_(x|y))$")
+Visits = Callable[..., Any]
+
+
+def expect(locator: Any) -> Any:
+    from playwright import sync_api
+
+    return sync_api.expect(locator)
+
+
+def _same(found: list[dict[str, str]], pictures: list[Path]) -> None:
+    """Hold the page's table against Python's: scores within 0.01, boxes within 2 pixels."""
+    wanted = []
+    for picture in pictures:
+        record = EmotionDetector().detect(picture).as_dict() | {"source": picture.name}
+        wanted += rows(record)
+    assert len(found) == len(wanted)
+    for row, like in zip(found, wanted, strict=True):
+        for name, value in like.items():
+            if isinstance(value, float):
+                within = 2 if COORDINATE.match(name) else 0.01
+                assert float(row[name]) == pytest.approx(value, abs=within), name
+            else:
+                assert row[name] == ("" if value is None else str(value)), name
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Pictures of drawn faces: PNG, JPEG, WebP, large, small, turned by EXIF, with alpha, empty."""
+    folder = tmp_path_factory.mktemp("drawn")
+    faces = draw_faces(40, size=160).faces
+    sheet = np.full((1300, 1700), 140, np.uint8)
+    for k, (x, y) in enumerate([(100, 90), (900, 200), (300, 800), (1250, 900)]):
+        face = Image.fromarray(faces[3 + 7 * k]).resize((200 + 60 * k,) * 2)
+        sheet[y : y + face.height, x : x + face.width] = face
+    large = Image.fromarray(sheet)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    alpha = np.full((160, 160, 4), 255, np.uint8)
+    alpha[..., :3] = faces[24][..., None]
+    alpha[:, :30, 3] = 0
+    alpha[:, 130:, 3] = 120
+    large.save(folder / "large.jpg", quality=95)
+    large.convert("RGB").save(folder / "large.webp", lossless=True)
+    large.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.jpg", exif=turned, quality=95)
+    Image.fromarray(alpha).save(folder / "alpha.png")
+    Image.fromarray(faces[25]).resize((70, 70)).save(folder / "small.png")
+    Image.fromarray(faces[32]).save(folder / "face.png")
+    Image.new("RGB", (300, 200), (90, 120, 80)).save(folder / "nobody.png")
+    return sorted(folder.iterdir())
+
+
+def test_what_it_finds_in_a_drawn_face_is_what_python_finds(visit: Visits) -> None:
+    seen = visit()
+    assert "Nothing leaves this device." in seen.page.locator("#private").inner_text()
+    picture = SAMPLES / "together.png"
+    _same(seen.read(picture, said="4 faces"), [picture])
+    assert len(seen.requests) > 5
+    assert [url for url in seen.requests if not url.startswith((seen.address, "blob:"))] == []
+
+
+@pytest.mark.slow
+def test_what_it_finds_in_pictures_of_all_kinds_is_what_python_finds(
+    visit: Visits, drawn: list[Path]
+) -> None:
+    _same(visit().read(*drawn, said=f"in {len(drawn)} pictures"), drawn)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_what_it_finds_in_photographs_is_what_python_finds(
+    visit: Visits, photographs: Path
+) -> None:
+    pictures = sorted(photographs.glob("*.jpg"))
+    _same(visit().read(*pictures, said=f"in {len(pictures)} pictures"), pictures)
+
+
+@pytest.mark.slow
+def test_files_that_cannot_be_read_are_named_and_the_rest_is_read(
+    visit: Visits, tmp_path: Path
+) -> None:
+    text, half = tmp_path / "=notes.png", tmp_path / "half.png"
+    text.write_text("no picture")
+    half.write_bytes((SAMPLES / "sadness.png").read_bytes()[:-300])
+    pictures = [text, half, SAMPLES / "sadness.png"]
+    table = visit().read(*pictures, said="2 could not be read")
+    assert [row["file"] for row in table] == ["'=notes.png", "half.png", "sadness.png"]
+    assert [row["error"] for row in table] == [
+        "not a JPEG, PNG or WebP picture",
+        "truncated: its end is missing",
+        "",
+    ]
+    assert table[2]["emotion"] == "sadness"
+
+
+@pytest.mark.slow
+def test_it_works_by_keyboard_alone(visit: Visits) -> None:
+    seen = visit()
+    keyboard = seen.page.keyboard
+
+    def tab_to(name: str) -> None:
+        for _ in range(30):
+            keyboard.press("Tab")
+            focused = seen.page.locator(":focus")
+            pictures = focused.locator("img")
+            labels = [focused.get_attribute("id")]
+            labels += [pictures.get_attribute("alt")] if pictures.count() else []
+            if name in labels:
+                return
+        raise AssertionError(f"Tab does not lead to {name}")
+
+    tab_to("files")
+    tab_to("camera")
+    tab_to("drawn face: happiness")
+    keyboard.press("Enter")
+    expect(seen.page.locator("#status")).to_contain_text("1 face: happiness", timeout=60_000)
+    tab_to("csv")
+    with seen.page.expect_download() as waiting:
+        keyboard.press("Enter")
+    assert Path(waiting.value.path()).read_bytes().count(b"\r\n") == 2
+    tab_to("abstain")
+    keyboard.press("Space")
+    tab_to("least")
+    keyboard.press("End")
+    assert seen.page.locator("#least-shown").inner_text() == "95 %"
+
+
+@pytest.mark.slow
+def test_it_abstains_when_told_to(visit: Visits, tmp_path: Path) -> None:
+    unclear = tmp_path / "unclear.png"
+    Image.fromarray(draw_faces(23, size=200).faces[22]).save(unclear)
+    score = EmotionDetector().detect(unclear).faces[0].score
+    assert score < 0.9
+    seen = visit()
+    assert "unsure" not in seen.read(unclear, said="1 face")[0]["flags"]
+    seen.page.get_by_role("switch").check()
+    seen.page.locator("#least").fill("90")
+    expect(seen.page.locator("#faces h3")).to_contain_text("unsure")
+    assert "unsure" in seen.rows()[0]["flags"]
+    seen.page.get_by_role("switch").uncheck()
+    expect(seen.page.locator("#faces h3")).not_to_contain_text("unsure")
+
+
+@pytest.mark.slow
+def test_a_heat_map_and_the_annotated_picture_are_drawn(visit: Visits) -> None:
+    seen = visit()
+    picture = SAMPLES / "happiness.png"
+    seen.read(picture, said="1 face: happiness")
+    with Image.open(seen.saved("Save the picture (PNG)")) as saved:
+        assert (saved.format, saved.size) == ("PNG", (200, 200))
+        drawn_over = np.asarray(saved.convert("RGB"), np.int16)
+    with Image.open(picture) as image:
+        changed = np.abs(drawn_over - np.asarray(image.convert("RGB"))).max(axis=2) > 40
+    assert 0.02 < changed.mean() < 0.4
+    seen.page.get_by_role("button", name="Why happiness?").click()
+    heat = seen.page.get_by_role("img", name="heat map of happiness")
+    expect(heat).to_be_visible(timeout=60_000)
+    pixels = heat.evaluate("c => [...c.getContext('2d').getImageData(0, 0, 48, 48).data]")
+    colours = np.array(pixels).reshape(48, 48, 4)[..., :3]
+    coloured = np.ptp(colours, axis=2) > 60
+    assert 0.01 < coloured.mean() < 0.9
+    expect(seen.page.locator("#faces")).to_contain_text("costs happiness more of its score")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing_and_nothing_is_cut_off(visit: Visits, scheme: str, width: int) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: 'npm ci' in web/ brings it")
+    axe = AXE.read_text(encoding="utf-8")
+    size = {"width": width, "height": 800}
+    seen = visit(viewport=size, color_scheme=scheme, init=axe)
+    seen.page.get_by_role("button", name="Use the camera").click()
+    seen.read(SAMPLES / "together.png", said="4 faces")
+    found = seen.page.evaluate("axe.run()")
+    assert len(found["passes"]) > 15
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+def test_without_webassembly_it_says_so(visit: Visits) -> None:
+    seen = visit(init="delete globalThis.WebAssembly")
+    expect(seen.page.get_by_role("alert")).to_contain_text("WebAssembly")
+    assert seen.page.locator("#ways button:not([disabled])").count() == 0
+
+
+@pytest.mark.slow
+def test_networks_that_are_missing_are_said_and_tried_again(visit: Visits) -> None:
+    seen = visit()
+    seen.page.route("**/models/model.onnx", lambda route: route.fulfill(status=404, body=""))
+    seen.page.get_by_role("button", name="drawn face: sadness").click()
+    status = seen.page.locator("#status")
+    expect(status).to_contain_text("model.onnx: the server answers 404", timeout=60_000)
+    seen.page.unroute("**/models/model.onnx")
+    seen.page.get_by_role("button", name="drawn face: sadness").click()
+    expect(status).to_contain_text("1 face: sadness", timeout=60_000)
+    seen.problems.clear()  # the 404 itself, which browsers report
+
+
+@pytest.mark.slow
+def test_pictures_are_taken_that_are_dropped_or_pasted(visit: Visits) -> None:
+    seen = visit()
+    status = seen.page.locator("#status")
+    give = """async ([kind, name]) => {
+      const file = await (await fetch(`samples/${name}.png`)).blob();
+      const data = new DataTransfer();
+      data.items.add(new File([file], `${kind}.png`, { type: 'image/png' }));
+      const event = kind === 'drop'
+        ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+        : new ClipboardEvent('paste', { clipboardData: data, bubbles: true });
+      document.body.dispatchEvent(event);
+    }"""
+    for kind, name in (("drop", "sadness"), ("paste", "surprise")):
+        seen.page.evaluate(give, [kind, name])
+        expect(status).to_contain_text(f"1 face: {name}", timeout=60_000)
+        assert seen.rows()[0]["file"] == f"{kind}.png"

@@ -22,8 +22,12 @@ MODEL_SHA256 = "ebd260ffb74d82a1f28d80d3e582f3ae5ed8be00682ca4b276eea06d65646b40
 """Of the network's file. The build reads this line, and packages no other file."""
 
 WORKING_SIZE = 640
-THRESHOLD = 0.3
+THRESHOLD = 0.2
 SMALLEST = 24.0
+
+REDUCING_GAP = 2.0
+"""Pictures are first shrunk to the means of whole blocks of pixels, and then resampled, as long as
+at least this many times the working size is left in between."""
 
 _STRIDE = 4
 """Pixels of the network's input for one place of its outputs."""
@@ -132,7 +136,7 @@ class FaceDetector:
         pixels = rgb
         if (high, wide) != (height, width):
             small = Image.fromarray(np.ascontiguousarray(rgb)).resize(
-                (wide, high), Image.Resampling.BILINEAR, reducing_gap=2.0
+                (wide, high), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP
             )
             pixels = np.asarray(small)
         sides = [-(-(side + 2 * margin) // _MULTIPLE) * _MULTIPLE for side in (high, wide)]

@@ -36,7 +36,7 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 def test_stronger_is_farther_from_the_face_and_none_is_nothing(
     name: str, size: int, channels: int
 ) -> None:
-    faces = np.repeat(draw_faces(20, size=size).faces[:, None], channels, axis=1)
+    faces = np.repeat(draw_faces(12, size=size).faces[:, None], channels, axis=1)
     before = faces.copy()
     spoiled = [corrupt(faces, name, strength) for strength in STRENGTHS]
     assert all(face.dtype == np.uint8 and face.shape == faces.shape for face in spoiled)

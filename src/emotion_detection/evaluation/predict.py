@@ -119,7 +119,7 @@ def predict(
     means = [
         np.mean(column, axis=0, dtype=np.float32) for column in (scores, before, known or strengths)
     ]
-    # all at once: a connection between processes is made for each gathering
+    # all at once: processes wait for one another once
     gathered = gather_rows(np.concatenate(means, axis=1), len(matched.truth))
     if gathered is None:
         return None

@@ -1,6 +1,8 @@
 """Testing on several processes (torchrun): every face is scored once, by one of them."""
 
+import atexit
 import os
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +35,12 @@ def gather_rows(scores: Scores, count: int) -> Scores | None:
     if processes == 1:
         return scores
     if not dist.is_initialized():
-        dist.init_process_group("gloo")
+        # kept until the end: processes that connect a second time can miss each other
+        dist.init_process_group("gloo", timeout=timedelta(days=1))
+        atexit.register(dist.destroy_process_group)
     parts: list[Scores] | None = [scores] * processes if process == 0 else None
     dist.gather_object(scores, parts)
     dist.barrier()
-    dist.destroy_process_group()
     if parts is None:
         return None
     whole = np.empty((count, scores.shape[1]), np.float32)

@@ -160,7 +160,7 @@ def _answers(
             scores = _scores(matched, name, strength, part, tta, seed)
             found[start : start + CHUNK, column] = scores.argmax(axis=1)
             found[start : start + CHUNK, len(tests) + column] = scores.max(axis=1)
-    # all at once: a connection between processes is made for each gathering
+    # all at once: processes wait for one another once
     return gather_rows(found, len(matched.truth))
 
 

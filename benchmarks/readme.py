@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import robustness_table
 import seeds
 import tables
 import using_tables
@@ -65,11 +66,12 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "time-to-accuracy": ("docs/results/time_to_accuracy.json", tables.time_to_accuracy),
     "baseline": ("docs/results/baseline.json", seeds.markdown),
     "training": ("docs/results/training.json", speed),
+    "robustness": ("docs/results/robustness.json", robustness_table.robustness),
     "pasted": ("docs/results/pasted.json", using_tables.pasted),
 }
 """Each table's file and how it is made of it."""
 
-PAGES = ("README.md", "docs/results.md", "docs/training.md")
+PAGES = ("README.md", "docs/results.md", "docs/training.md", "docs/robustness.md")
 
 
 def rewritten(text: str, root: Path, page: str = "README.md") -> str:

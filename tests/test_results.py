@@ -54,6 +54,7 @@ def root(readme: Any, tmp_path: Path) -> Path:
         ("presets", ("presets", "compact", "parameters")),
         ("finetune", ("runs", 0, "fine-tuned", "accuracy")),
         ("pasted", ("test", "missed")),
+        ("robustness", ("tests", "shipped model, FER+ majority", "by_severity", 2)),
         ("time-to-accuracy", ("marks", "0.523", "median")),
     ],
 )

@@ -4,6 +4,7 @@ import random
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -14,39 +15,14 @@ Encode = Callable[..., bytes]
 EXPECTED = {200, 400, 413, 415, 422}
 
 
-def damaged(seeds: list[bytes], generator: random.Random) -> bytes:
-    """Return a picture with something done to its bytes, or bytes that are none."""
-    content = bytearray(generator.choice(seeds))
-    kind = generator.randrange(6)
-    if kind == 0:
-        return generator.randbytes(generator.randrange(300))
-    if kind == 1:
-        return bytes(content[: generator.randrange(len(content))])
-    if kind == 2:
-        place = generator.randrange(len(content))
-        content[place:place] = generator.randbytes(generator.randrange(1, 50))
-    if kind == 3:
-        start = generator.randrange(len(content))
-        del content[start : start + generator.randrange(1, 200)]
-    for _ in range(generator.randrange(1, 20) if kind > 3 else 0):
-        # most of what decides is at the start
-        end = len(content) if generator.random() < 0.5 else min(200, len(content))
-        content[generator.randrange(end)] = generator.randrange(256)
-    return bytes(content)
-
-
-def form(content: bytes, generator: random.Random) -> tuple[bytes, str]:
-    """Return a multipart body, half of them damaged, and its type."""
-    head = b'--b\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
-    body = head + content + b"\r\n--b--\r\n"
-    if generator.random() < 0.5:
-        body = damaged([body], generator)
-    return body, "multipart/form-data; boundary=b"
+@pytest.fixture(scope="module")
+def fuzz(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(Path(__file__).resolve().parents[2] / "benchmarks" / "serving_fuzz.py")
 
 
 @pytest.mark.parametrize("count", [250, pytest.param(2500, marks=pytest.mark.slow)])
 def test_damaged_bodies_are_never_a_failure(
-    running: Any, photograph: np.ndarray, crop: np.ndarray, encode: Encode, count: int
+    fuzz: Any, running: Any, photograph: np.ndarray, crop: np.ndarray, encode: Encode, count: int
 ) -> None:
     small = photograph[::2, ::2]
     seeds = [encode(picture, kind) for picture in (small, crop) for kind in ("JPEG", "PNG", "WEBP")]
@@ -54,11 +30,7 @@ def test_damaged_bodies_are_never_a_failure(
     statuses = set()
     with httpx.Client(base_url=running.url, timeout=60) as client:
         for number in range(count):
-            content, kind = damaged(seeds, generator), "application/octet-stream"
-            if number % 4 == 0:
-                content, kind = form(content, generator)
-            path = ("/v1/classify", "/v1/classify", "/v1/predict", "/v1/predict?annotate=true")
-            url = generator.choice(path)
+            url, content, kind = fuzz.asked(seeds, generator, number)
             answer = client.post(url, content=content, headers={"content-type": kind})
             assert answer.status_code in EXPECTED, (number, answer.text)
             statuses.add(answer.status_code)

@@ -261,6 +261,8 @@ def test_nothing_of_a_picture_is_stored_or_logged_and_torch_is_not_needed(
         assert drawn.headers["content-type"] == "image/jpeg"
         broken = {"a": ("secret-name.png", content[:2000], "image/png")}
         assert httpx.post(url, files=broken, timeout=30).status_code == 422
+        boundary = {"content-type": "multipart/form-data; boundary=b"}
+        assert httpx.post(url, content=content, headers=boundary).status_code == 400
         served.process.send_signal(signal.SIGTERM)
         out, err = served.process.communicate(timeout=20)
     assert err == ""
@@ -268,5 +270,5 @@ def test_nothing_of_a_picture_is_stored_or_logged_and_torch_is_not_needed(
     assert "secret" not in out
     lines = [line.split() for line in out.splitlines() if line.startswith("POST")]
     assert [line[:3] for line in lines] == [
-        ["POST", "/v1/predict", status] for status in ("200", "200", "200", "422")
+        ["POST", "/v1/predict", status] for status in ("200", "200", "200", "422", "400")
     ]

@@ -222,6 +222,38 @@ def test_overload_is_shed_early_and_what_was_accepted_is_answered(
         assert [one.result().status_code for one in accepted] == [200] * 4
 
 
+def test_who_could_not_be_answered_in_time_is_turned_away_at_once() -> None:
+    from emotion_detection.serving.connection import Connection
+    from emotion_detection.serving.figures import Figures
+    from emotion_detection.serving.problems import Problem
+    from emotion_detection.serving.reading import Answer, Job
+    from emotion_detection.serving.settings import Settings
+    from emotion_detection.serving.workers import Workers
+
+    def read(jobs: list[Job]) -> list[Any]:
+        time.sleep(0.1)
+        return [Answer(b"", "") for _ in jobs]
+
+    settings = Settings(workers=1, timeout=0.5, together=1, queue=64)
+    workers = Workers(read, settings, Figures(), lambda: None)
+
+    async def ask() -> Answer:
+        return await workers.answer(Job(b"", b"", True, None, Connection()))
+
+    async def run() -> list[Any]:
+        for _ in range(5):
+            await ask()
+        return await asyncio.gather(*(ask() for _ in range(40)), return_exceptions=True)
+
+    workers.start()
+    answers = asyncio.run(run())
+    workers.close()
+    refused = [one for one in answers if isinstance(one, Problem) and one.status == 503]
+    assert 10 <= len(refused) < 40
+    assert isinstance(answers[0], Answer)
+    assert all(1 <= int(one.headers["Retry-After"]) <= 30 for one in refused)
+
+
 def test_memory_for_bodies_is_bounded(serving: Any, crop: np.ndarray, encode: Encode) -> None:
     with serving(workers=1, max_bytes=1000_000, max_held=1000_000) as running:
         with running.socket() as one, running.socket() as two:

@@ -3,6 +3,7 @@
 Starlette's own forms put larger files on disk: pictures must not get there.
 """
 
+import logging
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
@@ -11,6 +12,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from emotion_detection.serving.problems import Problem
 
 _LONGEST_NAME = 255
+
+# it quotes bytes of what it parses
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)
 
 
 class Part:

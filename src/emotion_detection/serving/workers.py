@@ -50,7 +50,7 @@ class Workers:
         self._workers: set[_Worker] = set()
         self._lock = threading.Lock()
         self._left, self._closed = _REPLACED, False
-        self._seconds = 0.01  # that a job takes; only to tell clients when to come back
+        self._seconds = 0.01  # that a job takes, about; the latest count most
 
     def start(self) -> None:
         """Start the threads."""
@@ -70,18 +70,18 @@ class Workers:
         return self._left >= 0
 
     def check(self) -> None:
-        """Turn a request away if the queue is full.
+        """Turn a request away if the queue is full, or too long for an answer in time.
 
         Raises:
             Problem: 503, with the seconds after which it may have emptied.
         """
         waiting = self._queue.qsize()
-        if waiting >= self._settings.queue:
-            seconds = math.ceil(waiting * self._seconds / self._settings.workers)
+        seconds = waiting * self._seconds / self._settings.workers
+        if waiting >= self._settings.queue or seconds > self._settings.timeout:
             raise Problem(
                 503,
                 f"{waiting} requests are waiting already; try again",
-                {"Retry-After": str(min(max(1, seconds), _LONGEST_WAIT))},
+                {"Retry-After": str(min(max(1, math.ceil(seconds)), _LONGEST_WAIT))},
                 "queue",
             )
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import robustness_table
 import seeds
+import serving_tables
 import tables
 import using_tables
 from emotion_detection.files import write_whole
@@ -68,10 +69,17 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "training": ("docs/results/training.json", speed),
     "robustness": ("docs/results/robustness.json", robustness_table.robustness),
     "pasted": ("docs/results/pasted.json", using_tables.pasted),
+    "serving": ("docs/results/serving.json", serving_tables.serving),
 }
 """Each table's file and how it is made of it."""
 
-PAGES = ("README.md", "docs/results.md", "docs/training.md", "docs/robustness.md")
+PAGES = (
+    "README.md",
+    "docs/results.md",
+    "docs/training.md",
+    "docs/robustness.md",
+    "docs/serving.md",
+)
 
 
 def rewritten(text: str, root: Path, page: str = "README.md") -> str:

@@ -56,6 +56,7 @@ def root(readme: Any, tmp_path: Path) -> Path:
         ("pasted", ("test", "missed")),
         ("robustness", ("tests", "shipped model, FER+ majority", "by_severity", 2)),
         ("time-to-accuracy", ("marks", "0.523", "median")),
+        ("serving", ("crops", "figures", "64", "per_second")),
     ],
 )
 def test_a_changed_figure_is_noticed(readme: Any, name: str, path: Any, root: Path) -> None:

@@ -1,22 +1,18 @@
 """The page, built and exported, behind a web server and in Chromium; and its engine in Node."""
 
 import csv
-import functools
-import http.server
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 
 from emotion_detection.commands import export_web
-from emotion_detection.data.drawn import draw_faces
 from emotion_detection.serving.page import page_folder, page_is_built
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,37 +49,24 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+@pytest.fixture(scope="session")
+def benchmark(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    """``benchmarks/page.py``, which serves a folder and films a drawn face."""
+    return load_script(ROOT / "benchmarks" / "page.py")
 
 
 @pytest.fixture(scope="session")
-def address(site: Path) -> Iterator[str]:
+def address(site: Path, benchmark: ModuleType) -> Iterator[str]:
     """Where the page is served, by Python's own web server."""
-    handler = functools.partial(_Quiet, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{BELOW}/"
-        server.shutdown()
-        thread.join()
+    with benchmark.served(site) as root:
+        yield f"{root}{BELOW}/"
 
 
 @pytest.fixture(scope="session")
-def moving_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video for a fake camera: a drawn face that moves to and fro, 640 x 480, raw."""
-    face = draw_faces(25, size=240).faces[24]
+def moving_face(tmp_path_factory: pytest.TempPathFactory, benchmark: ModuleType) -> Path:
+    """A video for a fake camera: a drawn face that moves to and fro."""
     path = tmp_path_factory.mktemp("video") / "moving.y4m"
-    colourless = np.full(2 * 320 * 240, 128, np.uint8).tobytes()
-    with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420mpeg2\n")
-        for step in range(40):
-            left = 120 + 8 * min(step, 40 - step)
-            frame = np.full((480, 640), 120, np.uint8)
-            frame[110:350, left : left + 240] = face
-            file.write(b"FRAME\n" + (16 + frame * (219 / 255)).astype(np.uint8).tobytes())
-            file.write(colourless)
+    benchmark.moving_face(path)
     return path
 
 

@@ -1,4 +1,4 @@
-"""``emotion export --web``: a folder with the page and its networks, whole or refused in one line."""
+"""``emotion export --web``: the page and its networks, whole or refused in one line."""
 
 import json
 import subprocess

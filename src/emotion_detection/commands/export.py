@@ -21,7 +21,7 @@ def run(words: list[str]) -> int:
         "model",
         type=str,
         nargs="?",
-        help="run folder or checkpoint; with --web: run folder or ONNX file, by default the shipped",
+        help="run folder or checkpoint; with --web: run folder or ONNX file; default: the shipped",
     )
     parser.add_argument(
         "--out", type=str, help="the file; default: model.onnx beside the checkpoint"

@@ -12,7 +12,7 @@ const FONT = 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
 export const colour = (rgb) => `rgb(${rgb.join(' ')})`;
 
 /** @param {number} share */
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
 /** @param {Face} face */
 export const isUnsure = (face) => face.flags.includes('unsure');

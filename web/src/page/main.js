@@ -268,6 +268,7 @@ async function watch(known) {
     if (log.length > MOST_FRAMES) log.shift();
     timeline.add(result);
     element('rate').textContent = `${rate.toFixed(1)} frames/s`;
+    element('rate').dataset.frames = String((result.frame ?? 0) + 1);
     stage?.picture.close();
     stage = { picture, result, mirrored: true };
     redraw();

@@ -59,7 +59,7 @@ def draw_robustness(found: Values) -> "Figure":
     lines = -(-len(names) // columns)
     figure, _ = new_figure(4.6, 0.35 + 1.15 * lines)
     figure.clear()
-    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat
+    panels = list(figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat)
     clean = found["clean"]["accuracy"]
     for axes, name in zip(panels, names, strict=False):
         one = found["corruptions"][name]
@@ -72,7 +72,7 @@ def draw_robustness(found: Values) -> "Figure":
         axes.set(ylim=(0, 1), xticks=found["severities"])
         axes.grid()
         axes.tick_params(labelsize=7)
-    for axes in list(panels):
+    for axes in panels[len(names) :]:
         axes.set_visible(False)
     figure.supxlabel("strength", fontsize=8, color=PALE)
     figure.supylabel("accuracy", fontsize=8, color=PALE)

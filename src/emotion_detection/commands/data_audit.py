@@ -63,10 +63,11 @@ def _parser() -> ArgumentParser:
 
 
 def _preset(words: list[str]) -> str:
-    """Return the preset that is named: the other values start from it."""
+    """Return the preset that is named last, which the other values start from."""
+    named = PRESET
     for place, word in enumerate(words):
         if word == "--preset" and place + 1 < len(words):
-            return words[place + 1]
-        if word.startswith("--preset="):
-            return word.partition("=")[2]
-    return PRESET
+            named = words[place + 1]
+        elif word.startswith("--preset="):
+            named = word.partition("=")[2]
+    return named

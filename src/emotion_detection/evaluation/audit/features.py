@@ -35,7 +35,7 @@ def held_out_outputs(trained: Trained, held_out: Images, seen: Images) -> tuple[
     _, mirrored = _features(trained, held_out[..., ::-1], device)
     known, _ = _features(trained, seen, device)
     trained.network.to("cpu")
-    return (scores + mirrored) / 2, neighbour_distances(own, known)
+    return (scores + mirrored) * np.float32(0.5), neighbour_distances(own, known)
 
 
 def _features(trained: Trained, images: Images, device: str) -> tuple[Values, Values]:

@@ -270,7 +270,8 @@ def _differing(config: TrainConfig, begun: TrainConfig) -> str | None:
 def _read(path: Path, count: int) -> tuple[Values, Values] | None:
     """Return what an earlier start wrote, None where there is nothing whole."""
     try:
-        with np.load(path) as file:
+        # whole and at once: numpy leaves a file that it cannot read open
+        with np.load(io.BytesIO(path.read_bytes())) as file:
             scores, distances = file["scores"], file["distances"]
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None

@@ -1,10 +1,16 @@
 """Pictures without a face: one flat tone for most of it, or nothing that a face detector sees."""
 
+import hashlib
+import io
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.errors import InputError
+from emotion_detection.files import write_whole
 from emotion_detection.inference.face_detector import FaceDetector
 from emotion_detection.progress import progress
 
@@ -61,11 +67,13 @@ def confidences(images: Images, said: bool = True) -> Values:
     return found
 
 
-def nonface_scores(images: Images) -> Values:
+def nonface_scores(images: Images, kept: Path | None = None) -> Values:
     """Say how surely there is no face in a picture.
 
     Args:
         images: uint8 (N, C, H, W), 48 px or more.
+        kept: file of the detector's answers, which take longest: read where it is of these very
+            pictures, else written; None: none.
 
     Returns:
         float32 (N,), from 0.5 for those that are named, up to 1; 0 for all others.
@@ -80,6 +88,27 @@ def nonface_scores(images: Images) -> Values:
             file=sys.stderr,
         )
         return scores
-    unseen = UNSEEN - confidences(images)
+    unseen = UNSEEN - _kept_confidences(images, kept)
     scores = np.where(unseen >= 0, np.maximum(scores, 0.5 + unseen / UNSEEN / 2), scores)
     return scores.astype(np.float32)
+
+
+def _kept_confidences(images: Images, kept: Path | None) -> Values:
+    if kept is None:
+        return confidences(images)
+    which = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+    try:
+        # whole and at once: numpy leaves a file that it cannot read open
+        with np.load(io.BytesIO(kept.read_bytes())) as file:
+            if str(file["images"]) == which:
+                return np.asarray(file["confidences"])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        pass
+    found = confidences(images)
+    content = io.BytesIO()
+    np.savez(content, images=np.array(which), confidences=found)
+    try:
+        write_whole(kept, content.getvalue())
+    except OSError as error:
+        raise InputError(f"{kept}: cannot be written: {error.strerror or error}") from None
+    return found

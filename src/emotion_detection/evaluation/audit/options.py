@@ -1,12 +1,17 @@
 """Settings of a data audit beside those of its trainings."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from emotion_detection.errors import InputError
 
 REASONS = ("label", "duplicate", "nonface", "outlier")
 """Why a face is named: its label is likely wrong, a copy of it has another label, there is
 likely no face in it, or it is unlike all others."""
+
+RANKS = ("normalized_margin", "self_confidence")
+"""Which label is likeliest wrong: the one furthest behind another class, which ranks people's
+labels better, or the one least probable, which ranks mix-ups with any class better."""
 
 SPLITS = ("train", "validation")
 
@@ -22,6 +27,10 @@ class AuditOptions:
         splits: which faces are looked at: 'train', or 'train' and 'validation'.
         reasons: why faces are listed in audit.csv, hence left out: 'label', 'duplicate',
             'nonface', 'outlier'.
+        rank: which likely wrong label comes first: 'normalized_margin', the one furthest behind
+            another class, or 'self_confidence', the one least probable.
+        lead: likely wrong labels are listed where another class is ahead by at least this much of
+            all probability, out-of-fold; 0: all that were found.
         top: largest number of faces listed for each reason; null: all that were found.
     """
 
@@ -29,11 +38,15 @@ class AuditOptions:
     folds: int = 5
     splits: tuple[str, ...] = ("train",)
     reasons: tuple[str, ...] = ("label", "duplicate", "nonface")
+    rank: Literal["normalized_margin", "self_confidence"] = "normalized_margin"
+    lead: float = 0.5
     top: int | None = None
 
     def __post_init__(self) -> None:
         if not 2 <= self.folds <= 100:
             raise InputError(f"--folds {self.folds}: must be between 2 and 100")
+        if not 0 <= self.lead <= 1:
+            raise InputError(f"--lead {self.lead}: must be between 0 and 1")
         if self.top is not None and self.top < 1:
             raise InputError(f"--top {self.top}: must be at least 1, or null for all")
         for option, given, allowed in (

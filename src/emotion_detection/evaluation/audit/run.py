@@ -14,11 +14,12 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, load
 from emotion_detection.data.info import facts, shown
 from emotion_detection.errors import InputError, missing
-from emotion_detection.evaluation.audit.folds import look_at, out_of_fold
+from emotion_detection.evaluation.audit.folds import FOLDS, look_at, out_of_fold
 from emotion_detection.evaluation.audit.nonfaces import nonface_scores
 from emotion_detection.evaluation.audit.options import REASONS, AuditOptions
 from emotion_detection.evaluation.audit.suspects import (
     differing_copies,
+    leads,
     outliers,
     taken_once,
     without_face,
@@ -62,13 +63,15 @@ def audit(
     judged = out_of_fold(config, dataset, looked, options.folds, out)
     images = pictures(config, dataset, looked, SMALLEST)
     found = {
-        "label": wrong_labels(looked.labels, judged.scores),
+        "label": wrong_labels(looked.labels, judged.scores, options.rank),
         "duplicate": differing_copies(looked.labels, looked.groups, judged.scores),
-        "nonface": without_face(nonface_scores(images)),
+        "nonface": without_face(nonface_scores(images, out / FOLDS / "faces-seen.npz")),
         "outlier": outliers(judged.distances, judged.folds),
     }
+    ahead = leads(found["label"], looked.labels, judged.scores)
+    sure = found | {"label": found["label"].keep(ahead >= options.lead)}
     listed = {
-        reason: own.top(options.top) for reason, own in taken_once(found, options.reasons).items()
+        reason: own.top(options.top) for reason, own in taken_once(sure, options.reasons).items()
     }
     once = taken_once(found, REASONS)
     values = {

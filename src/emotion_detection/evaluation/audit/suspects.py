@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from emotion_detection.data.duplicates import NEAR
 from emotion_detection.evaluation.audit.nonfaces import FLAT, UNSEEN
+from emotion_detection.evaluation.audit.options import RANKS
 
 BEFORE = ("nonface", "label", "duplicate", "outlier")
 """Reasons in the order in which a face is taken for one of them."""
@@ -20,8 +21,8 @@ FAR = 1.5
 """Interquartile ranges above the third quartile from which on a face is an outlier (Tukey 1977)."""
 
 MEANINGS = {
-    "label": "out-of-fold probability of the likeliest class, less that of the label; found by "
-    "confident learning",
+    "label": "by confident learning; 1 - cleanlab's label quality, of out-of-fold probabilities p: "
+    "(p(label) - p(likeliest other) + 1) / 2 (normalized_margin) or p(label) (self_confidence)",
     "duplicate": "share of the copies, by correlation of thumbnails >= "
     f"{NEAR}, that have another label",
     "nonface": f"0.5 to 1: one grey level fills >= {FLAT:.0%} of the picture, or the face "
@@ -67,26 +68,34 @@ def _ranked(rows: Numbers, scores: Values, suggested: Numbers) -> Suspects:
     return Suspects(rows[order], scores[order].astype(np.float32), suggested[order])
 
 
-def wrong_labels(labels: Numbers, scores: Values) -> Suspects:
+def wrong_labels(labels: Numbers, scores: Values, rank: str = RANKS[0]) -> Suspects:
     """Find likely wrong labels by confident learning (Northcutt, Jiang and Chuang 2021).
 
     A face is named when both ways of cleanlab's pruning name it, by class and by noise rate, and
-    the networks prefer another class. The first is the one whose label is furthest behind the
-    likeliest class: cleanlab's 'normalized_margin', which ranks better than the label's own
-    probability wherever some classes are hard to tell apart (docs/audit.md).
+    the networks prefer another class.
 
     Args:
         labels: int64 (N,), the given classes.
         scores: float32 (N, classes), out-of-fold, rows sum to 1.
+        rank: cleanlab's measure of how good a label is, by which they are ranked.
     """
     from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
 
     found = find_label_issues(
         labels, scores.astype(np.float64), filter_by="both", min_examples_per_class=1, n_jobs=1
     )
     best = scores.argmax(axis=1).astype(np.int64)
     rows = np.flatnonzero(found & (best != labels))
-    return _ranked(rows, scores[rows, best[rows]] - scores[rows, labels[rows]], best[rows])
+    quality = get_label_quality_scores(labels, scores.astype(np.float64), method=rank)
+    return _ranked(rows, (1 - quality[rows]).astype(np.float32), best[rows])
+
+
+def leads(own: Suspects, labels: Numbers, scores: Values) -> Values:
+    """Return how far the suggested class is ahead of the label: float32 (n,), 0 to 1."""
+    rows = own.rows
+    ahead: Values = scores[rows, own.suggested] - scores[rows, labels[rows]]
+    return ahead
 
 
 def differing_copies(labels: Numbers, groups: Numbers, scores: Values) -> Suspects:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 
 _COLUMNS = 4
+_GAP = 5  # pixels between the examples
 _BLUE, _INK, _PALE = "#1f6feb", "#1f2328", "#6e7781"
 
 
@@ -72,33 +73,30 @@ def draw_examples(face: npt.NDArray[np.uint8], row: int = 0) -> bytes:
     """
     from matplotlib.figure import Figure
 
-    rows = -(-len(CORRUPTIONS) // 2)
-    across = len(STRENGTHS) + 1
-    figure = Figure(figsize=(11, 0.78 * rows + 0.3), layout="constrained", dpi=150)
-    left, right = figure.subfigures(1, 2, wspace=0.03)
     names = list(CORRUPTIONS)
-    for part, own in ((left, names[:rows]), (right, names[rows:])):
-        plots = part.subplots(rows, across, squeeze=False, gridspec_kw={"wspace": 0.02})
-        for axes in plots.flat:
-            axes.axis("off")
-        for column, strength in enumerate(STRENGTHS, start=1):
-            plots[0, column].set_title(str(strength), fontsize=9, color=_PALE)
-        plots[0, 0].set_title("strength", fontsize=9, color=_PALE, loc="right")
-        for line, name in zip(plots, own, strict=False):
-            line[0].text(
-                1.0,
-                0.5,
-                name.replace("_", "\n"),
-                transform=line[0].transAxes,
-                ha="right",
-                va="center",
-                fontsize=9,
-                color=_INK,
-            )
-            for axes, strength in zip(line[1:], STRENGTHS, strict=True):
+    half = -(-len(names) // 2)
+    figure = Figure(figsize=(11, 0.78 * half + 0.3), layout="constrained", dpi=150)
+    for axes, own in zip(figure.subplots(1, 2), (names[:half], names[half:]), strict=True):
+        height, width = face.shape[1] + _GAP, face.shape[2] + _GAP
+        sheet = np.full((height * half, width * len(STRENGTHS), 3), 255, np.uint8)
+        for line, name in enumerate(own):
+            for column, strength in enumerate(STRENGTHS):
                 spoiled = corrupt(face[None], name, strength, np.array([row]))[0]
-                picture = spoiled[0] if len(spoiled) == 1 else np.moveaxis(spoiled, 0, -1)
-                axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+                place = np.s_[line * height :, column * width :]
+                sheet[place][: face.shape[1], : face.shape[2]] = np.moveaxis(spoiled, 0, -1)
+        axes.imshow(sheet, interpolation="nearest")
+        axes.set_xticks(
+            [(column + 0.5) * width - _GAP / 2 for column in range(len(STRENGTHS))],
+            [f"strength {at}" if at == STRENGTHS[0] else str(at) for at in STRENGTHS],
+            color=_PALE,
+        )
+        axes.set_yticks(
+            [(line + 0.5) * height - _GAP / 2 for line in range(len(own))],
+            [name.replace("_", "\n") for name in own],
+            color=_INK,
+        )
+        axes.tick_params(length=0, labelsize=9, labeltop=True, labelbottom=False)
+        axes.spines[:].set_visible(False)
     return _png(figure)
 
 

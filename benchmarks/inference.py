@@ -168,7 +168,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             + (" --picture PHOTO" if options.picture else "")
             + (" --install" if options.install else "")
             + (" --fer PYTHON" if options.fer else ""),
-            "picture": f"{WIDTH} x {HEIGHT} JPEG, {FACES} faces",
             "rounds": options.rounds,
             "load_before": round(os.getloadavg()[0], 2),
             "hardware": f"{processor()}, {os.cpu_count()} cores",

@@ -1,6 +1,6 @@
 """Many pictures through ``emotion predict``: killed and resumed, memory, rate by its parts.
 
-    python benchmarks/many.py [--pictures 20000] [--out docs/results/many.json]
+    python benchmarks/many.py [--pictures 20000] [--rounds 5] [--out docs/results/many.json]
 
 Small drawn faces, PNG of 48 x 48, a thousand a folder, by ``emotion predict DIR --crops --out
 table.jsonl`` on the local engine:
@@ -11,7 +11,11 @@ table.jsonl`` on the local engine:
    command again each time: every picture must stand in the table exactly once, and the table must
    be the one of the first run to the byte;
 3. by its parts: two processes at once that each read, score and write down pictures in memory, with
-   no list, no shards, no table: what the same cores do at best. The ratio of both rates is told.
+   no list, no shards, no table: what the same cores do at best.
+
+1 and 3 are done in turn, 3, 1, 3 a round. Told are medians with the least and the greatest; the
+share of the parts' rate is that of a round, by the mean of both its 3. The seconds until the first
+shard, and from the last one to the end, are told as well: there one process works alone.
 
 Linux only (memory is read from /proc).
 """
@@ -31,6 +35,7 @@ from typing import Any
 
 from PIL import Image
 
+from beside_fer import spread
 from emotion_detection import pretrained
 from emotion_detection.data.drawn import draw_faces
 from emotion_detection.files import write_whole
@@ -60,7 +65,7 @@ def started(folder: Path, table: Path) -> subprocess.Popen[bytes]:
     """Start the command in a process group of its own."""
     words = [sys.executable, "-m", "emotion_detection", "predict", str(folder), "--crops"]
     words += ["--workers", str(WORKERS), "--out", str(table)]
-    return subprocess.Popen(words, start_new_session=True, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(words, process_group=0, stderr=subprocess.DEVNULL)
 
 
 def shards_done(table: Path) -> int:
@@ -87,13 +92,25 @@ def in_one_go(folder: Path, table: Path, whole: int) -> dict[str, Any]:
     begun = time.perf_counter()
     process = started(folder, table)
     seen: dict[str, float] = {}
+    first = last = begun
+    done = 0
     while process.poll() is None:
-        share = shards_done(table) / whole
+        now, before = time.perf_counter(), done
+        done = max(done, shards_done(table))  # they are removed in the end
+        first = now if not before else first
+        last = now if done > before else last
         for mark in (0.25, 0.5, 0.75, 1.0):
-            if share >= mark - 0.02:
-                seen.setdefault(f"{mark:.0%}", round(memory(process.pid), 1))
-        time.sleep(0.1)
-    return {"seconds": time.perf_counter() - begun, "exit": process.returncode, "memory_mib": seen}
+            if done / whole >= mark - 0.02 and f"{mark:.0%}" not in seen:
+                seen[f"{mark:.0%}"] = round(memory(process.pid), 1)
+        time.sleep(0.05)
+    ended = time.perf_counter()
+    return {
+        "seconds": ended - begun,
+        "first_shard": first - begun,
+        "after_last_shard": ended - last,
+        "exit": process.returncode,
+        "memory_mib": seen,
+    }
 
 
 def killed_and_resumed(folder: Path, table: Path, whole: int) -> dict[str, Any]:
@@ -147,33 +164,40 @@ def _part(names: list[str], ready: Any, seconds: Any) -> None:
     seconds.put(time.perf_counter() - begun)
 
 
-def measure(count: int) -> dict[str, Any]:
+def measure(count: int, rounds: int) -> dict[str, Any]:
     """Draw the pictures and do all of it."""
     whole = -(-count // min(max(count // SHARDS, SMALLEST_SHARD), LARGEST_SHARD))
+    runs, best = [], []
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
         folder, first, second = (Path(name, part) for part in ("pictures", "a.jsonl", "b.jsonl"))
         paths = draw(folder, count)
         load = os.getloadavg()[0]
-        rates = [parts(paths)]
-        once = in_one_go(folder, first, whole)
-        rates.append(parts(paths))
+        for _ in range(rounds):
+            before = parts(paths)
+            runs.append(in_one_go(folder, first, whole))
+            best.append((before + parts(paths)) / 2)
         killed = killed_and_resumed(folder, second, whole)
         sources = Counter(json.loads(line)["source"] for line in second.open(encoding="utf-8"))
         killed["rows"] = sum(sources.values())
         killed["each_once"] = set(sources) == set(map(str, paths)) and set(sources.values()) == {1}
         killed["same_to_the_byte"] = first.read_bytes() == second.read_bytes()
-    rate, best = count / once["seconds"], sum(rates) / len(rates)
+    rates = [count / run["seconds"] for run in runs]
     return {
-        "command": f"python benchmarks/many.py --pictures {count}",
+        "command": f"python benchmarks/many.py --pictures {count} --rounds {rounds}",
         "pictures": f"{count:,} drawn faces, PNG of 48 x 48, --crops",
         "workers": WORKERS,
+        "rounds": rounds,
         "in_one_go": {
-            **once,
-            "seconds": round(once["seconds"], 2),
-            "pictures_per_second": round(rate, 1),
+            "pictures_per_second": spread(rates),
+            **{
+                name: spread([run[name] for run in runs])
+                for name in ("seconds", "first_shard", "after_last_shard")
+            },
+            "exit": max(run["exit"] for run in runs),
+            "memory_mib": runs[-1]["memory_mib"],
         },
-        "by_its_parts": {"pictures_per_second": [round(value, 1) for value in rates]},
-        "share_of_its_parts": round(rate / best, 3),
+        "by_its_parts": {"pictures_per_second": spread(best)},
+        "share_of_its_parts": spread([rate / one for rate, one in zip(rates, best, strict=True)]),
         "killed": killed,
         "load_before": round(load, 2),
         "hardware": f"{processor()}, {os.cpu_count()} cores",
@@ -184,11 +208,14 @@ def main(words: list[str] | None = None) -> int:
     """Measure, print and write; 1 where a picture was lost or doubled."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--pictures", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/many.json")
     options = parser.parse_args(words)
     if options.pictures < 200:
         parser.error(f"--pictures {options.pictures}: must be at least 200")
-    result = measure(options.pictures)
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds}: must be at least 1")
+    result = measure(options.pictures, options.rounds)
     print(json.dumps(result, indent=2))
     write_whole(options.out, json.dumps(result, indent=2) + "\n")
     return int(not (result["killed"]["each_once"] and result["killed"]["same_to_the_byte"]))

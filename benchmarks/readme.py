@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import detector_tables
 import robustness_table
 import seeds
 import serving_tables
@@ -69,6 +70,9 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "training": ("docs/results/training.json", speed),
     "robustness": ("docs/results/robustness.json", robustness_table.robustness),
     "pasted": ("docs/results/pasted.json", using_tables.pasted),
+    "inference": ("docs/results/inference.json", using_tables.inference),
+    "detector-ways": ("docs/results/detector_ways.json", detector_tables.detector_ways),
+    "many": ("docs/results/many.json", using_tables.many),
     "serving": ("docs/results/serving.json", serving_tables.serving),
 }
 """Each table's file and how it is made of it."""

@@ -56,31 +56,85 @@ def inference(result: Result) -> str:
     lines = ["| what | median | least to greatest |", "| --- | --- | --- |"]
     for group in ("cold start", "crops", "picture"):
         for name, row in result[group].items():
-            least, most = (1000 * row[key] for key in ("min", "max"))
-            lines.append(
-                f"| {group}: {name} | {1000 * row['median']:,.1f} ms | {least:,.1f}-{most:,.1f} |"
-            )
+            faces = int(name.partition(" ")[0]) if group == "crops" else 1
+            more = f" ({faces / row['median']:,.0f} faces/s)" if faces > 1 else ""
+            lines.append(f"| {group}: {name} | {_milliseconds(row)}{more} | {_range(row)} |")
     if beside := result.get("fer"):
         for name, row in beside["of_32_crops_and_a_picture"].items():
             ratio = "/" in name
-            values = [row[key] * (1 if ratio else 1000) for key in ("median", "min", "max")]
-            unit = " times" if ratio else " ms"
-            lines.append(
-                f"| beside fer {beside['version']}: {name} | {values[0]:,.1f}{unit} "
-                f"| {values[1]:,.1f}-{values[2]:,.1f} |"
-            )
+            median = f"{row['median']:.1f} times" if ratio else _milliseconds(row)
+            spread = _range(row, 1) if ratio else _range(row)
+            what = name.replace("crops", "32 crops").replace("fer/ours", "fer by ours")
+            lines.append(f"| beside fer {beside['version']}, {what} | {median} | {spread} |")
     folder = result["folder"]
     lines.append(
-        f"| folder of {folder['pictures']} such pictures, `emotion predict --out` "
-        f"| {folder['pictures_per_second']:.1f} pictures/s | |"
+        f"| folder of {folder['pictures']} such pictures, `emotion predict --out`, start included "
+        f"| {folder['pictures_per_second']:.1f} pictures/s | once |"
     )
     if here := result.get("installation"):
-        lines.append(f"| installation, without extras | {here['megabytes']:,.0f} MB | |")
+        without = " and ".join(n for n in ("torch", "cv2") if n not in here["of_torch_and_cv2"])
+        lines.append(
+            f"| installation, without extras; without {without} | {here['megabytes']:,.0f} MB | |"
+        )
     lines += [
         "",
-        f"`{result['command']}`: {result['rounds']} rounds; {result['picture']}; "
+        f"`{result['command']}`: {result['rounds']} rounds; a picture is a JPEG of "
+        f"1920 x 1080 with three faces, on one thread but beside fer; "
         f"{result['hardware']}; onnxruntime {result['onnxruntime']}, Python {result['python']}; "
-        f"load of the machine before: {result['load_before']:.1f}. Figures: "
-        "[docs/results/inference.json](docs/results/inference.json).",
+        f"load of the machine before: {result['load_before']:.1f}."
+        + (
+            f" fer, which looked for faces by OpenCV's Haar cascade (`mtcnn=False`), took "
+            f"{beside['fer']['first_answer']:.1f} s to its first answer by its own clock, imports "
+            "included."
+            if beside
+            else ""
+        )
+        + " Figures: [docs/results/inference.json](docs/results/inference.json).",
+    ]
+    return "\n".join(lines)
+
+
+def _milliseconds(row: Result) -> str:
+    return f"{1000 * row['median']:,.1f} ms"
+
+
+def _range(row: Result, times: int = 1000, digits: int = 1) -> str:
+    return f"{times * row['min']:,.{digits}f}-{times * row['max']:,.{digits}f}"
+
+
+def many(result: Result) -> str:
+    """Return the table of ``benchmarks/many.py``'s file."""
+    once, killed = result["in_one_go"], result["killed"]
+    rates = {
+        "`emotion predict --crops --out`": once["pictures_per_second"],
+        "by its parts: two processes that read, score and write down in memory": result[
+            "by_its_parts"
+        ]["pictures_per_second"],
+    }
+    lines = [f"| {result['pictures']} | median | least to greatest |", "| --- | --- | --- |"]
+    for name, row in rates.items():
+        lines.append(f"| {name} | {row['median']:,.0f} pictures/s | {_range(row, 1, 0)} |")
+    share = result["share_of_its_parts"]
+    lines.append(f"| of its parts' rate | {share['median']:.2f} | {_range(share, 1, 2)} |")
+    for name, words in (
+        ("seconds", "seconds, all of it"),
+        ("first_shard", "seconds until the first shard is done"),
+        ("after_last_shard", "seconds after the last one: the table"),
+    ):
+        row = once[name]
+        lines.append(f"| {words} | {row['median']:.1f} | {_range(row, 1)} |")
+    memory = ", ".join(f"{value:.0f} at {mark}" for mark, value in once["memory_mib"].items())
+    kept = " and ".join(map(str, killed["shards_done_when_killed"]))
+    right = killed["each_once"] and killed["same_to_the_byte"] and not killed["exit"]
+    lines += [
+        "",
+        f"Killed (SIGKILL to all processes) when {kept} of {killed['shards']} shards were done, "
+        f"and the same command again: {killed['rows']:,} rows, "
+        + ("each picture once, and the same table to the byte." if right else "NOT each once.")
+        + f" Memory of all processes together in MiB: {memory} of the work.",
+        "",
+        f"`{result['command']}`: {result['rounds']} rounds, {result['workers']} workers; "
+        f"{result['hardware']}; load of the machine before: {result['load_before']:.1f}. Figures: "
+        "[docs/results/many.json](docs/results/many.json).",
     ]
     return "\n".join(lines)

@@ -48,6 +48,7 @@ def test_every_file_has_its_type_and_its_headers(paged: Any, name: str) -> None:
     assert "script-src 'self' 'wasm-unsafe-eval'" in policy
     assert "unsafe-inline" not in str(policy)
     assert answer.headers["permissions-policy"].startswith("camera=(self)")
+    assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["x-content-type-options"] == "nosniff"
     again = paged.get(f"/{name}", headers={"if-none-match": answer.headers["etag"]})

@@ -52,11 +52,15 @@ class Seen(NamedTuple):
                 confidence=found.confidence,
                 scores=dict(zip(labels, map(float, scores[row]), strict=True)),
                 intensity=None if intensity is None else float(intensity[row]),
-                flags=(CUT,) if is_cut(found, about.width, about.height) else (),
+                flags=(CUT,) if self._is_cut(found) else (),
             )
             for row, found in enumerate(self.faces)
         )
         return Result(about.width, about.height, faces, about.skipped, about.source, about.notes)
+
+    def _is_cut(self, found: FoundFace) -> bool:
+        # a crop fills its picture: nobody looked whether more of the face was outside
+        return bool(found.landmarks) and is_cut(found, self.about.width, self.about.height)
 
 
 def look(picture: Picture, finder: FaceDetector, wanted: ModelInput) -> Seen:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import detector_tables
+import page_tables
 import robustness_table
 import seeds
 import serving_tables
@@ -74,6 +75,8 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "detector-ways": ("docs/results/detector_ways.json", detector_tables.detector_ways),
     "many": ("docs/results/many.json", using_tables.many),
     "serving": ("docs/results/serving.json", serving_tables.serving),
+    "page": ("docs/results/page.json", page_tables.page),
+    "page-sizes": ("docs/results/page.json", page_tables.page_sizes),
 }
 """Each table's file and how it is made of it."""
 
@@ -83,6 +86,7 @@ PAGES = (
     "docs/training.md",
     "docs/robustness.md",
     "docs/serving.md",
+    "docs/page.md",
 )
 
 

@@ -105,7 +105,7 @@ def robustness(facts: Values, drawn: Drawn) -> str:
             f"faces). Worst borne: {text(worst.replace('_', ' '))}.",
             _lost(found.get("drop")),
         ),
-        markup.figure(svg, "Dashed: the pictures as they are. Strength 5 is hard for people too."),
+        markup.figure(svg, "Dashed: the pictures as they are. Bands: 95 % intervals."),
         markup.more("All numbers", table),
     )
 

@@ -56,9 +56,7 @@ def groups(found: Values | None, command: str, drawn: Drawn) -> str:
 
 
 def _column(found: Values, place: str, drawn: Drawn) -> list[str]:
-    people = (
-        "" if found["people"] is None else f" of {found['people']:,} people, whom intervals go by"
-    )
+    people = "" if found["people"] is None else f"; intervals over {found['people']:,} people"
     few = ", ".join(f"{text(name)} ({n:,})" for name, n in found["too_few"].items())
     said = [
         f"{found['without']:,} faces are in no group." if found["without"] else "",
@@ -120,6 +118,8 @@ def _worst(found: Values) -> str:
 
 
 def _gaps(title: str, found: Values) -> str:
+    if not any(found.values()):
+        return markup.paragraph(f"{title}: too few faces in each group.")
     rows = []
     for name, gap in found.items():
         if gap is None:

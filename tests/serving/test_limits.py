@@ -289,6 +289,26 @@ def test_no_answer_in_time_is_a_504_and_who_waits_no_more_is_left_out(
         assert detector.begun - begun == 2
 
 
+def test_whose_client_left_is_left_out(
+    serving: Any, until: Any, crop: np.ndarray, encode: Encode
+) -> None:
+    detector, content = Held(), encode(crop)
+    with serving(detector, workers=1, together=1) as running, ThreadPoolExecutor(1) as pool:
+        detector.let.clear()
+        begun = detector.begun
+        first = pool.submit(running.post, "/v1/classify", content)
+        until(lambda: detector.begun > begun)
+        with running.socket() as connection:
+            connection.sendall(_head(f"Content-Length: {len(content)}\r\n") + content)
+            until(lambda: running.figure("emotion_queue_length") == 1)
+        time.sleep(0.1)
+        detector.let.set()
+        assert first.result().status_code == 200
+        until(lambda: running.figure("emotion_held_bytes") == 0, 5)
+        assert detector.begun - begun == 1
+        assert running.figure('emotion_errors_total{reason="client_left"}') == 1
+
+
 def test_cors_is_off_unless_asked_for(
     running: Any, serving: Any, crop: np.ndarray, encode: Encode
 ) -> None:

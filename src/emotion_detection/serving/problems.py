@@ -40,6 +40,11 @@ def failure() -> Problem:
     return Problem(500, "the server failed at this; its log says where", reason="failure")
 
 
+def client_left() -> Problem:
+    """Return the problem of a client that left before it was answered; nobody reads it."""
+    return Problem(400, "the client left before its answer", reason="client_left")
+
+
 def problem_json(status: int, detail: str) -> bytes:
     """Return a problem's members as JSON; its type is that of the status alone."""
     members = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}

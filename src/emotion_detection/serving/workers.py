@@ -6,11 +6,11 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from emotion_detection.serving.figures import Figures
-from emotion_detection.serving.problems import Problem, failure
+from emotion_detection.serving.problems import Problem, client_left, failure
 from emotion_detection.serving.reading import Answer, Job
 from emotion_detection.serving.settings import Settings
 
@@ -162,11 +162,12 @@ class Workers:
     def do(self, jobs: list[Job]) -> None:
         """Answer jobs, those left out that nobody waits for any more."""
         start = time.perf_counter()
-        wanted = []
-        for job in jobs:
-            if not (job.future.done() or job.connection.gone):
-                wanted.append(job)
-                self._figures.took("wait", start - job.queued)
+        left = [job for job in jobs if not job.future.done()]
+        gone = [job for job in left if job.connection.gone]
+        wanted = [job for job in left if job not in gone]
+        self._tell(gone, [client_left() for _ in gone])
+        for job in wanted:
+            self._figures.took("wait", start - job.queued)
         if not wanted:
             return
         answers: list[Answer | Problem] = [failure()] * len(wanted)
@@ -174,11 +175,15 @@ class Workers:
             answers = self._read(wanted)
         finally:
             # also where the worker dies of it: nobody shall wait for nothing
-            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
-                loop = wanted[0].future.get_loop()
-                loop.call_soon_threadsafe(_settle, wanted, answers)
+            self._tell(wanted, answers)
             took = (time.perf_counter() - start) / len(wanted)
             self._seconds += 0.1 * (took - self._seconds)
+
+    def _tell(self, jobs: list[Job], answers: Sequence[Answer | Problem]) -> None:
+        """Hand answers to the event loop."""
+        if jobs:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
+                jobs[0].future.get_loop().call_soon_threadsafe(_settle, jobs, answers)
 
     def died(self, worker: "_Worker") -> None:
         """Put another worker in the place of one whose thread ends."""
@@ -211,7 +216,7 @@ class _Worker(threading.Thread):
                 self._pool.died(self)
 
 
-def _settle(jobs: list[Job], answers: list[Answer | Problem]) -> None:
+def _settle(jobs: list[Job], answers: Sequence[Answer | Problem]) -> None:
     """Hand answers to those who wait; in the event loop."""
     for job, answer in zip(jobs, answers, strict=True):
         if job.future.done():

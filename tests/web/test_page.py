@@ -21,6 +21,17 @@ SAMPLES = ROOT / "web" / "public" / "samples"
 COORDINATE = re.compile(r"^(x|y|width|height|.*_(x|y))$")
 Visits = Callable[..., Any]
 
+BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What turns an upright picture into one that an EXIF orientation turns back."""
+
 
 def expect(locator: Any) -> Any:
     from playwright import sync_api
@@ -63,6 +74,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     large.save(folder / "large.jpg", quality=95)
     large.convert("RGB").save(folder / "large.webp", lossless=True)
     large.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.jpg", exif=turned, quality=95)
+    rgb = Image.fromarray(faces[3]).convert("RGB").resize((160, 190))
+    for orientation, way in BACK.items():
+        turned[0x0112] = orientation
+        rgb.transpose(way).save(folder / f"turned-{orientation}.webp", exif=turned, lossless=True)
+    rgb.transpose(BACK[8]).save(folder / "turned.png", exif=turned)
     Image.fromarray(alpha).save(folder / "alpha.png")
     Image.fromarray(faces[25]).resize((70, 70)).save(folder / "small.png")
     Image.fromarray(faces[32]).save(folder / "face.png")

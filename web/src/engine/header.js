@@ -60,14 +60,44 @@ function webp(bytes) {
     const sides = numbers.getUint32(21, true);
     return { width: (sides & 0x3fff) + 1, height: ((sides >> 14) & 0x3fff) + 1, frames: 1 };
   }
-  let frames = 0;
-  for (let at = 12; at + 8 <= bytes.length; ) {
-    if (says(bytes, at, 'ANMF')) frames++;
-    const length = numbers.getUint32(at + 4, true);
-    at += 8 + length + (length % 2);
-  }
+  const frames = [...chunks(bytes)].filter((at) => says(bytes, at, 'ANMF')).length;
   const [width, height] = [24, 27].map((at) => 1 + (numbers.getUint32(at - 1, true) >>> 8));
   return { width, height, frames: Math.max(frames, 1) };
+}
+
+/** Yield where the chunks of a WebP begin. @param {Uint8Array} bytes */
+function* chunks(bytes) {
+  for (let at = 12; at + 8 <= bytes.length; ) {
+    yield at;
+    const length = view(bytes).getUint32(at + 4, true);
+    at += 8 + length + (length % 2);
+  }
+}
+
+/**
+ * Return where a WebP holds EXIF data, and the orientation that it says: 1 to 8. Browsers differ in
+ * whether they heed it; for JPEG and PNG they all do.
+ * @param {Uint8Array} bytes
+ * @returns {{at: number, orientation: number} | null}
+ */
+export function webpTurn(bytes) {
+  if (!says(bytes, 0, 'RIFF') || !says(bytes, 8, 'WEBP')) return null;
+  const at = [...chunks(bytes)].find((place) => says(bytes, place, 'EXIF'));
+  if (at === undefined) return null;
+  const start = at + 8 + (says(bytes, at + 8, 'Exif\0\0') ? 6 : 0);
+  const little = says(bytes, start, 'II');
+  const numbers = view(bytes);
+  try {
+    const list = start + numbers.getUint32(start + 4, little);
+    for (let k = 0, entry = list + 2; k < numbers.getUint16(list, little); k++, entry += 12) {
+      if (numbers.getUint16(entry, little) !== 0x0112) continue;
+      const orientation = numbers.getUint16(entry + 8, little);
+      if (orientation > 1 && orientation <= 8) return { at, orientation };
+    }
+  } catch {
+    // damaged: the pixels are whole all the same
+  }
+  return null;
 }
 
 /** @param {Uint8Array} bytes @returns {Header | null} */

@@ -1,7 +1,7 @@
 // Wires the page together.
 
 import { PictureError } from '../engine/header.js';
-import { AS_IT_IS } from '../engine/pictures.js';
+import { upright } from '../engine/pictures.js';
 import { csv } from '../engine/table.js';
 import { Camera, cameraWords } from './camera.js';
 import { byId, make, save } from './dom.js';
@@ -153,7 +153,7 @@ async function show(entry) {
     say(`${entry.name}: ${entry.error ?? 'not read yet'}`);
     return;
   }
-  const picture = await createImageBitmap(entry.file, AS_IT_IS);
+  const picture = await upright(entry.file);
   if (current !== entry) return;
   stage?.picture.close();
   stage = { picture, result: entry.seen.result, mirrored: false };

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import audit_tables
 import detector_tables
 import page_tables
 import robustness_table
@@ -75,6 +76,9 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "detector-ways": ("docs/results/detector_ways.json", detector_tables.detector_ways),
     "many": ("docs/results/many.json", using_tables.many),
     "serving": ("docs/results/serving.json", serving_tables.serving),
+    "audit": ("docs/results/audit.json", audit_tables.labels),
+    "audit-drawn": ("docs/results/audit.json", audit_tables.drawn),
+    "audit-training": ("docs/results/audit.json", audit_tables.training),
     "page": ("docs/results/page.json", page_tables.page),
     "page-sizes": ("docs/results/page.json", page_tables.page_sizes),
 }
@@ -86,6 +90,7 @@ PAGES = (
     "docs/training.md",
     "docs/robustness.md",
     "docs/serving.md",
+    "docs/audit.md",
     "docs/page.md",
 )
 

@@ -60,6 +60,9 @@ def root(readme: Any, tmp_path: Path) -> Path:
         ("many", ("in_one_go", "pictures_per_second", "median")),
         ("time-to-accuracy", ("marks", "0.523", "median")),
         ("serving", ("crops", "figures", "64", "per_second")),
+        ("audit", ("labels", "first", 0, "share")),
+        ("audit-drawn", ("drawn", "first", "self_confidence", "share")),
+        ("audit-training", ("training", "without the listed", "ferplus", "accuracy")),
     ],
 )
 def test_a_changed_figure_is_noticed(readme: Any, name: str, path: Any, root: Path) -> None:

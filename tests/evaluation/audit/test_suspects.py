@@ -38,7 +38,7 @@ def test_wrong_labels_are_cleanlabs_in_its_order(judged, rank):
     theirs = find_label_issues(
         labels,
         scores.astype(np.float64),
-        filter_by="both",
+        filter_by={"normalized_margin": "both", "self_confidence": "prune_by_class"}[rank],
         return_indices_ranked_by=rank,
         n_jobs=1,
     )
@@ -51,13 +51,11 @@ def test_wrong_labels_are_cleanlabs_in_its_order(judged, rank):
 
 def test_the_score_of_a_label_is_what_the_record_says(judged):
     labels, scores, _ = judged
-    rows = wrong_labels(labels, scores).rows
-    own, best = scores[rows, labels[rows]], scores[rows].max(axis=1)
-    margin = wrong_labels(labels, scores, "normalized_margin").scores
-    np.testing.assert_allclose(margin, 1 - (own - best + 1) / 2, atol=1e-6)
-    own.sort()
-    confidence = wrong_labels(labels, scores, "self_confidence").scores
-    np.testing.assert_allclose(confidence, 1 - own, atol=1e-6)
+    for rank in RANKS:
+        found = wrong_labels(labels, scores, rank)
+        own, best = scores[found.rows, labels[found.rows]], scores[found.rows].max(axis=1)
+        quality = {"normalized_margin": (own - best + 1) / 2, "self_confidence": own}[rank]
+        np.testing.assert_allclose(found.scores, 1 - quality, atol=1e-6)
 
 
 def test_right_labels_are_not_named():

@@ -76,7 +76,7 @@ def audit(
     once = taken_once(found, REASONS)
     values = {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        **record(config, options, dataset, looked, judged, once, listed),
+        **record(config, options, dataset, looked, judged, found, listed),
     }
     count = write_csv(out / "audit.csv", dataset, looked, listed)
     write_json(out / "audit.json", values)

@@ -20,6 +20,9 @@ BEFORE = ("nonface", "label", "duplicate", "outlier")
 FAR = 1.5
 """Interquartile ranges above the third quartile from which on a face is an outlier (Tukey 1977)."""
 
+FILTERS = {"normalized_margin": "both", "self_confidence": "prune_by_class"}
+"""cleanlab's pruning for each measure that labels are ranked by."""
+
 MEANINGS = {
     "label": "by confident learning; 1 - cleanlab's label quality, of out-of-fold probabilities p: "
     "(p(label) - p(likeliest other) + 1) / 2 (normalized_margin) or p(label) (self_confidence)",
@@ -71,8 +74,9 @@ def _ranked(rows: Numbers, scores: Values, suggested: Numbers) -> Suspects:
 def wrong_labels(labels: Numbers, scores: Values, rank: str = RANKS[0]) -> Suspects:
     """Find likely wrong labels by confident learning (Northcutt, Jiang and Chuang 2021).
 
-    A face is named when both ways of cleanlab's pruning name it, by class and by noise rate, and
-    the networks prefer another class.
+    A face is named when cleanlab's pruning names it and the networks prefer another class. Pruning
+    by class goes by the label's own probability, by noise rate by the margin: the first is what is
+    asked where labels are ranked by their probability, both are where they are by the margin.
 
     Args:
         labels: int64 (N,), the given classes.
@@ -83,7 +87,11 @@ def wrong_labels(labels: Numbers, scores: Values, rank: str = RANKS[0]) -> Suspe
     from cleanlab.rank import get_label_quality_scores
 
     found = find_label_issues(
-        labels, scores.astype(np.float64), filter_by="both", min_examples_per_class=1, n_jobs=1
+        labels,
+        scores.astype(np.float64),
+        filter_by=FILTERS[rank],
+        min_examples_per_class=1,
+        n_jobs=1,
     )
     best = scores.argmax(axis=1).astype(np.int64)
     rows = np.flatnonzero(found & (best != labels))

@@ -1,0 +1,89 @@
+"""The tables of docs/audit.md, made of ``benchmarks/audit.py``'s file."""
+
+from typing import Any
+
+Result = dict[str, Any]
+
+
+def labels(result: Result) -> str:
+    """Return how often FER+'s majority is another emotion than the labels that were named."""
+    lines = [
+        "| faces | FER+'s majority is another emotion (95 % interval) | of those with a majority "
+        "| it is the suggested one |",
+        "| --- | --- | --- | --- |",
+    ]
+    judged = result["labels"]
+    lines += [
+        f"| the first {_row(row)} | {row['suggestion_is_majority']:.3f} |"
+        for row in judged["first"]
+    ]
+    lines.append(f"| all {_row(judged['all_faces'])} | |")
+    told, non = result["out_of_fold"], result["nonfaces"]
+    low, high = told["accuracy_ci95"]
+    lines += [
+        "",
+        f"`{result['audit_command']}`: {result['data']}, {told['n']:,} faces, {told['folds']} "
+        f"folds of the preset `quick`, out-of-fold accuracy {told['accuracy']:.4f} "
+        f"({low:.4f}-{high:.4f}). A face without a majority (FER+'s rule) counts as not another. "
+        f"Non-faces: {non['named']} are named, {non['no_face']} of them ({non['precision']:.0%}) "
+        f"were no face to at least half of FER+'s raters, who found {non['all_no_face']} in all: "
+        f"{non['recall']:.0%} of those are named. Figures of this page: "
+        "[docs/results/audit.json](docs/results/audit.json).",
+    ]
+    return "\n".join(lines)
+
+
+def _row(row: Result) -> str:
+    low, high = row["share_ci95"]
+    return (
+        f"{row['faces']:,} | {row['share']:.3f} ({low:.3f}-{high:.3f}) "
+        f"| {row['share_of_majority']:.3f}"
+    )
+
+
+def training(result: Result) -> str:
+    """Return what training without the listed faces did on validation."""
+    lines = [
+        "| training | left out | FER-2013's labels | difference (95 % interval) "
+        "| FER+'s majority | difference (95 % interval) |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for way, row in result["training"].items():
+        cells = [way, f"{row['left_out']:,}"]
+        for name in ("fer2013", "ferplus"):
+            own = row[name]
+            low, high = own["gain_ci95"]
+            cells.append(
+                f"{own['accuracy']:.4f} ({', '.join(f'{a:.4f}' for a in own['accuracies'])})"
+            )
+            cells.append(
+                f"{own['gain']:+.4f} ({low:+.4f} to {high:+.4f})" if row["left_out"] else ""
+            )
+        lines.append(f"| {' | '.join(cells)} |")
+    sizes = next(iter(result["training"].values()))
+    recipe = result["recipe"]
+    lines += [
+        "",
+        f"`{result['command']}`: preset `{recipe['preset']}`, {recipe['epochs']} epochs, trained "
+        f"on FER-2013's labels, seeds {' and '.join(map(str, result['seeds']))} (in brackets), "
+        "checkpoint chosen on PublicTest, accuracy on PublicTest: "
+        f"{sizes['fer2013']['n']:,} faces by FER-2013's labels, {sizes['ferplus']['n']:,} by "
+        "FER+'s majority (contempt, which these networks do not know, counts as a mistake). "
+        "Differences from all faces: mean over seeds, bootstrap over "
+        f"faces; {result['hardware']}, 1 thread.",
+    ]
+    return "\n".join(lines)
+
+
+def drawn(result: Result) -> str:
+    """Return how many of the first faces named were flipped."""
+    own = result["drawn"]
+    parts = [
+        f"{row['flipped']} of the first {row['named']} ({row['share']:.0%}) with `--rank {rank}`"
+        for rank, row in own["first"].items()
+    ]
+    return (
+        f"Of {own['faces']:,} drawn training faces {own['flipped']} got another label at random. "
+        f"Flipped are {' and '.join(parts)} (`{own['command']}`; seed {own['seed']}; "
+        f"out-of-fold accuracy by these labels {own['out_of_fold_accuracy']:.3f})."
+    )

@@ -1,6 +1,7 @@
 """The section of a report on the data itself: what an audit found wrong with its faces."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,14 @@ def audited(found: Values | None, test: Values) -> str:
     """
     if found is None:
         label_set = test["data"].get("label_set")
-        labels = f" --labels {label_set}" if label_set in ("fer2013", "ferplus") else ""
+        words = ["emotion", "data", "audit", str(test["data"]["source"])]
+        words += ["--labels", label_set] if label_set in ("fer2013", "ferplus") else []
         return markup.section(
             "data",
             "The data",
             markup.missing(
                 "How many labels of the data are likely wrong is not known.",
-                f"emotion data audit {test['data']['source']}{labels} --out audit",
+                shlex.join([*words, "--out", "audit"]),
             ),
             markup.paragraph("Then give its audit.json to this report with --audit."),
         )

@@ -163,6 +163,8 @@ def draw_precision_recall(curves: Values) -> "Figure":
 def _with_legend(figure: "Figure", axes: Any, place: str) -> "Figure":
     axes.grid()
     lines = len(axes.get_legend_handles_labels()[0])
+    if not lines:
+        return figure
     if lines > 10:  # more would hide the curves; the table beside has them all
         figure.set_size_inches(4.4, 4.3 + 0.16 * -(-lines // 3))
         figure.legend(loc="outside lower center", ncols=3, fontsize=7)

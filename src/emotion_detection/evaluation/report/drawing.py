@@ -9,7 +9,9 @@ import functools
 import html
 import io
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -125,10 +127,8 @@ def class_line(number: int) -> dict[str, Any]:
 
 def picture(figure: "Figure") -> bytes:
     """Return a figure as PNG."""
-    import matplotlib
-
     out = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with _saving():
         figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
     return out.getvalue()
 
@@ -141,10 +141,8 @@ def inline(figure: "Figure", name: str, says: str) -> str:
         name: of the figure in the page; its ids begin with it.
         says: what a person who does not see the figure is told.
     """
-    import matplotlib
-
     out = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with _saving(name):
         unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(out, format="svg", transparent=True, metadata=unsaid)
     text = out.getvalue()
@@ -163,3 +161,13 @@ def inline(figure: "Figure", name: str, says: str) -> str:
         f'viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg">'
         f'<title id="{name}-says">{html.escape(says)}</title>{re.sub(chr(10) + " *", " ", inner)}'
     )
+
+
+@contextmanager
+def _saving(salt: str | None = None) -> Iterator[None]:
+    """Save in the report's style, without a warning for each letter that its font has not."""
+    import matplotlib
+
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        yield

@@ -61,7 +61,6 @@ def classes(facts: Values, drawn: Drawn) -> str:
     """Return the section of confusion, precision, recall, F1, ROC and precision-recall."""
     test, found = facts["test"], facts["per_class"]
     names = test["labels"]
-    low, high = min(found, key=_recall(found)), max(found, key=_recall(found))
     per_class = markup.table(
         "Each class, below each figure its 95 % interval",
         [
@@ -93,8 +92,7 @@ def classes(facts: Values, drawn: Drawn) -> str:
                 draw_per_class(found),
                 "Recall, precision and F1 of each class, as in the table",
             ),
-            f"Found best: {text(high)}; worst: {text(low)}. Lines are 95 % intervals: long where "
-            "there are few faces.",
+            f"{_extremes(found)}Lines are 95 % intervals: long where there are few faces.",
         ),
         markup.figure(
             drawn.add(
@@ -128,8 +126,14 @@ def classes(facts: Values, drawn: Drawn) -> str:
     )
 
 
-def _recall(found: Values) -> Any:
-    return lambda name: found[name]["recall"]["value"] or 0.0
+def _extremes(found: Values) -> str:
+    """Say which classes are found best and worst, of those that have faces."""
+    recall = {name: one["recall"]["value"] for name, one in found.items() if one["n"]}
+    low, high = (
+        min(recall, key=lambda name: recall[name]),
+        max(recall, key=lambda name: recall[name]),
+    )
+    return "" if low == high else f"Found best: {text(high)}; worst: {text(low)}. "
 
 
 def _class_row(name: str, one: Values, facts: Values) -> list[str]:

@@ -1,0 +1,46 @@
+"""Reports on data that is not as usual: classes without faces, names in any script."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emotion_detection.evaluation.report import Wanted, open_test, write_report
+
+Make = Callable[..., Any]
+
+
+def _page(place: Path) -> str:
+    models = [open_test(str(place), Wanted())]
+    return write_report(models, place / "out", "emotion report").path.read_text(encoding="utf-8")
+
+
+def test_a_class_without_faces_is_not_called_the_worst(tmp_path: Path, write_tested: Make) -> None:
+    truth = np.arange(60) % 2
+    called = np.where(np.arange(60) < 20, 1 - truth, truth)
+    called[0] = 0
+    page = _page(write_tested(tmp_path / "t", np.eye(3, dtype=np.float32)[called], truth, "abc"))
+    found = re.search(r"Found best: (\w); worst: (\w)\.", page)
+    assert found
+    assert set(found.groups()) == {"a", "b"}
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("怒り", "$\\frac$", "😀<b>")])
+def test_faces_of_one_class_and_names_in_any_script_are_reported_on(
+    tmp_path: Path, some_scores: Make, write_tested: Make, names: tuple[str, ...]
+) -> None:
+    scores, _ = some_scores(40, 3)
+    page = _page(write_tested(tmp_path / "t", scores, np.zeros(40, np.int64), names))
+    assert "Found best" not in page
+    assert page.count("<svg") > 4
+
+
+def test_a_command_that_is_named_can_be_pasted(
+    tmp_path: Path, some_scores: Make, write_tested: Make
+) -> None:
+    data = {"source": "my faces/it's", "label_set": "own", "hash": "0"}
+    page = _page(write_tested(tmp_path / "t", *some_scores(40), data=data))
+    assert "emotion data audit &#x27;my faces/it&#x27;&quot;&#x27;&quot;&#x27;s&#x27; --out" in page

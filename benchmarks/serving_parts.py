@@ -81,29 +81,35 @@ def _at_clients(name: str, requests: list[bytes], seconds: float) -> dict[str, A
 
 def beside_predict(pictures: Pictures, share: float) -> dict[str, Any]:
     """Read whole pictures by the server and by ``emotion predict``, in turn."""
-    few, more = 64, 64 + max(8, round(192 * share))
-    folders = [_copies(pictures, count) for count in (few, more)]
-    rates: dict[str, list[float]] = {"emotion predict": [], "emotion serve, 16 clients": []}
+    few, more = 64, 64 + max(64, round(192 * share))
+    folders = {count: _copies(pictures, count) for count in (few, more)}
+    seconds: dict[int, list[float]] = {few: [], more: []}
+    serve: list[float] = []
     with served(*MANY) as server:
         run_load(server.port, pictures.of_photograph, 8, count=16)
         for turn in range(3):
-            short, long = (_predict_seconds(folder) for folder in folders)
-            rates["emotion predict"].append((more - few) / (long - short))
+            for count, folder in folders.items():
+                seconds[count].append(_predict_seconds(folder))
             outcome = run_load(server.port, pictures.of_photograph, 16, count=more - few)
-            rates["emotion serve, 16 clients"].append(outcome.figures()["per_second"])
-            said(f"round {turn + 1}", {name: round(own[-1], 2) for name, own in rates.items()})
-    predict, serve = rates.values()
-    shares = [one / other for one, other in zip(serve, predict, strict=True)]
+            serve.append(outcome.figures()["per_second"])
+            took = {f"predict, {count} pictures, s": own[-1] for count, own in seconds.items()}
+            said(f"round {turn + 1}", {**took, "serve, pictures/s": serve[-1]})
+    short, long = (statistics.median(own) for own in seconds.values())
+    if long <= short:
+        raise ValueError("predict: what else runs here makes it slower than more pictures do")
+    rates: dict[str, dict[str, Any]] = {
+        "emotion predict": {"median": round((more - few) / (long - short), 2)},
+        "emotion serve, 16 clients": {"median": statistics.median(serve), "rounds": serve},
+    }
+    predict, median = (row["median"] for row in rates.values())
     return said(
         "whole pictures",
         {
             "pictures": more - few,
-            "rounds": len(shares),
-            "pictures_per_second": {
-                name: {"median": round(statistics.median(own), 2), "rounds": _rounded(own)}
-                for name, own in rates.items()
-            },
-            "share": {"median": round(statistics.median(shares), 3), "rounds": _rounded(shares)},
+            "rounds": len(serve),
+            "predict_seconds": {str(count): _rounded(own) for count, own in seconds.items()},
+            "pictures_per_second": rates,
+            "share": {"median": round(median / predict, 3)},
         },
     )
 

@@ -1,5 +1,6 @@
 """From photographs to results: where the faces are, what they show, and what cannot be read."""
 
+import inspect
 import io
 import itertools
 import subprocess
@@ -230,3 +231,12 @@ def test_unsure_faces_are_flagged(found: Result) -> None:
 def test_a_bad_least_score_is_named(least: float) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         EmotionDetector(least_score=least)
+
+
+def test_it_tells_its_settings() -> None:
+    told: dict[str, Any] = {"working_size": 320, "threshold": 0.5, "smallest": 40.0}
+    told["least_score"] = 0.6
+    assert EmotionDetector(**told).settings._asdict() == told
+    defaults = inspect.signature(EmotionDetector).parameters
+    plain = EmotionDetector().settings._asdict()
+    assert plain == {name: defaults[name].default for name in told}

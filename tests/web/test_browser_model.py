@@ -10,6 +10,7 @@ import pytest
 
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
+from emotion_detection.images import MAX_PIXELS
 from emotion_detection.inference import browser
 from emotion_detection.inference.browser import browser_files, browser_model
 from emotion_detection.inference.face_detector import MODEL_SHA256
@@ -31,6 +32,20 @@ def test_it_fits_the_graph(label_set: str) -> None:
     assert about["intensity"] == ("intensity" in {out.name for out in session.get_outputs()})
     assert about["columns"] == columns(about["labels"])
     assert set(about["colours"]) == set(about["labels"])
+
+
+def test_it_has_the_settings_of_the_detector() -> None:
+    detector = EmotionDetector(
+        working_size=np.int64(500), threshold=np.float32(0.5), smallest=60, least_score=0.45
+    )
+    thresholds = json.loads(json.dumps(browser_model(detector)["thresholds"]))
+    assert thresholds == {
+        "working_size": 500,
+        "confidence": 0.5,
+        "smallest": 60,
+        "least_score": 0.45,
+        "pixels": MAX_PIXELS,
+    }
 
 
 def test_the_finder_is_the_one_that_was_shipped() -> None:

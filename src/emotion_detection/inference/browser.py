@@ -14,12 +14,7 @@ from emotion_detection.images import BACKGROUND, MAX_PIXELS
 from emotion_detection.inference.align import MARGIN
 from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.detector import EmotionDetector
-from emotion_detection.inference.face_detector import (
-    MODEL_SHA256,
-    SMALLEST,
-    THRESHOLD,
-    WORKING_SIZE,
-)
+from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.inference.model import model_file
 from emotion_detection.results import LANDMARKS, columns
 
@@ -33,7 +28,7 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
     """Return what ``models/model.json`` says: plain values, for JSON.
 
     Args:
-        detector: the model, with the set of labels that is to be scored.
+        detector: the model, with the set of labels that is to be scored and its settings.
 
     Returns:
         - ``label_set``: name of the set of labels that is scored, a key of ``label_sets``.
@@ -41,14 +36,15 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``label_sets``: name to ``labels`` and ``output``, the graph's output with their scores.
         - ``input``: ``size`` and ``channels`` of a face.
         - ``intensity``: whether the graph has the output ``intensity``.
-        - ``thresholds``: ``working_size``, ``confidence`` and ``smallest`` of
-          :class:`.FaceDetector`, and ``pixels``, the most that a picture may have.
+        - ``thresholds``: ``working_size``, ``confidence``, ``smallest`` and ``least_score`` of
+          the detector's settings, and ``pixels``, the most that a picture may have.
         - ``margin``: side of a crop by the longer side of the face's box, as :mod:`.align` says.
         - ``background``: grey level that transparent pixels are laid on.
         - ``colours``: label to red, green, blue.
         - ``landmarks``, ``columns``: names, as in tables of results.
     """
     own = next(iter(detector.label_sets))
+    settings = detector.settings
     return {
         "label_set": detector.label_set,
         "labels": list(detector.labels),
@@ -62,9 +58,10 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         "input": dict(detector.input._asdict()),
         "intensity": detector.has_intensity,
         "thresholds": {
-            "working_size": WORKING_SIZE,
-            "confidence": THRESHOLD,
-            "smallest": SMALLEST,
+            "working_size": int(settings.working_size),
+            "confidence": float(settings.threshold),
+            "smallest": float(settings.smallest),
+            "least_score": float(settings.least_score),
             "pixels": MAX_PIXELS,
         },
         "margin": MARGIN,

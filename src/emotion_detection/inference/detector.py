@@ -22,6 +22,7 @@ from emotion_detection.inference.face_detector import (
 )
 from emotion_detection.inference.looking import Picture, Seen, look
 from emotion_detection.inference.model import Model, ModelInput, model_file, open_onnx
+from emotion_detection.inference.settings import DetectorSettings
 from emotion_detection.inference.tracking import SMOOTH, follow
 from emotion_detection.results import Result
 
@@ -54,7 +55,7 @@ class EmotionDetector:
         threshold: least confidence of a face, 0 to 1.
         smallest: faces whose longer side is less than this, in pixels of the picture, are counted
             in ``Result.skipped`` and not read.
-        least_score: faces whose highest score is below this, 0 to 1, get the flag 'unsure'; 0: none.
+        least_score: faces whose highest score is below this, 0 to 1, get the flag 'unsure'.
 
     Raises:
         InputError: there is no such model, it is damaged or not this project's, or it has not
@@ -76,7 +77,8 @@ class EmotionDetector:
             raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
         if not 0 <= least_score <= 1:
             raise InputError(f"least_score {least_score}: must be between 0 and 1")
-        self._least_score = least_score
+        self._settings = DetectorSettings(working_size, threshold, smallest, least_score)
+        self._threads = threads
         self._model: Model = open_onnx(model_file(model), None if threads is None else int(threads))
         if labels is not None and labels not in self._model.label_sets:
             raise InputError(
@@ -84,7 +86,6 @@ class EmotionDetector:
             )
         self._label_set = self._model.own if labels is None else labels
         self._finder: FaceDetector | None = None
-        self._finding = (working_size, threshold, smallest, threads)
         self._lock = threading.Lock()
 
     @property
@@ -106,6 +107,11 @@ class EmotionDetector:
     def input(self) -> ModelInput:
         """The faces that the model takes: size and channels. Crops are brought to it."""
         return self._model.input
+
+    @property
+    def settings(self) -> DetectorSettings:
+        """How it was told to find faces, and when to call one unsure."""
+        return self._settings
 
     @property
     def has_intensity(self) -> bool:
@@ -209,7 +215,7 @@ class EmotionDetector:
                 for frame in seen
             )
             for result in follow(results, smooth):
-                yield result.with_unsure(self._least_score)
+                yield result.with_unsure(self._settings.least_score)
 
     def look(self, picture: Picture) -> Seen:
         """Find the faces of a picture and cut them out, without reading them.
@@ -219,7 +225,7 @@ class EmotionDetector:
         """
         with self._lock:  # made at the first picture: crops do without
             if self._finder is None:
-                self._finder = FaceDetector(*self._finding)
+                self._finder = FaceDetector(*self._settings[:3], self._threads)
         return look(picture, self._finder, self.input)
 
     def read(self, seen: list[Seen]) -> list[Result]:
@@ -241,7 +247,7 @@ class EmotionDetector:
             rows = slice(start, start + len(one.faces))
             intensity = rest[0][rows] if rest else None
             result = one.result(self.labels, scores[rows], intensity)
-            results.append(result.with_unsure(self._least_score))
+            results.append(result.with_unsure(self._settings.least_score))
             start = rows.stop
         return results
 

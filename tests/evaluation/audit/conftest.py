@@ -9,7 +9,8 @@ import pytest
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
-from emotion_detection.evaluation.audit.folds import Looked, OutOfFold, look_at, out_of_fold
+from emotion_detection.evaluation.audit.folds import OutOfFold, out_of_fold
+from emotion_detection.evaluation.audit.looked import Looked, look_at
 
 CLASSES = ("calm", "glad", "sad")
 

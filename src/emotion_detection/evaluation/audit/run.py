@@ -14,7 +14,8 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, load
 from emotion_detection.data.info import facts, shown
 from emotion_detection.errors import InputError, missing
-from emotion_detection.evaluation.audit.folds import FOLDS, look_at, out_of_fold
+from emotion_detection.evaluation.audit.folds import FOLDS, out_of_fold
+from emotion_detection.evaluation.audit.looked import look_at
 from emotion_detection.evaluation.audit.nonfaces import nonface_scores
 from emotion_detection.evaluation.audit.options import REASONS, AuditOptions
 from emotion_detection.evaluation.audit.suspects import (

@@ -26,6 +26,7 @@ def run(words: list[str]) -> int:
     for module, name in _NEEDED.items():
         if importlib.util.find_spec(module) is None:
             raise missing("'serve'", name, "serve")
+    from emotion_detection.serving.server import bound, keep_memory, make_server, quiet_pillow
     from emotion_detection.serving.settings import Settings
 
     parser = new_parser("serve", "Read expressions over HTTP, and in the browser.")
@@ -52,6 +53,7 @@ def run(words: list[str]) -> int:
     )
     if not 0 <= parsed.port <= 65535:
         raise InputError(f"--port {parsed.port}: must be 0 to 65535")
+    keep_memory()
     detector = EmotionDetector(
         parsed.model,
         threads=1,
@@ -63,8 +65,6 @@ def run(words: list[str]) -> int:
     )
     # opens the network that finds faces: what is wrong with it, or with the settings, is said now
     detector.look(np.zeros((32, 32, 3), np.uint8))
-    from emotion_detection.serving.server import bound, make_server, quiet_pillow
-
     _set_up_logging(parsed.access_log)
     quiet_pillow()
     listener = bound(parsed.host, parsed.port)

@@ -144,6 +144,32 @@ def test_a_test_on_other_data_stands_apart(tested: Path, tmp_path: Path) -> None
     assert "elsewhere/faces" not in sections["Figures"]
 
 
+@pytest.mark.parametrize("model", ["models/own/last.ckpt", ["a/best.ckpt", "b/best.ckpt"]])
+def test_a_test_of_another_epoch_or_of_several_models_is_not_told(
+    tested: Path, tmp_path: Path, model: Any
+) -> None:
+    run = shutil.copytree(tested, tmp_path / "run")
+    metrics = json.loads((run / "test" / "fer2013-test" / "metrics.json").read_text())
+    other = run / "test" / "fer2013-test-of-other" / "metrics.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps(metrics | {"model": model}))
+    assert len(run_facts(run).figures) == 2
+
+
+def test_a_run_s_card_has_the_corruptions_of_its_own_test(tested: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(tested, tmp_path / "run")
+    folder = run / "test" / "fer2013-test"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    spoilt = {name: metrics[name] for name in ("model", "split", "data", "tta")}
+    spoilt["clean"] = {name: metrics[name] for name in ("accuracy", "n")}
+    (folder / "corruptions.json").write_text(json.dumps(spoilt))
+    assert run_facts(run).robustness == spoilt
+    # an earlier model, at the same place
+    spoilt["clean"]["accuracy"] -= 0.1
+    (folder / "corruptions.json").write_text(json.dumps(spoilt))
+    assert run_facts(run).robustness is None
+
+
 @pytest.mark.parametrize(
     ("missing", "said"),
     [("test", "was not tested yet"), ("provenance.json", "is no run's folder")],

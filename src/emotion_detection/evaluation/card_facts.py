@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.evaluate import BEST
+from emotion_detection.evaluation.written import corruptions_of
 
 Values = dict[str, Any]
 
@@ -121,15 +123,19 @@ def run_facts(run: Path, groups: Mapping[str, Any] | None = None) -> CardFacts:
     """
     check_run(run)
     made, validation = _read(run / "provenance.json"), _read(run / "metrics.json")
-    tests = sorted((run / "test").glob("*/metrics.json"))
+    tests = {path: _read(path) for path in sorted((run / "test").glob("*/metrics.json"))}
+    tests = {path: found for path, found in tests.items() if _of_this_model(found)}
     if not tests:
         raise InputError(
             f"{run}: was not tested yet, a card has no figures: python test.py --model {run}"
         )
     trained_on = made["data"]["source"]
-    found = [_figure(path, trained_on) for path in tests]
-    spoilt = [path.parent / "corruptions.json" for path in tests]
-    robustness = next((_read(path) for path in spoilt if path.is_file()), None)
+    figures = [_figure(path, found, trained_on) for path, found in tests.items()]
+    spoilt = (
+        corruptions_of(path.parent, found)
+        for path, found in tests.items()
+        if found["data"]["source"] == trained_on
+    )
     machine = made["machine"]
     return CardFacts(
         name=run.name,
@@ -151,8 +157,8 @@ def run_facts(run: Path, groups: Mapping[str, Any] | None = None) -> CardFacts:
             "seconds": made.get("fit_seconds", UNKNOWN),
             "packages": made["packages"],
         },
-        figures=found,
-        robustness=robustness,
+        figures=figures,
+        robustness=next((one for one in spoilt if one), None),
         groups=groups,
     )
 
@@ -170,8 +176,12 @@ def check_run(run: Path) -> None:
         )
 
 
-def _figure(path: Path, trained_on: str) -> Values:
-    found = _read(path)
+def _of_this_model(found: Values) -> bool:
+    """Say whether a test is of a run's best epoch, not of another one or of several models."""
+    return isinstance(found["model"], str) and Path(found["model"]).stem in BEST
+
+
+def _figure(path: Path, found: Values, trained_on: str) -> Values:
     label_set, source = found["data"]["label_set"], found["data"]["source"]
     mirrored = " --tta" if found.get("tta") else ""
     known = f"python test.py --model {path.parents[2].as_posix()} --labels {label_set}{mirrored}"

@@ -21,6 +21,9 @@ from emotion_detection.training.intensity import intensity_figures, share_figure
 from emotion_detection.training.metrics import calibration, figures
 from emotion_detection.training.provenance import code
 
+BEST = ("best", "model")
+"""Names, without suffix, of a run's files of its best epoch."""
+
 
 @dataclass(frozen=True)
 class Test:
@@ -208,7 +211,7 @@ def _default_folder(
     # what is not the model's own data, or not the run's best, must not overwrite its figures
     if not _trained_on(models[0], dataset):
         name += f"-{Path(dataset.source).stem}"
-    if models[0].path.stem not in ("best", "model"):
+    if models[0].path.stem not in BEST:
         name += f"-of-{models[0].path.stem}"
     if len(models) > 1:
         name += f"-mean-of-{len(models)}"

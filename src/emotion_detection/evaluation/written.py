@@ -22,6 +22,8 @@ from emotion_detection.files import write_whole
 
 METRICS, PREDICTIONS, CONFUSION = "metrics.json", "predictions.parquet", "confusion.png"
 CORRUPTIONS = "corruptions.json"
+_ROUNDING = 0.002
+"""Difference of the accuracies of two tests of one model, by rounding alone, at most."""
 
 Values = npt.NDArray[np.float32]
 
@@ -141,7 +143,7 @@ def read_test(folder: Path) -> Written:
             vote_shares=_matrix(table, "vote_shares", len(names))
             if "vote_shares" in table.column_names
             else None,
-            corruptions=_corruptions(folder, metrics),
+            corruptions=corruptions_of(folder, metrics),
         )
         known = {"accuracy", "accuracy_ci95", "n", "per_class", "confusion", "data", "split"}
         if lacking := sorted(known - set(metrics)):
@@ -156,13 +158,29 @@ def read_test(folder: Path) -> Written:
     return written
 
 
-def _corruptions(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the corruptions of this very test; what an earlier model left counts as nothing."""
+def corruptions_of(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what ``corruptions.json`` holds of a test, or None.
+
+    What an earlier model left counts as nothing: it has another accuracy, even at the same place.
+
+    Args:
+        folder: the test's.
+        metrics: what its ``metrics.json`` holds.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     if not (folder / CORRUPTIONS).is_file():
         return None
     found = _json(folder / CORRUPTIONS)
-    same = all(found.get(name) == metrics.get(name) for name in ("model", "split", "data"))
-    return found if same else None
+    try:
+        clean = found["clean"]
+        same = clean["n"] == metrics["n"]
+        same &= abs(clean["accuracy"] - metrics["accuracy"]) <= _ROUNDING
+    except (KeyError, TypeError):
+        raise InputError(f"{folder / CORRUPTIONS}: is not what a test writes") from None
+    names = ("model", "split", "data", "tta")
+    return found if same and all(found.get(name) == metrics.get(name) for name in names) else None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from emotion_detection.evaluation.report.audited import read_audit
 
 Make = Callable[..., Any]
 EVIL = "</script><img src=x onerror=alert(1)>&\"'.png"
-CORRUPTIONS = {
+CORRUPTIONS: dict[str, Any] = {
     "clean": {"accuracy": 0.8, "ci95": [0.7, 0.9], "n": 300},
     "severities": [1, 2, 3, 4, 5],
     "corruptions": {
@@ -29,6 +29,7 @@ CORRUPTIONS = {
     "drop": {"value": 0.32, "ci95": [0.3, 0.35]},
     "model": "models/nowhere/best.ckpt",
     "split": "test",
+    "tta": False,
     "data": {"source": "nowhere", "label_set": "ferplus", "hash": "0" * 64},
 }
 AUDIT = {
@@ -87,7 +88,10 @@ def folder(
     write_tested(place / "<b>one</b>", scores, truth, FERPLUS, **more)
     blurred = (scores + np.roll(scores, 1, axis=1)) / 2
     write_tested(place / "two", blurred, truth, FERPLUS, **more)
-    (place / "<b>one</b>" / "corruptions.json").write_text(json.dumps(CORRUPTIONS))
+    metrics = json.loads((place / "<b>one</b>" / "metrics.json").read_text())
+    clean = CORRUPTIONS["clean"] | {"accuracy": metrics["accuracy"]}
+    spoilt = json.dumps(CORRUPTIONS | {"clean": clean})
+    (place / "<b>one</b>" / "corruptions.json").write_text(spoilt)
     lines = [
         f'"{name}",{"<i>old" if row % 2 else "young"}' for row, name in enumerate(more["files"])
     ]

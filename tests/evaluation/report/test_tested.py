@@ -98,16 +98,32 @@ def test_faces_are_found_by_name_in_whatever_order(
 
 
 def test_without_its_data_an_earlier_test_serves(
-    tmp_path: Path, run: Path, no_test: Callable[[], None]
+    run: Path, no_test: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = open_test(str(run), Wanted())
     no_test()
-    found = open_test(str(run), Wanted(data=str(tmp_path / "gone")))
-    assert found.test.metrics == made.test.metrics
-    assert found.picture(0) is None
-    assert "The data cannot be opened" in found.notes[0]
+
+    def gone(*_: object, **__: object) -> None:
+        raise InputError("gone: no such file or folder")
+
+    monkeypatch.setattr("emotion_detection.evaluation.report.tested.ask", gone)
+    for place in (run, run / "best.ckpt"):
+        found = open_test(str(place), Wanted())
+        assert found.test.metrics == made.test.metrics
+        assert found.picture(0) is None
+        assert "cannot be tested again (gone" in found.notes[0]
     with pytest.raises(InputError, match="no such file or folder"):
-        open_test(str(run), Wanted(data=str(tmp_path / "gone"), split="validation"))
+        open_test(str(run), Wanted(split="validation"))
+    # another epoch's figures are not the best one's
+    shutil.copy(run / "best.ckpt", run / "last.ckpt")
+    with pytest.raises(InputError, match="no such file or folder"):
+        open_test(str(run / "last.ckpt"), Wanted())
+
+
+def test_named_data_that_is_not_there_is_not_passed_over(tmp_path: Path, run: Path) -> None:
+    open_test(str(run), Wanted())
+    with pytest.raises(InputError, match="no such file or folder"):
+        open_test(str(run), Wanted(data=str(tmp_path / "gone")))
 
 
 def test_the_training_s_curves_are_read(run: Path, fer_run: Run) -> None:

@@ -13,7 +13,7 @@ import yaml
 from emotion_detection.config import DataConfig
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.evaluate import Asked, ask
+from emotion_detection.evaluation.evaluate import BEST, Asked, ask
 from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.written import Written, is_test, printable, read_test
 
@@ -79,10 +79,11 @@ def open_test(place: str, wanted: Wanted) -> Tested:
     try:
         asked = ask([place], wanted.data, wanted.labels, wanted.split, changes=wanted.changes)
     except InputError as error:
-        found = _earlier(place, wanted)
+        # data that was named and is not there is a slip; other data's figures would hide it
+        found = None if wanted.data else _earlier(place, wanted)
         if found is None:
             raise
-        note = f"The data cannot be opened ({error}); the figures are those of an earlier test."
+        note = f"It cannot be tested again ({error}); the figures are those of an earlier test."
         return _known(place, read_test(found), None, (note,))
     if _matches(asked):
         note = f"The test was there already ({asked.folder}): nothing was tested again."
@@ -134,9 +135,10 @@ def _matches(asked: Asked) -> bool:
 def _earlier(place: str, wanted: Wanted) -> Path | None:
     """Return an earlier test of a model whose data is not there any more."""
     path = Path("models/pretrained" if place == "pretrained" else place)
-    tests = (path if path.is_dir() else path.parent) / "test"
+    tests = (path.parent if path.is_file() else path) / "test"
+    of = f"-of-{path.stem}" if path.is_file() and path.stem not in BEST else ""
     names = [wanted.labels] if wanted.labels else ["ferplus", "fer2013"]
-    folders = [tests / f"{name}-{wanted.split}" for name in names]
+    folders = [tests / f"{name}-{wanted.split}{of}" for name in names]
     return next((folder for folder in folders if is_test(folder)), None)
 
 
@@ -155,7 +157,7 @@ def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...
 
 def _on_validation(test: Written) -> Written | None:
     """Return the same model's test on validation, on which thresholds are chosen, or None."""
-    folder = test.folder.parent / test.folder.name.replace("-test", "-validation")
+    folder = test.folder.parent / test.folder.name.replace("-test", "-validation", 1)
     if test.metrics["split"] != "test" or folder == test.folder or not is_test(folder):
         return None
     other = read_test(folder)

@@ -49,6 +49,7 @@ def test_people_are_numbered_and_a_face_of_nobody_is_a_person_of_its_own(tmp_pat
     ("rows", "message"),
     [
         (["age,light", "old,dim"], "needs a column file and at least one of groups"),
+        (["file,identity", "2.png,ann"], "needs a column file and at least one of groups"),
         (["file", "2.png"], "needs a column file and at least one of groups"),
         (["file,age,age", "2.png,1,2"], "each column needs a name of its own"),
         (["file,", "2.png,1"], "each column needs a name of its own"),

@@ -25,7 +25,7 @@ def read_groups(path: Path) -> dict[str, dict[str, str]]:
         InputError: names file, line and what is allowed.
     """
     names = columns(path)
-    if "file" not in names or len(set(names)) < 2:
+    if "file" not in names or not set(names) - {"file", IDENTITY}:
         raise InputError(f"{path}: needs a column file and at least one of groups, such as age")
     if len(set(names)) < len(names) or "" in names:
         raise InputError(f"{path}: each column needs a name of its own; found {', '.join(names)}")

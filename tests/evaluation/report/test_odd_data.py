@@ -44,3 +44,25 @@ def test_a_command_that_is_named_can_be_pasted(
     data = {"source": "my faces/it's", "label_set": "own", "hash": "0"}
     page = _page(write_tested(tmp_path / "t", *some_scores(40), data=data))
     assert "emotion data audit &#x27;my faces/it&#x27;&quot;&#x27;&quot;&#x27;s&#x27; --out" in page
+
+
+def test_what_a_file_of_groups_leaves_open_is_said(
+    tmp_path: Path, some_scores: Make, write_tested: Make
+) -> None:
+    place = write_tested(tmp_path / "t", *some_scores(240))
+    people = [
+        f"face-{row:05d}.png,{'one' if row < 100 else 'many'},{row // 50}" for row in range(230)
+    ]
+    (tmp_path / "groups.csv").write_text(
+        "\n".join(["file,age,identity", *people, "gone.png,one,1"])
+    )
+    models = [open_test(str(place), Wanted())]
+    made = write_report(models, tmp_path / "out", "x", groups=tmp_path / "groups.csv")
+    page = made.path.read_text(encoding="utf-8")
+    assert "Of 10 faces the file names no group." in page
+    assert "Names in it that no face here has: 1." in page
+    assert (
+        "Fewer than 50 faces, or of fewer than 10 people, so no figures: many (130), one (100)."
+        in page
+    )
+    assert "No group has enough faces." in page

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.evaluation.group_table import groups_of
-from emotion_detection.evaluation.groups import group_figures
+from emotion_detection.evaluation.groups import LEAST_PEOPLE, group_figures
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.draw_classes import draw_intervals
 from emotion_detection.evaluation.report.drawing import Drawn
@@ -56,11 +56,13 @@ def groups(found: Values | None, command: str, drawn: Drawn) -> str:
 
 
 def _column(found: Values, place: str, drawn: Drawn) -> list[str]:
+    persons = "" if found["people"] is None else f", or of fewer than {LEAST_PEOPLE} people"
     people = "" if found["people"] is None else f"; intervals over {found['people']:,} people"
     few = ", ".join(f"{text(name)} ({n:,})" for name, n in found["too_few"].items())
     said = [
-        f"{found['without']:,} faces are in no group." if found["without"] else "",
-        f"Fewer than {found['least']} faces, so no figures: {few}." if few else "",
+        f"Of {found['without']:,} faces the file names no group." if found["without"] else "",
+        f"Names in it that no face here has: {found['unknown']:,}." if found["unknown"] else "",
+        f"Fewer than {found['least']} faces{persons}, so no figures: {few}." if few else "",
     ]
     if not found["groups"]:
         return [markup.paragraph(*said, "No group has enough faces.")]

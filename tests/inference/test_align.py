@@ -235,6 +235,7 @@ def test_bad_landmarks_are_named(landmarks: Any) -> None:
         (math.nan, 2, 3, 4),
         (1, 2, math.inf, 4),
         (1, 2, 3, FARTHEST + 1),
+        (1, math.nan, 3, 4),
         (-FARTHEST - 1, 2, 3, 4),
     ],
 )

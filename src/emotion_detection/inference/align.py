@@ -104,7 +104,8 @@ def placement(box: Box, landmarks: Points, size: int, margin: float = MARGIN) ->
             f"from -{FARTHEST:,} to {FARTHEST:,}"
         )
     x, y, wide, high = map(float, box)
-    if not (max(map(abs, (x, y, wide, high))) <= FARTHEST and min(wide, high) > 0):
+    near = all(abs(value) <= FARTHEST for value in (x, y, wide, high))  # NaN is not
+    if not (near and min(wide, high) > 0):
         raise InputError(
             f"box {(x, y, wide, high)}: must be x, y, and a width and height above 0, "
             f"up to {FARTHEST:,}"

@@ -23,7 +23,7 @@ def new_parser(verb: str, description: str) -> ArgumentParser:
 
 
 class _Help(DefaultHelpFormatter):
-    """Options as people read them: without names of types, and with those defaults that say a thing."""
+    """Options as people read them: no names of types, and those defaults that say a thing."""
 
     def _get_help_string(self, action: Action) -> str:
         text = action.help or ""

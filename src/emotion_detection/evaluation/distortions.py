@@ -121,7 +121,8 @@ def blur_by_defocus(faces: Images, radius: float, words: Words) -> Images:
 def _bell(faces: Images, words: Words) -> npt.NDArray[np.int32]:
     """Return a sum of 8 random bytes a pixel, less its mean: near a normal, s.d. 209.02."""
     drawn = words(math.prod(faces.shape[1:])).view(np.uint8).reshape(*faces.shape, 8)
-    return drawn.sum(axis=-1, dtype=np.int32) - 1020
+    bell: npt.NDArray[np.int32] = drawn.sum(axis=-1, dtype=np.int32) - 1020
+    return bell
 
 
 _BELL = math.sqrt(8 * (256**2 - 1) / 12)
@@ -170,7 +171,8 @@ def flatten(faces: Images, percent: int, words: Words) -> Images:
     pixels = math.prod(faces.shape[1:])
     mean = (faces.sum(axis=(1, 2, 3), dtype=np.int64) + pixels // 2) // pixels
     mixed = mean[:, None, None, None] * (100 - percent) + faces.astype(np.int64) * percent
-    return ((mixed + 50) // 100).astype(np.uint8)
+    flat: Images = ((mixed + 50) // 100).astype(np.uint8)
+    return flat
 
 
 def cover(

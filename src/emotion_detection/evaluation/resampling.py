@@ -38,7 +38,8 @@ def _low(pixels: int, few: int) -> npt.NDArray[np.float64]:
     low, part = np.divmod(place, 2 * pixels)
     np.add.at(up, (ours, np.clip(low, 0, few - 1)), 2 * pixels - part)
     np.add.at(up, (ours, np.clip(low + 1, 0, few - 1)), part)
-    return (up @ down).astype(np.float64)
+    both: npt.NDArray[np.float64] = (up @ down).astype(np.float64)
+    return both
 
 
 def rotate(faces: Images, degrees: float, words: Words) -> Images:
@@ -92,4 +93,7 @@ def _sampled(faces: Images, x: Integers, y: Integers) -> Images:
     wide = faces.astype(np.int32)
     above = wide[:, :, row, column] * (256 - right) + wide[:, :, row, beside] * right
     under = wide[:, :, below, column] * (256 - right) + wide[:, :, below, beside] * right
-    return ((above * (256 - down) + under * down + ONE // 2) >> 16).astype(np.uint8)
+    mixed: npt.NDArray[np.uint8] = ((above * (256 - down) + under * down + ONE // 2) >> 16).astype(
+        np.uint8
+    )
+    return mixed

@@ -78,6 +78,7 @@ def test_files_that_cannot_be_read_leave_no_report(
     assert said.startswith("emotion: ")
     assert expected in said
     assert not Path("r").exists()
+    assert not (run / "test").exists()  # said before the test, not after it
 
 
 def test_a_run_is_tested_and_reported_on(run: Path, capsys: Capture) -> None:

@@ -8,7 +8,9 @@ from emotion_detection.data import SPLITS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card import write_card
 from emotion_detection.evaluation.card_facts import check_run
+from emotion_detection.evaluation.group_table import read_groups
 from emotion_detection.evaluation.report import Wanted, open_test, write_report
+from emotion_detection.evaluation.report.audited import read_audit
 
 
 def run(words: list[str]) -> int:
@@ -57,6 +59,11 @@ def run(words: list[str]) -> int:
     wanted = Wanted(parsed.data, parsed.labels, parsed.split, changes)
     groups = Path(parsed.groups) if parsed.groups else None
     audit = Path(parsed.audit) if parsed.audit else None
+    # what is wrong with them is said before tests that take minutes
+    if groups:
+        read_groups(groups)
+    if audit:
+        read_audit(audit)
     models = [open_test(place, wanted) for place in parsed.model]
     command = shlex.join(["emotion", "report", *words])
     done = write_report(models, out, command, parsed.accuracy, groups, audit)

@@ -16,7 +16,6 @@ from emotion_detection.inference.tables import rows
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SAMPLES = ROOT / "web" / "public" / "samples"
 COORDINATE = re.compile(r"^(x|y|width|height|.*_(x|y))$")
 Visits = Callable[..., Any]
@@ -130,38 +129,6 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_read(
 
 
 @pytest.mark.slow
-def test_it_works_by_keyboard_alone(visit: Visits) -> None:
-    seen = visit()
-    keyboard = seen.page.keyboard
-
-    def tab_to(name: str) -> None:
-        for _ in range(30):
-            keyboard.press("Tab")
-            focused = seen.page.locator(":focus")
-            pictures = focused.locator("img")
-            labels = [focused.get_attribute("id")]
-            labels += [pictures.get_attribute("alt")] if pictures.count() else []
-            if name in labels:
-                return
-        raise AssertionError(f"Tab does not lead to {name}")
-
-    tab_to("files")
-    tab_to("camera")
-    tab_to("drawn face: happiness")
-    keyboard.press("Enter")
-    expect(seen.page.locator("#status")).to_contain_text("1 face: happiness", timeout=60_000)
-    tab_to("csv")
-    with seen.page.expect_download() as waiting:
-        keyboard.press("Enter")
-    assert Path(waiting.value.path()).read_bytes().count(b"\r\n") == 2
-    tab_to("abstain")
-    keyboard.press("Space")
-    tab_to("least")
-    keyboard.press("End")
-    assert seen.page.locator("#least-shown").inner_text() == "95 %"
-
-
-@pytest.mark.slow
 def test_it_abstains_when_told_to(visit: Visits, tmp_path: Path) -> None:
     unclear = tmp_path / "unclear.png"
     Image.fromarray(draw_faces(23, size=200).faces[22]).save(unclear)
@@ -196,30 +163,6 @@ def test_a_heat_map_and_the_annotated_picture_are_drawn(visit: Visits) -> None:
     coloured = np.ptp(colours, axis=2) > 60
     assert 0.01 < coloured.mean() < 0.9
     expect(seen.page.locator("#faces")).to_contain_text("costs happiness more of its score")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-def test_axe_finds_nothing_and_nothing_is_cut_off(visit: Visits, scheme: str, width: int) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: 'npm ci' in web/ brings it")
-    axe = AXE.read_text(encoding="utf-8")
-    size = {"width": width, "height": 800}
-    seen = visit(viewport=size, color_scheme=scheme, init=axe)
-    seen.page.get_by_role("button", name="Use the camera").click()
-    seen.read(SAMPLES / "together.png", said="4 faces")
-    found = seen.page.evaluate("axe.run()")
-    assert len(found["passes"]) > 15
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
-    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.slow
-def test_without_webassembly_it_says_so(visit: Visits) -> None:
-    seen = visit(init="delete globalThis.WebAssembly")
-    expect(seen.page.get_by_role("alert")).to_contain_text("WebAssembly")
-    assert seen.page.locator("#ways button:not([disabled])").count() == 0
 
 
 @pytest.mark.slow

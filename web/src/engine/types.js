@@ -25,7 +25,8 @@
  * @property {Record<string, {labels: string[], output: string}>} label_sets
  * @property {{size: number, channels: number}} input
  * @property {boolean} intensity
- * @property {{working_size: number, confidence: number, smallest: number, pixels: number}} thresholds
+ * @property {{working_size: number, confidence: number, smallest: number,
+ *   least_score: number, pixels: number}} thresholds
  * @property {number} margin side of a crop by the longer side of the box
  * @property {number} background
  * @property {Record<string, [number, number, number]>} colours

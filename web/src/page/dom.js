@@ -27,6 +27,12 @@ export function byId(id, kind) {
   return element;
 }
 
+/** @param {string} id */
+export const element = (id) => byId(id, HTMLElement);
+
+/** @param {string} id */
+export const button = (id) => byId(id, HTMLButtonElement);
+
 /** @param {Blob} content @param {string} name */
 export function save(content, name) {
   const address = URL.createObjectURL(content);

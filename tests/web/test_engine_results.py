@@ -1,0 +1,117 @@
+"""The page's results and files in Node against Python's: people, tables, headers of pictures."""
+
+import base64
+import dataclasses
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emotion_detection import EmotionDetector
+from emotion_detection.images import MAX_PIXELS
+from emotion_detection.inference.browser import browser_model
+from emotion_detection.inference.tables import table
+from emotion_detection.inference.tracking import follow
+from emotion_detection.results import LANDMARKS, Face, Result
+
+Engine = Callable[..., list[Any]]
+
+
+def _face(box: tuple[float, float, float, float], scores: tuple[float, ...], **more: Any) -> Face:
+    points = tuple((box[0] + k, box[1] + 2 * k) for k in range(5))
+    return Face(box, points, 0.9, dict(zip("abc", scores, strict=True)), **more)
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    faces = [
+        {**dataclasses.asdict(face), "scores": list(face.scores.values())} for face in result.faces
+    ]
+    return {**dataclasses.asdict(result), "faces": faces}
+
+
+def test_people_are_followed_as_in_python(engine: Engine) -> None:
+    generator = np.random.default_rng(5)
+    results = []
+    for step in range(60):
+        places = [(20.0 + 6 * step, 40.0), (380.0 - 6 * step, 60.0)]
+        shown = [place for place in places if generator.random() > 0.2]
+        faces = []
+        for x, y in shown:
+            share = generator.dirichlet((1, 1, 1))
+            faces.append(_face((x, y, 90, 110), tuple(share), intensity=float(share[0])))
+        results.append(Result(640, 480, tuple(faces), frame=step, time=step * 0.13))
+    wanted = list(follow(results))
+    (made,) = engine("track", [_plain(result) for result in results])
+    for one, other in zip(made, wanted, strict=True):
+        assert [face["track"] for face in one["faces"]] == [face.track for face in other.faces]
+        for face, like in zip(one["faces"], other.faces, strict=True):
+            np.testing.assert_allclose(face["scores"], list(like.scores.values()), atol=1e-12)
+            assert face["intensity"] == pytest.approx(like.intensity)
+
+
+def test_the_table_is_pythons_to_the_byte(engine: Engine, tmp_path: Path) -> None:
+    faces = (
+        _face((1.005, -2.349, 30, 40.25), (0.7, 0.2, 0.1), intensity=0.123456, flags=("cut",)),
+        _face((99.5, 7, 31, 41), (0.33335, 0.33333, 0.33332)),
+    )
+    results = [
+        Result(640, 480, faces, 2, '=cmd"|calc', ("animated: a, b", "second")),
+        Result(640, 480, source="-1.png"),
+        Result(640, 480, (dataclasses.replace(faces[1], track=4),), 0, "clip", (), 7, 0.25),
+    ]
+    with table(tmp_path / "t.csv", "abc") as growing:
+        for result in results:
+            growing.add(result.as_dict())
+        growing.add({"source": "@bad\r.png", "error": "truncated, at 5"})
+    entries: list[dict[str, Any]] = [*map(_plain, results)]
+    entries.append({"source": "@bad\r.png", "error": "truncated, at 5"})
+    about = browser_model(EmotionDetector())
+    columns = [name for name in about["columns"] if not name.startswith("score_")]
+    columns[14:14] = [f"score_{name}" for name in "abc"]
+    about |= {"labels": list("abc"), "columns": columns, "landmarks": list(LANDMARKS)}
+    (made,) = engine("csv", {"entries": entries, "about": about})
+    assert made == (tmp_path / "t.csv").read_bytes().decode()
+
+
+def _file(kind: str, size: tuple[int, int], frames: int = 1, **options: Any) -> bytes:
+    levels = np.random.default_rng(0).integers(0, 256, (frames, *size[::-1], 3), np.uint8)
+    pictures = [Image.fromarray(frame) for frame in levels]
+    out = io.BytesIO()
+    more = {"save_all": True, "append_images": pictures[1:]} if frames > 1 else {}
+    pictures[0].save(out, kind, **more, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "frames"),
+    [
+        *(("JPEG", {}, 1), ("JPEG", {"progressive": True}, 1), ("PNG", {}, 1), ("PNG", {}, 3)),
+        *(("WEBP", {}, 1), ("WEBP", {"lossless": True}, 1), ("WEBP", {}, 3)),
+        ("JPEG", {"exif": Image.Exif().tobytes(), "comment": b"x" * 500}, 1),
+        ("WEBP", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"}, 1),
+    ],
+)
+def test_headers_are_read(engine: Engine, kind: str, options: dict[str, Any], frames: int) -> None:
+    content = _file(kind, (71, 53), frames, **options)
+    value = {"file": base64.b64encode(content).decode(), "pixels": MAX_PIXELS}
+    assert engine("header", value) == [{"width": 71, "height": 53, "frames": frames}]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty: 0 bytes"),
+        (b"GIF89a" + bytes(60), "not a JPEG, PNG or WebP picture"),
+        (_file("PNG", (40, 30))[:-20], "truncated: its end is missing"),
+        (_file("WEBP", (40, 30))[:-20], "truncated: its end is missing"),
+        (_file("JPEG", (40, 30))[:60], "damaged: it says no size"),
+        (_file("PNG", (40, 30)), "40 x 30 pixels: more than 0.001 megapixels"),
+    ],
+)
+def test_bad_files_are_refused_in_words(engine: Engine, content: bytes, said: str) -> None:
+    value = {"file": base64.b64encode(content).decode(), "pixels": 1000}
+    assert engine("header", value) == [{"error": said}]

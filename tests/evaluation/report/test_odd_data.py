@@ -66,3 +66,14 @@ def test_what_a_file_of_groups_leaves_open_is_said(
         in page
     )
     assert "No group has enough faces." in page
+
+
+def test_an_option_is_named_once(tmp_path: Path, some_scores: Make, write_tested: Make) -> None:
+    data = {"source": "f", "label_set": "fer2013", "hash": "0"}
+    command = "emotion test --model 'a b' --data f --labels fer2013 --split test"
+    changes = {"data": data, "command": command}
+    page = _page(write_tested(tmp_path / "t", *some_scores(40), **changes))
+    begun = "emotion test --model &#x27;a b&#x27; --data f"
+    assert f"{begun} --split test --labels ferplus<" in page
+    assert f"{begun} --labels fer2013 --split validation<" in page
+    assert f"{begun} --labels fer2013 --split test --corruptions<" in page

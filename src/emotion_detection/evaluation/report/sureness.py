@@ -19,8 +19,17 @@ Values = Mapping[str, Any]
 
 
 def with_option(test: Values, *words: str) -> str:
-    """Return the command that tested, with more options."""
-    return f"{test.get('command') or 'emotion test --model MODEL'} {shlex.join(words)}"
+    """Return the command that tested, with an option more or set to another value.
+
+    Args:
+        test: the test's figures.
+        words: the option, and its value if it takes one.
+    """
+    said = shlex.split(test.get("command") or "emotion test --model MODEL")
+    if words[0] in said:
+        place = said.index(words[0])
+        del said[place : place + len(words)]
+    return shlex.join([*said, *words])
 
 
 def sureness(facts: Values, drawn: Drawn) -> str:
@@ -83,11 +92,10 @@ def _threshold(cover: Values, test: Values) -> str:
         f"chosen on the {cover['chosen_on']} faces."
     )
     if cover["chosen_on"] == test["split"] == "test":
-        words = str(test.get("command", "")).replace("--split test", "--split validation")
         said += markup.missing(
             "It was chosen on the very faces that it is judged on, which flatters it. After a test "
             "of the validation split the report chooses it there.",
-            words or None,
+            with_option(test, "--split", "validation"),
         )
     return said
 

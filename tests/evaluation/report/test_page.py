@@ -206,6 +206,8 @@ def test_the_page_says_the_numbers_of_the_json(folder: Path, page: str) -> None:
     assert f"{100 * gap['value']:+.1f}<small>" in page
     for group in first["groups"]["<u>age"]["groups"]:
         assert f"{100 * group['accuracy']['value']:.1f}&nbsp;%<small>" in page
+        assert f"{group['ece']:.3f}<small>{group['ece_by_chance']:.3f}</small>" in page
+    assert f"is below {first['reliability']['after']['ece_by_chance']:.4f} in 95 %" in page
 
 
 def test_the_audit_is_shown_with_its_sheet(page: str) -> None:

@@ -31,7 +31,8 @@ _METHODS = (
     (
         "ECE, NLL, Brier",
         "Expected calibration error over 15 equally wide bins of the highest score (Guo et al. "
-        "2017); negative log likelihood; Brier score summed over classes (Brier 1950).",
+        "2017); negative log likelihood; Brier score summed over classes (Brier 1950). ECE by "
+        "chance: of labels drawn from the scores themselves (Bröcker and Smith 2007).",
     ),
     (
         "temperature",
@@ -51,6 +52,12 @@ _METHODS = (
         "robustness",
         "A fixed set of corruptions at five strengths, after Hendrycks and Dietterich 2019; mean "
         "corruption accuracy is the mean over all of them and all strengths.",
+    ),
+    (
+        "groups of people",
+        "Wilson's interval of each share, over people where they are known. Intervals of gaps hold "
+        "for all pairs of groups together, and for all emotions together: bootstrap of the largest "
+        "standardised difference (Romano and Wolf 2005).",
     ),
     (
         "two models",

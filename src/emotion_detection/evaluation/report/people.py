@@ -68,7 +68,7 @@ def _column(found: Values, place: str, drawn: Drawn) -> list[str]:
         return [markup.paragraph(*said, "No group has enough faces.")]
     table = markup.table(
         f"Each group, below each figure its 95 % interval{people}",
-        ["group", "faces", "accuracy", "mean recall", "mean score", "ECE"],
+        ["group", "faces", "accuracy", "mean recall", "mean score", "ECE; by chance up to"],
         (
             [
                 text(one["name"]),
@@ -76,7 +76,7 @@ def _column(found: Values, place: str, drawn: Drawn) -> list[str]:
                 _with_interval(one["accuracy"]),
                 percent(one["macro_recall"]),
                 percent(one["confidence"]),
-                number(one["ece"], 3),
+                f"{number(one['ece'], 3)}<small>{number(one['ece_by_chance'], 3)}</small>",
             ]
             for one in found["groups"]
         ),

@@ -58,6 +58,10 @@ def sureness(facts: Values, drawn: Drawn) -> str:
         "sureness",
         "How sure, and is it right to be",
         markup.table(f"Calibration; temperature {temperature}", ["", "ECE", "NLL", "Brier"], rows),
+        markup.paragraph(
+            "On as many faces the ECE of entirely honest scores is below "
+            f"{number(found['after']['ece_by_chance'])} in 95 % of tests."
+        ),
         markup.figures(
             markup.figure(
                 reliability,

@@ -68,6 +68,32 @@ def test_what_a_file_of_groups_leaves_open_is_said(
     assert "No group has enough faces." in page
 
 
+def test_where_people_are_known_intervals_are_over_them(
+    tmp_path: Path, some_scores: Make, write_tested: Make
+) -> None:
+    scores, truth = some_scores(300)
+    scores[150:] = scores[:150]  # each person has two faces, and they are alike
+    truth[150:] = truth[:150]
+    places = [
+        write_tested(tmp_path / name, own, truth)
+        for name, own in (("one", scores), ("two", np.roll(scores, 1, axis=1)))
+    ]
+    rows = [f"face-{row:05d}.png,all,{row % 150}" for row in range(300)]
+    (tmp_path / "groups.csv").write_text("\n".join(["file,age,identity", *rows]))
+    models = [open_test(str(place), Wanted()) for place in places]
+    known = write_report(models, tmp_path / "a", "x", groups=tmp_path / "groups.csv")
+    over_faces = write_report(models, tmp_path / "b", "x").facts["comparisons"][0]["accuracy"]
+    gap, own = (known.facts["comparisons"][0]["accuracy"], known.facts["models"][0]["over_people"])
+    assert gap["value"] == over_faces["value"]
+    assert gap["clusters"] == own["clusters"] == 150
+    wider = (gap["high"] - gap["low"]) / (over_faces["high"] - over_faces["low"])
+    assert wider == pytest.approx(2**0.5, rel=0.1)
+    assert own["value"] == pytest.approx(models[0].test.right.mean())
+    page = known.path.read_text(encoding="utf-8")
+    assert "Drawing whole people, 150 of them" in page
+    assert "interval, over 150 people; shares" in page
+
+
 def test_an_option_is_named_once(tmp_path: Path, some_scores: Make, write_tested: Make) -> None:
     data = {"source": "f", "label_set": "fer2013", "hash": "0"}
     command = "emotion test --model 'a b' --data f --labels fer2013 --split test"

@@ -11,7 +11,7 @@ from emotion_detection.evaluation.report.facts import face_facts
 from emotion_detection.evaluation.report.gallery import gallery
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
 from emotion_detection.evaluation.report.tested import Tested
-from emotion_detection.statistics import as_dict
+from emotion_detection.statistics import Ints, as_dict
 
 Values = Mapping[str, Any]
 
@@ -19,13 +19,18 @@ SHOWN = 14
 """Faces shown of each kind."""
 
 
-def comparison_facts(first: Tested, second: Tested) -> dict[str, Any]:
+def comparison_facts(first: Tested, second: Tested, people: Ints | None = None) -> dict[str, Any]:
     """Compare two models on the same faces.
+
+    Args:
+        first: a model's test.
+        second: another's.
+        people: int64 (N,), whose face each of the first's is, where that is known.
 
     Raises:
         InputError: the tests are not of the same faces, classes and labels.
     """
-    found = compare(first.test, second.test)
+    found = compare(first.test, second.test, people)
     facts = as_dict(found)
     for name in ("only_first", "only_second", "second_rows"):
         del facts[name]
@@ -121,8 +126,10 @@ def _table(found: Values, facts: tuple[Values, Values], names: tuple[str, str]) 
                 f"{gap['value']:+.4f}<small>{ends}</small>",
             ]
         )
+    people = found["accuracy"]["clusters"]
+    over = "" if people is None else f", over {people:,} people"
     return markup.table(
-        "Second minus first, below it the 95 % interval; shares in percentage points",
+        f"Second minus first, below it the 95 % interval{over}; shares in percentage points",
         ["", *names, "difference"],
         rows,
     )

@@ -31,6 +31,7 @@ def headline(models: Sequence[Values]) -> str:
         f'<ul class="headline">{"".join(cards)}</ul>',
         markup.facts(_facts(test)),
         *(markup.paragraph(text(note)) for note in first["notes"]),
+        _over_people(first["over_people"]),
         _copies(test.get("without_duplicates")),
     )
 
@@ -82,6 +83,15 @@ def _facts(test: Values) -> list[tuple[str, str]]:
         ("parameters", f"{test['parameters']:,}" if "parameters" in test else "unknown"),
         ("data's SHA-256", f"<code>{text(data.get('hash', 'unknown'))}</code>"),
     ]
+
+
+def _over_people(found: Values | None) -> str:
+    if not found:
+        return ""
+    return markup.paragraph(
+        f"Drawing whole people, {found['clusters']:,} of them, instead of faces, the interval of "
+        f"the accuracy is {interval(found['low'], found['high'])}."
+    )
 
 
 def _copies(found: Values | None) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from emotion_detection.evaluation.group_table import groups_of
 from emotion_detection.evaluation.groups import LEAST_PEOPLE, group_figures
 from emotion_detection.evaluation.report import markup
@@ -11,7 +13,7 @@ from emotion_detection.evaluation.report.draw_classes import draw_intervals
 from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
 from emotion_detection.evaluation.written import Written
-from emotion_detection.statistics import as_dict
+from emotion_detection.statistics import as_dict, paired_difference
 
 Values = Mapping[str, Any]
 
@@ -31,6 +33,20 @@ def group_facts(test: Written, path: Path) -> dict[str, Any]:
         column: as_dict(group_figures(test.names, test.scores, test.truth, found, column))
         for column in found.columns
     }
+
+
+def over_people(test: Written, path: Path) -> dict[str, Any] | None:
+    """Return the accuracy with its interval over people; None where the file names none.
+
+    Args:
+        test: the test.
+        path: CSV with ``file`` and groups.
+    """
+    people = groups_of(path, test.files).identity
+    if people is None:
+        return None
+    found: dict[str, Any] = as_dict(paired_difference(np.zeros(len(people)), test.right, people))
+    return found
 
 
 def groups(found: Values | None, command: str, drawn: Drawn) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from emotion_detection import __version__
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.group_table import groups_of
 from emotion_detection.evaluation.report import checks, markup, people, sections, sureness
 from emotion_detection.evaluation.report.audited import audited, read_audit
 from emotion_detection.evaluation.report.comparison import comparison, comparison_facts
@@ -15,7 +16,7 @@ from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.facts import model_facts
 from emotion_detection.evaluation.report.headline import headline
 from emotion_detection.evaluation.report.page import page
-from emotion_detection.evaluation.report.people import group_facts
+from emotion_detection.evaluation.report.people import group_facts, over_people
 from emotion_detection.evaluation.report.tested import Tested
 from emotion_detection.files import write_whole
 from emotion_detection.statistics import as_dict
@@ -60,6 +61,7 @@ def write_report(
         InputError: the tests are of different faces, groups or audit cannot be read, or the report
             cannot be written.
     """
+    whose = groups_of(groups, models[0].test.files).identity if groups else None
     facts: dict[str, Any] = {
         "command": command,
         "version": __version__,
@@ -67,11 +69,12 @@ def write_report(
             {
                 **model_facts(model, wanted_accuracy),
                 "groups": group_facts(model.test, groups) if groups else None,
+                "over_people": over_people(model.test, groups) if groups else None,
             }
             for model in models
         ],
         "audit": read_audit(audit) if audit else None,
-        "comparisons": [comparison_facts(models[0], other) for other in models[1:]],
+        "comparisons": [comparison_facts(models[0], other, whose) for other in models[1:]],
     }
     drawn = Drawn()
     first = facts["models"][0]

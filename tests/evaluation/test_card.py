@@ -103,14 +103,16 @@ def test_groups_are_told() -> None:
     generator = np.random.default_rng(0)
     scores = generator.dirichlet(np.ones(3), 400)
     truth = generator.integers(0, 3, 400)
-    names = ["young"] * 190 + ["old"] * 200 + ["other"] * 10
-    found = group_figures(("a", "b", "c"), scores, truth, Groups({"age": names}, None, 0, 0), "age")
-    _, sections = parts(card(shipped_facts(pretrained.record(), groups={"age": as_dict(found)})))
+    names = ["young"] * 190 + ["old"] * 200 + ["a|\nb"] * 10
+    groups = Groups({"a|ge": names}, None, 0, 0)
+    found = group_figures(("a", "b", "c"), scores, truth, groups, "a|ge")
+    _, sections = parts(card(shipped_facts(pretrained.record(), groups={"a|ge": as_dict(found)})))
     told = sections["Groups of people"]
     right = scores.argmax(axis=1) == truth
     assert f"| young | 190 | {right[:190].mean():.4f} (" in told
     assert f"| old | 200 | {right[190:390].mean():.4f} (" in told
-    assert "| other | 10 | too few |" in told
+    assert r"| a\| b | 10 | too few |" in told
+    assert told.startswith("| a\\|ge | faces | accuracy (95 % interval) |\n| --- | --- | --- |\n")
     assert f"{abs(right[:190].mean() - right[190:390].mean()):.4f} (" in told
 
 

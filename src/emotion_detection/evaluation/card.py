@@ -127,8 +127,14 @@ def _is_fer2013(facts: CardFacts) -> bool:
 
 
 def _table(header: str, rows: list[str]) -> str:
-    line = "| " + " | ".join("---" for _ in header.split("|")[1:-1]) + " |"
+    columns = header.replace(r"\|", "").count("|") - 1
+    line = "| " + " | ".join(["---"] * columns) + " |"
     return "\n".join([header, line, *rows])
+
+
+def _cell(name: str) -> str:
+    """Return a name as a table can hold it: on one line, its bars not taken for columns."""
+    return " ".join(name.split()).replace("|", r"\|")
 
 
 def _figures(figures: list[Values]) -> str:
@@ -138,8 +144,8 @@ def _figures(figures: list[Values]) -> str:
         clean = row.get("without_duplicates") or {}
         copies = f"{clean['accuracy']:.4f} (n={clean['n']:,})" if clean.get("n") else UNKNOWN
         rows.append(
-            f"| {row['test_data']} | {row['labels_set']} | {'yes' if row.get('tta') else 'no'} "
-            f"| {row['n']:,} | {row['accuracy']:.4f} ({low:.4f}-{high:.4f}) "
+            f"| {_cell(row['test_data'])} | {row['labels_set']} "
+            f"| {'yes' if row.get('tta') else 'no'} | {row['n']:,} | {row['accuracy']:.4f} ({low:.4f}-{high:.4f}) "
             f"| {row['balanced_accuracy']:.4f} | {row['macro_f1']:.4f} | {copies} |"
         )
     header = (
@@ -166,7 +172,7 @@ def _plain(facts: CardFacts) -> Values:
 def _classes(facts: CardFacts) -> str:
     row = _plain(facts)
     rows = [
-        f"| {name} | {one['recall']:.3f} | {one['precision']:.3f} | {one['f1']:.3f} "
+        f"| {_cell(name)} | {one['recall']:.3f} | {one['precision']:.3f} | {one['f1']:.3f} "
         f"| {one['n']:,} |"
         for name, one in row["per_class"].items()
     ]
@@ -233,11 +239,11 @@ def _groups(found: Mapping[str, Any] | None) -> str:
     parts = []
     for column, one in found.items():
         rows = [
-            f"| {group['name']} | {group['n']:,} | {_with_interval(group['accuracy'])} |"
+            f"| {_cell(group['name'])} | {group['n']:,} | {_with_interval(group['accuracy'])} |"
             for group in one["groups"]
         ]
-        rows += [f"| {name} | {n:,} | too few |" for name, n in one["too_few"].items()]
-        parts.append(_table(f"| {column} | faces | accuracy (95 % interval) |", rows))
+        rows += [f"| {_cell(name)} | {n:,} | too few |" for name, n in one["too_few"].items()]
+        parts.append(_table(f"| {_cell(column)} | faces | accuracy (95 % interval) |", rows))
         if gap := one["gap"]:
             parts.append(f"Gap from {one['worst']} to {one['best']}: {_with_interval(gap)}.")
     return "\n\n".join(parts)

@@ -145,7 +145,8 @@ def _figures(figures: list[Values]) -> str:
         copies = f"{clean['accuracy']:.4f} (n={clean['n']:,})" if clean.get("n") else UNKNOWN
         rows.append(
             f"| {_cell(row['test_data'])} | {row['labels_set']} "
-            f"| {'yes' if row.get('tta') else 'no'} | {row['n']:,} | {row['accuracy']:.4f} ({low:.4f}-{high:.4f}) "
+            f"| {'yes' if row.get('tta') else 'no'} | {row['n']:,} "
+            f"| {row['accuracy']:.4f} ({low:.4f}-{high:.4f}) "
             f"| {row['balanced_accuracy']:.4f} | {row['macro_f1']:.4f} | {copies} |"
         )
     header = (

@@ -97,8 +97,8 @@ def test_words_come_from_the_command_line_by_default(
         ("test", "models: there is no run to test yet: 'python train.py' makes one"),
         ("export", "the following arguments are required: model"),
         ("export none", "none: no such checkpoint"),
-        ("data", "data: must be followed by info, check, download"),
-        ("data facts", "data facts: must be followed by info, check, download"),
+        ("data", "data: must be followed by info, check, audit, download"),
+        ("data facts", "data facts: must be followed by info, check, audit, download"),
         ("data info --data none", "--data none: no such file or folder"),
         ("data info --size big", "--size big: must be a whole number"),
         ("data check --lables x", "--lables: no such option; did you mean --labels?"),
@@ -167,7 +167,7 @@ def test_help_of_data_lists_what_it_does(word: str, capsys: Capture) -> None:
     assert main(["data", word]) == 0
     out = capsys.readouterr().out
     assert [line.split()[:3] for line in out.splitlines()] == [
-        ["emotion", "data", what] for what in ("info", "check", "download")
+        ["emotion", "data", what] for what in ("info", "check", "audit", "download")
     ]
 
 

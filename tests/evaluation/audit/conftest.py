@@ -1,6 +1,7 @@
 """Tiny faces, a recipe of seconds, and audits of them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,19 @@ def recipe(tiny_data: Path, tiny_cache: Path) -> Callable[..., TrainConfig]:
     return make
 
 
-@pytest.fixture(scope="session", autouse=True)
-def without_export() -> Iterator[None]:
+@contextmanager
+def _without_export() -> Iterator[None]:
     """Leave out the ONNX file and the curves, which take longest and have tests of their own."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
         patched.setattr("emotion_detection.training.finish.draw_curves", lambda *_: None)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def without_export() -> Iterator[None]:
+    """For each of these tests, and no others."""
+    with _without_export():
         yield
 
 
@@ -78,7 +86,8 @@ def in_folds(recipe: Callable[..., TrainConfig]) -> Callable[..., tuple[OutOfFol
         config = recipe(**fields)
         dataset = load(config)
         looked = look_at(dataset, ("train", "validation"))
-        return out_of_fold(config, dataset, looked, count, out), looked
+        with _without_export():
+            return out_of_fold(config, dataset, looked, count, out), looked
 
     return judge
 

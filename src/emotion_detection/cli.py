@@ -13,8 +13,8 @@ USAGE = """usage: emotion VERB [OPTIONS]
   train    train a model             emotion train --data demo
   test     test a model              emotion test --model models/RUN
   report   how good, where it fails  emotion report models/RUN --out report
-  data     info, check or download   emotion data info --data PATH
-  export   write a run's ONNX file   emotion export models/RUN
+  data     info, check, audit        emotion data info --data PATH
+  export   ONNX file, or the page    emotion export models/RUN
   serve    over HTTP, and a page     emotion serve
 
 'emotion VERB --help' lists the options of a verb.

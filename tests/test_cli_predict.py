@@ -224,9 +224,9 @@ def test_parts_do_their_share_and_the_whole_joins_them(
     read: list[str] = []
     real = prediction.run
 
-    def noted(work: Any, engine: Any, part: Any) -> Any:
+    def noted(work: Any, engine: Any) -> Any:
         read.extend(e.source for s in work.shards() if not work.is_done(s) for e in s.entries)
-        return real(work, engine, part)
+        return real(work, engine)
 
     monkeypatch.setattr(prediction, "run", noted)
     assert cli.main(words) == 0
@@ -578,3 +578,27 @@ def test_least_score_calls_faces_unsure(
     assert [record["faces"][0]["flags"] for record in records] == [["unsure"]] * len(faces)
     assert cli.main(["predict", "--crops", "--least_score", "2", *faces]) == 2
     assert "between 0 and 1" in capsys.readouterr().err
+
+
+def test_a_table_grows_while_pictures_are_read(
+    faces: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emotion_detection.scoring.work.SMALLEST_SHARD", 2)
+    real, shown = prediction.run, []
+
+    def noted(work: Any, engine: Any) -> Any:
+        for done in real(work, engine):
+            yield done
+            shown.append(len(show))
+
+    show: list[Any] = []
+    add = predict.Show.add
+    monkeypatch.setattr(
+        predict.Show, "add", lambda self, *record: (show.append(record), add(self, *record))
+    )
+    monkeypatch.setattr(prediction, "run", noted)
+    assert cli.main(["predict", "--crops", "--out", "a.csv", *faces]) == 0
+    assert len(show) == len(faces)
+    # what was read before the last shard stood in the table before it was read
+    assert shown[-2] == len(faces) - 2
+    assert [row["file"] for row in _rows("a.csv")] == faces

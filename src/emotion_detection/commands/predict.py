@@ -25,7 +25,12 @@ from emotion_detection.inference.video import is_video
 from emotion_detection.scoring.entries import Entry, apart, common_folder, entries, make_annotate
 from emotion_detection.scoring.local import cores, here, pool, waiting
 from emotion_detection.scoring.lock import held
-from emotion_detection.scoring.prediction import do_part, join, predict_at_once, predict_in_order
+from emotion_detection.scoring.prediction import (
+    do_part,
+    do_whole,
+    predict_at_once,
+    predict_in_order,
+)
 from emotion_detection.scoring.ray_engine import on_ray
 from emotion_detection.scoring.reading import Settings, detector_of, sha256_of
 from emotion_detection.scoring.run import Engine
@@ -192,15 +197,15 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
             predict_in_order(work, engine, video, show)
             return show.end(where)
         try:
-            count, earlier = do_part(work, engine, video, show, part or (1, 1))
+            if part is None:
+                do_whole(work, engine, video, show, Path(options.out), detector.labels)
+                return show.end("\n".join(filter(None, [where, f"wrote {options.out}"])))
+            count, earlier = do_part(work, engine, video, show, part)
         except KeyboardInterrupt:
             print(
                 f"emotion: {folder} keeps what is done; the same command goes on", file=sys.stderr
             )
             raise
-        if part is None:
-            join(work, Path(options.out), detector.labels, show)
-            return show.end("\n".join(filter(None, [where, f"wrote {options.out}"])))
     print(
         f"part {options.part}: {count:,} pictures done, {earlier:,} of them before; "
         f"the same command without --part writes {options.out}"

@@ -81,7 +81,7 @@ def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> No
 
 
 def do_part(
-    work: Work, engine: Engine, video: Video, show: Show, part: tuple[int, int] = (1, 1)
+    work: Work, engine: Engine, video: Video, show: Show, part: tuple[int, int]
 ) -> tuple[int, int]:
     """Do what is missing of a part of some work, so that it is on the disk.
 
@@ -104,23 +104,45 @@ def do_part(
     return count, earlier
 
 
-def join(work: Work, out: Path, labels: Sequence[str], show: Show) -> None:
-    """Make the table of work that is done, show its records, and delete the work.
+def do_whole(
+    work: Work, engine: Engine, video: Video, show: Show, out: Path, labels: Sequence[str]
+) -> None:
+    """Do what is missing of some work, make its table meanwhile, and delete the work.
+
+    A core is free for the table then: after the last picture all but one would wait for it.
 
     Args:
-        work: all of its shards are done.
+        work: the work.
+        engine: has pictures read.
+        video: reads videos.
+        show: has the bar, and is given the records.
         out: the table; it is there whole, or as it was.
         labels: the model's emotions.
-        show: is given the records.
 
     Raises:
-        InputError: a shard is damaged, or the table cannot be written.
+        InputError: a shard cannot be read or written, or the table cannot be written.
     """
+    shards = share(work)
+    following = next(shards, None)
     with table(out, labels, work.table) as growing:
-        for shard in share(work):
-            for record, text in work.records(shard):
-                growing.add(record, text)
-                show.add(record, text)
+
+        def grow() -> None:
+            nonlocal following
+            while following is not None and work.is_done(following):
+                for record, text in work.records(following):
+                    growing.add(record, text)
+                    show.add(record, text)
+                following = next(shards, None)
+
+        count, earlier = planned(work)
+        with show.bar(count, earlier) as advance:
+            grow()
+            for done in run(work, engine):
+                advance(done)
+                grow()
+        for shard in missing_videos(work):
+            _do_video(work, shard, video)
+        grow()
     work.remove()
 
 

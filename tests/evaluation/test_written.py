@@ -1,5 +1,6 @@
 """What a test leaves on disk, and where."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import Test as Done
 from emotion_detection.evaluation import evaluate
+from emotion_detection.evaluation.drawing import picture
+from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.written import is_test, read_test
 from emotion_detection.training import Run
 
@@ -171,3 +174,28 @@ def test_a_folder_that_cannot_be_written_is_named(fer_run: Run, tmp_path: Path) 
         evaluate([fer_run.folder], out=tmp_path / "file" / "out")
     assert str(tmp_path / "file") in str(say.value)
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_test_killed_while_writing_leaves_no_old_figures(
+    fer_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate([fer_run.folder], out=tmp_path)
+    assert is_test(tmp_path)
+
+    def killed(path: Path, content: bytes | str) -> None:
+        if path.name != "predictions.parquet":
+            raise KeyboardInterrupt
+        path.write_bytes(bytes(content))  # type: ignore[arg-type]
+
+    monkeypatch.setattr("emotion_detection.evaluation.written.write_whole", killed)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate([fer_run.folder], split="validation", out=tmp_path)
+    assert not is_test(tmp_path)
+
+
+def test_the_confusion_matrix_takes_names_as_they_are() -> None:
+    # with an uneven brace between dollars it is no mathematics; the font has no such letters
+    names = ["$x_{$", "笑顔", "joy"]
+    drawn = picture(draw_confusion(np.eye(3, dtype=int).tolist(), names, "test"))
+    with Image.open(io.BytesIO(drawn)) as opened:
+        assert opened.format == "PNG"

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.statistics import Floats, Ints
+from emotion_detection.training.metrics import BINS
 
-BINS = 15
 CHANCE_DRAWS = 400
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.binning import BINS, bin_places
+from emotion_detection.evaluation.binning import bin_places
 from emotion_detection.evaluation.per_class import f1_scores
 from emotion_detection.evaluation.written import Written
 from emotion_detection.statistics import (
@@ -26,7 +26,7 @@ from emotion_detection.statistics import (
     resampled_counts,
     resampled_sums,
 )
-from emotion_detection.training.metrics import LEAST_SCORE
+from emotion_detection.training.metrics import BINS, LEAST_SCORE
 
 
 @dataclass(frozen=True)

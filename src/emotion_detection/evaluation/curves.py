@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.evaluation.binning import BINS, bin_places, ece_by_chance
+from emotion_detection.evaluation.binning import bin_places, ece_by_chance
 from emotion_detection.statistics import (
     Bools,
     Floats,
@@ -21,6 +21,7 @@ from emotion_detection.statistics import (
     Ints,
     share,
 )
+from emotion_detection.training.metrics import BINS
 
 POINTS = 300
 """A curve keeps at most about this many points: more cannot be seen."""

@@ -1,55 +1,50 @@
-"""Figures as PNG."""
+"""The confusion matrix as a drawing: a test's own file, and in a report."""
 
-import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from emotion_detection.evaluation.drawing import HEAT, INK, ON, new_figure, short, styled
 
-def draw_confusion(
-    confusion: npt.NDArray[np.int64], names: Sequence[str], metrics: dict[str, Any]
-) -> bytes:
-    """Draw a confusion matrix: shares of each true class, with the numbers of faces.
-
-    Args:
-        confusion: int64 (classes, classes), rows are true classes.
-        names: class names.
-        metrics: for the title: accuracy, its interval, number of faces, split.
-
-    Returns:
-        The PNG's bytes.
-    """
+if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    side = max(5.0, 0.85 * len(names) + 1.8)
-    figure = Figure(figsize=(side, side), layout="constrained", dpi=150)
-    axes = figure.add_subplot()
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for true, called in np.ndindex(confusion.shape):
-        share, count = shares[true, called], confusion[true, called]
-        axes.text(
-            called,
-            true,
-            f"{share:.0%}\n{count}",
-            ha="center",
-            va="center",
-            fontsize=8,
-            color="white" if share > 0.55 else "#222222",
+
+@styled
+def draw_confusion(
+    confusion: Sequence[Sequence[int]], names: Sequence[str], title: str = ""
+) -> "Figure":
+    """Draw shares of each true class, with the numbers of faces.
+
+    Args:
+        confusion: rows are true classes.
+        names: class names.
+        title: what stands above it.
+    """
+    from matplotlib.patches import Rectangle
+
+    counts, classes = np.array(confusion), len(names)
+    side = min(max(4.4, 0.54 * classes + 1.0), 11.0)
+    figure, (axes,) = new_figure(side, side - 0.2)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 7.0 if classes <= 8 else max(3.5, 7.0 * 8 / classes)
+    for true, called in np.ndindex(counts.shape):
+        share = float(shares[true, called])
+        axes.add_patch(
+            Rectangle((called - 0.48, true - 0.48), 0.96, 0.96, color=HEAT, alpha=share, lw=0)
         )
-    axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("called")
-    axes.set_ylabel("true")
-    low, high = metrics["accuracy_ci95"]
-    axes.set_title(
-        f"{metrics['split']} accuracy {metrics['accuracy']:.4f} "
-        f"(95% CI {low:.4f}-{high:.4f}, n={metrics['n']:,})",
-        fontsize=10,
-    )
+        if counts[true, called]:
+            colour = ON if share > 0.45 else INK
+            label = f"{share:.0%}\n{counts[true, called]:,}"
+            axes.text(called, true, label, ha="center", va="center", fontsize=size, color=colour)
+    places, labels = range(classes), [short(name) for name in names]
+    axes.set_xticks(places, labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, labels)
+    axes.tick_params(length=0, labelcolor=INK)
+    axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), aspect="equal")
+    axes.set(xlabel="called", ylabel="label")
     axes.spines[:].set_visible(False)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    if title:
+        figure.suptitle(title, fontsize=8, color=INK)
+    return figure

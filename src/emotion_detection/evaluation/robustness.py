@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, SEED, STRENGTHS, corrupt
+from emotion_detection.evaluation.drawing import picture
 from emotion_detection.evaluation.evaluate import Asked
 from emotion_detection.evaluation.predict import Matched, match, said_of
 from emotion_detection.evaluation.processes import gather_rows, own_rows
@@ -74,12 +75,22 @@ def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - start, 1),
     }
     try:
-        write_whole(asked.folder / "corruptions.png", draw_robustness(record))
+        drawn = picture(draw_robustness(record, _title(record)))
+        write_whole(asked.folder / "corruptions.png", drawn)
         write_whole(asked.folder / "corruptions.json", json.dumps(record, indent=2))
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{asked.folder}: the results cannot be written: {reason}") from None
     return record
+
+
+def _title(record: dict[str, Any]) -> str:
+    clean = record["clean"]
+    return (
+        f"{record['split']}: accuracy {clean['accuracy']:.4f} clean (dashed),\n"
+        f"{record['mean_corruption_accuracy']:.4f} on the mean of all corruptions, "
+        f"n={clean['n']:,}; bands: 95 %"
+    )
 
 
 def robustness_figures(

@@ -1,64 +1,60 @@
 """Pictures of corruptions: what they look like, and how accuracy falls under them."""
 
-import io
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from emotion_detection.evaluation.drawing import (
+    FIRST,
+    INK,
+    PALE,
+    new_figure,
+    picture,
+    styled,
+)
 
-_COLUMNS = 4
-_GAP = 5  # pixels between the examples
-_BLUE, _INK, _PALE = "#1f6feb", "#1f2328", "#6e7781"
-
-
-def draw_robustness(record: dict[str, Any]) -> bytes:
-    """Draw accuracy against strength, a small plot a corruption.
-
-    Args:
-        record: what ``corruptions.json`` holds.
-
-    Returns:
-        The PNG's bytes.
-    """
+if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    clean, strengths = record["clean"], record["severities"]
-    rows = -(-len(record["corruptions"]) // _COLUMNS)
-    figure = Figure(figsize=(9, 1.75 * rows + 0.7), layout="constrained", dpi=150)
-    plots = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
-    for axes in plots.flat[len(record["corruptions"]) :]:
+_GAP = 5  # pixels between the examples
+
+
+@styled
+def draw_robustness(found: Mapping[str, Any], title: str = "") -> "Figure":
+    """Draw accuracy against strength: a small panel for each corruption, on common axes.
+
+    Args:
+        found: what ``corruptions.json`` holds.
+        title: what stands above it.
+    """
+    names = list(found["corruptions"])
+    columns = 3
+    lines = -(-len(names) // columns)
+    figure, _ = new_figure(4.6, 0.35 + 1.15 * lines)
+    figure.clear()
+    panels = list(figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat)
+    clean = found["clean"]["accuracy"]
+    for axes, name in zip(panels, names, strict=False):
+        one = found["corruptions"][name]
+        axes.axhline(clean, color=PALE, lw=0.8, linestyle=(0, (3, 2)))
+        if one.get("ci95"):
+            low, high = zip(*one["ci95"], strict=True)
+            axes.fill_between(found["severities"], low, high, color=FIRST, alpha=0.25, lw=0)
+        axes.plot(found["severities"], one["accuracy"], ".-", color=FIRST, ms=4, lw=1.3)
+        axes.set_title(name.replace("_", " "), fontsize=7.5, color=INK, pad=2)
+        axes.set(ylim=(0, 1), xticks=found["severities"])
+        axes.grid()
+        axes.tick_params(labelsize=7)
+    for axes in panels[len(names) :]:
         axes.set_visible(False)
-    for axes, (name, found) in zip(plots.flat, record["corruptions"].items(), strict=False):
-        low, high = zip(*found["ci95"], strict=True)
-        axes.axhline(clean["accuracy"], color=_PALE, linestyle="--", linewidth=1)
-        axes.fill_between(strengths, low, high, color=_BLUE, alpha=0.2, linewidth=0)
-        axes.plot(strengths, found["accuracy"], color=_BLUE, marker="o", markersize=3.5)
-        axes.set_title(name.replace("_", " "), fontsize=9, color=_INK)
-        axes.annotate(
-            f"{found['accuracy'][-1]:.2f}",
-            (strengths[-1], found["accuracy"][-1]),
-            textcoords="offset points",
-            xytext=(0, -11),  # accuracy falls: below is free
-            ha="right",
-            fontsize=7.5,
-            color=_INK,
-        )
-        axes.tick_params(labelsize=8)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    plots[0, 0].set_ylim(0, 1)
-    plots[0, 0].set_xticks(strengths)
-    figure.supxlabel("strength", fontsize=9)
-    figure.supylabel("accuracy", fontsize=9)
-    figure.suptitle(
-        f"{record['split']}: {clean['accuracy']:.4f} clean (dashed), "
-        f"{record['mean_corruption_accuracy']:.4f} on the mean of all corruptions, "
-        f"n={clean['n']:,}; bands: 95 %",
-        fontsize=10,
-    )
-    return _png(figure)
+    figure.supxlabel("strength", fontsize=8, color=PALE)
+    figure.supylabel("accuracy", fontsize=8, color=PALE)
+    if title:
+        figure.suptitle(title, fontsize=8, color=INK)
+    return figure
 
 
 def draw_examples(face: npt.NDArray[np.uint8], row: int = 0) -> bytes:
@@ -88,19 +84,13 @@ def draw_examples(face: npt.NDArray[np.uint8], row: int = 0) -> bytes:
         axes.set_xticks(
             [(column + 0.5) * width - _GAP / 2 for column in range(len(STRENGTHS))],
             [f"strength {at}" if at == STRENGTHS[0] else str(at) for at in STRENGTHS],
-            color=_PALE,
+            color=PALE,
         )
         axes.set_yticks(
             [(line + 0.5) * height - _GAP / 2 for line in range(len(own))],
             [name.replace("_", "\n") for name in own],
-            color=_INK,
+            color=INK,
         )
         axes.tick_params(length=0, labelsize=9, labeltop=True, labelbottom=False)
         axes.spines[:].set_visible(False)
-    return _png(figure)
-
-
-def _png(figure: Any) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return picture(figure)

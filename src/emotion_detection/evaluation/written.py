@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from emotion_detection.data import Faces
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.drawing import picture
 from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.predict import Predicted
 from emotion_detection.files import write_whole
@@ -74,7 +75,7 @@ def is_test(folder: Path) -> bool:
 
 
 def write_test(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: Predicted) -> None:
-    """Write a test's three files.
+    """Write a test's three files; ``metrics.json`` last, so that it never speaks of older ones.
 
     Raises:
         InputError: they cannot be written.
@@ -84,13 +85,23 @@ def write_test(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: P
     try:
         predictions = io.BytesIO()
         pq.write_table(_table(faces, predicted), predictions)
+        drawn = picture(draw_confusion(metrics["confusion"], predicted.names, _title(metrics)))
+        # killed in between, a test must not leave new predictions under old figures
+        (folder / METRICS).unlink(missing_ok=True)
         write_whole(folder / PREDICTIONS, predictions.getvalue())
-        picture = draw_confusion(np.array(metrics["confusion"]), predicted.names, metrics)
-        write_whole(folder / CONFUSION, picture)
+        write_whole(folder / CONFUSION, drawn)
         write_whole(folder / METRICS, json.dumps(metrics, indent=2))
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{folder}: the results cannot be written: {reason}") from None
+
+
+def _title(metrics: dict[str, Any]) -> str:
+    low, high = metrics["accuracy_ci95"]
+    return (
+        f"{metrics['split']} accuracy {metrics['accuracy']:.4f}\n"
+        f"(95 % interval {low:.4f}-{high:.4f}, n={metrics['n']:,})"
+    )
 
 
 def _table(faces: Faces, predicted: Predicted) -> Any:

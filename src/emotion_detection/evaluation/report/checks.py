@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from emotion_detection.evaluation.drawing import Drawn
 from emotion_detection.evaluation.report import markup
-from emotion_detection.evaluation.report.draw_checks import draw_robustness
-from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.markup import interval, percent, text
 from emotion_detection.evaluation.report.sureness import with_option
+from emotion_detection.evaluation.robustness_figure import draw_robustness
 from emotion_detection.statistics import DRAWS
 
 Values = Mapping[str, Any]

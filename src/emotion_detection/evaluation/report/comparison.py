@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from emotion_detection.evaluation.compare import Comparison, compare
+from emotion_detection.evaluation.drawing import Drawn
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.draw_checks import draw_two
-from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.facts import face_facts
 from emotion_detection.evaluation.report.gallery import gallery
 from emotion_detection.evaluation.report.markup import interval, number, percent, text

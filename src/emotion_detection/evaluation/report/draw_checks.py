@@ -1,16 +1,17 @@
-"""Drawings of a training's course and of how a model bears bad pictures."""
+"""Drawings of a training's course, and of two models."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emotion_detection.evaluation.report.drawing import (
+from emotion_detection.evaluation.drawing import (
     FIRST,
     INK,
-    PALE,
     SECOND,
     new_figure,
+    short,
     styled,
 )
+from emotion_detection.evaluation.report.draw_classes import dots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,38 +49,6 @@ def draw_training(rows: Sequence[Values]) -> "Figure":
 
 
 @styled
-def draw_robustness(found: Values) -> "Figure":
-    """Draw accuracy against strength: a small panel for each corruption, on common axes.
-
-    Args:
-        found: what ``corruptions.json`` holds.
-    """
-    names = list(found["corruptions"])
-    columns = 3
-    lines = -(-len(names) // columns)
-    figure, _ = new_figure(4.6, 0.35 + 1.15 * lines)
-    figure.clear()
-    panels = list(figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat)
-    clean = found["clean"]["accuracy"]
-    for axes, name in zip(panels, names, strict=False):
-        one = found["corruptions"][name]
-        axes.axhline(clean, color=PALE, lw=0.8, linestyle=(0, (3, 2)))
-        if one.get("ci95"):
-            low, high = zip(*one["ci95"], strict=True)
-            axes.fill_between(found["severities"], low, high, color=FIRST, alpha=0.25, lw=0)
-        axes.plot(found["severities"], one["accuracy"], ".-", color=FIRST, ms=4, lw=1.3)
-        axes.set_title(name.replace("_", " "), fontsize=7.5, color=INK, pad=2)
-        axes.set(ylim=(0, 1), xticks=found["severities"])
-        axes.grid()
-        axes.tick_params(labelsize=7)
-    for axes in panels[len(names) :]:
-        axes.set_visible(False)
-    figure.supxlabel("strength", fontsize=8, color=PALE)
-    figure.supylabel("accuracy", fontsize=8, color=PALE)
-    return figure
-
-
-@styled
 def draw_two(first: Mapping[str, Values], second: Mapping[str, Values]) -> "Figure":
     """Draw each class's recall under two models.
 
@@ -87,8 +56,6 @@ def draw_two(first: Mapping[str, Values], second: Mapping[str, Values]) -> "Figu
         first: class name -> ``value``, ``low``, ``high``.
         second: the same of the other model.
     """
-    from emotion_detection.evaluation.report.draw_classes import dots, short
-
     figure, (axes,) = new_figure(4.6, 1.0 + 0.36 * len(first))
     for step, (found, colour, mark) in enumerate(((first, FIRST, "o"), (second, SECOND, "s"))):
         places = [row + 0.24 * (step - 0.5) for row in range(len(found))]

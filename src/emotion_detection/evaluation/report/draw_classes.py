@@ -1,70 +1,23 @@
-"""Drawings of how each class fares: confusion, precision and recall, curves one against rest."""
+"""Drawings of how each class fares: precision and recall, curves one against rest."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from emotion_detection.evaluation.report.drawing import (
+from emotion_detection.evaluation.drawing import (
     FIRST,
-    HEAT,
     INK,
-    ON,
     PALE,
     SECOND,
     class_line,
     new_figure,
+    short,
     styled,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LETTERS = 14
-"""Letters of a class's name beside a drawing; the tables have it whole."""
-
 Values = Mapping[str, Any]
-
-
-def short(name: str) -> str:
-    """Return a name that fits beside a drawing, with nothing that matplotlib would typeset."""
-    name = "".join(letter if letter.isprintable() else "?" for letter in name)
-    name = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
-    return name.replace("$", r"\$")
-
-
-@styled
-def draw_confusion(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> "Figure":
-    """Draw shares of each true class, with the numbers of faces.
-
-    Args:
-        confusion: rows are true classes.
-        names: class names.
-    """
-    from matplotlib.patches import Rectangle
-
-    counts, classes = np.array(confusion), len(names)
-    side = min(max(4.4, 0.54 * classes + 1.0), 11.0)
-    figure, (axes,) = new_figure(side, side - 0.2)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 7.0 if classes <= 8 else max(3.5, 7.0 * 8 / classes)
-    for true, called in np.ndindex(counts.shape):
-        share = float(shares[true, called])
-        axes.add_patch(
-            Rectangle((called - 0.48, true - 0.48), 0.96, 0.96, color=HEAT, alpha=share, lw=0)
-        )
-        if counts[true, called]:
-            colour = ON if share > 0.45 else INK
-            label = f"{share:.0%}\n{counts[true, called]:,}"
-            axes.text(called, true, label, ha="center", va="center", fontsize=size, color=colour)
-    places, labels = range(classes), [short(name) for name in names]
-    axes.set_xticks(places, labels, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, labels)
-    axes.tick_params(length=0, labelcolor=INK)
-    axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), aspect="equal")
-    axes.set(xlabel="called", ylabel="label")
-    axes.spines[:].set_visible(False)
-    return figure
 
 
 @styled

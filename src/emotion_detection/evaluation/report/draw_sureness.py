@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_detection.evaluation.report.drawing import (
+from emotion_detection.evaluation.drawing import (
     FIRST,
     INK,
     LINE,
     PALE,
     SECOND,
+    class_line,
     new_figure,
+    short,
     styled,
 )
 
@@ -115,9 +117,6 @@ def draw_votes(scores: Mapping[str, Sequence[Values]]) -> "Figure":
     Args:
         scores: class name -> bins of ``wanted`` and ``mean``.
     """
-    from emotion_detection.evaluation.report.draw_classes import short
-    from emotion_detection.evaluation.report.drawing import class_line
-
     figure, (axes,) = new_figure(4.4, 4.1)
     axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
     for number, (name, bins) in enumerate(scores.items()):

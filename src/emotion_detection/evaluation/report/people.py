@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from emotion_detection.evaluation.drawing import Drawn
 from emotion_detection.evaluation.group_table import groups_of
 from emotion_detection.evaluation.groups import LEAST_PEOPLE, group_figures
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.draw_classes import draw_intervals
-from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
 from emotion_detection.evaluation.written import Written
 from emotion_detection.statistics import as_dict, paired_difference

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from emotion_detection.evaluation.drawing import Drawn
+from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.draw_checks import draw_training
 from emotion_detection.evaluation.report.draw_classes import (
-    draw_confusion,
     draw_per_class,
     draw_precision_recall,
     draw_roc,
 )
-from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
 
 Values = Mapping[str, Any]

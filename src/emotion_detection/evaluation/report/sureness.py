@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emotion_detection.evaluation.drawing import Drawn
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.draw_sureness import (
     draw_coverage,
@@ -11,7 +12,6 @@ from emotion_detection.evaluation.report.draw_sureness import (
     draw_reliability,
     draw_votes,
 )
-from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.gallery import Picture, gallery
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from emotion_detection import __version__
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.drawing import Drawn
 from emotion_detection.evaluation.group_table import groups_of
 from emotion_detection.evaluation.report import checks, markup, people, sections, sureness
 from emotion_detection.evaluation.report.audited import audited, read_audit
 from emotion_detection.evaluation.report.comparison import comparison, comparison_facts
-from emotion_detection.evaluation.report.drawing import Drawn
 from emotion_detection.evaluation.report.facts import model_facts
 from emotion_detection.evaluation.report.headline import headline
 from emotion_detection.evaluation.report.page import page

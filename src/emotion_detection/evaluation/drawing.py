@@ -1,4 +1,4 @@
-"""How a report's figures look, and what is made of them: a PNG, and SVG that follows the page.
+"""How figures of tests look, and what is made of them: a PNG, and SVG that follows a page.
 
 A figure is drawn in a few fixed colours. In the SVG each of them becomes one of the page's
 colour variables, so that one drawing serves light and dark; the PNG keeps them as they are. The
@@ -40,6 +40,9 @@ VARIABLES = {
 """The page's variable for each colour."""
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+
+LETTERS = 14
+"""Letters of a class's name beside a drawing; the tables have it whole."""
 
 Words = ParamSpec("Words")
 
@@ -117,6 +120,13 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=panels)[:, 0]
     return figure, list(axes)
+
+
+def short(name: str) -> str:
+    """Return a name that fits beside a drawing, with nothing that matplotlib would typeset."""
+    name = "".join(letter if letter.isprintable() else "?" for letter in name)
+    name = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
+    return name.replace("$", r"\$")
 
 
 def class_line(number: int) -> dict[str, Any]:

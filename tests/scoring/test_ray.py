@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def test_every_file_has_one_record_when_a_node_is_killed(
             cluster.remove_node(victim, allow_graceful=False)
     assert total == len(names)
     assert planned(work) == (600, 600)
-    records = list(chain.from_iterable(map(work.records, work.shards())))
+    records = [record for shard in work.shards() for record, _ in work.records(shard)]
     assert [record["source"] for record in records] == names
     assert [record["source"] for record in records if "error" in record] == [names[100]]
 

@@ -207,3 +207,17 @@ def test_checkpoint_and_onnx_file_declare_the_same(model: Path, exported: Path) 
         assert getattr(one, name) == getattr(other, name), name
     assert one.label_set_for("fer2013") == "fer2013"
     assert one.label_set_for("own") == "ferplus"
+
+
+@pytest.mark.parametrize("command", ["test", "report"])
+def test_labels_that_nobody_named_are_not_blamed(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = ["--model", "pretrained"] if command == "test" else ["pretrained"]
+    words = [command, *models, "--data", "demo", "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "add --labels fer2013" in said
+    assert said.count("\n") == 1
+    assert main([*words, "--labels", "ferplus"]) == 2
+    assert "--labels ferplus: drawn faces have no votes" in capsys.readouterr().err

@@ -104,7 +104,16 @@ def ask(
     opened = [open_model(place) for place in places]
     given = {"data": data, "labels": labels} | (changes or {})
     config = _data_config(opened[0], {k: v for k, v in given.items() if v is not None})
-    dataset = load(config)
+    try:
+        dataset = load(config)
+    except InputError as error:
+        said = str(error).removeprefix("--labels ferplus: ")
+        if labels or said == str(error):
+            raise
+        raise InputError(
+            f"--data {config.data}: {places[0]} goes by the labels of FER+, and {said}; to go by "
+            "the data's own labels add --labels fer2013"
+        ) from None
     folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
     command += ["--labels", config.labels, "--split", split, *["--tta"] * tta]
@@ -215,7 +224,15 @@ def _default_folder(
         name += f"-of-{models[0].path.stem}"
     if len(models) > 1:
         name += f"-mean-of-{len(models)}"
+    return tests_of(models[0].path) / (name + ("-tta" if tta else ""))
+
+
+def tests_of(model: Path) -> Path:
+    """Return the folder that a model's tests go to unless another is named."""
     # the shipped model lies in the package, where nothing is written
-    shipped = models[0].path.parent == Path(pretrained.__file__).parent
-    folder = Path("models", "pretrained") if shipped else models[0].path.parent
-    return folder / "test" / (name + ("-tta" if tta else ""))
+    return (Path("models", "pretrained") if is_shipped(model) else model.parent) / "test"
+
+
+def is_shipped(model: Path) -> bool:
+    """Say whether a model's file is the one that comes with the package, here or elsewhere."""
+    return model.parent.parts[-2:] == Path(pretrained.__file__).parent.parts[-2:]

@@ -101,5 +101,7 @@ def test_an_option_is_named_once(tmp_path: Path, some_scores: Make, write_tested
     page = _page(write_tested(tmp_path / "t", *some_scores(40), **changes))
     begun = "emotion test --model &#x27;a b&#x27; --data f"
     assert f"{begun} --split test --labels ferplus<" in page
-    assert f"{begun} --labels fer2013 --split validation<" in page
-    assert f"{begun} --labels fer2013 --split test --corruptions<" in page
+    # the test lies where its command alone would not put it, nor look for others
+    place = tmp_path / "t"
+    assert f"{begun} --labels fer2013 --split validation --out {place}-validation<" in page
+    assert f"{begun} --labels fer2013 --split test --corruptions --out {place}<" in page

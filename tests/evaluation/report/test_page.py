@@ -3,6 +3,7 @@
 import html.parser
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -272,3 +273,37 @@ def test_a_report_that_cannot_be_written_is_named(
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="the report cannot be written"):
         write_report([model], tmp_path / "file" / "out", "emotion report")
+
+
+def test_figures_of_an_earlier_report_do_not_stay(
+    folder: Path, tmp_path: Path, some_scores: Make, write_tested: Make
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(folder, out)
+    (out / "figures" / "mine.png").write_bytes(b"not the report's")
+    model = open_test(str(write_tested(tmp_path / "alone", *some_scores(80))), Wanted())
+    made = write_report([model], out, "emotion report alone")
+    names = {path.stem for path in (out / "figures").iterdir()}
+    assert (folder / "figures" / "beside-1.png").is_file()
+    assert names == {*made.pictures, "mine"}
+
+
+def test_the_second_model_s_test_is_told_too(page: str, folder: Path) -> None:
+    told = re.search(r"<h3>Beside it: [^<]*two</h3><dl>(.*?)</dl>", page, re.S)
+    assert told is not None
+    second = json.loads((folder / "report.json").read_text(encoding="utf-8"))["models"][1]
+    assert f"<code>{second['test']['command']}</code>" in told[1]
+    assert "nowhere, test split" in told[1]
+    assert "the majority of FER+" in told[1]
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_missing_curves_are_explained_by_whose_they_are(
+    tmp_path: Path, some_scores: Make, write_tested: Make, shipped: bool
+) -> None:
+    model = "/lib/emotion_detection/pretrained/m.onnx" if shipped else "models/pretrained/best.ckpt"
+    place = write_tested(tmp_path / "a", *some_scores(60), model=model)
+    made = write_report([open_test(str(place), Wanted())], tmp_path / "out", "x")
+    page = made.path.read_text(encoding="utf-8")
+    assert ("The curves of the shipped model" in page) == shipped
+    assert ("they lie in logs/RUN" in page) != shipped

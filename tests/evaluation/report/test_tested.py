@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import numpy as np
 import pytest
 import yaml
 
+from emotion_detection.config import DataConfig
+from emotion_detection.data import load
 from emotion_detection.emotions import FER2013
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation import evaluate
 from emotion_detection.evaluation.report import Wanted, open_test
 from emotion_detection.training import Run
 
@@ -84,9 +88,14 @@ def test_faces_are_found_by_name_in_whatever_order(
 ) -> None:
     scores, truth = some_scores(3)
     files = [f"PrivateTest_00{number}.png" for number in (190, 150, 141)]
-    data = {"source": str(fer_data), "label_set": "fer2013", "hash": "?"}
+    known = config(fer_data, "x")
+    data = {
+        "source": str(fer_data),
+        "label_set": "fer2013",
+        "hash": load(DataConfig(data=str(fer_data), cache=known.cache)).hash,
+    }
     place = write_tested(tmp_path / "some-test", scores, truth, FER2013, files, data=data)
-    wanted = Wanted(changes={"cache": config(fer_data, "x").cache})
+    wanted = Wanted(changes={"cache": known.cache})
     found = open_test(str(place), wanted)
     assert found.rows.tolist() == [50, 10, 1]
     (tmp_path / "some-test" / "predictions.parquet").unlink()
@@ -95,6 +104,39 @@ def test_faces_are_found_by_name_in_whatever_order(
     found = open_test(str(place), wanted)
     assert found.picture(0) is None
     assert "the data holds others than were tested" in found.notes[-1]
+
+
+def test_other_pictures_under_the_same_names_are_not_shown(
+    tmp_path: Path, run: Path, write_csv: Make
+) -> None:
+    place = open_test(str(run), Wanted()).test.folder
+    assert open_test(str(place), Wanted()).picture(0) is not None
+    usages = ["Training"] * 112 + ["PublicTest"] * 28 + ["PrivateTest"] * 56
+    other = np.random.default_rng(3).integers(0, 256, (196, 48, 48), np.uint8)
+    write_csv(tmp_path / "other", other, [row % 7 for row in range(196)], usages)
+    found = open_test(str(place), Wanted(data=str(tmp_path / "other")))
+    assert found.picture(0) is None
+    assert "holds others than were tested" in found.notes[0]
+
+
+@pytest.mark.parametrize("newer", ["test", "model"])
+def test_thresholds_are_chosen_on_the_same_model_s_validation(run: Path, newer: str) -> None:
+    open_test(str(run), Wanted(split="validation"))
+    if newer == "model":
+        later = time.time() + 60
+        os.utime(run / "best.ckpt", (later, later))
+    found = open_test(str(run), Wanted())
+    assert (found.validation is None) == (newer == "model")
+
+
+def test_a_test_elsewhere_finds_validation_where_the_page_says(run: Path, tmp_path: Path) -> None:
+    evaluate([run], out=tmp_path / "mine")
+    found = open_test(str(tmp_path / "mine"), Wanted())
+    assert found.elsewhere
+    assert found.validation is None
+    evaluate([run], split="validation", out=found.validation_place)
+    assert open_test(str(tmp_path / "mine"), Wanted()).validation is not None
+    assert not open_test(str(run), Wanted()).elsewhere
 
 
 def test_without_its_data_an_earlier_test_serves(
@@ -112,8 +154,12 @@ def test_without_its_data_an_earlier_test_serves(
         assert found.test.metrics == made.test.metrics
         assert found.picture(0) is None
         assert "cannot be tested again (gone" in found.notes[0]
+        assert "by the labels fer2013" in found.notes[0]
     with pytest.raises(InputError, match="no such file or folder"):
         open_test(str(run), Wanted(split="validation"))
+    # a test by labels that it did not learn is not preferred
+    shutil.copytree(made.test.folder, run / "test" / "ferplus-test")
+    assert open_test(str(run), Wanted()).test.folder == made.test.folder
     # another epoch's figures are not the best one's
     shutil.copy(run / "best.ckpt", run / "last.ckpt")
     with pytest.raises(InputError, match="no such file or folder"):

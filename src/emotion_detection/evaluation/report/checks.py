@@ -77,7 +77,7 @@ def robustness(facts: Values, drawn: Drawn) -> str:
             markup.missing(
                 "How the model bears blur, noise, darkness, low resolution and covered faces was "
                 "not tested.",
-                with_option(test, "--corruptions"),
+                with_option(test, "--corruptions", out=facts["places"]["test"]),
             ),
         )
     svg = drawn.add(

@@ -39,6 +39,10 @@ def model_facts(model: Tested, wanted_accuracy: float) -> Facts:
     return {
         "model": model.name,
         "notes": list(model.notes),
+        "places": {
+            "test": model.test.folder.as_posix() if model.elsewhere else None,
+            "validation": model.validation_place.as_posix() if model.elsewhere else None,
+        },
         "test": test.metrics,
         "raters": raters(test),
         "training": model.curves,

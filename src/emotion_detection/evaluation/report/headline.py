@@ -31,6 +31,7 @@ def headline(models: Sequence[Values]) -> str:
         f'<ul class="headline">{"".join(cards)}</ul>',
         markup.facts(_facts(test)),
         *(markup.paragraph(text(note)) for note in first["notes"]),
+        *(_beside(one) for one in models[1:]),
         _over_people(first["over_people"]),
         _copies(test.get("without_duplicates")),
     )
@@ -43,6 +44,18 @@ def _card(facts: Values) -> str:
         f'<li><span class="name">{text(facts["model"])}</span>'
         f"<b>{percent(test['accuracy'])}</b><span>accuracy; 95 % interval {interval(low, high)}, "
         f"{test['n']:,} faces</span></li>"
+    )
+
+
+def _beside(facts: Values) -> str:
+    """Say of a further model what the first one's facts do not say of it."""
+    told = [row for row in _facts(facts["test"]) if row[0] not in ("filter", "faces")]
+    return "".join(
+        (
+            f"<h3>Beside it: {text(facts['model'])}</h3>",
+            markup.facts(told),
+            *(markup.paragraph(text(note)) for note in facts["notes"]),
+        )
     )
 
 

@@ -1,9 +1,11 @@
 """The sections of a report on one model: its training, each class."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from emotion_detection.evaluation.drawing import Drawn
+from emotion_detection.evaluation.evaluate import is_shipped
 from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.draw_checks import draw_training
@@ -22,7 +24,8 @@ def training(facts: Values, drawn: Drawn) -> str:
     rows = facts["training"]
     if not rows:
         said = "The training's curves are not there: they lie in logs/RUN/metrics.csv of a run."
-        if facts["model"] == "pretrained":
+        model = facts["test"]["model"]
+        if isinstance(model, str) and is_shipped(Path(model)):
             said = (
                 "The curves of the shipped model's training do not come with the package; the "
                 "project's docs/results.md shows them."

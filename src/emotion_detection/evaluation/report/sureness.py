@@ -18,18 +18,19 @@ from emotion_detection.evaluation.report.markup import interval, number, percent
 Values = Mapping[str, Any]
 
 
-def with_option(test: Values, *words: str) -> str:
+def with_option(test: Values, *words: str, out: str | None = None) -> str:
     """Return the command that tested, with an option more or set to another value.
 
     Args:
         test: the test's figures.
         words: the option, and its value if it takes one.
+        out: folder that the results must go to; None: the usual one.
     """
     said = shlex.split(test.get("command") or "emotion test --model MODEL")
     if words[0] in said:
         place = said.index(words[0])
         del said[place : place + len(words)]
-    return shlex.join([*said, *words])
+    return shlex.join([*said, *words, *(["--out", out] if out else [])])
 
 
 def sureness(facts: Values, drawn: Drawn) -> str:
@@ -75,12 +76,12 @@ def sureness(facts: Values, drawn: Drawn) -> str:
                 "the dashed line the wanted accuracy.",
             ),
         ),
-        _threshold(cover, test),
+        _threshold(cover, test, facts["places"]["validation"]),
         markup.more("The reliability diagram as a table", _bins(found["after"]["bins"])),
     )
 
 
-def _threshold(cover: Values, test: Values) -> str:
+def _threshold(cover: Values, test: Values, place: str | None) -> str:
     wanted, chosen = cover["wanted_accuracy"], cover["chosen"]
     if chosen is None:
         return markup.paragraph(
@@ -99,7 +100,7 @@ def _threshold(cover: Values, test: Values) -> str:
         said += markup.missing(
             "It was chosen on the very faces that it is judged on, which flatters it. After a test "
             "of the validation split the report chooses it there.",
-            with_option(test, "--split", "validation"),
+            with_option(test, "--split", "validation", out=place),
         )
     return said
 

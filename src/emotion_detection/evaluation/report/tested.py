@@ -13,9 +13,10 @@ import yaml
 from emotion_detection.config import DataConfig
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.evaluate import BEST, Asked, ask
+from emotion_detection.evaluation.evaluate import BEST, Asked, ask, is_shipped, tests_of
 from emotion_detection.evaluation.evaluate import run as run_test
-from emotion_detection.evaluation.written import Written, is_test, printable, read_test
+from emotion_detection.evaluation.models import open_model
+from emotion_detection.evaluation.written import METRICS, Written, is_test, printable, read_test
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ class Tested:
     validation: Written | None
     notes: tuple[str, ...]
 
+    @property
+    def validation_place(self) -> Path:
+        """The folder in which a test on the validation split is looked for."""
+        return _beside(self.test)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the test lies where its command does not put it unless told to."""
+        first = _models(self.test)[0]
+        usual = "-test" in self.test.folder.name
+        return not usual or tests_of(first).resolve() != self.test.folder.parent.resolve()
+
     def picture(self, row: int) -> npt.NDArray[np.uint8] | None:
         """Return the pixels of a tested face, uint8 (C, H, W), or None."""
         if self.faces is None:
@@ -83,8 +96,10 @@ def open_test(place: str, wanted: Wanted) -> Tested:
         found = None if wanted.data else _earlier(place, wanted)
         if found is None:
             raise
-        note = f"It cannot be tested again ({error}); the figures are those of an earlier test."
-        return _known(place, read_test(found), None, (note,))
+        test = read_test(found)
+        by = test.metrics["data"].get("label_set")
+        note = f"It cannot be tested again ({error}); the figures are those of an earlier test, "
+        return _known(place, test, None, (f"{note}{found}, by the labels {by}.",))
     if _matches(asked):
         note = f"The test was there already ({asked.folder}): nothing was tested again."
     else:
@@ -109,10 +124,18 @@ def _of_folder(place: str, wanted: Wanted) -> Tested:
 
 
 def _faces(test: Written, wanted: Wanted) -> Faces:
-    data = test.metrics["data"]
-    voted = {"labels": "ferplus"} if data["label_set"] == "ferplus" else {}
-    options = {"data": wanted.data or data["source"], **voted, **wanted.changes}
-    return load(DataConfig(**options)).split(test.metrics["split"])
+    data, split = test.metrics["data"], test.metrics["split"]
+    labels = "ferplus" if data["label_set"] == "ferplus" else "fer2013"
+    source, model = wanted.data or data["source"], _models(test)[0]
+    place = "pretrained" if is_shipped(model) else model
+    try:
+        dataset = ask([place], source, labels, split, changes=wanted.changes).dataset
+    except InputError:  # without the model: the faces as they are read by default
+        dataset = load(DataConfig(**{"data": source, "labels": labels, **wanted.changes}))
+    # faces of FER-2013 have their row's name, whatever they show
+    if data.get("hash", dataset.hash) != dataset.hash:
+        raise InputError(f"{dataset.source} holds others than were tested")
+    return dataset.split(split)
 
 
 def _matches(asked: Asked) -> bool:
@@ -128,8 +151,12 @@ def _matches(asked: Asked) -> bool:
         "split": metrics["split"] == asked.split,
         "mirrored": metrics.get("tta") == asked.tta,
     }
-    written = (asked.folder / "metrics.json").stat().st_mtime
-    return all(same.values()) and written >= model.path.stat().st_mtime
+    return all(same.values()) and _no_older(asked.folder, model.path)
+
+
+def _no_older(folder: Path, model: Path) -> bool:
+    """Say whether a test was written after its model."""
+    return (folder / METRICS).stat().st_mtime >= model.stat().st_mtime
 
 
 def _earlier(place: str, wanted: Wanted) -> Path | None:
@@ -137,9 +164,18 @@ def _earlier(place: str, wanted: Wanted) -> Path | None:
     path = Path("models/pretrained" if place == "pretrained" else place)
     tests = (path.parent if path.is_file() else path) / "test"
     of = f"-of-{path.stem}" if path.is_file() and path.stem not in BEST else ""
-    names = [wanted.labels] if wanted.labels else ["ferplus", "fer2013"]
+    names = [wanted.labels] if wanted.labels else _labels(place)
     folders = [tests / f"{name}-{wanted.split}{of}" for name in names]
     return next((folder for folder in folders if is_test(folder)), None)
+
+
+def _labels(place: str) -> list[str]:
+    """Return the label sets that a model may have been tested by, its own first."""
+    try:
+        own = open_model(place).training_data["options"]["labels"]
+    except (InputError, KeyError, TypeError):
+        own = "ferplus"
+    return sorted(("ferplus", "fer2013"), key=lambda name: name != own)
 
 
 def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...]) -> Tested:
@@ -157,14 +193,32 @@ def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...
 
 def _on_validation(test: Written) -> Written | None:
     """Return the same model's test on validation, on which thresholds are chosen, or None."""
-    folder = test.folder.parent / test.folder.name.replace("-test", "-validation", 1)
-    if test.metrics["split"] != "test" or folder == test.folder or not is_test(folder):
+    folder = _beside(test)
+    if test.metrics["split"] != "test" or not is_test(folder):
         return None
     other = read_test(folder)
+    known = ("model", "parameters", "temperature", "tta")
     same = [
-        (one.metrics["model"], one.metrics["data"].get("hash"), one.names) for one in (test, other)
+        (*map(one.metrics.get, known), one.metrics["data"].get("hash"), one.names)
+        for one in (test, other)
     ]
-    return other if same[0] == same[1] and other.metrics["split"] == "validation" else None
+    if same[0] != same[1] or other.metrics["split"] != "validation":
+        return None
+    # a model trained anew lies where the old one lay
+    there = [model for model in _models(test) if model.is_file()]
+    return other if all(_no_older(folder, model) for model in there) else None
+
+
+def _models(test: Written) -> list[Path]:
+    model = test.metrics["model"]
+    return [Path(one) for one in ([model] if isinstance(model, str) else model)]
+
+
+def _beside(test: Written) -> Path:
+    """Return the folder beside a test's in which the one on validation is looked for."""
+    name = test.folder.name
+    other = name.replace("-test", "-validation", 1) if "-test" in name else f"{name}-validation"
+    return test.folder.parent / other
 
 
 def _curves(model: str | Sequence[str]) -> list[dict[str, float | None]] | None:

@@ -1,6 +1,7 @@
 """``emotion report``: tests -> one page, the same figures as PNG, the same numbers as JSON."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +100,21 @@ def write_report(
     )
     footer = f"Made by <code>{markup.text(command)}</code>, emotion-detection {__version__}."
     text = page(title, subtitle, parts, footer)
+    facts["figures"] = list(drawn.pictures)
+    earlier = _earlier_figures(folder)
     _write(folder, text, as_dict(facts), drawn.pictures)
+    for name in earlier - set(drawn.pictures):
+        (folder / FIGURES / f"{name}.png").unlink(missing_ok=True)
     return Report(folder / PAGE, facts, tuple(drawn.pictures))
+
+
+def _earlier_figures(folder: Path) -> set[str]:
+    """Return the names of the figures that an earlier report in this folder says it has."""
+    try:
+        names = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))["figures"]
+        return {name for name in names if re.fullmatch(r"[\w-]+", name)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _write(folder: Path, text: str, facts: dict[str, Any], pictures: dict[str, bytes]) -> None:

@@ -62,6 +62,20 @@ def test_a_changed_record_changes_the_card(labels: str, key: str) -> None:
     assert after != before
 
 
+def test_copies_of_training_faces_are_counted_by_the_record() -> None:
+    record = pretrained.record()
+    _, sections = parts(card(shipped_facts(record)))
+    whole = max(record["figures"], key=lambda row: row["n"])
+    copies = whole["without_duplicates"]["exact"]
+    assert f"{copies} of the {whole['n']:,} faces" in sections["Label noise"]
+    for row in record["figures"]:
+        row["without_duplicates"] = {"exact": 17, "n": 0}
+    assert f"17 of the {whole['n']:,} faces" in card(shipped_facts(record))
+    for row in record["figures"]:
+        row["without_duplicates"] = None
+    assert "copies of training faces, pixel" not in card(shipped_facts(record))
+
+
 def test_the_front_matter_is_the_hubs() -> None:
     record = pretrained.record()
     front, _ = parts(card(shipped_facts(record)))

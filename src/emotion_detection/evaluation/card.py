@@ -28,7 +28,7 @@ PROHIBITED = (
 
 NOISE = (
     "FER-2013's labels are noisy: people agree with them on 65 ± 5 % of the faces (Goodfellow et "
-    "al. 2013), and 288 of its test faces are copies of training faces, pixel by pixel."
+    "al. 2013)."
 )
 
 
@@ -106,8 +106,8 @@ def _sections(facts: CardFacts) -> Iterator[str]:
     yield f"## Intended use\n\n{facts.intended_use}"
     yield f"## Prohibited use\n\n{PROHIBITED}"
     yield f"## Training data and its rights\n\n{facts.training['data']}. {facts.rights}"
-    noise = " ".join([NOISE, *facts.notes]) if _is_fer2013(facts) else "Label noise: unknown."
-    yield f"## Label noise\n\n{noise}"
+    noise = [NOISE, *_copies(facts), *facts.notes] if _is_fer2013(facts) else ["Unknown."]
+    yield f"## Label noise\n\n{' '.join(noise)}"
     yield f"## Figures\n\n{_figures([row for row in facts.figures if row['own']])}"
     yield f"## Each emotion\n\n{_classes(facts)}"
     yield f"## Calibration\n\n{_calibration(facts)}"
@@ -124,6 +124,17 @@ def _sections(facts: CardFacts) -> Iterator[str]:
 
 def _is_fer2013(facts: CardFacts) -> bool:
     return bool({"fer2013", "ferplus"} & set(facts.labels))
+
+
+def _copies(facts: CardFacts) -> Iterator[str]:
+    """Say how many faces of the largest test are copies of training faces, where that is known."""
+    known = [row for row in facts.figures if row["own"] and row.get("without_duplicates")]
+    if known:
+        row = max(known, key=lambda row: int(row["n"]))
+        copies = row["without_duplicates"]["exact"]
+        yield (
+            f"{copies:,} of the {row['n']:,} faces tested by the labels {row['labels_set']} are copies of training faces, pixel by pixel."
+        )
 
 
 def _table(header: str, rows: list[str]) -> str:

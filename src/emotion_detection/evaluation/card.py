@@ -131,9 +131,10 @@ def _copies(facts: CardFacts) -> Iterator[str]:
     known = [row for row in facts.figures if row["own"] and row.get("without_duplicates")]
     if known:
         row = max(known, key=lambda row: int(row["n"]))
-        copies = row["without_duplicates"]["exact"]
+        copies, by = row["without_duplicates"]["exact"], row["labels_set"]
         yield (
-            f"{copies:,} of the {row['n']:,} faces tested by the labels {row['labels_set']} are copies of training faces, pixel by pixel."
+            f"{copies:,} of the {row['n']:,} faces tested by the labels {by} are copies of "
+            "training faces, pixel by pixel."
         )
 
 

@@ -38,6 +38,9 @@ from emotion_detection.training.provenance import processor
 FIRST = (100, 200, 500, 1000, 2000, 4000)
 """Numbers of the surest faces whose labels are checked."""
 
+FOUND = ("--lead", "0")
+"""Options that list all that is found, as the table of labels is of."""
+
 Labels = npt.NDArray[np.int64]
 Votes = npt.NDArray[np.int64]
 
@@ -124,7 +127,7 @@ def audited(data: DataConfig, work: Path, kept: str, *options: str) -> list[dict
 
 def measure(data: DataConfig, work: Path) -> dict[str, Any]:
     """Do all of it, and return what the file holds."""
-    found = audited(data, work, "found-by-audit.csv", "--lead", "0")
+    found = audited(data, work, "found-by-audit.csv", *FOUND)
     listed = audited(data, work, "listed-by-audit.csv")
     record = json.loads((work / "audit/audit.json").read_text(encoding="utf-8"))
     faces = load(data).split("train")
@@ -138,6 +141,7 @@ def measure(data: DataConfig, work: Path) -> dict[str, Any]:
     return {
         "command": "python benchmarks/audit.py --data DATA --work WORK",
         "audit_command": "emotion data audit FER2013",
+        "found_command": f"emotion data audit FER2013 {' '.join(FOUND)}",
         "data": "FER-2013's training faces with its own labels",
         "out_of_fold": record["out_of_fold"],
         "reasons": record["reasons"],

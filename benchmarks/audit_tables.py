@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from emotion_detection.evaluation.audit.options import RANKS
+
 Result = dict[str, Any]
 
 
@@ -22,7 +24,7 @@ def labels(result: Result) -> str:
     low, high = told["accuracy_ci95"]
     lines += [
         "",
-        f"`{result['audit_command']}`: {result['data']}, {told['n']:,} faces, {told['folds']} "
+        f"`{result['found_command']}`: {result['data']}, {told['n']:,} faces, {told['folds']} "
         f"folds of the preset `quick`, out-of-fold accuracy {told['accuracy']:.4f} "
         f"({low:.4f}-{high:.4f}). A face without a majority (FER+'s rule) counts as not another. "
         f"Non-faces: {non['named']} are named, {non['no_face']} of them ({non['precision']:.0%}) "
@@ -73,6 +75,29 @@ def training(result: Result) -> str:
         f"faces; {result['hardware']}, 1 thread.",
     ]
     return "\n".join(lines)
+
+
+def ranks(result: Result) -> str:
+    """Say which rank to take when, by what each found of the flipped labels of drawn faces."""
+    own = result["drawn"]
+    default, other = (own["first"][rank] for rank in RANKS)
+    return (
+        f"**Which rank.** Of {own['flipped']} labels of drawn faces that were flipped at random, "
+        f"the default, `--rank {RANKS[0]}`, has {default['share']:.0%} among the first "
+        f"{default['named']} that it names, `--rank {RANKS[1]}` {other['share']:.0%}. Where labels "
+        "were mixed up at random, by a slip or a bug, take "
+        f"`emotion data audit FACES --rank {RANKS[1]}`. The default is for labels that people gave "
+        "by eye, who mistake like emotions for each other, as in FER-2013: of its first "
+        f"{_first(result)['faces']} FER+'s raters call {_first(result)['share']:.0%} otherwise. "
+        f"What `{RANKS[1]}` finds in FER-2013 is not recorded."
+    )
+
+
+def _first(result: Result) -> Result:
+    """Return the figures of as many faces of FER-2013 as drawn faces were named."""
+    named = result["drawn"]["first"][RANKS[0]]["named"]
+    row: Result = next(row for row in result["labels"]["first"] if row["faces"] == named)
+    return row
 
 
 def drawn(result: Result) -> str:

@@ -77,6 +77,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "many": ("docs/results/many.json", using_tables.many),
     "serving": ("docs/results/serving.json", serving_tables.serving),
     "audit": ("docs/results/audit.json", audit_tables.labels),
+    "audit-ranks": ("docs/results/audit.json", audit_tables.ranks),
     "audit-drawn": ("docs/results/audit.json", audit_tables.drawn),
     "audit-training": ("docs/results/audit.json", audit_tables.training),
     "page": ("docs/results/page.json", page_tables.page),

@@ -67,3 +67,19 @@ def test_of_200_flipped_labels_four_of_five_of_the_first_200_are_named():
 def test_only_faces_of_fer2013_have_votes(measured):
     with pytest.raises(InputError, match=r"me\.png: not a face of FER-2013"):
         measured.number("me.png")
+
+
+def test_the_table_names_the_command_that_lists_its_faces(load_script, measured):
+    record = json.loads((ROOT / "docs/results/audit.json").read_text(encoding="utf-8"))
+    assert record["found_command"].endswith(" ".join(measured.FOUND))
+    said = load_script(ROOT / "benchmarks/audit_tables.py").labels(record)
+    assert f"`{record['found_command']}`" in said
+    assert record["labels"]["first"][-1]["faces"] > record["listed"]
+
+
+def test_the_page_says_which_rank_to_take_by_what_each_found(load_script):
+    record = json.loads((ROOT / "docs/results/audit.json").read_text(encoding="utf-8"))
+    record["drawn"]["first"]["self_confidence"]["share"] = 0.42
+    said = load_script(ROOT / "benchmarks/audit_tables.py").ranks(record)
+    assert "`--rank self_confidence` 42%" in said
+    assert "emotion data audit FACES --rank self_confidence" in said

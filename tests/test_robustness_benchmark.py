@@ -32,7 +32,7 @@ def test_file(tmp_path: Path) -> Path:
         "mean_score": {"clean": 0.9, **dict.fromkeys(CORRUPTIONS, [0.5] * 5)},
         "labels": ["sad", "glad"],
         "seed": 0,
-        "code": {},
+        "code": {"version": "1", "commit": "abc", "changed": False},
         "seconds": 1.0,
     }
     path = tmp_path / "corruptions.json"
@@ -46,6 +46,7 @@ def test_tests_are_brought_together_without_places(script: ModuleType, test_file
     test = found["tests"]["the model"]
     assert test["command"] == "emotion test --model pretrained --data FER2013 --corruptions"
     assert test["mean_corruption_accuracy"] == 0.5
+    assert test["code"] == {"version": "1", "commit": "abc", "changed": False}
     assert found["scales"]["jpeg"]["strengths"] == [40, 20, 12, 7, 3]
     assert len(found["scales"]) == 16
 

@@ -31,6 +31,7 @@ from emotion_detection.data.ferplus import FILE_NAME, RATERS, majority
 from emotion_detection.data.source import fer2013_place
 from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.audit.options import RANKS
 from emotion_detection.files import write_whole
 from emotion_detection.statistics import wilson
 from emotion_detection.training.provenance import processor
@@ -125,16 +126,22 @@ def audited(data: DataConfig, work: Path, kept: str, *options: str) -> list[dict
     return read_list(path)
 
 
+def of_reason(rows: list[dict[str, str]], reason: str) -> list[dict[str, str]]:
+    """Return the rows that are listed for a reason."""
+    return [row for row in rows if row["reason"] == reason]
+
+
 def measure(data: DataConfig, work: Path) -> dict[str, Any]:
     """Do all of it, and return what the file holds."""
+    other = ("--rank", RANKS[1], *FOUND)
+    by_other = audited(data, work, "found-by-other-rank.csv", *other)
     found = audited(data, work, "found-by-audit.csv", *FOUND)
     listed = audited(data, work, "listed-by-audit.csv")
     record = json.loads((work / "audit/audit.json").read_text(encoding="utf-8"))
     faces = load(data).split("train")
     votes = all_votes(Path(data.data) / FILE_NAME)[: len(faces)]
-    by_reason = {
-        reason: [row for row in found if row["reason"] == reason] for reason in record["reasons"]
-    }
+    by_reason = {reason: of_reason(found, reason) for reason in record["reasons"]}
+    own = np.asarray(faces.labels)
     names, more = ([row["file"] for row in rows] for rows in (listed, found))
     ways = exclude_files(names, more, faces, work)
     train_ways(ways, data, work)
@@ -146,7 +153,12 @@ def measure(data: DataConfig, work: Path) -> dict[str, Any]:
         "out_of_fold": record["out_of_fold"],
         "reasons": record["reasons"],
         "listed": len(listed),
-        "labels": judge_labels(by_reason["label"], votes, np.asarray(faces.labels)),
+        "labels": judge_labels(by_reason["label"], votes, own),
+        "labels_by_other_rank": {
+            "rank": RANKS[1],
+            "command": f"emotion data audit FER2013 {' '.join(other)}",
+            "first": judge_labels(of_reason(by_other, "label"), votes, own)["first"],
+        },
         "nonfaces": judge_nonfaces(by_reason["nonface"], votes),
         "recipe": RECIPE,
         "seeds": SEEDS,

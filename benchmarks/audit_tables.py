@@ -87,17 +87,19 @@ def ranks(result: Result) -> str:
         f"{default['named']} that it names, `--rank {RANKS[1]}` {other['share']:.0%}. Where labels "
         "were mixed up at random, by a slip or a bug, take "
         f"`emotion data audit FACES --rank {RANKS[1]}`. The default is for labels that people gave "
-        "by eye, who mistake like emotions for each other, as in FER-2013: of its first "
-        f"{_first(result)['faces']} FER+'s raters call {_first(result)['share']:.0%} otherwise. "
-        f"What `{RANKS[1]}` finds in FER-2013 is not recorded."
+        "by eye, who take like emotions for each other, as in FER-2013: FER+'s raters call "
+        f"{_share(result, 'labels')} of the first {default['named']} that it names otherwise, and "
+        f"{_share(result, 'labels_by_other_rank')} with "
+        f"`{result['labels_by_other_rank']['command']}`."
     )
 
 
-def _first(result: Result) -> Result:
-    """Return the figures of as many faces of FER-2013 as drawn faces were named."""
+def _share(result: Result, key: str) -> str:
+    """Return the share of as many faces of FER-2013 as drawn faces were named."""
     named = result["drawn"]["first"][RANKS[0]]["named"]
-    row: Result = next(row for row in result["labels"]["first"] if row["faces"] == named)
-    return row
+    row = next(row for row in result[key]["first"] if row["faces"] == named)
+    low, high = row["share_ci95"]
+    return f"{row['share']:.0%} ({low:.0%} to {high:.0%})"
 
 
 def drawn(result: Result) -> str:

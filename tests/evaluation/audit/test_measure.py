@@ -83,3 +83,5 @@ def test_the_page_says_which_rank_to_take_by_what_each_found(load_script):
     said = load_script(ROOT / "benchmarks/audit_tables.py").ranks(record)
     assert "`--rank self_confidence` 42%" in said
     assert "emotion data audit FACES --rank self_confidence" in said
+    first = {row["faces"]: row["share"] for row in record["labels_by_other_rank"]["first"]}
+    assert f"{first[200]:.0%}" in said

@@ -90,6 +90,7 @@ def test_words_come_from_the_command_line_by_default(
         ("train --trainer.precision 12", "--trainer.precision 12: must be 64, 32, 16, "),
         ("test --labels fer", "--labels fer: must be fer2013 or ferplus"),
         ("test --split rest", "--split rest: must be one of train, validation, test"),
+        ("predict a.png --least 0.5", "--least: no such option; did you mean --least_score?"),
         ("test --lables fer2013", "--lables: no such option; did you mean --labels?"),
         ("test --model none", "--model none: no such run, checkpoint or ONNX file"),
         ("test --tta yes", "unrecognized arguments: yes"),

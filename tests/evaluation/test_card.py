@@ -203,3 +203,13 @@ def test_no_card_of_what_has_no_figures(
 
 def test_the_shipped_card_is_written_as_it_is(tmp_path: Path) -> None:
     assert write_card("pretrained", tmp_path).read_text(encoding="utf-8") == pretrained.card()
+
+
+def test_a_card_of_drawn_faces_says_so(tested: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(tested, tmp_path / "run")
+    made = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+    made["data"]["label_set"] = "demo"
+    (run / "provenance.json").write_text(json.dumps(made), encoding="utf-8")
+    _, sections = parts(card(run_facts(run)))
+    assert "drawn by the project" in sections["Training data and its rights"]
+    assert "say nothing about people" in sections["Limits"]

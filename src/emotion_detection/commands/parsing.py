@@ -65,7 +65,8 @@ def _one_line(parser: ArgumentParser, message: str) -> str:
     if unknown := _UNKNOWN.search(text):
         name = f"--{unknown[1] or unknown[2]}"
         options = [option for option in _options(parser) if option.startswith("--")]
-        close = difflib.get_close_matches(name, options, 1)
+        begun = [option for option in options if option.startswith(name)]
+        close = begun or difflib.get_close_matches(name, options, 1)
         hint = f"; did you mean {close[0]}?" if close else f"; '{parser.prog} --help' lists them"
         return f"{name}: no such option{hint}"
     return re.sub(r'^Parser key "([^"]+)": ', r"--\1: ", text)

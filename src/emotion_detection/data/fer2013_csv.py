@@ -29,7 +29,8 @@ def columns(path: Path) -> list[str]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return [name.strip().lower() for name in next(csv.reader(file), [])]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read as CSV: {reason}") from None
 
 
 def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -48,7 +49,8 @@ def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if any(cells):
                     yield reader.line_num, cells
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read as CSV: {reason}") from None
 
 
 def fer2013_csv(path: Path) -> Source:

@@ -25,6 +25,8 @@ _OWN_RIGHTS = (
     "The rights in the training faces, and whether the people shown agreed, are for whoever "
     "publishes this model to state; no file tells."
 )
+_DRAWN_RIGHTS = "The faces are drawn by the project itself (MIT licence); no person is shown."
+_DRAWN_LIMITS = "Trained on drawn faces: its figures on them say nothing about people."
 _OWN_LIMITS = "What was not measured is not known; see the tables for what was."
 _OWN_USE = "Not stated; whoever publishes this model says what it is meant for."
 
@@ -136,16 +138,16 @@ def run_facts(run: Path, groups: Mapping[str, Any] | None = None) -> CardFacts:
         for path, found in tests.items()
         if found["data"]["source"] == trained_on
     )
-    machine = made["machine"]
+    machine, drawn = made["machine"], made["data"]["label_set"] == "demo"
     return CardFacts(
         name=run.name,
         labels={made["data"]["label_set"]: made["data"]["labels"]},
         input=_input(run),
         parameters=validation["parameters"],
         licence=UNKNOWN,
-        rights=_OWN_RIGHTS,
+        rights=_DRAWN_RIGHTS if drawn else _OWN_RIGHTS,
         intended_use=_OWN_USE,
-        limits=_OWN_LIMITS,
+        limits=_DRAWN_LIMITS if drawn else _OWN_LIMITS,
         training={
             "command": f"python {made['command']}",
             "again": f"python train.py --config {run.as_posix()}/config.yaml",

@@ -104,6 +104,12 @@ def test_wrong_routes_are_problems_too(running: Any, method: str, path: str, sta
 
 def test_wrong_parameters_and_encodings(running: Any, crop: np.ndarray, encode: Encode) -> None:
     _problem(running.post("/v1/predict?annotate=perhaps", encode(crop)), 422, "annotate")
+    misspelt = "query option 'annotat' is unknown; allowed: annotate"
+    _problem(running.post("/v1/predict?annotat=true", encode(crop)), 422, misspelt)
+    other = "query option 'annotate' is unknown; allowed: none"
+    _problem(running.post("/v1/classify?annotate=true", encode(crop)), 422, other)
+    long = running.post(f"/v1/predict?annotate=true&{'x' * 500}", encode(crop))
+    _problem(long, 422, f"'{'x' * 80}' is unknown")
     packed = {"content-encoding": "gzip"}
     _problem(running.post("/v1/predict", encode(crop), headers=packed), 415, "content-encoding")
 

@@ -15,6 +15,8 @@ from emotion_detection.serving.service import Service
 
 _DRAWN = ("image/jpeg", "image/png", "image/webp")
 """Media types of annotated pictures; the first where the client asks for none."""
+_NAMED = 80
+"""Characters that are repeated of a name which a client made up."""
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -127,6 +129,15 @@ def _drawn_as(request: Request) -> str:
     return next((kind for kind in _DRAWN if kind in accepted), _DRAWN[0])
 
 
+def _check_options(request: Request) -> None:
+    """Refuse options after the ``?`` that the route does not have."""
+    known = [option.alias for option in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            allowed = ", ".join(known) or "none"
+            raise Problem(422, f"query option {name[:_NAMED]!r} is unknown; allowed: {allowed}")
+
+
 async def _answer(
     request: Request, service: Service, crops: bool, annotate: str | None
 ) -> Response:
@@ -135,6 +146,7 @@ async def _answer(
         try:
             _, boundary = content_type(headers)
             # what must be refused is refused before its body is read
+            _check_options(request)
             service.intake.check(headers.get("content-length"))
             service.workers.check()
             with figures.stage("read"):

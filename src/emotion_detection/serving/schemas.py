@@ -111,7 +111,7 @@ _PROBLEMS = {
     408: "the body took too long to come",
     413: "too many bytes, pixels or pictures",
     415: "neither JPEG, PNG nor WebP",
-    422: "a picture that is damaged, or a parameter of another type",
+    422: "a picture that is damaged, or a query option that is unknown or of another type",
     500: "the server failed; its log says where",
     503: "too much to do; Retry-After says when to come back",
     504: "no answer in time",

@@ -15,6 +15,7 @@ from emotion_detection.data import Dataset, load
 from emotion_detection.data.info import facts, shown
 from emotion_detection.errors import InputError, missing
 from emotion_detection.evaluation.audit.folds import FOLDS, out_of_fold
+from emotion_detection.evaluation.audit.hold import held
 from emotion_detection.evaluation.audit.looked import look_at
 from emotion_detection.evaluation.audit.nonfaces import nonface_scores
 from emotion_detection.evaluation.audit.options import REASONS, AuditOptions
@@ -53,11 +54,17 @@ def audit(
         What ``audit.json`` holds.
 
     Raises:
-        InputError: cleanlab is missing, bad data or settings, or nothing can be written.
+        InputError: cleanlab is missing, bad data or settings, another audit is at work in the
+            folder, or nothing can be written.
         TrainingError: a training cannot go on.
     """
     _need_cleanlab()
     _check(config)
+    with held(Path(options.out)):
+        return _audit(config, options, console or Console())
+
+
+def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict[str, Any]:
     out = Path(options.out)
     dataset = load(config)
     looked = look_at(dataset, options.splits)
@@ -82,7 +89,7 @@ def audit(
     count = write_csv(out / "audit.csv", dataset, looked, listed)
     write_json(out / "audit.json", values)
     write_sheet(out / "audit.png", dataset, looked, images, once)
-    _say(console or Console(), values, config, dataset, out, count)
+    _say(console, values, config, dataset, out, count)
     return values
 
 

@@ -8,6 +8,7 @@ from pytorch_lightning import Trainer
 
 from emotion_detection.commands.parsing import new_parser, parse, plain
 from emotion_detection.config import TrainConfig, preset_path, presets
+from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit import AuditOptions, audit
 from emotion_detection.evaluation.audit.options import REASONS, SPLITS
 from emotion_detection.training.fit import NOT_THE_USERS
@@ -16,8 +17,8 @@ PRESET = "quick"
 """The recipe of the folds when none is named: each is trained in a minute or two."""
 
 _THE_AUDITS = {"trainer", "preset", "also", "also_weight", "teacher", "teacher_weight", "exclude"}
-_THE_AUDITS |= {"name", "models", "logs"}
-"""Fields of a training that an audit sets itself, or has no use for."""
+_THE_AUDITS |= {"name", "models", "logs", "data"}
+"""Fields of a training that an audit sets itself, has no use for, or asks for."""
 
 _LISTS = {
     "splits": f"splits that are looked at, some of {', '.join(SPLITS)}",
@@ -26,13 +27,21 @@ _LISTS = {
 
 
 def run(words: list[str]) -> int:
-    """Audit as the words say."""
+    """Audit as the words say.
+
+    Raises:
+        InputError: bad options, or no data is named: hours of training are no default.
+    """
     parser = _parser()
     parsed = parse(parser, [f"--config={preset_path(_preset(words))}", *words])
     values: dict[str, Any] = parsed.as_dict()
     usual = parser.get_defaults().as_dict()["trainer"]
     trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
     values.pop("config")
+    if values["data"] in (None, "auto"):
+        raise InputError(
+            "data audit: name the faces: 'emotion data audit PATH', or 'fer2013' or 'demo' for PATH"
+        )
     own = {f.name: values.pop(f.name) for f in dataclasses.fields(AuditOptions)}
     options = AuditOptions(**own | {name: tuple(own[name]) for name in _LISTS})
     audit(TrainConfig(**values, trainer={"devices": 1, **trainer}), options)
@@ -50,6 +59,9 @@ def _parser() -> ArgumentParser:
         type=str,
         default=PRESET,
         help=f"recipe of the trainings: {', '.join(presets())}",
+    )
+    parser.add_argument(
+        "--data", type=str, help="the faces: a path, 'fer2013' or 'demo'; may be the first word"
     )
     parser.add_class_arguments(AuditOptions, skip=set(_LISTS))
     for name, what in _LISTS.items():

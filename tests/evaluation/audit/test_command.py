@@ -143,3 +143,20 @@ def test_a_missing_extra_is_said_before_anything_is_trained(words, monkeypatch, 
     assert "[audit]" in said
     assert len(said.splitlines()) == 1
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--data", "auto"], ["auto"], ["--preset", "quick"]])
+def test_faces_must_be_named(capsys, tmp_path, monkeypatch, more):
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "audit", *more]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("emotion: data audit: name the faces: 'emotion data audit PATH'")
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_options_may_name_the_faces(words, tmp_path, whole):
+    options = tmp_path / "audit.yaml"
+    options.write_text(f"data: {words[2]}\nout: {whole[2]}\n")
+    named = [word for word in words if word not in (words[2], "--out", str(whole[2]))]
+    assert main([*named[:2], "--config", str(options), *named[2:]]) == 0

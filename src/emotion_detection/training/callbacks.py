@@ -108,10 +108,12 @@ class SaveOnSigterm(Callback):
 
     Args:
         folder: the run's folder; ``last.ckpt`` is written there.
+        hint: whether to say how the run goes on.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hint: bool = True) -> None:
         self.folder = folder
+        self.hint = hint
         self.asked = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -148,9 +150,9 @@ class SaveOnSigterm(Callback):
 
     def _leave(self, trainer: Trainer) -> None:
         if trainer.is_global_zero:
+            how = f"; go on with: python train.py --resume {self.folder}" if self.hint else ""
             print(
-                f"stopped by SIGTERM after step {trainer.global_step}; go on with: "
-                f"python train.py --resume {self.folder}",
+                f"stopped by SIGTERM after step {trainer.global_step}{how}",
                 file=sys.stderr,
                 flush=True,
             )

@@ -109,8 +109,17 @@ def _refused(error: Exception) -> InputError:
     return InputError(f"--trainer.*: Lightning's Trainer refuses: {reason}")
 
 
-def fit(trainer: Trainer, task: EmotionTask, batches: FaceBatches, folder: Path) -> None:
+def fit(
+    trainer: Trainer, task: EmotionTask, batches: FaceBatches, folder: Path, hint: bool = True
+) -> None:
     """Train, from the run's last checkpoint where there is one.
+
+    Args:
+        trainer: made by :func:`make_trainer`.
+        task: the network and its losses.
+        batches: the faces.
+        folder: ``models/RUN``.
+        hint: whether to say after Ctrl-C how the run goes on.
 
     Raises:
         InputError: the checkpoint is broken, or Lightning refuses a field only now.
@@ -132,7 +141,7 @@ def fit(trainer: Trainer, task: EmotionTask, batches: FaceBatches, folder: Path)
             raise
         # Lightning turns Ctrl-C into this, and leaves the next one without effect
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        if last.exists():
+        if hint and last.exists():
             print(f"go on with: python train.py --resume {folder}", file=sys.stderr)
         raise KeyboardInterrupt from None
     except (MisconfigurationException, ValueError) as error:

@@ -46,7 +46,7 @@ class Run:
     metrics: dict[str, Any]
 
 
-def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
+def train(config: TrainConfig, resume: str | Path | None = None, hint: bool = True) -> Run:
     """Train a network; validate it every epoch; export the best.
 
     The test split is not opened.
@@ -55,6 +55,7 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
         config: the recipe and the data.
         resume: a run's folder to go on with; ``config`` is then that run's own
             (:func:`.folder.resumed_config`).
+        hint: whether to say, when it is stopped, how ``train.py`` goes on with it.
 
     Returns:
         The run. In processes but the first of several, its figures are empty.
@@ -77,7 +78,7 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
         task = make_task(config, prepared, resume)
         folder = Path(resume) if resume else new_folder(config, make=first)
         logs = Path(config.logs) / folder.name
-        history, sigterm = History(logs), SaveOnSigterm(folder)
+        history, sigterm = History(logs), SaveOnSigterm(folder, hint)
         try:
             trainer = make_trainer(config, folder, logs, [history, sigterm])
         except InputError:
@@ -89,7 +90,8 @@ def train(config: TrainConfig, resume: str | Path | None = None) -> Run:
             _say_start(config, dataset.kind, faces, task, trainer)
         started, busy = time.perf_counter(), time.process_time()
         try:
-            fit(trainer, task, FaceBatches(faces["train"], faces["validation"], config), folder)
+            batches = FaceBatches(faces["train"], faces["validation"], config)
+            fit(trainer, task, batches, folder, hint)
             if sigterm.asked:
                 raise SystemExit(128 + signal.SIGTERM)
         except SystemExit:

@@ -74,9 +74,9 @@ def test_a_killed_audit_goes_on_and_ends_the_same(in_folds, whole, tmp_path, mon
     trained = []
     train = folding.train
 
-    def counted(config, resume=None):
+    def counted(config, resume=None, **more):
         trained.append((config.name or resume.name, resume is not None))
-        return train(config, resume)
+        return train(config, resume, **more)
 
     def killed(self, trainer, *_):
         if "fold-2" in str(trainer.default_root_dir) and trainer.current_epoch == 1:

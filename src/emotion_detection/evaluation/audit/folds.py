@@ -28,6 +28,7 @@ from emotion_detection.training import resumed_config, train
 from emotion_detection.training.checkpoint import load_trained
 
 FOLDS = "folds"
+GO_ON = "the same 'emotion data audit' command goes on where this one was stopped"
 _HELD_OUT = "held-out.npz"
 _MOVABLE = {"data", "cache", "name", "models", "logs", "exclude", "trainer"}
 """Fields that may differ between two starts of the same audit; the data's hash may not."""
@@ -74,7 +75,11 @@ def out_of_fold(
         print(f"fold {fold + 1} of {count}: {int(mine.sum()):,} faces held out", file=sys.stderr)
         own = _fold_config(config, dataset, out, fold)
         _write_held_out(own, looked, mine)
-        scores[mine], distances[mine] = _fold(own, looked, mine, train_rows & ~mine)
+        try:
+            scores[mine], distances[mine] = _fold(own, looked, mine, train_rows & ~mine)
+        except (KeyboardInterrupt, SystemExit):
+            print(GO_ON, file=sys.stderr, flush=True)
+            raise
     return OutOfFold(folds, scores, distances)
 
 
@@ -146,7 +151,8 @@ def _fold(
     kept = _read(folder / _HELD_OUT, int(mine.sum()))
     if kept is not None:
         return kept
-    run = train(resumed_config(folder) if begun else config, resume=folder if begun else None)
+    whole = resumed_config(folder) if begun else config
+    run = train(whole, resume=folder if begun else None, hint=False)
     held_out, known = (looked.images(rows) for rows in (mine, seen))
     scores, distances = held_out_outputs(load_trained(run.folder), held_out, known)
     content = io.BytesIO()

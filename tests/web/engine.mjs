@@ -10,6 +10,7 @@ import { blurred, occlusion } from '../../web/src/engine/heat.js';
 import { resized } from '../../web/src/engine/resize.js';
 import { csv } from '../../web/src/engine/table.js';
 import { Tracker } from '../../web/src/engine/tracker.js';
+import { layout } from '../../web/src/page/places.js';
 
 const bytes = (text) => new Uint8Array(Buffer.from(text, 'base64'));
 const floats = (text) => new Float32Array(bytes(text).buffer);
@@ -59,6 +60,7 @@ const FUNCTIONS = {
     const tracker = new Tracker();
     return results.map((result) => tracker.update(result));
   },
+  layout: ({ size, boxes, text, wordings }) => layout(size, boxes, text, wordings),
   csv: ({ entries, about }) => csv(entries, about),
   header: ({ file, pixels }) => {
     try {

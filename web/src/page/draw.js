@@ -1,6 +1,7 @@
 // Boxes and names over a picture, as src/emotion_detection/inference/annotate.py draws them.
 
 import { highest } from '../engine/table.js';
+import { layout, PAD } from './places.js';
 
 /** @import {About, Area, Face, Result} from '../engine/types.js' */
 
@@ -23,9 +24,13 @@ export const isUnsure = (face) => face.flags.includes('unsure');
  * @param {string[]} labels
  */
 export function named(face, labels) {
-  const best = highest(face.scores);
-  const name = isUnsure(face) ? `unsure: ${labels[best]}?` : labels[best];
-  return `${name} ${percent(face.scores[best])}`;
+  return `${called(face, labels)} ${percent(Math.max(...face.scores))}`;
+}
+
+/** @param {Face} face @param {string[]} labels */
+function called(face, labels) {
+  const label = labels[highest(face.scores)];
+  return isUnsure(face) ? `unsure: ${label}?` : label;
 }
 
 /**
@@ -55,24 +60,11 @@ export function draw(canvas, picture, result, about, { text, mirrored = false })
     outline(pen, boxes[k], EDGE, 2 * line, []);
     outline(pen, boxes[k], ink, line, isUnsure(face) ? [3 * line, 2 * line] : []);
   });
-  pen.font = `600 ${text}px ${FONT}`;
-  pen.textBaseline = 'middle';
   const names = result.faces.map((face) => {
-    const name = named(face, about.labels);
-    return face.track === null || result.faces.length < 2 ? name : `${face.track + 1}: ${name}`;
+    const place = face.track === null || result.faces.length < 2 ? '' : `${face.track + 1}: `;
+    return [named(face, about.labels), called(face, about.labels)].map((name) => place + name);
   });
-  const [pad, high] = [text * 0.4, text * 1.5];
-  const sizes = names.map((name) => /** @type {[number, number]} */ (
-    [pen.measureText(name).width + 2 * pad, high]
-  ));
-  placed([canvas.width, canvas.height], boxes, sizes).forEach(([x, y], k) => {
-    pen.fillStyle = PLATE;
-    pen.beginPath();
-    pen.roundRect(x, y, sizes[k][0], high, text / 4);
-    pen.fill();
-    pen.fillStyle = 'white';
-    pen.fillText(names[k], x + pad, y + high / 2);
-  });
+  write(pen, names, boxes, text);
 }
 
 /**
@@ -92,44 +84,25 @@ function outline(pen, [x, y, wide, high], ink, width, dashes) {
 }
 
 /**
- * Put each name beside its face, off faces and other names as far as there is room.
- * @param {[number, number]} size
+ * Write each face's name beside it.
+ * @param {CanvasRenderingContext2D} pen
+ * @param {string[][]} names the wordings of each face's
  * @param {Area[]} boxes
- * @param {[number, number][]} names
- * @returns {[number, number][]}
+ * @param {number} text
  */
-function placed(size, boxes, names) {
-  /** @type {Area[]} */
-  const taken = [];
-  return boxes.map(([x, y, wide, high], k) => {
-    const [long, tall] = names[k];
-    const gap = tall / 6;
-    const [above, below, inner] = [y - tall - gap, y + high + gap, y + high - tall];
-    const [right, middle] = [x + wide - long, x + (wide - long) / 2];
-    const ways = [
-      ...[[x, above], [x, below], [right, above], [right, below], [middle, above]],
-      ...[[middle, below], [x + wide + gap, y], [x - long - gap, y], [x, inner], [x, y]],
-    ];
-    const areas = ways.map(([left, top]) => /** @type {Area} */ ([
-      Math.min(Math.max(left, 0), Math.max(size[0] - long, 0)),
-      Math.min(Math.max(top, 0), Math.max(size[1] - tall, 0)),
-      long,
-      tall,
-    ]));
-    const costs = areas.map(
-      (area) =>
-        boxes.reduce((sum, box) => sum + shared(area, box) / (box[2] * box[3]), 0) +
-        taken.reduce((sum, other) => sum + (3 * shared(area, other)) / (long * tall), 0),
-    );
-    const best = areas[costs.indexOf(Math.min(...costs))];
-    taken.push(best);
-    return [best[0], best[1]];
+function write(pen, names, boxes, text) {
+  if (!names.length) return;
+  pen.font = `600 ${text}px ${FONT}`;
+  pen.textBaseline = 'middle';
+  const widths = names[0].map((_, k) => names.map((wordings) => pen.measureText(wordings[k]).width));
+  const found = layout([pen.canvas.width, pen.canvas.height], boxes, text, widths);
+  pen.font = `600 ${found.text}px ${FONT}`;
+  found.areas.forEach(([x, y, wide, high], k) => {
+    pen.fillStyle = PLATE;
+    pen.beginPath();
+    pen.roundRect(x, y, wide, high, found.text / 4);
+    pen.fill();
+    pen.fillStyle = 'white';
+    pen.fillText(names[k][found.wording], x + PAD * found.text, y + high / 2);
   });
-}
-
-/** @param {Area} a @param {Area} b */
-function shared(a, b) {
-  const wide = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
-  const high = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
-  return Math.max(wide, 0) * Math.max(high, 0);
 }

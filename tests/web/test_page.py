@@ -118,7 +118,8 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_read(
     text.write_text("no picture")
     half.write_bytes((SAMPLES / "sadness.png").read_bytes()[:-300])
     pictures = [text, half, SAMPLES / "sadness.png"]
-    table = visit().read(*pictures, said="2 could not be read")
+    seen = visit()
+    table = seen.read(*pictures, said="2 could not be read")
     assert [row["file"] for row in table] == ["'=notes.png", "half.png", "sadness.png"]
     assert [row["error"] for row in table] == [
         "not a JPEG, PNG or WebP picture",
@@ -126,6 +127,12 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_read(
         "",
     ]
     assert table[2]["emotion"] == "sadness"
+    # the first one is shown: there is nothing to say of its faces
+    faces = seen.page.get_by_role("heading", name="Faces", exact=True)
+    expect(faces).to_have_count(0)
+    seen.page.get_by_role("button", name="sadness.png").click()
+    expect(faces).to_be_visible()
+    expect(seen.page.locator("#faces h3")).to_contain_text("sadness")
 
 
 @pytest.mark.slow

@@ -38,6 +38,7 @@ export function clear(soon = false) {
   shown?.picture.close();
   shown = null;
   ready(soon);
+  element('results').hidden = true;
   element('faces').replaceChildren();
 }
 
@@ -77,6 +78,7 @@ export function cards() {
   if (!items.length) items.push(make('li', { class: 'note' }, 'No face found.'));
   if (skipped) items.push(make('li', { class: 'note' }, `${counted(skipped)} too small to read.`));
   element('faces').replaceChildren(...items);
+  element('results').hidden = false;
 }
 
 /** Save what is on the stage, in its own size. @param {string} name of the picture */

@@ -18,7 +18,7 @@ from emotion_detection.evaluation.audit.folds import FOLDS, out_of_fold
 from emotion_detection.evaluation.audit.hold import held
 from emotion_detection.evaluation.audit.looked import look_at
 from emotion_detection.evaluation.audit.nonfaces import nonface_scores
-from emotion_detection.evaluation.audit.options import REASONS, AuditOptions
+from emotion_detection.evaluation.audit.options import AuditOptions
 from emotion_detection.evaluation.audit.suspects import (
     differing_copies,
     leads,
@@ -81,14 +81,13 @@ def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict
     listed = {
         reason: own.top(options.top) for reason, own in taken_once(sure, options.reasons).items()
     }
-    once = taken_once(found, REASONS)
     values = {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         **record(config, options, dataset, looked, judged, found, listed),
     }
     count = write_csv(out / "audit.csv", dataset, looked, listed)
     write_json(out / "audit.json", values)
-    write_sheet(out / "audit.png", dataset, looked, images, once)
+    write_sheet(out / "audit.png", dataset, looked, images, found)
     _say(console, values, config, dataset, out, count)
     return values
 

@@ -63,8 +63,7 @@ def draw_sheet(title: str, parts: Sequence[tuple[str, Sequence[Cell]]]) -> bytes
     large, bold, small = (font(size, words) for size in (20, 15, 12))
     height = CELL + 3 * _LINE + 2 * GAP
     rows = [-(-min(len(cells), COLUMNS * ROWS) // COLUMNS) for _, cells in parts]
-    # the place of one line stands for "none"
-    heights = [_HEADING + (count * height if count else _LINE) for count in rows]
+    heights = [_HEADING + count * height for count in rows]
     whole = 2 * MARGIN + 20 + sum(heights)
     sheet = Image.new("RGB", (2 * MARGIN + COLUMNS * (_WIDTH + GAP), whole), PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -73,8 +72,6 @@ def draw_sheet(title: str, parts: Sequence[tuple[str, Sequence[Cell]]]) -> bytes
     for (heading, cells), used in zip(parts, heights, strict=True):
         draw.text((MARGIN, top + 16), heading, INK, bold)
         below = top + _HEADING
-        if not cells:
-            draw.text((MARGIN, below), "none", PALE, small)
         for place, cell in enumerate(cells[: COLUMNS * ROWS]):
             row, column = divmod(place, COLUMNS)
             left = MARGIN + column * (_WIDTH + GAP)

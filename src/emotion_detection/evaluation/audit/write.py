@@ -15,9 +15,9 @@ from emotion_detection.data import SPLITS, Dataset, load
 from emotion_detection.data.info import save, shown
 from emotion_detection.evaluation.audit.folds import OutOfFold
 from emotion_detection.evaluation.audit.looked import Looked
-from emotion_detection.evaluation.audit.options import AuditOptions
+from emotion_detection.evaluation.audit.options import REASONS, AuditOptions
 from emotion_detection.evaluation.audit.sheet import COLUMNS, ROWS, Cell, draw_sheet
-from emotion_detection.evaluation.audit.suspects import MEANINGS, Suspects
+from emotion_detection.evaluation.audit.suspects import MEANINGS, Suspects, taken_once
 from emotion_detection.statistics import accuracy_interval
 
 HEADINGS = {
@@ -150,16 +150,29 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 def write_sheet(
     path: Path, dataset: Dataset, looked: Looked, images: Any, found: dict[str, Suspects]
 ) -> None:
-    """Write ``audit.png``: the surest faces of each reason, also of those that are not listed."""
+    """Write ``audit.png``: the surest faces of each reason, also of those that are not listed.
+
+    A face that was found for several reasons is drawn under one of them.
+    """
     parts = []
-    for reason, own in found.items():
+    for reason, own in taken_once(found, REASONS).items():
         first = own.top(COLUMNS * ROWS)
         cells = [
             Cell(images[row], *_names(dataset, int(looked.labels[row]), int(other)), float(score))
             for row, score, other in zip(first.rows, first.scores, first.suggested, strict=True)
         ]
-        heading = f"{HEADINGS[reason]}: {len(own):,}"
-        parts.append((heading if len(own) <= len(cells) else f"{heading}, the first", cells))
+        heading = _heading(len(found[reason]), len(own), len(cells))
+        parts.append((f"{HEADINGS[reason]}: {heading}", cells))
     source = shown(Path(dataset.source).name or dataset.source)
     title = f"{source}, {dataset.kind}: what looks wrong among {len(looked):,} faces"
     save(path, draw_sheet(title, parts))
+
+
+def _heading(found: int, own: int, drawn: int) -> str:
+    """Return the words on what a reason's faces are: the count found is the table's."""
+    if not found:
+        return "none found"
+    words = f"{found:,} found"
+    if own < found:
+        words += f", {found - own:,} of them named under another reason"
+    return words if drawn == own else f"{words}; the {drawn} surest are shown"

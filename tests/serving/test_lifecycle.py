@@ -253,7 +253,8 @@ def test_nothing_of_a_picture_is_stored_or_logged_and_torch_is_not_needed(
     with process("--access_log", before=AUDIT, **options) as served:
         url = served.url + "/v1/predict"
         files = [("a", ("secret-name.png", part, "image/png")) for part in (large, large)]
-        answer = httpx.post(url + "?secret-query=1", files=files, timeout=30)
+        assert httpx.post(url + "?secret-query=1", files=files, timeout=30).status_code == 422
+        answer = httpx.post(url, files=files, timeout=30)
         assert [len(one["faces"]) for one in answer.json()["results"]] == [0, 0]
         content = encode(photograph)
         assert httpx.post(url, content=content, headers=PNG, timeout=30).status_code == 200
@@ -270,5 +271,5 @@ def test_nothing_of_a_picture_is_stored_or_logged_and_torch_is_not_needed(
     assert "secret" not in out
     lines = [line.split() for line in out.splitlines() if line.startswith("POST")]
     assert [line[:3] for line in lines] == [
-        ["POST", "/v1/predict", status] for status in ("200", "200", "200", "422", "400")
+        ["POST", "/v1/predict", status] for status in ("422", "200", "200", "200", "422", "400")
     ]

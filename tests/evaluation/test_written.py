@@ -185,7 +185,8 @@ def test_a_test_killed_while_writing_leaves_no_old_figures(
     def killed(path: Path, content: bytes | str) -> None:
         if path.name != "predictions.parquet":
             raise KeyboardInterrupt
-        path.write_bytes(bytes(content))  # type: ignore[arg-type]
+        assert isinstance(content, bytes)
+        path.write_bytes(content)
 
     monkeypatch.setattr("emotion_detection.evaluation.written.write_whole", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -177,6 +177,18 @@ class Dataset:
             folder=folder,
         )
 
+    def record(self) -> dict[str, Any]:
+        """Return what files that are written about this data say of it; plain values."""
+        return {
+            "source": self.source,
+            "kind": self.kind,
+            "label_set": self.label_set,
+            "labels": list(self.labels),
+            "hash": self.hash,
+            "sizes": self.sizes,
+            "unreadable": len(self.corrupt),
+        }
+
     def missing_classes(self, faces: Faces) -> list[str]:
         """Return the names of the classes without a face among these."""
         counts = faces.counts(len(self.labels))

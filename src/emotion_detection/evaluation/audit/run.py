@@ -1,5 +1,6 @@
 """``emotion data audit``: which faces of a dataset look wrong, from trainings to files."""
 
+import importlib
 import shlex
 import sys
 from pathlib import Path
@@ -95,7 +96,7 @@ def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict
 def _need_cleanlab() -> None:
     """Say what is missing before hours of training, not after."""
     try:
-        import cleanlab.filter  # noqa: F401
+        importlib.import_module("cleanlab.filter")
     except ModuleNotFoundError:
         raise missing("'data audit'", "cleanlab", "audit") from None
 

@@ -108,14 +108,7 @@ def record(
         return dict(zip(dataset.labels, numbers.tolist(), strict=True))
 
     return {
-        "data": {
-            "source": dataset.source,
-            "kind": dataset.kind,
-            "label_set": dataset.label_set,
-            "labels": list(dataset.labels),
-            "hash": dataset.hash,
-            "unreadable": len(dataset.corrupt),
-        },
+        "data": dataset.record(),
         "splits": list(options.splits),
         "faces": len(looked),
         "faces_by_class": dict(zip(dataset.labels, counts.tolist(), strict=True)),

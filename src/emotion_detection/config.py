@@ -94,6 +94,8 @@ class TrainConfig(DataConfig):
         brightness: largest change of brightness as a share.
         contrast: largest change of contrast as a share.
         erase: probability of blanking a small rectangle.
+        corrupt: how many faces are corrupted as cameras and files do it (blur, noise, low
+            resolution, compression, darkness, covered parts, other crops): 0 none, 1 four in five.
         exclude: file that lists faces to leave out of training and validation, one a line.
         seed: seed of the weights, the order of the faces, dropout and augmentation.
         init: start from the weights of this run (folder or checkpoint), or 'pretrained': of the
@@ -133,6 +135,7 @@ class TrainConfig(DataConfig):
     brightness: float = 0.0
     contrast: float = 0.0
     erase: float = 0.0
+    corrupt: float = 0.0
     exclude: str | None = None
     seed: int = 0
     init: str | None = None
@@ -163,7 +166,7 @@ class TrainConfig(DataConfig):
             raise InputError(f"--teacher {self.teacher}: must be a list of runs")
         if self.also == self.labels:
             raise InputError(f"--also {self.also}: is the first label set already (--labels)")
-        for name in ("flip", "erase", "brightness", "contrast"):
+        for name in ("flip", "erase", "brightness", "contrast", "corrupt"):
             _within(name, getattr(self, name), 0.0, 1.0)
         for name in ("shift", "scale"):
             _within(name, getattr(self, name), 0.0, 0.9)

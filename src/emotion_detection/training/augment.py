@@ -3,6 +3,7 @@
 from torch import nn
 
 from emotion_detection.config import TrainConfig
+from emotion_detection.training.corruption import RandomCorruption
 
 
 def augmentation(config: TrainConfig) -> nn.Module | None:
@@ -14,7 +15,8 @@ def augmentation(config: TrainConfig) -> nn.Module | None:
         None where every strength is 0.
     """
     moved = config.rotate or config.shift or config.scale
-    if not (config.flip or moved or config.brightness or config.contrast or config.erase):
+    light = config.brightness or config.contrast
+    if not (config.flip or moved or light or config.erase or config.corrupt):
         return None
     # imported here: it takes seconds, and the baseline does without
     import kornia.augmentation as kornia
@@ -40,4 +42,6 @@ def augmentation(config: TrainConfig) -> nn.Module | None:
         steps.append(kornia.RandomContrast(contrast=limits, p=1.0))
     if config.erase:
         steps.append(kornia.RandomErasing(p=config.erase, scale=(0.02, 0.2)))
+    if config.corrupt:
+        steps.append(RandomCorruption(config.corrupt))
     return nn.Sequential(*steps)

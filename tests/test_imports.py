@@ -21,6 +21,7 @@ BASE = {
     "errors",
     "files",
     "progress",
+    "readout",
     "statistics",
 }
 LAYERS = {

@@ -83,6 +83,9 @@ class TrainConfig(DataConfig):
         ema: decay a step of the moving average of the weights that is validated and kept; 0: none.
         label_smoothing: share of a label that is spread over all classes.
         class_balance: 0: faces count equally; 1: classes do; between: weights in between.
+        logit_adjustment: exponent of the class frequencies that scores are divided by after
+            training, so that rare classes are predicted more often: 0 not at all, 1 as if all
+            classes were equally frequent.
         mixup: alpha of the Beta distribution that says how two faces are mixed; 0: none.
         teacher: runs (folders or checkpoints) whose scores are learnt too; several are averaged.
         teacher_weight: share of the loss that goes by the teachers.
@@ -124,6 +127,7 @@ class TrainConfig(DataConfig):
     ema: float = 0.0
     label_smoothing: float = 0.0
     class_balance: float = 0.0
+    logit_adjustment: float = 0.0
     mixup: float = 0.0
     teacher: list[str] = field(default_factory=list)
     teacher_weight: float = 0.5
@@ -160,7 +164,7 @@ class TrainConfig(DataConfig):
         for name in ("warmup", "label_smoothing"):
             _within(name, getattr(self, name), 0.0, 0.9)
         _within("ema", self.ema, 0.0, 0.99999)
-        for name in ("class_balance", "teacher_weight"):
+        for name in ("class_balance", "teacher_weight", "logit_adjustment"):
             _within(name, getattr(self, name), 0.0, 1.0)
         if isinstance(self.teacher, str):
             raise InputError(f"--teacher {self.teacher}: must be a list of runs")

@@ -18,7 +18,8 @@ from emotion_detection.data.drawn import draw_faces
 from emotion_detection.emotions import FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError
-from emotion_detection.inference.align import align
+from emotion_detection.inference.align import MARGIN, align, cut_out, placement
+from emotion_detection.readout import VIEWS, ZOOM, make_views
 from emotion_detection.results import CUT, UNSURE, Result
 
 PLACES = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]  # x, y, size of each drawn face
@@ -58,8 +59,18 @@ def test_each_face_is_found_where_it_is(found: Result) -> None:
 
 
 def test_scores_are_those_of_the_aligned_crops(detector: EmotionDetector, found: Result) -> None:
-    crops = np.stack([align(_photograph(), face.box, face.landmarks, 48) for face in found.faces])
-    scores, intensity = detector.classify(crops), detector.intensity(crops)
+    photograph, closer = _photograph(), MARGIN / ZOOM
+    crops = [align(photograph, face.box, face.landmarks, 48) for face in found.faces]
+    enlarged = [
+        cut_out(photograph, placement(face.box, face.landmarks, 48, closer), 48, 1)
+        for face in found.faces
+    ]
+    views = [
+        view for one in (crops, enlarged) for view in (np.stack(one), np.stack(one)[..., ::-1])
+    ]
+    readout = detector.readouts[detector.label_set]
+    scores = readout.combine([detector.classify(view) for view in views])
+    intensity = np.mean([detector.intensity(view) for view in views], axis=0)
     for row, face in enumerate(found.faces):
         assert tuple(face.scores) == FERPLUS
         np.testing.assert_allclose(list(face.scores.values()), scores[row], atol=1e-5)
@@ -240,3 +251,21 @@ def test_it_tells_its_settings() -> None:
     defaults = inspect.signature(EmotionDetector).parameters
     plain = EmotionDetector().settings._asdict()
     assert plain == {name: defaults[name].default for name in told}
+
+
+@pytest.mark.parametrize("views", VIEWS)
+def test_views_of_images_and_of_crops_are_averaged(views: int) -> None:
+    crops = draw_faces(3).faces
+    plain, averaged = EmotionDetector(threads=1), EmotionDetector(threads=1, views=views)
+    shown = make_views(crops[:, None], views)
+    own = plain.readouts[plain.label_set].combine([plain.classify(one[:, 0]) for one in shown])
+    np.testing.assert_allclose(averaged.classify(crops), own, atol=1e-5)
+    assert averaged.views == views
+    assert plain.views == 4
+
+
+def test_other_views_and_priors_are_refused() -> None:
+    with pytest.raises(InputError, match="views 3: must be one of 1, 2, 4"):
+        EmotionDetector(views=3)
+    with pytest.raises(InputError, match="prior 'uniform': must be one of natural, balanced"):
+        EmotionDetector(prior="uniform")  # type: ignore[arg-type]

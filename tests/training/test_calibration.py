@@ -132,4 +132,8 @@ def test_nothing_else_of_the_checkpoint_is_changed_by_it(done: Run) -> None:
     best, last = (read_checkpoint(done.folder / name) for name in ("best.ckpt", "last.ckpt"))
     assert "temperatures" not in last[CHECKPOINT_KEY]
     assert best.keys() == last.keys()
-    assert best[CHECKPOINT_KEY].keys() == {*last[CHECKPOINT_KEY], "temperatures"}
+    assert best[CHECKPOINT_KEY].keys() == {
+        *last[CHECKPOINT_KEY],
+        "temperatures",
+        "readouts",
+    }

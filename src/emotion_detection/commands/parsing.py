@@ -10,6 +10,15 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Na
 
 from emotion_detection.errors import InputError
 
+VIEWS_HELP = (
+    "views of each face whose scores are averaged: 1, 2 (and mirrored) or 4 (and enlarged); "
+    "default: 4 in images and videos, 1 for crops"
+)
+PRIOR_HELP = (
+    "natural: classes as frequent as in training; balanced: all equally frequent, which finds more "
+    "of the rare ones"
+)
+
 
 def new_parser(verb: str, description: str) -> ArgumentParser:
     """Make the parser of a verb."""

@@ -14,7 +14,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection import __version__, pretrained
-from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.commands.parsing import PRIOR_HELP, VIEWS_HELP, new_parser, parse
 from emotion_detection.commands.predict_video import read_video
 from emotion_detection.errors import InputError, missing
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
@@ -22,6 +22,7 @@ from emotion_detection.inference.model import PRETRAINED
 from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import SMOOTH
 from emotion_detection.inference.video import is_video
+from emotion_detection.readout import check_prior
 from emotion_detection.scoring.entries import Entry, apart, common_folder, entries, make_annotate
 from emotion_detection.scoring.local import cores, here, pool, waiting
 from emotion_detection.scoring.lock import held
@@ -80,6 +81,8 @@ def _parser() -> ArgumentParser:
     add("least_score", "SHARE", "faces with less are called unsure, 0 to 1; 0: none", float, 0.0)
     add("threshold", "SHARE", "least confidence of a face, 0 to 1", float, THRESHOLD)
     add("working_size", "PIXELS", "longer side to look for faces at", int, WORKING_SIZE)
+    add("views", "N", VIEWS_HELP, int)
+    add("prior", "PRIOR", PRIOR_HELP, str, "natural")
     add("every", "N", "of a video, look at every Nth frame", int, 1)
     add("smooth", "SECONDS", "of a video, over how long scores are smoothed; 0: not", float, SMOOTH)
     add("engine", "ENGINE", "who reads many files: local or ray", str, "local")
@@ -159,6 +162,8 @@ def _settings(options: Namespace) -> Settings:
         threshold=options.threshold,
         smallest=options.smallest,
         least_score=options.least_score,
+        views=options.views,
+        prior=check_prior(options.prior),
         crops=options.crops,
         folder=os.getcwd(),
         annotate=options.annotate and os.path.abspath(options.annotate),
@@ -242,7 +247,7 @@ def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
         **{
             f"--{name}": getattr(options, name)
             for name in (
-                *("crops", "smallest", "least_score"),
+                *("crops", "smallest", "least_score", "views", "prior"),
                 *("threshold", "working_size", "every", "smooth"),
             )
         },

@@ -7,10 +7,11 @@ from dataclasses import fields
 
 import numpy as np
 
-from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.commands.parsing import PRIOR_HELP, VIEWS_HELP, new_parser, parse
 from emotion_detection.errors import InputError, missing
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
+from emotion_detection.readout import check_prior
 
 _NEEDED = {
     "fastapi": "FastAPI",
@@ -39,6 +40,8 @@ def run(words: list[str]) -> int:
     add("--smallest", type=float, default=SMALLEST, help="smallest face, in pixels")
     add("--threshold", type=float, default=THRESHOLD, help="least confidence of a face, 0 to 1")
     add("--least_score", type=float, default=0.0, help="faces with less are called unsure, 0 to 1")
+    add("--views", type=int, help=VIEWS_HELP)
+    add("--prior", type=str, default="natural", help=PRIOR_HELP)
     add("--working_size", type=int, default=WORKING_SIZE, help="pixels to look for faces in")
     for name, text in _LIMITS.items():
         value = getattr(default, name)
@@ -62,6 +65,8 @@ def run(words: list[str]) -> int:
         threshold=parsed.threshold,
         least_score=parsed.least_score,
         working_size=parsed.working_size,
+        views=parsed.views,
+        prior=check_prior(parsed.prior),
     )
     # opens the network that finds faces: what is wrong with it, or with the settings, is said now
     detector.look(np.zeros((32, 32, 3), np.uint8))

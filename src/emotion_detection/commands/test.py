@@ -7,12 +7,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.commands.parsing import PRIOR_HELP, new_parser, parse
 from emotion_detection.config import DataConfig
 from emotion_detection.data import SPLITS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import ask
 from emotion_detection.evaluation.evaluate import run as run_test
+from emotion_detection.readout import check_prior
 
 
 def run(words: list[str]) -> int:
@@ -33,7 +34,13 @@ def run(words: list[str]) -> int:
         "--labels", type=str, help="fer2013 or ferplus; default: what the model was trained on"
     )
     parser.add_argument("--split", type=str, default="test", help="test, validation or train")
-    parser.add_argument("--tta", action="store_true", help="average with the mirrored face")
+    parser.add_argument(
+        "--views",
+        type=int,
+        help="views of each face whose scores are averaged: 1, 2 or 4; default: 1",
+    )
+    parser.add_argument("--tta", action="store_true", help="short for --views 2")
+    parser.add_argument("--prior", type=str, default="natural", help=PRIOR_HELP)
     parser.add_argument("--out", type=str, help="folder for the results")
     parser.add_argument(
         "--corruptions",
@@ -53,6 +60,8 @@ def run(words: list[str]) -> int:
         labels=parsed.labels,
         split=parsed.split,
         tta=parsed.tta,
+        views=parsed.views,
+        prior=check_prior(parsed.prior),
         out=parsed.out,
         changes={"max_corrupt": parsed.max_corrupt, "cache": parsed.cache},
     )
@@ -130,6 +139,11 @@ def _show_corruptions(record: dict[str, Any], folder: Path) -> None:
         table.add_row(name.replace("_", " "), *(f"{value:.3f}" for value in found["accuracy"]))
     table.add_row("mean", *(f"{value:.3f}" for value in record["by_severity"]), style="bold")
     Console().print(table)
+    told = record["calibration"]
+    print(
+        f"mean ECE under corruption {told['mean_ece']:.4f}, NLL {told['mean_nll']:.4f}; "
+        f"accuracy of the more confident half {told['accuracy_at_coverage']['0.5']:.4f}"
+    )
     for name in ("corruptions.json", "corruptions.png"):
         print(f"  {folder / name}")
     low, high = record["drop"]["ci95"]

@@ -20,6 +20,20 @@ def bin_places(confidence: npt.NDArray[np.floating]) -> Ints:
     return places
 
 
+def expected_calibration_error(
+    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]
+) -> float:
+    """Return the expected calibration error (Guo et al. 2017), over 15 bins of equal width.
+
+    Args:
+        confidence: (N,), the highest scores; N at least 1.
+        right: (N,), whether the class of the highest score is the true one.
+    """
+    gaps = right - np.clip(confidence, 0, 1).astype(np.float64)
+    sums = np.bincount(bin_places(confidence), weights=gaps, minlength=BINS + 1)
+    return float(np.abs(sums).sum() / len(confidence))
+
+
 def ece_by_chance(confidence: npt.NDArray[np.floating], seed: int = 0) -> float:
     """Return the ECE that 95 % of entirely honest models stay below on as many faces.
 

@@ -12,6 +12,7 @@ import yaml
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card_facts import UNKNOWN, CardFacts, Values, run_facts
+from emotion_detection.evaluation.written import is_plain, prior_of, views_of
 from emotion_detection.files import write_whole
 
 NAME = "model-card.md"
@@ -81,7 +82,7 @@ def _front_matter(facts: CardFacts) -> str:
             ],
         }
         for row in facts.figures
-        if not row.get("tta")
+        if is_plain(row)
     ]
     values = {
         **({} if facts.licence == UNKNOWN else {"license": facts.licence}),
@@ -157,12 +158,12 @@ def _figures(figures: list[Values]) -> str:
         copies = f"{clean['accuracy']:.4f} (n={clean['n']:,})" if clean.get("n") else UNKNOWN
         rows.append(
             f"| {_cell(row['test_data'])} | {row['labels_set']} "
-            f"| {'yes' if row.get('tta') else 'no'} | {row['n']:,} "
+            f"| {views_of(row)} | {prior_of(row)} | {row['n']:,} "
             f"| {row['accuracy']:.4f} ({low:.4f}-{high:.4f}) "
             f"| {row['balanced_accuracy']:.4f} | {row['macro_f1']:.4f} | {copies} |"
         )
     header = (
-        "| data | labels | mirrored too | faces | accuracy (95 % interval) | balanced | macro F1 "
+        "| data | labels | views | prior | faces | accuracy (95 % interval) | balanced | macro F1 "
         "| without copies of training faces |"
     )
     commands = dict.fromkeys(f"`{row['command']}`" for row in figures)
@@ -174,11 +175,11 @@ def _figures(figures: list[Values]) -> str:
 
 
 def _plain(facts: CardFacts) -> Values:
-    """Return the figure that the details are told of: the model's own labels, not mirrored."""
+    """Return the figure that the details are told of: the model's own labels, as they are."""
     own = next(iter(facts.labels))
     return min(
         facts.figures,
-        key=lambda row: (not row["own"], row["labels_set"] != own, bool(row.get("tta"))),
+        key=lambda row: (not row["own"], row["labels_set"] != own, not is_plain(row)),
     )
 
 
@@ -197,7 +198,7 @@ def _calibration(facts: CardFacts) -> str:
     rows = []
     for row in facts.figures:
         before = row.get("before_temperature") or {}
-        if row.get("tta") or not before:
+        if not is_plain(row) or not before:
             continue
         changes = (f"{before[key]:.4f} → {row[key]:.4f}" for key in ("ece", "nll", "brier"))
         temperatures = ", ".join(f"{value:.3f}" for value in row["temperature"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST
-from emotion_detection.evaluation.written import corruptions_of
+from emotion_detection.evaluation.written import corruptions_of, prior_of, views_of
 
 Values = dict[str, Any]
 
@@ -185,8 +185,11 @@ def _of_this_model(found: Values) -> bool:
 
 def _figure(path: Path, found: Values, trained_on: str) -> Values:
     label_set, source = found["data"]["label_set"], found["data"]["source"]
-    mirrored = " --tta" if found.get("tta") else ""
-    known = f"python test.py --model {path.parents[2].as_posix()} --labels {label_set}{mirrored}"
+    views, prior = views_of(found), prior_of(found)
+    known = f"python test.py --model {path.parents[2].as_posix()} --labels {label_set}"
+    known += ("" if views == 1 else f" --views {views}") + (
+        "" if prior == "natural" else f" --prior {prior}"
+    )
     return {
         **found,
         "labels_set": label_set,

@@ -16,6 +16,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation.models import Model, newest_run, open_model
 from emotion_detection.evaluation.predict import Predicted, predict
 from emotion_detection.evaluation.written import write_test
+from emotion_detection.readout import Prior, check_prior, check_views
 from emotion_detection.statistics import accuracy_interval
 from emotion_detection.training.intensity import intensity_figures, share_figures
 from emotion_detection.training.metrics import calibration, figures
@@ -47,7 +48,8 @@ class Asked:
         config: how the faces are read.
         dataset: the data.
         split: 'test', 'validation' or 'train'.
-        tta: average with the scores of the mirrored face.
+        views: views of each face whose scores are averaged.
+        prior: whose class frequencies the scores go by.
         folder: where the results go.
         command: what tests this again.
     """
@@ -56,7 +58,8 @@ class Asked:
     config: DataConfig
     dataset: Dataset
     split: str
-    tta: bool
+    views: int
+    prior: Prior
     folder: Path
     command: str
 
@@ -70,6 +73,8 @@ def evaluate(
     out: str | Path | None = None,
     changes: dict[str, Any] | None = None,
     runs: str | Path = "models",
+    views: int | None = None,
+    prior: Prior = "natural",
 ) -> Test:
     """Test models on labelled faces; the scores of several are averaged.
 
@@ -78,15 +83,17 @@ def evaluate(
         data: source of the faces; None: the one that the first model was trained on.
         labels: 'fer2013' or 'ferplus'; None: those that the first model was trained on.
         split: 'test', 'validation' or 'train'.
-        tta: average with the scores of the mirrored face.
+        tta: average with the scores of the mirrored face: the same as two views.
         out: folder for the results; None: in the first model's folder.
         changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
         runs: folder where the newest run is looked for.
+        views: views of each face whose scores are averaged: 1, 2 or 4; None: 1, or 2 with ``tta``.
+        prior: 'natural', or 'balanced' for classes that are all equally frequent.
 
     Raises:
         InputError: no such model, data or split, or models and data share no class.
     """
-    return run(ask(models, data, labels, split, tta, out, changes, runs))
+    return run(ask(models, data, labels, split, tta, out, changes, runs, views, prior))
 
 
 def ask(
@@ -98,6 +105,8 @@ def ask(
     out: str | Path | None = None,
     changes: dict[str, Any] | None = None,
     runs: str | Path = "models",
+    views: int | None = None,
+    prior: Prior = "natural",
 ) -> Asked:
     """Open models and data for a test; the arguments and errors are :func:`evaluate`'s."""
     places = list(models or [newest_run(Path(runs))])
@@ -114,10 +123,31 @@ def ask(
             f"--data {config.data}: {places[0]} goes by the labels of FER+, and {said}; to go by "
             "the data's own labels add --labels fer2013"
         ) from None
-    folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
+    if tta and views not in (None, 2):
+        raise InputError(f"--tta and --views {views}: --tta means two views; give one of them")
+    shown = check_views((2 if tta else 1) if views is None else views)
+    how = _how(shown, check_prior(prior))
+    folder = Path(out) if out else _default_folder(opened, config, dataset, split, how)
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
-    command += ["--labels", config.labels, "--split", split, *["--tta"] * tta]
-    return Asked(opened, config, dataset, split, tta, folder, shlex.join(command))
+    command += ["--labels", config.labels, "--split", split]
+    command += [] if shown == 1 else ["--tta"] if shown == 2 else ["--views", str(shown)]
+    command += [] if prior == "natural" else ["--prior", prior]
+    return Asked(
+        models=opened,
+        config=config,
+        dataset=dataset,
+        split=split,
+        views=shown,
+        prior=prior,
+        folder=folder,
+        command=shlex.join(command),
+    )
+
+
+def _how(views: int, prior: Prior) -> str:
+    """Return what the folder of a test is called after for its views and prior."""
+    shown = {1: "", 2: "-tta"}.get(views, f"-views{views}")
+    return shown + ("" if prior == "natural" else f"-{prior}")
 
 
 def run(asked: Asked) -> Test:
@@ -129,12 +159,13 @@ def run(asked: Asked) -> Test:
     start = time.perf_counter()
     opened, dataset, split = asked.models, asked.dataset, asked.split
     faces = dataset.split(split)
-    predicted = predict(opened, asked.config, dataset, split, asked.tta)
+    predicted = predict(opened, asked.config, dataset, split, asked.views, asked.prior)
     if predicted is None:  # another process has all of it
         return Test(Path(), {})
     metrics = figures(predicted.scores, predicted.truth, predicted.names)
-    metrics |= _record(dataset, split, opened, asked.tta) | {
+    metrics |= _record(asked) | {
         "temperature": predicted.temperatures,
+        **({"bias": predicted.biases} if any(predicted.biases) else {}),
         "before_temperature": calibration(predicted.before, predicted.truth),
     }
     metrics |= _followed(dataset, faces, predicted)
@@ -173,14 +204,17 @@ def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
     return DataConfig(**(values | {"size": model.size, "channels": model.channels}))
 
 
-def _record(dataset: Dataset, split: str, models: list[Model], tta: bool) -> dict[str, Any]:
+def _record(asked: Asked) -> dict[str, Any]:
+    dataset, models = asked.dataset, asked.models
     paths = [model.path.as_posix() for model in models]
     return {
         "data": {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash},
-        "split": split,
+        "split": asked.split,
         "model": paths[0] if len(paths) == 1 else paths,
         "parameters": sum(model.parameters for model in models),
-        "tta": tta,
+        "tta": asked.views > 1,
+        "views": asked.views,
+        "prior": asked.prior,
     }
 
 
@@ -214,7 +248,7 @@ def _trained_on(model: Model, dataset: Dataset) -> bool:
 
 
 def _default_folder(
-    models: list[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
+    models: list[Model], config: DataConfig, dataset: Dataset, split: str, how: str
 ) -> Path:
     name = f"{config.labels}-{split}"
     # what is not the model's own data, or not the run's best, must not overwrite its figures
@@ -224,7 +258,7 @@ def _default_folder(
         name += f"-of-{models[0].path.stem}"
     if len(models) > 1:
         name += f"-mean-of-{len(models)}"
-    return tests_of(models[0].path) / (name + ("-tta" if tta else ""))
+    return tests_of(models[0].path) / (name + how)
 
 
 def tests_of(model: Path) -> Path:

@@ -13,6 +13,7 @@ import torch
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.inference.model import open_onnx
+from emotion_detection.readout import Readout
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.network import parameter_count
 from emotion_detection.training.scoring import BATCH, network_outputs
@@ -33,6 +34,7 @@ class Model:
         parameters: number of trained parameters.
         training_data: what is known of the faces it was trained on.
         temperatures: what the logits of each label set were divided by.
+        readouts: how the scores of each label set are read.
         outputs: uint8 (N, C, H, W) -> ``scores`` float32 (N, classes), rows sum to 1; where the
             model has them ``scores_SET`` of a further label set, and ``intensity`` float32 (N,).
     """
@@ -44,6 +46,7 @@ class Model:
     parameters: int
     training_data: dict[str, Any]
     temperatures: dict[str, float]
+    readouts: dict[str, Readout]
     outputs: Callable[[Images], dict[str, Scores]]
 
     @property
@@ -107,8 +110,10 @@ def _checkpoint_model(path: Path) -> Model:
         parameters=parameter_count(trained.network),
         training_data=trained.record.get("data", {}),
         temperatures=trained.temperatures,
+        readouts=trained.readouts,
         outputs=lambda images: network_outputs(
-            trained.network, trained.spec, images, trained.temperatures, device
+            *(trained.network, trained.spec, images, trained.temperatures, device),
+            readouts=trained.readouts,
         ),
     )
 
@@ -142,6 +147,7 @@ def _onnx_model(path: Path) -> Model:
         channels=opened.input.channels,
         size=opened.input.size,
         temperatures=temperatures,
+        readouts=opened.readouts,
         outputs=outputs,
         **known,
     )

@@ -13,7 +13,8 @@ from emotion_detection.emotions import positions
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.models import Model
 from emotion_detection.evaluation.processes import gather_rows, own_rows
-from emotion_detection.training.calibration import retempered
+from emotion_detection.readout import Prior, Readout, make_views
+from emotion_detection.training.calibration import before_readout
 
 Scores = npt.NDArray[np.float32]
 
@@ -29,6 +30,8 @@ class Predicted:
         truth: int64 (N,), the true classes.
         names: class names.
         temperatures: of each model.
+        biases: of each model, what was added to the tempered logits, a number a class; empty where
+            nothing was.
     """
 
     scores: Scores
@@ -37,6 +40,7 @@ class Predicted:
     truth: npt.NDArray[np.int64]
     names: Sequence[str]
     temperatures: list[float]
+    biases: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,12 @@ def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: 
 
 
 def predict(
-    models: Sequence[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
+    models: Sequence[Model],
+    config: DataConfig,
+    dataset: Dataset,
+    split: str,
+    views: int = 1,
+    prior: Prior = "natural",
 ) -> Predicted | None:
     """Ask models for a split's faces.
 
@@ -95,7 +104,8 @@ def predict(
         config: how the faces were read.
         dataset: the data.
         split: which split.
-        tta: average with the scores of the mirrored face.
+        views: views of each face whose scores are averaged.
+        prior: whose class frequencies the scores go by.
 
     Returns:
         None in all processes but the first of several.
@@ -110,7 +120,7 @@ def predict(
     rows = own_rows(len(matched.truth))
     scores, before, strengths = zip(
         *(
-            _outputs(model, label_set, faces, rows, tta, names)
+            _outputs(model, label_set, faces, rows, views, prior, names)
             for model, label_set, faces in zip(models, label_sets, matched.faces, strict=True)
         ),
         strict=True,
@@ -134,7 +144,19 @@ def predict(
             model.temperatures.get(name, 1.0)
             for model, name in zip(models, label_sets, strict=True)
         ],
+        biases=[_bias(model, name, names) for model, name in zip(models, label_sets, strict=True)],
     )
+
+
+def _bias(model: Model, label_set: str, names: Sequence[str]) -> list[float]:
+    """Return the bias of a model's logits in the order of the class names; empty: none."""
+    bias = model.readouts.get(label_set, Readout()).bias
+    if not bias:
+        return []
+    return [
+        0.0 if place is None else bias[place]
+        for place in positions(names, model.label_sets[label_set])
+    ]
 
 
 def _classes(
@@ -202,7 +224,8 @@ def _outputs(
     label_set: str,
     faces: Faces,
     rows: npt.NDArray[np.int64],
-    tta: bool,
+    views: int,
+    prior: Prior,
     names: Sequence[str],
 ) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
     """Return what a model says of some rows; see :func:`said_of`."""
@@ -211,14 +234,15 @@ def _outputs(
         return empty, empty, np.zeros((0, 1), np.float32)
     # rows in order: a slice of the memory map where one process has all of them
     images = faces.images if len(rows) == len(faces) else faces.images[rows]
-    return said_of(images, model, label_set, tta, names)
+    return said_of(images, model, label_set, views, prior, names)
 
 
 def said_of(
     images: npt.NDArray[np.uint8],
     model: Model,
     label_set: str,
-    tta: bool,
+    views: int,
+    prior: Prior,
     names: Sequence[str],
 ) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
     """Return what a model says of faces, uint8 (N, C, H, W), at least one.
@@ -227,16 +251,16 @@ def said_of(
         Its scores, and its scores before temperature, each float32 (N, names), and its
         intensity, float32 (N, 1); NaN: it has none.
     """
-    views = [images, images[..., ::-1]] if tta else [images]
-    said = [model.outputs(view) for view in views]
+    said = [model.outputs(view) for view in make_views(images, views)]
     scores = [outputs[model.output_name(label_set)] for outputs in said]
     temperature = model.temperatures.get(label_set, 1.0)
-    before = [retempered(part, 1 / temperature) for part in scores]
+    readout = model.readouts.get(label_set, Readout())
+    before = [before_readout(part, temperature, readout.bias) for part in scores]
     places = positions(names, model.label_sets[label_set])
     unknown = np.full(len(images), np.nan, np.float32)
     intensity = np.mean([outputs.get("intensity", unknown) for outputs in said], axis=0)
     return (
-        _aligned(np.mean(scores, axis=0, dtype=np.float32), places),
+        _aligned(readout.combine(scores, prior), places),
         _aligned(np.mean(before, axis=0, dtype=np.float32), places),
         intensity.astype(np.float32)[:, None],
     )

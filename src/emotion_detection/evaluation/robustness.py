@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.binning import expected_calibration_error
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, SEED, STRENGTHS, corrupt
 from emotion_detection.evaluation.drawing import picture
 from emotion_detection.evaluation.evaluate import Asked
@@ -19,11 +20,16 @@ from emotion_detection.evaluation.processes import gather_rows, own_rows
 from emotion_detection.evaluation.robustness_figure import draw_robustness
 from emotion_detection.files import write_whole
 from emotion_detection.progress import progress
+from emotion_detection.readout import Prior
 from emotion_detection.statistics import accuracy_interval, paired_difference
+from emotion_detection.training.metrics import LEAST_SCORE
 from emotion_detection.training.provenance import code
 
 CHUNK = 1024
 """Faces spoiled at once: keeps memory bounded whatever the data's size."""
+
+COVERAGES = (1.0, 0.8, 0.5, 0.2)
+"""Fractions of the faces, the most confident ones, that accuracy is told for."""
 
 Test = tuple[str, int]
 """A corruption and its strength; ``("", 0)`` is none."""
@@ -34,7 +40,7 @@ def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
 
     Args:
         asked: a test, as :func:`~emotion_detection.evaluation.evaluate.ask` opens it; its scores
-            are averaged over models and, where it says so, over the mirrored face.
+            are averaged over models and over the views of a face that it asks for.
         seed: of what the corruptions draw at random.
 
     Returns:
@@ -46,12 +52,14 @@ def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
     start = time.perf_counter()
     matched = match(asked.models, asked.config, asked.dataset, asked.split)
     tests: list[Test] = [("", 0), *((name, s) for name in CORRUPTIONS for s in STRENGTHS)]
-    answers = _answers(matched, tests, asked.tta, seed)
+    answers = _answers(matched, tests, (asked.views, asked.prior), seed)
     if answers is None:  # another process has all of it
         return {}
     called = answers[:, : len(tests)].astype(np.int64)
-    sure = answers[:, len(tests) :].mean(axis=0, dtype=np.float64)
+    confidence, own = np.split(answers[:, len(tests) :], 2, axis=1)
+    sure = confidence.mean(axis=0, dtype=np.float64)
     record = robustness_figures(called, matched.truth, matched.names)
+    record["calibration"] = calibration_figures(called == matched.truth[:, None], confidence, own)
     paths = [model.path.as_posix() for model in asked.models]
     record |= {
         "seed": seed,
@@ -70,7 +78,9 @@ def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
         "labels": list(matched.names),
         "model": paths[0] if len(paths) == 1 else paths,
         "size": asked.models[0].size,
-        "tta": asked.tta,
+        "tta": asked.views > 1,
+        "views": asked.views,
+        "prior": asked.prior,
         "code": code(),
         "seconds": round(time.perf_counter() - start, 1),
     }
@@ -146,6 +156,46 @@ def robustness_figures(
     }
 
 
+def calibration_figures(
+    right: npt.NDArray[np.bool_],
+    confidence: npt.NDArray[np.float32],
+    own: npt.NDArray[np.float32],
+) -> dict[str, Any]:
+    """Compute how well the scores tell what is right, without corruption and under each.
+
+    Args:
+        right: bool (N, 1 + 5 corruptions), whether the highest score was that of the true class.
+        confidence: float32, the same shape: the highest score.
+        own: float32, the same shape: the score of the true class.
+
+    Returns:
+        Plain values. ``clean`` and each of ``corruptions``: ece and nll; ``mean_ece`` and
+        ``mean_nll``: over all corruptions and strengths; ``accuracy_at_coverage``: of all
+        corrupted faces, the accuracy of the fraction with the highest scores.
+    """
+    ece = [expected_calibration_error(*pair) for pair in zip(confidence.T, right.T, strict=True)]
+    nll = -np.log(np.maximum(own, LEAST_SCORE), dtype=np.float64).mean(axis=0)
+    strengths = len(STRENGTHS)
+    order = np.argsort(-confidence[:, 1:], axis=None, kind="stable")
+    sorted_right = right[:, 1:].ravel()[order]
+    return {
+        "clean": {"ece": ece[0], "nll": float(nll[0])},
+        "corruptions": {
+            name: {
+                "ece": ece[1 + place * strengths : 1 + (place + 1) * strengths],
+                "nll": nll[1 + place * strengths : 1 + (place + 1) * strengths].tolist(),
+            }
+            for place, name in enumerate(CORRUPTIONS)
+        },
+        "mean_ece": float(np.mean(ece[1:])),
+        "mean_nll": float(nll[1:].mean()),
+        "accuracy_at_coverage": {
+            str(fraction): float(sorted_right[: max(1, round(fraction * len(order)))].mean())
+            for fraction in COVERAGES
+        },
+    }
+
+
 def _balanced(
     right: npt.NDArray[np.bool_], truth: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
@@ -155,28 +205,35 @@ def _balanced(
 
 
 def _answers(
-    matched: Matched, tests: Sequence[Test], tta: bool, seed: int
+    matched: Matched, tests: Sequence[Test], reading: tuple[int, Prior], seed: int
 ) -> npt.NDArray[np.float32] | None:
     """Ask the models in every test.
 
     Returns:
-        float32 (N, 2 tests): the number of the class that each face was given, test by test, and
-        its score; None in all processes but the first of several.
+        float32 (N, 3 tests): the number of the class that each face was given, test by test, its
+        score, and the score of the true class; None in all processes but the first of several.
     """
     rows = own_rows(len(matched.truth))
-    found = np.empty((len(rows), 2 * len(tests)), np.float32)
+    found = np.empty((len(rows), 3 * len(tests)), np.float32)
     for column, (name, strength) in enumerate(_shown(tests)):
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            scores = _scores(matched, name, strength, part, tta, seed)
+            scores = _scores(matched, name, strength, part, reading, seed)
             found[start : start + CHUNK, column] = scores.argmax(axis=1)
             found[start : start + CHUNK, len(tests) + column] = scores.max(axis=1)
+            true = scores[np.arange(len(part)), matched.truth[part]]
+            found[start : start + CHUNK, 2 * len(tests) + column] = true
     # all at once: processes wait for one another once
     return gather_rows(found, len(matched.truth))
 
 
 def _scores(
-    matched: Matched, name: str, strength: int, rows: npt.NDArray[np.int64], tta: bool, seed: int
+    matched: Matched,
+    name: str,
+    strength: int,
+    rows: npt.NDArray[np.int64],
+    reading: tuple[int, Prior],
+    seed: int,
 ) -> npt.NDArray[np.float32]:
     """Return the mean scores of all models on some faces, spoiled; float32 (rows, names)."""
     spoiled: dict[int, npt.NDArray[np.uint8]] = {}
@@ -187,7 +244,7 @@ def _scores(
         if id(faces) not in spoiled:  # models of one size see the same faces
             images = faces.draw(rows)
             spoiled[id(faces)] = corrupt(images, name, strength, rows, seed) if name else images
-        scores.append(said_of(spoiled[id(faces)], model, label_set, tta, matched.names)[0])
+        scores.append(said_of(spoiled[id(faces)], model, label_set, *reading, matched.names)[0])
     mean: npt.NDArray[np.float32] = np.mean(scores, axis=0, dtype=np.float32)
     return mean
 

@@ -7,6 +7,7 @@ knows them also ``wanted_intensity``, and ``vote_shares``, the share of raters w
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,21 @@ class Written:
     def right(self) -> npt.NDArray[np.bool_]:
         """Which faces were named rightly, bool (N,)."""
         return np.asarray(self.called == self.truth)
+
+
+def views_of(metrics: Mapping[str, Any]) -> int:
+    """Return how many views of a face a test averaged; older tests say only whether two."""
+    return int(metrics.get("views", 2 if metrics.get("tta") else 1))
+
+
+def prior_of(metrics: Mapping[str, Any]) -> str:
+    """Return whose class frequencies a test went by."""
+    return str(metrics.get("prior", "natural"))
+
+
+def is_plain(metrics: Mapping[str, Any]) -> bool:
+    """Return True for a test of one view and the natural prior."""
+    return views_of(metrics) == 1 and prior_of(metrics) == "natural"
 
 
 def is_test(folder: Path) -> bool:
@@ -190,7 +206,8 @@ def corruptions_of(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | No
         same &= abs(clean["accuracy"] - metrics["accuracy"]) <= _ROUNDING
     except (KeyError, TypeError):
         raise InputError(f"{folder / CORRUPTIONS}: is not what a test writes") from None
-    names = ("model", "split", "data", "tta")
+    same &= views_of(found) == views_of(metrics) and prior_of(found) == prior_of(metrics)
+    names = ("model", "split", "data")
     return found if same and all(found.get(name) == metrics.get(name) for name in names) else None
 
 

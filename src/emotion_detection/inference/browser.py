@@ -16,6 +16,7 @@ from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.detector import EmotionDetector
 from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.inference.model import model_file
+from emotion_detection.readout import ZOOM
 from emotion_detection.results import LANDMARKS, columns
 
 FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
@@ -38,6 +39,10 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``intensity``: whether the graph has the output ``intensity``.
         - ``thresholds``: ``working_size``, ``confidence``, ``smallest`` and ``least_score`` of
           the detector's settings, and ``pixels``, the most that a picture may have.
+        - ``views``: views of each face of an image whose scores are averaged, and ``zoom``, how
+          much the face is enlarged in the third and fourth.
+        - ``prior``: 'natural' or 'balanced'; ``readouts``: for each set of labels ``prior``,
+          ``adjustment`` and ``temperatures`` of :class:`~emotion_detection.readout.Readout`.
         - ``margin``: side of a crop by the longer side of the face's box, as :mod:`.align` says.
         - ``background``: grey level that transparent pixels are laid on.
         - ``colours``: label to red, green, blue.
@@ -64,6 +69,10 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
             "least_score": float(settings.least_score),
             "pixels": MAX_PIXELS,
         },
+        "views": detector.views,
+        "zoom": ZOOM,
+        "prior": detector.prior,
+        "readouts": {name: one.as_dict() for name, one in detector.readouts.items()},
         "margin": MARGIN,
         "background": BACKGROUND,
         "colours": {name: list(rgb) for name, rgb in emotion_colours(detector.labels).items()},

@@ -24,10 +24,15 @@ from emotion_detection.inference.looking import Picture, Seen, look
 from emotion_detection.inference.model import Model, ModelInput, model_file, open_onnx
 from emotion_detection.inference.settings import DetectorSettings
 from emotion_detection.inference.tracking import SMOOTH, follow
+from emotion_detection.readout import Prior, Readout, check_prior, check_views, make_views
 from emotion_detection.results import Result
 
 BATCH = 256
 """Crops a run: bounds memory, whatever the number of crops."""
+
+IMAGE_VIEWS, CROP_VIEWS = 4, 1
+"""Views of a face unless another number is asked for: in images, whose faces must be found first,
+and of crops."""
 
 INTENSITY = "intensity"
 """Name of the model's output."""
@@ -56,6 +61,11 @@ class EmotionDetector:
         smallest: faces whose longer side is less than this, in pixels of the picture, are counted
             in ``Result.skipped`` and not read.
         least_score: faces whose highest score is below this, 0 to 1, get the flag 'unsure'.
+        views: views of each face whose scores are averaged: 1 (the face), 2 (and its mirror image)
+            or 4 (and both enlarged): more is more accurate and takes longer. None: 4 for the faces
+            of images, where finding them takes most of the time, and 1 for crops.
+        prior: 'natural': classes are as frequent as among the training faces; 'balanced': all are
+            equally frequent, which finds more of the rare ones at some cost in accuracy.
 
     Raises:
         InputError: there is no such model, it is damaged or not this project's, or it has not
@@ -72,6 +82,8 @@ class EmotionDetector:
         threshold: float = THRESHOLD,
         smallest: float = SMALLEST,
         least_score: float = 0.0,
+        views: int | None = None,
+        prior: Prior = "natural",
     ) -> None:
         if threads is not None and (not isinstance(threads, numbers.Integral) or threads < 1):
             raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
@@ -85,6 +97,14 @@ class EmotionDetector:
                 f"labels {labels!r}: {self._model.path} scores {', '.join(self._model.label_sets)}"
             )
         self._label_set = self._model.own if labels is None else labels
+        self._views = None if views is None else check_views(views)
+        self._prior = check_prior(prior)
+        self._readout = self._model.readouts[self._label_set]
+        if self._prior == "balanced" and not self._readout.prior:
+            raise InputError(
+                f"prior 'balanced': {self._model.path} does not say how frequent its classes were "
+                "in training: export it again"
+            )
         self._finder: FaceDetector | None = None
         self._lock = threading.Lock()
 
@@ -114,6 +134,21 @@ class EmotionDetector:
         return self._settings
 
     @property
+    def views(self) -> int:
+        """Views of each face of an image whose scores are averaged."""
+        return self._views or IMAGE_VIEWS
+
+    @property
+    def prior(self) -> Prior:
+        """Whose class frequencies the scores go by: 'natural' or 'balanced'."""
+        return self._prior
+
+    @property
+    def readouts(self) -> dict[str, Readout]:
+        """How the scores of each set of labels are read."""
+        return dict(self._model.readouts)
+
+    @property
     def has_intensity(self) -> bool:
         """Whether the model tells the intensity of an expression."""
         return self._model.has_intensity
@@ -130,8 +165,7 @@ class EmotionDetector:
         Raises:
             InputError: crops of another type or shape.
         """
-        (scores,) = self._run(checked(crops), [self._model.scores_name(self._label_set)])
-        return scores
+        return self._run(checked(crops), self._views or CROP_VIEWS)[0]
 
     def intensity(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Tell how strong the expressions of face crops are.
@@ -150,8 +184,7 @@ class EmotionDetector:
                 f"{self._model.path}: this model gives no intensity: the data that it was "
                 "trained on has none"
             )
-        (intensity,) = self._run(checked(crops), [INTENSITY])
-        return intensity
+        return self._run(checked(crops), self._views or CROP_VIEWS)[1]
 
     @overload
     def detect(self, picture: Picture) -> Result: ...
@@ -226,7 +259,7 @@ class EmotionDetector:
         with self._lock:  # made at the first picture: crops do without
             if self._finder is None:
                 self._finder = FaceDetector(*self._settings[:3], self._threads)
-        return look(picture, self._finder, self.input)
+        return look(picture, self._finder, self.input, enlarge=self.views == 4)
 
     def read(self, seen: list[Seen]) -> list[Result]:
         """Read the expressions of all faces of several pictures at once.
@@ -240,8 +273,11 @@ class EmotionDetector:
         if not seen:
             return []
         crops = np.concatenate([one.crops for one in seen])
-        wanted = [self._model.scores_name(self._label_set)] + [INTENSITY] * self.has_intensity
-        scores, *rest = self._run(crops, wanted)
+        # a crop that is a file of its own has no image around it to cut a closer view from
+        closer = [one.enlarged for one in seen if one.enlarged is not None]
+        enlarged = np.concatenate(closer) if len(closer) == len(seen) else None
+        views = self.views if enlarged is not None else self._views or CROP_VIEWS
+        scores, *rest = self._run(crops, views, enlarged)
         results, start = [], 0
         for one in seen:
             rows = slice(start, start + len(one.faces))
@@ -252,15 +288,26 @@ class EmotionDetector:
         return results
 
     def _run(
-        self, crops: npt.NDArray[np.uint8], outputs: list[str]
+        self,
+        crops: npt.NDArray[np.uint8],
+        views: int,
+        enlarged: npt.NDArray[np.uint8] | None = None,
     ) -> list[npt.NDArray[np.float32]]:
+        """Return scores float32 (N, classes) and, where the model has it, intensity (N,)."""
+        outputs = [self._model.scores_name(self._label_set)] + [INTENSITY] * self.has_intensity
         shapes = [() if name == INTENSITY else (len(self.labels),) for name in outputs]
         results = [np.empty((len(crops), *shape), np.float32) for shape in shapes]
-        for start in range(0, len(crops), BATCH):
-            rows = slice(start, start + BATCH)
-            parts = self._model.run(faces(crops[rows], *self.input), outputs)
-            for result, part in zip(results, parts, strict=True):
-                result[rows] = part
+        step = BATCH // views
+        for start in range(0, len(crops), step):
+            rows = slice(start, start + step)
+            close = None if enlarged is None else faces(enlarged[rows], *self.input)
+            shown = make_views(faces(crops[rows], *self.input), views, close)
+            parts = self._model.run(np.concatenate(shown), outputs)
+            count = len(shown[0])
+            split = [[part[i * count : (i + 1) * count] for i in range(views)] for part in parts]
+            results[0][rows] = self._readout.combine(split[0], self._prior)
+            for result, found in zip(results[1:], split[1:], strict=True):
+                result[rows] = np.mean(found, axis=0, dtype=np.float32)
         return results
 
     def __repr__(self) -> str:

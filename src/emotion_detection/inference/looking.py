@@ -8,9 +8,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from emotion_detection.images import PictureError, picture_array
-from emotion_detection.inference.align import align
+from emotion_detection.inference.align import MARGIN, cut_out, placement
 from emotion_detection.inference.face_detector import FaceDetector, FoundFace, is_cut
 from emotion_detection.inference.model import ModelInput
+from emotion_detection.readout import ZOOM
 from emotion_detection.results import CUT, Face, Result
 
 Picture = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
@@ -25,11 +26,14 @@ class Seen(NamedTuple):
         about: the result without faces.
         faces: those found.
         crops: uint8 (N, H, W) or (N, H, W, 3), one a face, as the model takes them.
+        enlarged: the same faces cut closer, by :data:`~emotion_detection.readout.ZOOM`; None where
+            a view of that kind is made of the crops themselves.
     """
 
     about: Result
     faces: tuple[FoundFace, ...]
     crops: npt.NDArray[np.uint8]
+    enlarged: npt.NDArray[np.uint8] | None = None
 
     def result(
         self,
@@ -63,13 +67,14 @@ class Seen(NamedTuple):
         return bool(found.landmarks) and is_cut(found, self.about.width, self.about.height)
 
 
-def look(picture: Picture, finder: FaceDetector, wanted: ModelInput) -> Seen:
+def look(picture: Picture, finder: FaceDetector, wanted: ModelInput, enlarge: bool = False) -> Seen:
     """Read a picture, find its faces and cut them out.
 
     Args:
         picture: the picture.
         finder: what finds faces.
         wanted: the model's input.
+        enlarge: cut each face out a second time, closer.
 
     Raises:
         PictureError: it cannot be read; the message names the file, if it is one.
@@ -81,9 +86,19 @@ def look(picture: Picture, finder: FaceDetector, wanted: ModelInput) -> Seen:
         raise PictureError(f"{source}: {error}" if source else str(error)) from None
     height, width = pixels.shape[:2]
     found = finder.find(pixels)
-    colour = () if wanted.channels == 1 else (3,)
-    crops = np.empty((len(found.faces), wanted.size, wanted.size, *colour), np.uint8)
-    for row, face in enumerate(found.faces):
-        crops[row] = align(pixels, face.box, face.landmarks, wanted.size, wanted.channels)
+    crops = _cut(pixels, found.faces, wanted, 1.0)
+    enlarged = _cut(pixels, found.faces, wanted, ZOOM) if enlarge else None
     about = Result(width, height, skipped=found.skipped, source=source, notes=notes)
-    return Seen(about, found.faces, crops)
+    return Seen(about, found.faces, crops, enlarged)
+
+
+def _cut(
+    pixels: npt.NDArray[np.uint8], faces: tuple[FoundFace, ...], wanted: ModelInput, zoom: float
+) -> npt.NDArray[np.uint8]:
+    """Cut faces out of an image, enlarged by ``zoom``: uint8 (N, H, W) or (N, H, W, 3)."""
+    size, channels = wanted
+    crops = np.empty((len(faces), size, size, *(() if channels == 1 else (3,))), np.uint8)
+    for row, face in enumerate(faces):
+        where = placement(face.box, face.landmarks, size, MARGIN / zoom)
+        crops[row] = cut_out(pixels, where, size, channels)
+    return crops

@@ -13,6 +13,7 @@ import onnxruntime
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.inference.external import keeps_data_outside
+from emotion_detection.readout import Readout
 
 LARGEST_SIZE = 1024
 PRETRAINED = "pretrained"
@@ -41,6 +42,7 @@ class Model:
         label_sets: name of each set of labels to the labels in the order of its scores; the
             model's own set first.
         has_intensity: whether it tells the intensity.
+        readouts: for each set of labels, how its scores are read.
         session: onnxruntime's.
     """
 
@@ -48,6 +50,7 @@ class Model:
     input: ModelInput
     label_sets: dict[str, tuple[str, ...]]
     has_intensity: bool
+    readouts: dict[str, Readout]
     session: Any
 
     @property
@@ -167,13 +170,28 @@ def _declared(path: Path, session: Any) -> Model:
     for names in (labels, *also.values()):
         if not names or not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             raise ValueError(f"labels {names!r}")
+    label_sets = {name: tuple(names) for name, names in {own: labels, **also}.items()}
     return Model(
         path=path,
         input=ModelInput(height, channels),
-        label_sets={name: tuple(names) for name, names in {own: labels, **also}.items()},
+        label_sets=label_sets,
+        readouts=_readouts(metadata, label_sets),
         has_intensity=any(output.name == "intensity" for output in session.get_outputs()),
         session=session,
     )
+
+
+def _readouts(
+    metadata: dict[str, str], label_sets: dict[str, tuple[str, ...]]
+) -> dict[str, Readout]:
+    """Return how each label set's scores are read; files of older versions do not say."""
+    declared = json.loads(metadata.get("readouts", "{}"))
+    if not isinstance(declared, dict) or not declared.keys() <= label_sets.keys():
+        raise ValueError(f"readouts {str(declared)[:80]}")
+    return {
+        name: Readout.from_dict(declared[name], len(labels)) if name in declared else Readout()
+        for name, labels in label_sets.items()
+    }
 
 
 def _check_graph(model: Model) -> None:

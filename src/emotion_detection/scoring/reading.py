@@ -15,6 +15,7 @@ from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.face_detector import FoundFace
 from emotion_detection.inference.looking import Seen
 from emotion_detection.inference.tables import Record, error_record
+from emotion_detection.readout import Prior
 from emotion_detection.results import Result
 from emotion_detection.scoring.entries import Entry, lies_in
 
@@ -34,6 +35,8 @@ class Settings:
         threshold: likewise.
         smallest: likewise.
         least_score: likewise.
+        views: likewise.
+        prior: likewise.
         crops: the pictures are crops of faces: nothing is looked for in them.
         folder: that relative names are relative to.
         annotate: folder for annotated pictures, or None.
@@ -47,6 +50,8 @@ class Settings:
     threshold: float
     smallest: float
     least_score: float = 0.0
+    views: int | None = None
+    prior: Prior = "natural"
     crops: bool = False
     folder: str = "."
     annotate: str | None = None
@@ -84,6 +89,8 @@ def detector_of(settings: Settings, threads: int | None = None) -> EmotionDetect
         threshold=settings.threshold,
         smallest=settings.smallest,
         least_score=settings.least_score,
+        views=settings.views,
+        prior=settings.prior,
     )
     if sha256_of(settings.model) != settings.sha256:
         raise InputError(f"{settings.model}: is another model here than where the work was started")

@@ -1,6 +1,7 @@
 """Temperature scaling (Guo et al. 2017): one number that makes scores as sure as they are right."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +25,41 @@ def retempered(scores: Scores, temperature: float) -> Scores:
     return shares
 
 
-def _log_shares(scores: Scores, temperature: float) -> npt.NDArray[np.float64]:
-    logits = np.log(np.maximum(scores.astype(np.float64), 1e-30)) / temperature
+def after_readout(scores: Scores, temperature: float, bias: Sequence[float] = ()) -> Scores:
+    """Return the scores with temperature and bias: ``softmax(logits / temperature + bias)``.
+
+    Args:
+        scores: float32 (N, classes), the softmax of the logits.
+        temperature: what the logits are divided by.
+        bias: what is added then, a number a class; none: nothing.
+    """
+    added = np.array(bias or [0.0])
+    shares: Scores = np.exp(_log_shares(scores, temperature, added)).astype(np.float32)
+    return shares
+
+
+def before_readout(scores: Scores, temperature: float, bias: Sequence[float] = ()) -> Scores:
+    """Return the scores that a network had before temperature and bias.
+
+    Args:
+        scores: float32 (N, classes), ``softmax(logits / temperature + bias)``.
+        temperature: what the logits were divided by.
+        bias: what was added then; none: nothing.
+    """
+    removed = np.exp(-np.array(bias or [0.0]))
+    return retempered(np.maximum(scores, 1e-30) * removed, 1 / temperature)
+
+
+def _log_shares(
+    scores: Scores, temperature: float, bias: float | npt.NDArray[np.float64] = 0.0
+) -> npt.NDArray[np.float64]:
+    logits = np.log(np.maximum(scores.astype(np.float64), 1e-30)) / temperature + bias
     logits -= logits.max(axis=1, keepdims=True)
     shares: npt.NDArray[np.float64] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return shares
 
 
-def fit_temperature(scores: Scores, labels: Labels) -> float:
+def fit_temperature(scores: Scores, labels: Labels, bias: Sequence[float] = ()) -> float:
     """Return the temperature under which labels are likeliest.
 
     The negative log likelihood is convex in 1 / T: a golden section finds its one minimum.
@@ -39,10 +67,13 @@ def fit_temperature(scores: Scores, labels: Labels) -> float:
     Args:
         scores: float32 (N, classes) at temperature 1.
         labels: int64 (N,).
+        bias: what is added to the tempered logits, a number a class; none: nothing.
     """
+    added = np.array(bias or [0.0])
 
     def nll(inverse: float) -> float:
-        return float(-_log_shares(scores, 1 / inverse)[np.arange(len(labels)), labels].mean())
+        log_shares = _log_shares(scores, 1 / inverse, added)
+        return float(-log_shares[np.arange(len(labels)), labels].mean())
 
     low, high = 1 / HIGH, 1 / LOW
     inner, outer = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)

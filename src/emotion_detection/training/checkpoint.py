@@ -13,6 +13,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from emotion_detection.errors import InputError, TrainingError
+from emotion_detection.readout import Readout
 from emotion_detection.training.network import ModelSpec, build
 from emotion_detection.training.task import CHECKPOINT_KEY
 
@@ -77,6 +78,7 @@ class Trained:
         record: the training's config, data and version.
         path: the checkpoint.
         temperatures: what each label set's logits are divided by; empty before they are fitted.
+        readouts: how each label set's scores are read; empty before they are fitted.
         epoch: after how many epochs it was saved.
     """
 
@@ -85,6 +87,7 @@ class Trained:
     record: dict[str, Any]
     path: Path
     temperatures: dict[str, float] = field(default_factory=dict)
+    readouts: dict[str, Readout] = field(default_factory=dict)
     epoch: int = 0
 
 
@@ -132,7 +135,11 @@ def load_trained(place: str | Path) -> Trained:
         spec = ModelSpec.from_dict(own["spec"])
         network = build(spec)
         network.load_state_dict(network_weights(checkpoint))
-    except (KeyError, TypeError, RuntimeError, InputError) as error:
+        readouts = {
+            name: Readout.from_dict(values, len(spec.label_sets[name]))
+            for name, values in own.get("readouts", {}).items()
+        }
+    except (KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
         reason = str(error).splitlines()[0][:120]
         raise InputError(f"{path}: this version cannot build its network: {reason}") from None
     return Trained(
@@ -141,18 +148,23 @@ def load_trained(place: str | Path) -> Trained:
         record=own["record"],
         path=path,
         temperatures=own.get("temperatures", {}),
+        readouts=readouts,
         epoch=int(checkpoint.get("epoch", 0)) + 1,
     )
 
 
-def store_temperatures(path: Path, temperatures: dict[str, float]) -> None:
-    """Write fitted temperatures into a checkpoint.
+def store_readouts(
+    path: Path, temperatures: dict[str, float], readouts: dict[str, Readout]
+) -> None:
+    """Write fitted temperatures and readouts into a checkpoint.
 
     Raises:
         TrainingError: it could not be written; it is as it was.
     """
     checkpoint = read_checkpoint(path)
     checkpoint[CHECKPOINT_KEY]["temperatures"] = temperatures
+    values = {name: readout.as_dict() for name, readout in readouts.items()}
+    checkpoint[CHECKPOINT_KEY]["readouts"] = values
     DurableCheckpointIO().save_checkpoint(checkpoint, path)
 
 

@@ -7,7 +7,6 @@ are light. The family is wider than the fixed set that models are tested under
 """
 
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +25,9 @@ STAGES = {
     "compression": 0.15,
 }
 """Probability that a corrupted face passes through each stage."""
+
+_MIDDLE = 128 / 255
+"""The grey that JPEG's coefficients count from."""
 
 _KERNEL = 17
 """Side of the blur kernels in pixels; wide enough for the strongest blur of a face of 48."""
@@ -159,7 +161,7 @@ def _draw_cover(faces: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def change_light(faces: Tensor) -> Tensor:
-    """Change brightness, contrast and gamma: from glare to near darkness, from fog to hard light."""
+    """Change brightness, contrast or gamma: glare to near darkness, fog to hard light."""
     kind = torch.randint(3, (len(faces),), device=faces.device)
     factor = torch.exp(_draw(faces, 0, math.log(0.06), 1.3))
     glare = _draw(faces, 1, 1.9)
@@ -226,7 +228,7 @@ def lower_resolution(faces: Tensor) -> Tensor:
 
 def _resize(faces: Tensor, size: list[int], mode: str) -> Tensor:
     aligned = {"align_corners": False} if mode in ("bilinear", "bicubic") else {}
-    return cast(Tensor, functional.interpolate(faces, size, mode=mode, **aligned))
+    return functional.interpolate(faces, size, mode=mode, **aligned)
 
 
 def add_noise(faces: Tensor) -> Tensor:
@@ -257,11 +259,11 @@ def compress(faces: Tensor, basis: Tensor, table: Tensor) -> Tensor:
     pad = (first[1], (8 - first[1]) % 8 + right, first[0], (8 - first[0]) % 8 + down)
     padded = functional.pad(faces, pad, mode="replicate")
     rows, columns = padded.shape[2] // 8, padded.shape[3] // 8
-    blocks = padded.reshape(count, channels, rows, 8, columns, 8).transpose(3, 4) - 0.5
+    blocks = padded.reshape(count, channels, rows, 8, columns, 8).transpose(3, 4) - _MIDDLE
     waves = basis @ blocks @ basis.T
     coarse = table * steps[:, None, None, None, None, None]
     waves = (waves / coarse).round() * coarse
-    blocks = basis.T @ waves @ basis + 0.5
+    blocks = basis.T @ waves @ basis + _MIDDLE
     padded = blocks.transpose(3, 4).reshape(padded.shape)
     return padded[:, :, first[0] : first[0] + height, first[1] : first[1] + width]
 

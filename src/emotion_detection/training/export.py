@@ -49,7 +49,7 @@ def export_onnx(
     Raises:
         TrainingError: they differ too much, or the file cannot be written.
     """
-    model = Deployed(trained.network, trained.spec, trained.temperatures).eval()
+    model = Deployed(trained.network, trained.spec, trained.temperatures, trained.readouts).eval()
     part = path.with_name(f".{path.name}.part")
     try:
         with _quiet():
@@ -106,6 +106,7 @@ def _metadata(trained: Trained, metrics: dict[str, Any]) -> dict[str, str]:
         "label_set": spec.label_set,
         "also": {name: list(labels) for name, labels in spec.also.items()},
         "temperatures": trained.temperatures,
+        "readouts": {name: one.as_dict() for name, one in trained.readouts.items()},
         "training_data": trained.record.get("data", {}),
         "metrics": metrics,
         "network": spec.network,

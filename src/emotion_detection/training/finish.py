@@ -14,8 +14,9 @@ from emotion_detection.data import Dataset, Faces
 from emotion_detection.data.ferplus import RATERS
 from emotion_detection.errors import TrainingError
 from emotion_detection.files import write_whole
-from emotion_detection.training.calibration import fit_temperature, retempered
-from emotion_detection.training.checkpoint import Trained, load_trained, store_temperatures
+from emotion_detection.readout import VIEWS, Readout, make_views
+from emotion_detection.training.calibration import after_readout, fit_temperature
+from emotion_detection.training.checkpoint import Trained, load_trained, store_readouts
 from emotion_detection.training.export import export_onnx
 from emotion_detection.training.folder import asked_of
 from emotion_detection.training.history import draw_curves
@@ -104,13 +105,35 @@ def finish(
 
 
 def _calibrated(best: Trained, validation: Faces, plain: dict[str, Scores]) -> Trained:
-    """Fit a temperature for each label set and keep them in the checkpoint."""
-    temperatures = {
-        name: fit_temperature(scores[labels >= 0], labels[labels >= 0])
-        for name, scores, labels in _by_label_set(best.spec, plain, validation)
-    }
-    store_temperatures(best.path, temperatures)
-    return dataclasses.replace(best, temperatures=temperatures)
+    """Fit what each label set's scores are read by, and keep it in the checkpoint.
+
+    One temperature for a single view goes into the graph, together with the adjustment for rare
+    classes; one for the mean of several views is applied to that mean.
+    """
+    temperatures, readouts = {}, {}
+    frequencies = best.record.get("class_frequencies", {})
+    adjustment = best.record["config"].get("logit_adjustment", 0.0)
+    for name, scores, labels in _by_label_set(best.spec, plain, validation):
+        readout = Readout(tuple(frequencies.get(name, ())), adjustment)
+        known = labels >= 0
+        temperatures[name] = fit_temperature(scores[known], labels[known], readout.bias)
+        readouts[name] = readout
+    best = dataclasses.replace(best, temperatures=temperatures, readouts=readouts)
+    shown = [
+        network_outputs(*(best.network, best.spec, view, best.temperatures, "cpu", best.readouts))
+        for view in make_views(np.asarray(validation.images), max(VIEWS))
+    ]
+    for name, _, labels in _by_label_set(best.spec, plain, validation):
+        known, output = labels >= 0, best.spec.output_name(name)
+        parts = [outputs[output][known] for outputs in shown]
+        fitted = {
+            views: fit_temperature(np.mean(parts[:views], axis=0), labels[known])
+            for views in VIEWS
+            if views > 1
+        }
+        readouts[name] = dataclasses.replace(readouts[name], temperatures=fitted)
+    store_readouts(best.path, temperatures, readouts)
+    return dataclasses.replace(best, readouts=readouts)
 
 
 def _figures(
@@ -120,7 +143,7 @@ def _figures(
     results = {}
     for name, before, labels in _by_label_set(best.spec, plain, validation):
         known, temperature = labels >= 0, best.temperatures[name]
-        scores = retempered(before[known], temperature)
+        scores = after_readout(before[known], temperature, best.readouts[name].bias)
         results[name] = {
             **figures(scores, labels[known], best.spec.label_sets[name]),
             "temperature": temperature,
@@ -138,4 +161,4 @@ def _by_label_set(
     """Yield each label set's name, scores and labels (-1 where unknown)."""
     yield spec.label_set, outputs["scores"], validation.labels
     for name in spec.also:
-        yield name, outputs[f"scores_{name}"], validation.also[name]
+        yield name, outputs[spec.output_name(name)], validation.also[name]

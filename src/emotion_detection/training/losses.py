@@ -36,6 +36,26 @@ def class_weights(faces: Faces, spec: ModelSpec, balance: float) -> Weights | No
     return weights
 
 
+def class_frequencies(faces: Faces, spec: ModelSpec) -> dict[str, list[float]]:
+    """Return how frequent each class of each label set is among the training faces.
+
+    Where targets are distributions, their mean; one face is added to each class, so that none has
+    frequency 0.
+
+    Args:
+        faces: the training faces.
+        spec: the model's label sets.
+    """
+    frequencies = {}
+    for name, names in spec.label_sets.items():
+        labels = faces.also.get(name, faces.labels)
+        counts = np.bincount(labels[labels >= 0], minlength=len(names)).astype(np.float64)
+        if name not in faces.also and faces.targets is not None:
+            counts = faces.targets.sum(axis=0, dtype=np.float64)
+        frequencies[name] = ((counts + 1) / (counts + 1).sum()).tolist()
+    return frequencies
+
+
 def face_losses(
     spec: ModelSpec,
     config: TrainConfig,

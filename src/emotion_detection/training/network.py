@@ -53,6 +53,10 @@ class ModelSpec:
         """Return every label set's class names, the first set first."""
         return {self.label_set: self.labels, **self.also}
 
+    def output_name(self, label_set: str) -> str:
+        """Return the name of the exported output that holds a label set's scores."""
+        return "scores" if label_set == self.label_set else f"scores_{label_set}"
+
     @property
     def input(self) -> dict[str, Any]:
         """Return what the model takes, as ONNX metadata and records say it."""

@@ -9,7 +9,7 @@ from emotion_detection.data import Dataset, Faces, joined, load
 from emotion_detection.data.exclude import exclude
 from emotion_detection.errors import InputError
 from emotion_detection.training.augment import augmentation
-from emotion_detection.training.losses import class_weights
+from emotion_detection.training.losses import class_frequencies, class_weights
 from emotion_detection.training.network import ModelSpec, freshly_seeded
 from emotion_detection.training.start import load_teachers, start_from
 from emotion_detection.training.task import EmotionTask
@@ -88,6 +88,7 @@ def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None
         print("warning: --frozen true freezes random weights: say --init too", file=sys.stderr)
     record = {
         "config": as_dict(config),
+        "class_frequencies": class_frequencies(train_faces, spec),
         "data": {
             "source": dataset.source,
             "label_set": dataset.label_set,

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from emotion_detection.readout import Readout
 from emotion_detection.training.network import ModelSpec, take_apart, to_unit
 
 BATCH = 256
@@ -18,15 +19,24 @@ class Deployed(nn.Module):
         spec: what it declares of itself.
         temperatures: what each label set's logits are divided by before the softmax; 1 where
             nothing is said.
+        readouts: of each label set, whose bias is added after that; none where nothing is said.
     """
 
     def __init__(
-        self, network: nn.Module, spec: ModelSpec, temperatures: dict[str, float] | None = None
+        self,
+        network: nn.Module,
+        spec: ModelSpec,
+        temperatures: dict[str, float] | None = None,
+        readouts: dict[str, Readout] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.spec = spec
         self.temperatures = temperatures or {}
+        for name, labels in spec.label_sets.items():
+            readout = (readouts or {}).get(name, Readout())
+            bias = torch.tensor(readout.bias or [0.0] * len(labels))
+            self.register_buffer(f"bias_{name}", bias, persistent=False)
 
     @property
     def names(self) -> list[str]:
@@ -41,7 +51,9 @@ class Deployed(nn.Module):
         """
         outputs = take_apart(self.spec, self.network(to_unit(faces)).float())
         first, *also = (
-            torch.softmax(logits / self.temperatures.get(name, 1.0), dim=1)
+            torch.softmax(
+                logits / self.temperatures.get(name, 1.0) + self.get_buffer(f"bias_{name}"), dim=1
+            )
             for name, logits in outputs.logits.items()
         )
         intensity = [] if outputs.intensity is None else [outputs.intensity.sigmoid()]
@@ -54,6 +66,7 @@ def network_outputs(
     images: npt.NDArray[np.uint8],
     temperatures: dict[str, float] | None = None,
     device: torch.device | str = "cpu",
+    readouts: dict[str, Readout] | None = None,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Score faces with a network.
 
@@ -63,11 +76,12 @@ def network_outputs(
         temperatures: likewise.
         images: uint8 (N, C, H, W).
         device: where to compute.
+        readouts: as :class:`Deployed` takes them.
 
     Returns:
         What :attr:`Deployed.names` says, by name.
     """
-    deployed = Deployed(network, spec, temperatures).eval().to(device)
+    deployed = Deployed(network, spec, temperatures, readouts).eval().to(device)
     parts: list[tuple[npt.NDArray[np.float32], ...]] = []
     with torch.inference_mode():
         for start in range(0, len(images), BATCH):

@@ -14,9 +14,9 @@ from emotion_detection.evaluation.curves import (
 )
 from emotion_detection.evaluation.per_class import class_figures
 from emotion_detection.evaluation.report.tested import Tested
-from emotion_detection.evaluation.written import Written
+from emotion_detection.evaluation.written import Written, is_plain
 from emotion_detection.statistics import as_dict, paired_difference, share
-from emotion_detection.training.calibration import retempered
+from emotion_detection.training.calibration import before_readout
 
 SHOWN = 24
 """Faces in each gallery."""
@@ -89,9 +89,10 @@ def before_temperature(test: Written) -> npt.NDArray[np.float32] | None:
     They do for one model on the faces as they are; a mean of several scores does not.
     """
     temperatures = test.metrics.get("temperature") or []
-    if len(temperatures) != 1 or test.metrics.get("tta"):
+    if len(temperatures) != 1 or not is_plain(test.metrics):
         return None
-    return retempered(test.scores, 1 / float(temperatures[0]))
+    (bias,) = test.metrics.get("bias") or [()]
+    return before_readout(test.scores, float(temperatures[0]), bias)
 
 
 def _reliabilities(test: Written) -> Facts:

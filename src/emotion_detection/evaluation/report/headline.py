@@ -6,6 +6,7 @@ from typing import Any
 from emotion_detection.evaluation.card_facts import FILTERS
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.markup import interval, percent, text
+from emotion_detection.evaluation.written import prior_of, views_of
 
 Values = Mapping[str, Any]
 
@@ -79,6 +80,14 @@ def label_words(test: Values) -> str:
     )
 
 
+def _shown(test: Values) -> str:
+    """Return what a test's faces were shown as, where it is more than once as they are."""
+    views = {1: "", 2: ", each also mirrored"}.get(
+        views_of(test), f", each in {views_of(test)} views (mirrored, enlarged)"
+    )
+    return views + ("" if prior_of(test) == "natural" else f"; {prior_of(test)} prior")
+
+
 def _facts(test: Values) -> list[tuple[str, str]]:
     data, code = test["data"], test.get("code") or {}
     label_set = data.get("label_set", "own")
@@ -90,7 +99,7 @@ def _facts(test: Values) -> list[tuple[str, str]]:
         ("data", f"{text(data['source'])}, {text(test['split'])} split"),
         ("labels", text(label_words(test))),
         ("filter", text(FILTERS.get(label_set, "none: all faces of the split"))),
-        ("faces", f"{test['n']:,}{', each also mirrored' if test.get('tta') else ''}"),
+        ("faces", f"{test['n']:,}{_shown(test)}"),
         ("command", f"<code>{text(command)}</code>{seconds}" if command else "not recorded"),
         ("code", text(version + changed)),
         ("parameters", f"{test['parameters']:,}" if "parameters" in test else "unknown"),

@@ -16,7 +16,15 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST, Asked, ask, is_shipped, tests_of
 from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.models import open_model
-from emotion_detection.evaluation.written import METRICS, Written, is_test, printable, read_test
+from emotion_detection.evaluation.written import (
+    METRICS,
+    Written,
+    is_test,
+    printable,
+    prior_of,
+    read_test,
+    views_of,
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,8 @@ def _matches(asked: Asked) -> bool:
         "data": metrics["data"].get("hash") == asked.dataset.hash,
         "labels": metrics["data"].get("label_set") == asked.dataset.label_set,
         "split": metrics["split"] == asked.split,
-        "mirrored": metrics.get("tta") == asked.tta,
+        "views": views_of(metrics) == asked.views,
+        "prior": prior_of(metrics) == asked.prior,
     }
     return all(same.values()) and _no_older(asked.folder, model.path)
 
@@ -197,7 +206,7 @@ def _on_validation(test: Written) -> Written | None:
     if test.metrics["split"] != "test" or not is_test(folder):
         return None
     other = read_test(folder)
-    known = ("model", "parameters", "temperature", "tta")
+    known = ("model", "parameters", "temperature", "tta", "views", "prior")
     same = [
         (*map(one.metrics.get, known), one.metrics["data"].get("hash"), one.names)
         for one in (test, other)

@@ -20,6 +20,7 @@ BASE = {
     "config",
     "errors",
     "files",
+    "privacy",
     "progress",
     "statistics",
 }

@@ -20,6 +20,7 @@ BASE = {
     "config",
     "errors",
     "files",
+    "parent_process",
     "privacy",
     "progress",
     "statistics",

@@ -9,7 +9,6 @@ from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from PIL import Image
 
 import pasted
@@ -59,6 +58,8 @@ class Finder(FaceDetector):
     """Looks in one way; keeps what each look at the last picture found, and its processor time."""
 
     def __init__(self, way: Way) -> None:
+        import onnxruntime  # after the package, which turns its telemetry off
+
         super().__init__(working_size=way.size, threads=way.threads, smallest=0)
         self.way = way
         options = onnxruntime.SessionOptions()

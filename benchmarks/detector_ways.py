@@ -26,11 +26,11 @@ import sys
 import tempfile
 import time
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from PIL import Image
 
 import inference
@@ -175,7 +175,7 @@ def measure(options: argparse.Namespace, result: dict[str, Any]) -> None:
         f"--rounds {options.rounds}{' --photos FOLDER' if options.photos else ''}",
         "threshold": THRESHOLD,
         "hardware": f"{processor()}, {os.cpu_count()} cores",
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": metadata.version("onnxruntime"),
     }
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
         looking, timed = ways(Path(name), drawn)

@@ -25,12 +25,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from PIL import Image
 
 from beside_fer import beside, spread
@@ -171,7 +171,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "rounds": options.rounds,
             "load_before": round(os.getloadavg()[0], 2),
             "hardware": f"{processor()}, {os.cpu_count()} cores",
-            "onnxruntime": onnxruntime.__version__,
+            "onnxruntime": metadata.version("onnxruntime"),
             "python": platform.python_version(),
         }
         python = sys.executable

@@ -14,11 +14,11 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
@@ -96,7 +96,7 @@ def main() -> int:
             "rounds": options.rounds,
             "load_before": load,
             "hardware": f"{processor()}, {options.threads} thread(s)",
-            "onnxruntime": onnxruntime.__version__,
+            "onnxruntime": metadata.version("onnxruntime"),
             "python": platform.python_version(),
         }
         write_whole(options.out, json.dumps(record, indent=2) + "\n")

@@ -9,14 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import version_converter
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    QuantFormat,
-    QuantType,
-    quantize_dynamic,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 OPSET = 17
 """Scales a channel need at least 13; CenterFace's file is older."""
@@ -28,7 +20,9 @@ def floats() -> Path:
     return Path(str(place))
 
 
-class _Pictures(CalibrationDataReader):  # type: ignore[misc]
+class _Pictures:
+    """Inputs, as onnxruntime's CalibrationDataReader gives them."""
+
     def __init__(self, inputs: Sequence[npt.NDArray[np.float32]]) -> None:
         self._left = iter(inputs)
 
@@ -48,6 +42,10 @@ def quantised(folder: Path, inputs: Sequence[npt.NDArray[np.float32]]) -> dict[s
         The file of each way: static, with ranges from the least to the greatest value; static with
         the last convolutions left as they are; dynamic.
     """
+    # after the package, which turns onnxruntime's telemetry off
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
     plain, ready = folder / "folded.onnx", folder / "ready.onnx"
     quant_pre_process(str(floats()), str(plain), skip_symbolic_shape=True)
     model = version_converter.convert_version(onnx.load(plain), OPSET)

@@ -20,6 +20,8 @@ BASE = {
     "config",
     "errors",
     "files",
+    "parent_process",
+    "privacy",
     "progress",
     "readout",
     "statistics",

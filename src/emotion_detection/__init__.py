@@ -2,6 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from emotion_detection.privacy import disable_telemetry
+
+# before any module of the package can import onnxruntime, in every process that uses one
+disable_telemetry()
+
 if TYPE_CHECKING:
     from emotion_detection.inference import EmotionDetector
 

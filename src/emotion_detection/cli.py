@@ -1,6 +1,7 @@
 """The ``emotion`` command: its verbs. What a verb needs is imported inside it."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -49,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(verb: str, words: list[str]) -> int:
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        # of several training processes: started by the first one, or by torchrun
+        from emotion_detection.parent_process import exit_with_parent
+
+        exit_with_parent()
     try:
         run: Callable[[list[str]], int] = importlib.import_module(_VERBS[verb]).run
         return run(words)

@@ -18,6 +18,7 @@ from typing import NamedTuple, Self, cast
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import line
+from emotion_detection.parent_process import exit_with_parent
 from emotion_detection.scoring.entries import Entry
 from emotion_detection.scoring.reading import Settings, detector_of, read
 
@@ -159,6 +160,7 @@ class Worker:
 
 def _serve(connection: Connection, settings: Settings) -> None:
     """Do tasks until the other end of the pipe is closed, be it by a death."""
+    exit_with_parent()  # also amid a task, which may take a minute
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was started
     with suppress(Exception):  # the first task will say so
         detector_of(settings, threads=1)

@@ -40,6 +40,7 @@ def report(
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        options.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield opened
         opened.close()

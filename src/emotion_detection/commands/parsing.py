@@ -4,11 +4,14 @@ import difflib
 import re
 from argparse import SUPPRESS, Action
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from emotion_detection.errors import InputError
+from emotion_detection.field_types import TYPE_WORDS, join_choices
 
 
 def new_parser(verb: str, description: str) -> ArgumentParser:
@@ -45,9 +48,6 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
         raise InputError(_one_line(parser, str(error))) from None
 
 
-_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "NoneType": "null"}
-"""What a person calls the types that options have."""
-
 _BAD_VALUE = re.compile(
     r'^Parser key "(?P<option>[^"]+)": .*?'
     r"(?:Expected an? |Union subtypes Subtypes: )(?P<types>.*?)"
@@ -76,9 +76,8 @@ def _allowed(types: str) -> str:
     """Turn the names of Python's types into words, each once."""
     literals = ",".join(re.findall(r"Literal\[(.*?)\]", types))
     words = [value.strip(" '") for value in literals.split(",") if value]
-    words += [_TYPES.get(name, name) for name in re.findall(r"<class '([\w.]+)'>", types)]
-    *first, last = dict.fromkeys(words or [types])
-    return f"{', '.join(first)} or {last}" if first else last
+    words += [TYPE_WORDS.get(name, name) for name in re.findall(r"<class '([\w.]+)'>", types)]
+    return join_choices(words or [types])
 
 
 def _options(parser: ArgumentParser) -> list[str]:
@@ -88,3 +87,47 @@ def _options(parser: ArgumentParser) -> list[str]:
 def plain(value: Any) -> Any:
     """Return a parsed group as a plain dict."""
     return value.as_dict() if isinstance(value, Namespace) else value
+
+
+def option_value(words: Sequence[str], name: str) -> str | None:
+    """Find an option that must be known before the others are parsed; the last one counts."""
+    values = _option_values(words, name)
+    return values[-1] if values else None
+
+
+def _option_values(words: Sequence[str], name: str) -> list[str]:
+    values = []
+    for place, word in enumerate(words):
+        if word == name and place + 1 < len(words):
+            values.append(words[place + 1])
+        elif word.startswith(f"{name}="):
+            values.append(word.partition("=")[2])
+    return values
+
+
+def preset_name(words: Sequence[str], default: str) -> str:
+    """Return the preset that an option names, else the last --config file that names one.
+
+    Raises:
+        InputError: a --config file is missing or not a mapping.
+    """
+    if (named := option_value(words, "--preset")) is not None:
+        return named
+    for file in reversed(_option_values(words, "--config")):
+        values = _read_config(Path(file))
+        if "preset" in values:
+            return str(values["preset"])
+    return default
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"--config: {path}: no such file")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--config {path}: cannot be read as YAML: {reason}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"--config {path}: must hold lines of 'option: value'")
+    return values

@@ -34,7 +34,10 @@ class DataConfig:
         validation_fraction: share of the faces to split off for validation where there is none.
         test_fraction: share of the faces to split off for testing where there is none.
         max_corrupt: largest share of unreadable pictures that is let pass.
-        cache: folder of the decoded faces.
+        cache: folder of the decoded faces; 'auto': the one that the environment variable
+            EMOTION_CACHE names, else one in the user's folder for caches.
+        cache_limit: gigabytes that decoded faces may take there; the least recently used datasets
+            are removed first; null: any.
     """
 
     data: str = "auto"
@@ -46,7 +49,8 @@ class DataConfig:
     validation_fraction: float = 0.1
     test_fraction: float = 0.1
     max_corrupt: float = 0.01
-    cache: str = "data/.cache"
+    cache: str = "auto"
+    cache_limit: float | None = 20.0
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -57,6 +61,8 @@ class DataConfig:
         _within("validation_fraction", self.validation_fraction, 0.0, 0.5)
         _within("test_fraction", self.test_fraction, 0.0, 0.5)
         _within("max_corrupt", self.max_corrupt, 0.0, 1.0)
+        if self.cache_limit is not None and not self.cache_limit >= 0:
+            raise InputError(f"--cache_limit {self.cache_limit}: must be at least 0, or null")
         if not self.data:
             raise InputError("--data is empty: give a path, 'auto', 'fer2013' or 'demo'")
 

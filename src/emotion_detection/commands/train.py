@@ -1,10 +1,8 @@
 """``emotion train``: presets, config files and options -> a training."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning import Trainer
 
@@ -13,6 +11,7 @@ from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, resumed_config, train
 from emotion_detection.training.fit import NOT_THE_USERS
+from emotion_detection.training.folder import run_folder
 
 
 def run(words: list[str]) -> int:
@@ -22,15 +21,13 @@ def run(words: list[str]) -> int:
     parser = _parser()
     resume = option_value(words, "--resume")
     if resume is not None:
-        first = [f"--config={_existing(Path(resume) / 'config.yaml', '--resume')}"]
+        first = [f"--config={run_folder(resume) / 'config.yaml'}"]
+        before = as_dict(_config(parse(parser, first), parser))
+        after = as_dict(_config(parse(parser, [*first, *words]), parser))
+        config = resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
     else:
         first = [f"--config={preset_path(preset_name(words, TrainConfig.preset))}"]
-    parsed = parse(parser, [*first, *words])
-    config = _config(parsed, parser)
-    if resume is not None:
-        before = as_dict(resumed_config(resume))
-        after = as_dict(config)
-        config = resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
+        config = _config(parse(parser, [*first, *words]), parser)
     done = train(config, resume=resume)
     if done.metrics:
         _say_end(done)

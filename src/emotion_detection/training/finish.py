@@ -48,6 +48,7 @@ def finish(
     logs: Path,
     rows: list[dict[str, float | int | None]],
     took: Took,
+    ended_by: str = "epochs",
 ) -> dict[str, Any]:
     """Calibrate the best checkpoint on validation, measure and export it, write the records.
 
@@ -59,6 +60,7 @@ def finish(
         logs: ``logs/RUN``.
         rows: the history, a row an epoch.
         took: what the training cost, in this start.
+        ended_by: why it ended: 'epochs', 'max_steps', 'patience' or 'max_time'.
 
     Returns:
         What ``metrics.json`` holds.
@@ -79,6 +81,7 @@ def finish(
         "multiply_adds": multiply_adds(best.network, best.spec),
         "training": {
             "asked": asked_of(config),
+            "ended_by": ended_by,
             "epochs": len(rows),
             "best_epoch": best.epoch,
             "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),

@@ -1,15 +1,15 @@
 """Parsing a verb's options; what is wrong is said in one line."""
 
-import difflib
 import re
 from argparse import SUPPRESS, Action
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
+from emotion_detection.commands.suggestions import suggest
 from emotion_detection.errors import InputError
 from emotion_detection.field_types import TYPE_WORDS, join_choices
 
@@ -43,7 +43,7 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
         InputError: one line that names the option and what is allowed.
     """
     try:
-        return parser.parse_args(list(words))
+        return parser.parse_args(_as_options(parser, words))
     except (ArgumentError, TypeError, ValueError) as error:
         raise InputError(_one_line(parser, str(error))) from None
 
@@ -57,6 +57,32 @@ _UNKNOWN = re.compile(r"[Uu]nrecognized arguments: --([\w.-]+)|^Option '([\w.-]+
 _UNKNOWN_IN_GROUP = re.compile(r"^Group '([\w.]+)' does not accept option '([\w.]+)'")
 
 
+def _as_options(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
+    """Understand ``--batch-size`` as ``--batch_size``, and ``--frozen`` as ``--frozen true``."""
+    known = set(_options(parser))
+    switches = {
+        option
+        for action in parser._actions
+        if _takes_bool(getattr(action, "_typehint", None))
+        for option in action.option_strings
+    }
+    given = []
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        plain = f"--{name[2:].replace('-', '_')}"
+        if name.startswith("--") and name not in known and plain in known:
+            word = f"{plain}{equals}{value}"
+        given.append(word)
+        following = words[place + 1 : place + 2]
+        if word in switches and (not following or following[0].startswith("--")):
+            given.append("true")
+    return given
+
+
+def _takes_bool(kind: Any) -> bool:
+    return kind is bool or bool in get_args(kind)
+
+
 def _one_line(parser: ArgumentParser, message: str) -> str:
     text = " ".join(message.split())
     if bad := _BAD_VALUE.match(text):
@@ -64,11 +90,7 @@ def _one_line(parser: ArgumentParser, message: str) -> str:
     text = _UNKNOWN_IN_GROUP.sub(r"Option '\1.\2' is not accepted", text)
     if unknown := _UNKNOWN.search(text):
         name = f"--{unknown[1] or unknown[2]}"
-        options = [option for option in _options(parser) if option.startswith("--")]
-        begun = [option for option in options if option.startswith(name)]
-        close = begun or difflib.get_close_matches(name, options, 1)
-        hint = f"; did you mean {close[0]}?" if close else f"; '{parser.prog} --help' lists them"
-        return f"{name}: no such option{hint}"
+        return f"{name}: no such option{suggest(name, _options(parser), parser.prog)}"
     return re.sub(r'^Parser key "([^"]+)": ', r"--\1: ", text)
 
 

@@ -16,8 +16,11 @@ from emotion_detection.training.folder import run_folder
 
 def run(words: list[str]) -> int:
     """Train as the words say; print the run's folder last."""
-    if any(word.partition("=")[0] == "--trainer.max_epochs" for word in words):
-        raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
+    for name in (word.partition("=")[0] for word in words):
+        if name == "--trainer.max_epochs":
+            raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
+        if name.removeprefix("--trainer.") in NOT_THE_USERS and name.startswith("--trainer."):
+            raise InputError(f"{name}: cannot be set; this project sets it itself")
     parser = _parser()
     resume = option_value(words, "--resume")
     if resume is not None:

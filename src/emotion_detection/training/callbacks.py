@@ -117,9 +117,9 @@ class TimeLimitError(Exception):
 class SaveAndStop(Callback):
     """On SIGTERM or after a time limit, saves at the end of the current step and stops.
 
-    SIGTERM ends the process with exit code 143, the time limit raises :class:`TimeLimitError`. The limit
-    is of this start alone. Lightning's own Timer counts all starts together, and stops within an
-    epoch as if the epoch had ended.
+    SIGTERM ends the process with exit code 143, the time limit raises :class:`TimeLimitError`. The
+    limit is of this start alone. Lightning's own Timer counts all starts together, and stops
+    within an epoch as if the epoch had ended.
 
     Args:
         folder: the run's folder; ``last.ckpt`` is written there.

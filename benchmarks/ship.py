@@ -27,7 +27,7 @@ from emotion_detection.errors import InputError, TrainingError
 from emotion_detection.files import write_whole
 from emotion_detection.training.checkpoint import Trained, load_trained
 from emotion_detection.training.export import export_onnx
-from emotion_detection.training.finish import SAMPLE
+from emotion_detection.training.export_sample import SAMPLE
 
 PACKAGE = Path(pretrained.__file__).parent
 SLICE = 500

@@ -19,6 +19,7 @@ BASE = {
     "images",
     "config",
     "errors",
+    "field_types",
     "files",
     "parent_process",
     "privacy",

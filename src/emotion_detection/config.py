@@ -5,11 +5,16 @@ Every field is an option of the command line; defaults live here and nowhere els
 """
 
 import dataclasses
+import functools
+import inspect
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from emotion_detection.errors import InputError
+from emotion_detection.field_types import check_types
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,10 @@ class DataConfig:
         validation_fraction: share of the faces to split off for validation where there is none.
         test_fraction: share of the faces to split off for testing where there is none.
         max_corrupt: largest share of unreadable pictures that is let pass.
-        cache: folder of the decoded faces.
+        cache: folder of the decoded faces; 'auto': the one that the environment variable
+            EMOTION_CACHE names, else one in the user's folder for caches.
+        cache_limit: gigabytes that decoded faces may take there; the least recently used datasets
+            are removed first; null: any.
     """
 
     data: str = "auto"
@@ -41,9 +49,11 @@ class DataConfig:
     validation_fraction: float = 0.1
     test_fraction: float = 0.1
     max_corrupt: float = 0.01
-    cache: str = "data/.cache"
+    cache: str = "auto"
+    cache_limit: float | None = 20.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         self._check()
 
     def _check(self) -> None:
@@ -51,16 +61,43 @@ class DataConfig:
         _within("validation_fraction", self.validation_fraction, 0.0, 0.5)
         _within("test_fraction", self.test_fraction, 0.0, 0.5)
         _within("max_corrupt", self.max_corrupt, 0.0, 1.0)
+        if self.cache_limit is not None and not self.cache_limit >= 0:
+            raise InputError(f"--cache_limit {self.cache_limit}: must be at least 0, or null")
         if not self.data:
             raise InputError("--data is empty: give a path, 'auto', 'fer2013' or 'demo'")
 
 
+def _started_from_preset(cls: type[T]) -> type[T]:
+    """Let a config take what it is not given from the preset that it is given."""
+    init = cls.__init__
+    names = list(inspect.signature(cls).parameters)
+
+    @functools.wraps(init)
+    def start(self: T, *values: Any, **named: Any) -> None:
+        given = dict(zip(names, values, strict=False)) | named
+        if "preset" in given and len(given) < len(names):
+            begun = preset_values(given["preset"])
+            if isinstance(given.get("trainer", {}), dict):
+                given["trainer"] = begun.get("trainer", {}) | given.get("trainer", {})
+            given = begun | given
+        init(self, **given)
+
+    setattr(cls, init.__name__, start)  # its signature stays, by wraps
+    return cls
+
+
+@_started_from_preset
 @dataclass(frozen=True)
 class TrainConfig(DataConfig):
     """One training.
 
+    A preset that is named gives the values that are not:
+    ``TrainConfig(preset="compact", data="faces", epochs=5)`` is
+    ``emotion train --preset compact --data faces --epochs 5``. A config with all its fields given
+    (a copy, a record) is taken as it is.
+
     Args:
-        preset: name of the preset that the other values started from.
+        preset: name of the preset that the other values start from.
         network: 'baseline' (three convolutions with ReLU and max pooling), 'quick' (the same,
             smaller and faster), 'compact', 'large' (residual), or a backbone of timm by its
             name, such as 'resnet18'.
@@ -150,6 +187,7 @@ class TrainConfig(DataConfig):
 
     def _check(self) -> None:
         super()._check()
+        preset_path(self.preset)
         _within("dropout", self.dropout, 0.0, 0.95)
         _within("epochs", self.epochs, 1, 1_000_000)
         _within("batch_size", self.batch_size, 1, 1_000_000)
@@ -166,8 +204,6 @@ class TrainConfig(DataConfig):
         _within("ema", self.ema, 0.0, 0.99999)
         for name in ("class_balance", "teacher_weight", "logit_adjustment"):
             _within(name, getattr(self, name), 0.0, 1.0)
-        if isinstance(self.teacher, str):
-            raise InputError(f"--teacher {self.teacher}: must be a list of runs")
         if self.also == self.labels:
             raise InputError(f"--also {self.also}: is the first label set already (--labels)")
         for name in ("flip", "erase", "brightness", "contrast", "corrupt"):
@@ -187,6 +223,23 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 def as_dict(config: DataConfig) -> dict[str, Any]:
     """Return a config's fields as plain values, for YAML, JSON and checkpoints."""
     return dataclasses.asdict(config)
+
+
+def config_of(values: dict[str, Any]) -> TrainConfig:
+    """Return the config of a record: fields that it lacks take their defaults, not a preset's.
+
+    A preset may have changed since the record was written.
+
+    Raises:
+        InputError: a value is not allowed.
+        TypeError: a field is unknown.
+    """
+    defaults = {
+        f.name: f.default_factory() if f.default is dataclasses.MISSING else f.default
+        for f in dataclasses.fields(TrainConfig)
+        if f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
+    }
+    return TrainConfig(**defaults | values)
 
 
 def data_fields(values: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.config import TrainConfig
-from emotion_detection.data import cache, load
+from emotion_detection.data import cache, cache_folder, load
 from emotion_detection.data.source import Face, Source
 from emotion_detection.errors import InputError
 
@@ -118,7 +118,7 @@ def test_a_build_that_fails_leaves_nothing(place, data_config, monkeypatch, tmp_
 KILLED = """
 import os, sys
 from emotion_detection.config import DataConfig
-from emotion_detection.data import cache, load
+from emotion_detection.data import cache, cache_folder, load
 write = cache._write_json
 def die(path, value):
     write(path, value)
@@ -266,3 +266,61 @@ def test_more_faces_than_fit_in_memory_are_streamed(tmp_path, data_config, monke
         tracemalloc.stop()
     assert sum(dataset.sizes.values()) == count
     assert peak < count * size * size / 2
+
+
+def entries(folder):
+    """Return the names of the datasets in a cache."""
+    return {path.name for path in Path(folder).iterdir() if (path / "meta.json").exists()}
+
+
+def test_a_dataset_whose_files_changed_replaces_the_older_one(place, data_config, tmp_path):
+    load(data_config(place))
+    other = load(data_config(place, size=32)).folder.name
+    shutil.copy(
+        place / "train" / "angry" / "Training_00000.png",
+        place / "train" / "angry" / "Training_00050.png",
+    )
+    after = load(data_config(place)).folder.name
+    assert entries(tmp_path / "cache") == {after, other}
+
+
+def test_the_least_recently_used_is_removed_above_the_limit(place, data_config, tmp_path):
+    names = {size: load(data_config(place, size=size)).folder.name for size in (24, 32, 40)}
+    for age, size in enumerate((24, 40, 32)):
+        os.utime(tmp_path / "cache" / names[size] / "used", (1e9 - age, 1e9 - age))
+    taken = sum(
+        path.stat().st_size
+        for size in (24, 16)
+        for path in (tmp_path / "cache" / names.get(size, names[24])).rglob("*")
+    )
+    newest = load(data_config(place, size=16, cache_limit=taken / 1e9)).folder.name
+    assert entries(tmp_path / "cache") == {names[24], newest}
+
+
+def test_a_dataset_in_use_stays(place, data_config, tmp_path):
+    used = load(data_config(place))
+    forgotten = load(data_config(place, size=32)).folder.name
+    newest = load(data_config(place, size=16, cache_limit=0))
+    assert entries(tmp_path / "cache") == {used.folder.name, newest.folder.name}
+    assert forgotten not in entries(tmp_path / "cache")
+    assert len(used.split("test").names) == 7
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    assert cache_folder.cache_folder("here") == Path("here")
+    monkeypatch.setenv("EMOTION_CACHE", str(tmp_path))
+    assert cache_folder.cache_folder("auto") == tmp_path
+    monkeypatch.delenv("EMOTION_CACHE")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert cache_folder.cache_folder("auto") == Path("/caches/emotion-detection")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert cache_folder.cache_folder("auto") == Path("/home/ann/.cache/emotion-detection")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder.cache_folder("auto") == Path("/home/ann/Library/Caches/emotion-detection")
+
+
+def test_a_limit_below_nothing_is_refused(place, data_config):
+    with pytest.raises(InputError, match="--cache_limit -1"):
+        data_config(place, cache_limit=-1)

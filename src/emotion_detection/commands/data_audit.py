@@ -6,8 +6,8 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from pytorch_lightning import Trainer
 
-from emotion_detection.commands.parsing import new_parser, parse, plain
-from emotion_detection.config import TrainConfig, preset_path, presets
+from emotion_detection.commands.parsing import new_parser, parse, plain, preset_name
+from emotion_detection.config import TrainConfig, config_of, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit import AuditOptions, audit
 from emotion_detection.evaluation.audit.options import REASONS, SPLITS
@@ -33,7 +33,7 @@ def run(words: list[str]) -> int:
         InputError: bad options, or no data is named: hours of training are no default.
     """
     parser = _parser()
-    parsed = parse(parser, [f"--config={preset_path(_preset(words))}", *words])
+    parsed = parse(parser, [f"--config={preset_path(preset_name(words, PRESET))}", *words])
     values: dict[str, Any] = parsed.as_dict()
     usual = parser.get_defaults().as_dict()["trainer"]
     trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
@@ -44,7 +44,7 @@ def run(words: list[str]) -> int:
         )
     own = {f.name: values.pop(f.name) for f in dataclasses.fields(AuditOptions)}
     options = AuditOptions(**own | {name: tuple(own[name]) for name in _LISTS})
-    audit(TrainConfig(**values, trainer={"devices": 1, **trainer}), options)
+    audit(config_of(values | {"trainer": {"devices": 1, **trainer}}), options)
     return 0
 
 
@@ -72,14 +72,3 @@ def _parser() -> ArgumentParser:
         Trainer, "trainer", instantiate=False, skip=set(NOT_THE_USERS), sub_configs=False
     )
     return parser
-
-
-def _preset(words: list[str]) -> str:
-    """Return the preset that is named last, which the other values start from."""
-    named = PRESET
-    for place, word in enumerate(words):
-        if word == "--preset" and place + 1 < len(words):
-            named = words[place + 1]
-        elif word.startswith("--preset="):
-            named = word.partition("=")[2]
-    return named

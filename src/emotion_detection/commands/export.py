@@ -26,7 +26,9 @@ def run(words: list[str]) -> int:
     parser.add_argument(
         "--out", type=str, help="the file; default: model.onnx beside the checkpoint"
     )
-    parser.add_argument("--data", type=str, help="faces to compare on; default: the run's own")
+    parser.add_argument(
+        "--data", type=str, help="faces to compare on; default: those that the run keeps"
+    )
     parser.add_argument("--web", type=str, help="folder for the page, new or of an earlier export")
     parser.add_argument("--labels", type=str, help="with --web: the set of labels that it scores")
     parsed = parse(parser, words)
@@ -44,13 +46,11 @@ def run(words: list[str]) -> int:
 def _export_onnx(parsed: Namespace) -> int:
     if parsed.labels is not None:
         raise InputError("--labels: is of --web; an ONNX file scores all sets of labels")
-    import numpy as np
-
-    from emotion_detection.config import DataConfig
+    from emotion_detection.config import DataConfig, data_fields
     from emotion_detection.data import load
     from emotion_detection.training.checkpoint import load_trained
     from emotion_detection.training.export import export_onnx
-    from emotion_detection.training.finish import SAMPLE
+    from emotion_detection.training.export_sample import find_sample, spread_rows
 
     if parsed.model is None:
         raise InputError("the following arguments are required: model, or --web DIR for the page")
@@ -58,15 +58,18 @@ def _export_onnx(parsed: Namespace) -> int:
     out = Path(parsed.out) if parsed.out else trained.path.parent / "model.onnx"
     if out.suffix != ".onnx":
         raise InputError(f"--out {out}: the name must end in .onnx")
-    options = trained.record["data"]["options"] | ({"data": parsed.data} if parsed.data else {})
-    images = load(DataConfig(**options)).split("validation").images
-    rows = np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int)
+    if parsed.data is None:
+        sample, kind = find_sample(trained.path.parent, trained.spec)
+    else:
+        options = trained.record["data"]["options"] | {"data": parsed.data}
+        faces = load(DataConfig(**data_fields(options))).split("validation")
+        sample, kind = faces.draw(spread_rows(len(faces))), "validation"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: its folder cannot be made: {error.strerror}") from None
-    difference = export_onnx(trained, out, images[rows], _metrics(trained.path))
-    print(f"scores of {len(rows)} faces differ from torch's by {difference:.1g} at most")
+    difference = export_onnx(trained, out, sample, _metrics(trained.path))
+    print(f"scores of {len(sample)} {kind} faces differ from torch's by {difference:.1g} at most")
     print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
     return 0
 
@@ -77,6 +80,6 @@ def _metrics(checkpoint: Path) -> dict[str, Any]:
         values = json.loads((checkpoint.parent / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    if Path(values["model"]).name != checkpoint.name:
+    if Path(str(values.get("model"))).name != checkpoint.name:
         return {}
     return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}

@@ -1,14 +1,17 @@
 """Parsing a verb's options; what is wrong is said in one line."""
 
-import difflib
 import re
 from argparse import SUPPRESS, Action
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
+import yaml
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
+from emotion_detection.commands.suggestions import suggest
 from emotion_detection.errors import InputError
+from emotion_detection.field_types import TYPE_WORDS, join_choices
 
 VIEWS_HELP = (
     "views of each face whose scores are averaged: 1, 2 (and mirrored) or 4 (and enlarged); "
@@ -49,13 +52,10 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
         InputError: one line that names the option and what is allowed.
     """
     try:
-        return parser.parse_args(list(words))
+        return parser.parse_args(_as_options(parser, words))
     except (ArgumentError, TypeError, ValueError) as error:
         raise InputError(_one_line(parser, str(error))) from None
 
-
-_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "NoneType": "null"}
-"""What a person calls the types that options have."""
 
 _BAD_VALUE = re.compile(
     r'^Parser key "(?P<option>[^"]+)": .*?'
@@ -66,6 +66,32 @@ _UNKNOWN = re.compile(r"[Uu]nrecognized arguments: --([\w.-]+)|^Option '([\w.-]+
 _UNKNOWN_IN_GROUP = re.compile(r"^Group '([\w.]+)' does not accept option '([\w.]+)'")
 
 
+def _as_options(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
+    """Understand ``--batch-size`` as ``--batch_size``, and ``--frozen`` as ``--frozen true``."""
+    known = set(_options(parser))
+    switches = {
+        option
+        for action in parser._actions
+        if _takes_bool(getattr(action, "_typehint", None))
+        for option in action.option_strings
+    }
+    given = []
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        plain = f"--{name[2:].replace('-', '_')}"
+        if name.startswith("--") and name not in known and plain in known:
+            word = f"{plain}{equals}{value}"
+        given.append(word)
+        following = words[place + 1 : place + 2]
+        if word in switches and (not following or following[0].startswith("--")):
+            given.append("true")
+    return given
+
+
+def _takes_bool(kind: Any) -> bool:
+    return kind is bool or bool in get_args(kind)
+
+
 def _one_line(parser: ArgumentParser, message: str) -> str:
     text = " ".join(message.split())
     if bad := _BAD_VALUE.match(text):
@@ -73,11 +99,7 @@ def _one_line(parser: ArgumentParser, message: str) -> str:
     text = _UNKNOWN_IN_GROUP.sub(r"Option '\1.\2' is not accepted", text)
     if unknown := _UNKNOWN.search(text):
         name = f"--{unknown[1] or unknown[2]}"
-        options = [option for option in _options(parser) if option.startswith("--")]
-        begun = [option for option in options if option.startswith(name)]
-        close = begun or difflib.get_close_matches(name, options, 1)
-        hint = f"; did you mean {close[0]}?" if close else f"; '{parser.prog} --help' lists them"
-        return f"{name}: no such option{hint}"
+        return f"{name}: no such option{suggest(name, _options(parser), parser.prog)}"
     return re.sub(r'^Parser key "([^"]+)": ', r"--\1: ", text)
 
 
@@ -85,9 +107,8 @@ def _allowed(types: str) -> str:
     """Turn the names of Python's types into words, each once."""
     literals = ",".join(re.findall(r"Literal\[(.*?)\]", types))
     words = [value.strip(" '") for value in literals.split(",") if value]
-    words += [_TYPES.get(name, name) for name in re.findall(r"<class '([\w.]+)'>", types)]
-    *first, last = dict.fromkeys(words or [types])
-    return f"{', '.join(first)} or {last}" if first else last
+    words += [TYPE_WORDS.get(name, name) for name in re.findall(r"<class '([\w.]+)'>", types)]
+    return join_choices(words or [types])
 
 
 def _options(parser: ArgumentParser) -> list[str]:
@@ -97,3 +118,47 @@ def _options(parser: ArgumentParser) -> list[str]:
 def plain(value: Any) -> Any:
     """Return a parsed group as a plain dict."""
     return value.as_dict() if isinstance(value, Namespace) else value
+
+
+def option_value(words: Sequence[str], name: str) -> str | None:
+    """Find an option that must be known before the others are parsed; the last one counts."""
+    values = _option_values(words, name)
+    return values[-1] if values else None
+
+
+def _option_values(words: Sequence[str], name: str) -> list[str]:
+    values = []
+    for place, word in enumerate(words):
+        if word == name and place + 1 < len(words):
+            values.append(words[place + 1])
+        elif word.startswith(f"{name}="):
+            values.append(word.partition("=")[2])
+    return values
+
+
+def preset_name(words: Sequence[str], default: str) -> str:
+    """Return the preset that an option names, else the last --config file that names one.
+
+    Raises:
+        InputError: a --config file is missing or not a mapping.
+    """
+    if (named := option_value(words, "--preset")) is not None:
+        return named
+    for file in reversed(_option_values(words, "--config")):
+        values = _read_config(Path(file))
+        if "preset" in values:
+            return str(values["preset"])
+    return default
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"--config: {path}: no such file")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--config {path}: cannot be read as YAML: {reason}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"--config {path}: must hold lines of 'option: value'")
+    return values

@@ -1,36 +1,36 @@
 """``emotion train``: presets, config files and options -> a training."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning import Trainer
 
-from emotion_detection.commands.parsing import new_parser, parse, plain
+from emotion_detection.commands.parsing import new_parser, option_value, parse, plain, preset_name
 from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, resumed_config, train
 from emotion_detection.training.fit import NOT_THE_USERS
+from emotion_detection.training.folder import run_folder
 
 
 def run(words: list[str]) -> int:
     """Train as the words say; print the run's folder last."""
-    if any(word.partition("=")[0] == "--trainer.max_epochs" for word in words):
-        raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
+    for name in (word.partition("=")[0] for word in words):
+        if name == "--trainer.max_epochs":
+            raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
+        if name.removeprefix("--trainer.") in NOT_THE_USERS and name.startswith("--trainer."):
+            raise InputError(f"{name}: cannot be set; this project sets it itself")
     parser = _parser()
-    resume = _option(words, "--resume")
+    resume = option_value(words, "--resume")
     if resume is not None:
-        first = [f"--config={_existing(Path(resume) / 'config.yaml', '--resume')}"]
-    else:
-        first = [f"--config={preset_path(_preset(words))}"]
-    parsed = parse(parser, [*first, *words])
-    config = _config(parsed, parser)
-    if resume is not None:
-        before = as_dict(resumed_config(resume))
-        after = as_dict(config)
+        first = [f"--config={run_folder(resume) / 'config.yaml'}"]
+        before = as_dict(_config(parse(parser, first), parser))
+        after = as_dict(_config(parse(parser, [*first, *words]), parser))
         config = resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
+    else:
+        first = [f"--config={preset_path(preset_name(words, TrainConfig.preset))}"]
+        config = _config(parse(parser, [*first, *words]), parser)
     done = train(config, resume=resume)
     if done.metrics:
         _say_end(done)
@@ -68,39 +68,6 @@ def _config(parsed: Namespace, parser: ArgumentParser) -> TrainConfig:
     for name in ("config", "resume"):
         values.pop(name, None)
     return TrainConfig(**values, trainer=trainer)
-
-
-def _option(words: list[str], name: str) -> str | None:
-    """Find an option that must be known before the others are parsed."""
-    found = None
-    for place, word in enumerate(words):
-        if word == name and place + 1 < len(words):
-            found = words[place + 1]
-        elif word.startswith(f"{name}="):
-            found = word.partition("=")[2]
-    return found
-
-
-def _preset(words: list[str]) -> str:
-    """Return the preset that options, else the config file, name."""
-    if (named := _option(words, "--preset")) is not None:
-        return named
-    if (file := _option(words, "--config")) is not None:
-        try:
-            values = yaml.safe_load(_existing(Path(file), "--config").read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"--config {file}: cannot be read as YAML: {reason}") from None
-        if not isinstance(values, dict):
-            raise InputError(f"--config {file}: must hold lines of 'option: value'")
-        return str(values.get("preset", TrainConfig.preset))
-    return TrainConfig.preset
-
-
-def _existing(path: Path, option: str) -> Path:
-    if not path.is_file():
-        raise InputError(f"{option}: {path}: no such file")
-    return path
 
 
 def _say_end(done: Run) -> None:

@@ -5,23 +5,22 @@ options that shape the arrays. It is written under another name, flushed, and re
 a killed start leaves nothing that looks finished. A content hash is stored as it is built.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import duplicates
+from emotion_detection.data.cache_folder import cache_folder, hold, make_room, remove_stale
 from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
 from emotion_detection.data.source import Content, Face, Source
 from emotion_detection.data.splitting import UNKNOWN, assign_splits
@@ -34,7 +33,6 @@ FORMAT = 2
 
 _COPY_ROWS = 4096
 _BATCH = 512
-_STALE_SECONDS = 6 * 3600
 
 
 def cached(source: Source, config: DataConfig) -> Dataset:
@@ -43,13 +41,14 @@ def cached(source: Source, config: DataConfig) -> Dataset:
     Raises:
         InputError: too many pictures are unreadable, or the folder cannot be written.
     """
-    folder = Path(config.cache) / _key(source, config)
+    folder = cache_folder(config.cache) / _key(source, config)
     if not (folder / "meta.json").exists():
         _build(source, config, folder)
+        make_room(folder, config.cache_limit)
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     corrupt = tuple(Corrupt(**entry) for entry in meta["corrupt"])
     _check_corrupt(corrupt, sum(meta["sizes"].values()), config)
-    return Dataset(
+    dataset = Dataset(
         source=config.data,
         kind=source.kind,
         label_set=source.label_set,
@@ -59,13 +58,28 @@ def cached(source: Source, config: DataConfig) -> Dataset:
         sizes=meta["sizes"],
         corrupt=corrupt,
     )
+    hold(folder, dataset)
+    if not (folder / "meta.json").exists():  # another process has just made room
+        return cached(source, config)
+    return dataset
+
+
+def _options(config: DataConfig) -> dict[str, Any]:
+    # of a training's config only what says how faces are read: one cache for all trainings
+    options = data_fields(dataclasses.asdict(config))
+    for name in ("data", "cache", "cache_limit", "max_corrupt"):
+        del options[name]
+    return options
+
+
+def _place(source: Source, config: DataConfig) -> str:
+    """Return what a dataset was read from, and how, whatever its files held."""
+    place = os.path.abspath(config.data) if source.files else config.data
+    return json.dumps([place, source.kind, _options(config)], sort_keys=True)
 
 
 def _key(source: Source, config: DataConfig) -> str:
-    # of a training's config only what says how faces are read: one cache for all trainings
-    options = data_fields(dataclasses.asdict(config))
-    for name in ("data", "cache", "max_corrupt"):
-        del options[name]
+    options = _options(config)
     key = hashlib.sha256()
     key.update(json.dumps([FORMAT, source.kind, source.labels, options], sort_keys=True).encode())
     for path in source.files:
@@ -82,7 +96,7 @@ def _build(source: Source, config: DataConfig, folder: Path) -> None:
     working = folder.with_name(f"{folder.name}.tmp-{secrets.token_hex(8)}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(folder.parent)
+        remove_stale(folder.parent)
         working.mkdir()
         meta = _write(source, config, working)
         _write_json(working / "meta.json", meta)
@@ -100,13 +114,6 @@ def _build(source: Source, config: DataConfig, folder: Path) -> None:
         ) from None
     finally:
         shutil.rmtree(working, ignore_errors=True)
-
-
-def _remove_stale(parent: Path) -> None:
-    for left in parent.glob("*.tmp-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 @dataclasses.dataclass
@@ -145,6 +152,7 @@ def _write(source: Source, config: DataConfig, working: Path) -> dict[str, objec
         "sizes": sizes,
         "labels": list(source.labels),
         "kind": source.kind,
+        "place": _place(source, config),
         "corrupt": [dataclasses.asdict(entry) for entry in read.corrupt],
     }
 

@@ -1,6 +1,7 @@
 """``--exclude FILE``: faces to leave out of training and validation, by name."""
 
 import csv
+import posixpath
 import sys
 from pathlib import Path, PurePosixPath
 
@@ -9,34 +10,44 @@ import numpy as np
 from emotion_detection.data.faces import Faces
 from emotion_detection.errors import InputError
 
-_HEADERS = {"file", "name", "row"}
+_HEADERS = {"file", "name", "row", "path", "image", "filename"}
 
 
 def excluded_names(path: Path) -> set[str]:
-    """Read the names of faces to leave out: one a line, or the first column of a CSV.
+    """Read the names of faces to leave out: one a line, or a column of a CSV.
 
-    Empty lines, lines that begin with ``#`` and a header (file, name or row) are passed over.
+    The column is the one that a header calls file, name, row, path, image or filename, else the
+    first. Empty lines and lines that begin with ``#`` are passed over. Paths may begin with
+    ``./`` and be written with backslashes.
 
     Raises:
         InputError: the file is missing, unreadable or names nothing.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            cells = [row[0].strip() for row in csv.reader(file) if row]
+            rows = [row for row in csv.reader(file) if row and not row[0].startswith("#")]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"--exclude {path}: cannot be read: {error}") from None
-    names = {name for name in cells if name and not name.startswith("#")}
-    if cells and cells[0].lower() in _HEADERS:
-        names.discard(cells[0])
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    named = [column for column, cell in enumerate(header) if cell in _HEADERS]
+    column = named[0] if named else 0
+    cells = [row[column].strip() for row in rows[bool(named) :] if len(row) > column]
+    names = {_plain(cell) for cell in cells if cell}
     if not names:
         raise InputError(f"--exclude {path}: names no faces; one name a line is needed")
     return names
 
 
+def _plain(name: str) -> str:
+    """Return a path without ``./``, ``..`` inside and backslashes."""
+    return posixpath.normpath(name.replace("\\", "/"))
+
+
 def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     """Leave the listed faces out of some splits.
 
-    A face is meant by its whole name, or by its file name where only one face has it.
+    A face is meant by its whole name, also with folders before it (the path from where the user
+    stands, or an absolute one), or by its file name where only one face has it.
 
     Raises:
         InputError: none of the names is in these splits, or a file name means several faces.
@@ -44,11 +55,12 @@ def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     names = excluded_names(path)
     met: set[str] = set()
     _refuse_ambiguous(splits, names, path)
+    with_folders = _by_ending(names, {name for faces in splits.values() for name in faces.names})
     kept = {}
     for split, faces in splits.items():
         rows = []
         for row, name in enumerate(faces.names):
-            hits = names & {name, PurePosixPath(name).name}
+            hits = names & {name, PurePosixPath(name).name} | with_folders.get(name, set())
             met |= hits
             if not hits:
                 rows.append(row)
@@ -62,6 +74,20 @@ def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     also = f"; {unknown} names are in neither" if unknown else ""
     print(f"excluded: {left_out} faces of {' and '.join(splits)}{also}", file=sys.stderr)
     return kept
+
+
+def _by_ending(names: set[str], faces: set[str]) -> dict[str, set[str]]:
+    """Return, for each face that listed paths end with, those paths.
+
+    Of several faces that a path ends with it means the one with the longest name.
+    """
+    found: dict[str, set[str]] = {}
+    for listed in names - faces:
+        parts = listed.split("/")
+        endings = ("/".join(parts[start:]) for start in range(1, len(parts)))
+        if (face := next((ending for ending in endings if ending in faces), None)) is not None:
+            found.setdefault(face, set()).add(listed)
+    return found
 
 
 def _refuse_ambiguous(splits: dict[str, Faces], names: set[str], path: Path) -> None:

@@ -21,6 +21,7 @@ from emotion_detection.statistics import accuracy_interval
 from emotion_detection.training.intensity import intensity_figures, share_figures
 from emotion_detection.training.metrics import calibration, figures
 from emotion_detection.training.provenance import code
+from emotion_detection.training.run_paths import locate
 
 BEST = ("best", "model")
 """Names, without suffix, of a run's files of its best epoch."""
@@ -196,7 +197,7 @@ def _followed(dataset: Dataset, faces: Faces, predicted: Predicted) -> dict[str,
 
 
 def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
-    trained_on = model.training_data.get("options", {})
+    trained_on = locate(model.training_data.get("options", {}), model.path.parent)
     known = {f.name for f in fields(DataConfig)}
     values = {k: v for k, v in data_fields(trained_on).items() if k in known} | given
     if "data" not in values:

@@ -1,5 +1,6 @@
 """A moving average of the weights, which is what is validated and kept."""
 
+import functools
 from typing import Any
 
 import torch
@@ -26,16 +27,16 @@ def moving_average(decay: float) -> WeightAveraging:
     Args:
         decay: share of the average that stays in a step.
     """
+    return _OnDevice(multi_avg_fn=functools.partial(_update, decay))
 
-    @torch.no_grad()
-    def update(averaged: list[Tensor], current: list[Tensor], step: Any) -> None:
-        count = float(step)
-        share = 1 - min(decay, (1 + count) / (10 + count))
-        if averaged[0].is_floating_point():
-            # of another type where a precision plugin has turned the module's since
-            same = [new.to(old.dtype) for old, new in zip(averaged, current, strict=True)]
-            torch._foreach_lerp_(averaged, same, share)
-        else:  # counters
-            torch._foreach_copy_(averaged, current)
 
-    return _OnDevice(multi_avg_fn=update)
+@torch.no_grad()
+def _update(decay: float, averaged: list[Tensor], current: list[Tensor], step: Any) -> None:
+    count = float(step)
+    share = 1 - min(decay, (1 + count) / (10 + count))
+    if averaged[0].is_floating_point():
+        # of another type where a precision plugin has turned the module's since
+        same = [new.to(old.dtype) for old, new in zip(averaged, current, strict=True)]
+        torch._foreach_lerp_(averaged, same, share)
+    else:  # counters
+        torch._foreach_copy_(averaged, current)

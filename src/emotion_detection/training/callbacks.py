@@ -1,9 +1,10 @@
-"""What happens beside the steps: keeping the best, stopping on NaN and on SIGTERM."""
+"""What happens beside the steps: keeping the best, stopping on NaN, on SIGTERM and in time."""
 
 import math
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,14 @@ class KeepBest(Checkpoint):
         unknown = math.isnan(accuracy)  # validation was left out, always or this time
         if (unknown and math.isinf(self.best[0])) or (accuracy, -loss) > self.best:
             self.best = self.best if unknown else (accuracy, -loss)
+            is_first = self.best_epoch < 0
             self.best_epoch = trainer.current_epoch
+            if is_first:
+                # best.ckpt never stands without last.ckpt, see check_checkpoints in run_folder
+                trainer.save_checkpoint(self.folder / "last.ckpt")
             trainer.save_checkpoint(self.folder / "best.ckpt")
+            if is_first:
+                return
         trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
@@ -103,30 +110,47 @@ def _not_finite(trainer: Trainer, step: int) -> TrainingError:
     )
 
 
-class SaveOnSigterm(Callback):
-    """On SIGTERM saves at the end of the step in hand, and leaves with exit code 143.
+class TimeLimitError(Exception):
+    """A training that was stopped by its time limit; ``last.ckpt`` is where it stands."""
+
+
+class SaveAndStop(Callback):
+    """On SIGTERM or after a time limit, saves at the end of the current step and stops.
+
+    SIGTERM ends the process with exit code 143, the time limit raises :class:`TimeLimitError`. The
+    limit is of this start alone. Lightning's own Timer counts all starts together, and stops
+    within an epoch as if the epoch had ended.
 
     Args:
         folder: the run's folder; ``last.ckpt`` is written there.
         hint: whether to say how the run goes on.
+        seconds: time limit; None: there is none.
     """
 
-    def __init__(self, folder: Path, hint: bool = True) -> None:
+    def __init__(self, folder: Path, hint: bool = True, seconds: float | None = None) -> None:
         self.folder = folder
         self.hint = hint
         self.asked = False
+        self.seconds = seconds
+        self._end = float("inf")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signal over; Lightning puts the old handler back when it is done."""
+        """Take the signal over, and start the clock.
+
+        Lightning puts the old handler back when it is done.
+        """
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._note)
+        if self.seconds is not None:
+            self._end = time.monotonic() + self.seconds
 
     def _note(self, number: int, frame: Any) -> None:
         self.asked = True
 
     def _agreed(self, trainer: Trainer) -> bool:
-        # every process must stop at the same step, whichever of them got the signal
-        return bool(trainer.strategy.reduce_boolean_decision(self.asked, all=False))
+        # every process must stop at the same step, whichever of them has a reason
+        own = self.asked or time.monotonic() >= self._end
+        return bool(trainer.strategy.reduce_boolean_decision(own, all=False))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -145,15 +169,22 @@ class SaveOnSigterm(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave after the last epoch: only the end of the run is left to do."""
-        if self._agreed(trainer):
+        if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
             self._leave(trainer)
 
     def _leave(self, trainer: Trainer) -> None:
+        is_sigterm = bool(trainer.strategy.reduce_boolean_decision(self.asked, all=False))
         if trainer.is_global_zero:
+            why = "SIGTERM" if is_sigterm else "--trainer.max_time"
             how = f"; go on with: python train.py --resume {self.folder}" if self.hint else ""
             print(
-                f"stopped by SIGTERM after step {trainer.global_step}{how}",
+                f"stopped by {why} after step {trainer.global_step}{how}",
                 file=sys.stderr,
                 flush=True,
             )
-        raise SystemExit(128 + signal.SIGTERM)
+        if is_sigterm:
+            raise SystemExit(128 + signal.SIGTERM)
+        best = next(each for each in trainer.callbacks if isinstance(each, KeepBest))
+        if best.best_epoch < 0:  # within the first epoch: a model all the same
+            trainer.save_checkpoint(self.folder / "best.ckpt")
+        raise TimeLimitError

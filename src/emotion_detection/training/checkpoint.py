@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import pickle
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,10 +101,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = _local(path)
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
+    if path.suffix == ".onnx":
+        raise InputError(
+            f"{path}: an ONNX file holds no weights to train on or to export: name the run's "
+            "folder, or its best.ckpt"
+        )
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken or foreign file
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if isinstance(error, pickle.UnpicklingError):
+            # torch's own message explains an option of torch.load
+            reason = "broken, of another kind, or it would run code"
         raise InputError(f"{path}: cannot be read as a checkpoint: {reason}") from None
     if not isinstance(checkpoint, dict) or CHECKPOINT_KEY not in checkpoint:
         raise InputError(f"{path}: not a checkpoint of this project")
@@ -140,7 +149,7 @@ def load_trained(place: str | Path) -> Trained:
             for name, values in own.get("readouts", {}).items()
         }
     except (KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
-        reason = str(error).splitlines()[0][:120]
+        reason = str(error).splitlines()[0]
         raise InputError(f"{path}: this version cannot build its network: {reason}") from None
     return Trained(
         network=network.eval(),

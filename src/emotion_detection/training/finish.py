@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, Faces
 from emotion_detection.data.ferplus import RATERS
@@ -18,15 +16,13 @@ from emotion_detection.readout import VIEWS, Readout, make_views
 from emotion_detection.training.calibration import after_readout, fit_temperature
 from emotion_detection.training.checkpoint import Trained, load_trained, store_readouts
 from emotion_detection.training.export import export_onnx
+from emotion_detection.training.export_sample import keep_sample, spread_rows
 from emotion_detection.training.folder import asked_of
 from emotion_detection.training.history import draw_curves
 from emotion_detection.training.intensity import intensity_figures
 from emotion_detection.training.metrics import Labels, Scores, calibration, figures
 from emotion_detection.training.network import ModelSpec, multiply_adds, parameter_count
 from emotion_detection.training.scoring import network_outputs
-
-SAMPLE = 256
-"""Validation faces that the exported file is compared on."""
 
 
 class Took(NamedTuple):
@@ -49,6 +45,7 @@ def finish(
     logs: Path,
     rows: list[dict[str, float | int | None]],
     took: Took,
+    ended_by: str = "epochs",
 ) -> dict[str, Any]:
     """Calibrate the best checkpoint on validation, measure and export it, write the records.
 
@@ -60,6 +57,7 @@ def finish(
         logs: ``logs/RUN``.
         rows: the history, a row an epoch.
         took: what the training cost, in this start.
+        ended_by: why it ended: 'epochs', 'max_steps', 'patience' or 'max_time'.
 
     Returns:
         What ``metrics.json`` holds.
@@ -80,6 +78,7 @@ def finish(
         "multiply_adds": multiply_adds(best.network, best.spec),
         "training": {
             "asked": asked_of(config),
+            "ended_by": ended_by,
             "epochs": len(rows),
             "best_epoch": best.epoch,
             "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
@@ -87,11 +86,12 @@ def finish(
             "last_train_loss": rows[-1]["train_loss"] if rows else None,
         },
     }
-    sample = np.linspace(0, len(validation) - 1, min(SAMPLE, len(validation))).astype(int)
+    sample = validation.draw(spread_rows(len(validation)))
     short = {name: result[name] for name in ("accuracy", "n", "ece", "nll", "split")}
-    difference = export_onnx(best, folder / "model.onnx", validation.images[sample], short)
+    difference = export_onnx(best, folder / "model.onnx", sample, short)
     result["onnx_difference"] = difference
     try:
+        keep_sample(folder, sample)
         draw_curves(rows, logs / "curves.png", f"{folder.name}: {dataset.kind}")
         write_whole(folder / "metrics.json", json.dumps(result, indent=2))
         record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))

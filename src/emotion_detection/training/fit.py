@@ -6,21 +6,28 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.callbacks import Callback, Timer
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
+from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError, TrainingError
 from emotion_detection.training.averaging import moving_average
 from emotion_detection.training.batches import FaceBatches
-from emotion_detection.training.callbacks import KeepBest, StopEarly, StopWhenNotFinite
+from emotion_detection.training.callbacks import (
+    KeepBest,
+    StopEarly,
+    StopWhenNotFinite,
+    TimeLimitError,
+)
 from emotion_detection.training.checkpoint import DurableCheckpointIO, read_checkpoint
 from emotion_detection.training.progress_bar import RunProgress
 from emotion_detection.training.task import EmotionTask
@@ -37,6 +44,7 @@ NOT_THE_USERS = (
     "overfit_batches",
     "reload_dataloaders_every_n_epochs",
     "model_registry",
+    "barebones",
 )
 """Fields of Lightning's Trainer that this project sets itself."""
 
@@ -47,11 +55,34 @@ _EXPECTED_WARNINGS = (
     ".*exists and is not empty.*",  # a resumed run's folder
     ".*It is recommended to use .*sync_dist.*",  # the figures are of all processes already
     ".*LeafSpec.*",  # from torch's exporter
+    ".*callbacks used to create the checkpoint.*",  # a resumed run may have lost its patience
 )
 
 
+def time_limit(config: TrainConfig) -> float | None:
+    """Return the seconds after which a training stops, None where there is no limit.
+
+    Raises:
+        InputError: it is no duration.
+    """
+    limit = config.trainer.get("max_time")
+    try:
+        seconds = Timer(limit).time_remaining()
+    except (MisconfigurationException, TypeError, ValueError):
+        seconds = None if limit is None else -1.0
+    if seconds is not None and seconds <= 0:
+        raise InputError(
+            f"--trainer.max_time {limit}: must be days:hours:minutes:seconds, as in 00:08:30:00"
+        )
+    return seconds
+
+
 def make_trainer(
-    config: TrainConfig, folder: Path, logs: Path, callbacks: list[Callback]
+    config: TrainConfig,
+    folder: Path,
+    logs: Path,
+    callbacks: list[Callback],
+    loggers: Sequence[Logger] = (),
 ) -> Trainer:
     """Make the Trainer of a run.
 
@@ -60,6 +91,7 @@ def make_trainer(
         folder: ``models/RUN``.
         logs: ``logs/RUN``.
         callbacks: called before those that every run has.
+        loggers: beside TensorBoard's.
 
     Raises:
         InputError: a field that this project sets itself, or that Lightning refuses.
@@ -77,6 +109,13 @@ def make_trainer(
     }
     if taken := sorted(set(config.trainer) & set(NOT_THE_USERS)):
         raise InputError(f"--trainer.{taken[0]}: cannot be set; this project sets it itself")
+    if fields.get("precision") == "16-true":
+        # without a loss scaler small gradients are 0, and Adam's epsilon is
+        raise InputError(
+            "--trainer.precision 16-true: weights of 16 bits do not learn; use bf16-mixed, "
+            "16-mixed or 32-true"
+        )
+    fields.pop("max_time", None)  # SaveAndStop keeps it
     if fields.get("enable_progress_bar") is not False:
         callbacks.append(RunProgress(config.batch_size))
     if config.patience is not None:
@@ -86,15 +125,16 @@ def make_trainer(
     try:
         trainer = Trainer(
             max_epochs=config.epochs,
-            logger=TensorBoardLogger(logs.parent, name="", version=logs.name),
+            logger=[TensorBoardLogger(logs.parent, name="", version=logs.name), *loggers],
             callbacks=callbacks,
             plugins=[DurableCheckpointIO()],
             default_root_dir=folder,
             use_distributed_sampler=False,
             **fields,
         )
-    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
         raise _refused(error) from None
+    _check_strategy(trainer, fields.get("strategy"))
     cores = os.cpu_count() or 1
     if trainer.strategy.root_device.type == "cpu" and trainer.num_devices > cores:
         # each is a whole Python process: a slip of the finger can bring a machine to a halt
@@ -104,14 +144,39 @@ def make_trainer(
     return trainer
 
 
+def _check_strategy(trainer: Trainer, named: object) -> None:
+    """Refuse ways to run several processes that cannot work here.
+
+    Raises:
+        InputError: the strategy is not DDP, or its processes cannot be started.
+    """
+    strategy = trainer.strategy
+    launcher = strategy.launcher
+    starts_itself = isinstance(launcher, _SubprocessScriptLauncher)
+    if type(strategy) not in (SingleDeviceStrategy, DDPStrategy) or (
+        launcher is not None and not starts_itself
+    ):
+        raise InputError(
+            f"--trainer.strategy {named or type(strategy).__name__}: must be ddp, or auto for one "
+            "device; processes that are spawned or forked from this one would train apart from it"
+        )
+    if starts_itself and not launcher.cluster_environment.creates_processes_externally:
+        main = sys.modules["__main__"]
+        if getattr(main, "__spec__", None) is None and not Path(sys.argv[0]).is_file():
+            raise InputError(
+                f"--trainer.devices {trainer.num_devices}: each process starts this program again, "
+                "which cannot be done from standard input or 'python -c'; put it into a file"
+            )
+
+
 def _refused(error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:300]
+    reason = " ".join(str(error).split())
     return InputError(f"--trainer.*: Lightning's Trainer refuses: {reason}")
 
 
 def fit(
     trainer: Trainer, task: EmotionTask, batches: FaceBatches, folder: Path, hint: bool = True
-) -> None:
+) -> str:
     """Train, from the run's last checkpoint where there is one.
 
     Args:
@@ -120,6 +185,9 @@ def fit(
         batches: the faces.
         folder: ``models/RUN``.
         hint: whether to say after Ctrl-C how the run goes on.
+
+    Returns:
+        Why it ended: 'epochs', 'max_steps', 'patience' or 'max_time'.
 
     Raises:
         InputError: the checkpoint is broken, or Lightning refuses a field only now.
@@ -133,6 +201,8 @@ def fit(
         trainer.fit(
             task, datamodule=batches, ckpt_path=last if last.exists() else None, weights_only=True
         )
+    except TimeLimitError:
+        return "max_time"
     except SystemExit as stop:
         if trainer.received_sigterm and not stop.code:
             # before the first step the signal is Lightning's, which would leave with 0
@@ -153,6 +223,14 @@ def fit(
         raise TrainingError(
             f"{where}: {error.strerror or error}; the checkpoints are whole"
         ) from None
+    return _reason(trainer)
+
+
+def _reason(trainer: Trainer) -> str:
+    """Return why a fit ended that was not stopped from outside."""
+    if 0 <= trainer.max_steps <= trainer.global_step:
+        return "max_steps"
+    return "epochs" if trainer.current_epoch >= (trainer.max_epochs or 0) else "patience"
 
 
 def close_connection(together: bool = False) -> None:
@@ -172,10 +250,13 @@ def close_connection(together: bool = False) -> None:
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Leave out Lightning's chatter; what it warns of beyond the expected is shown."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    names = ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.profilers")
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.WARNING)
+        # a profiler was asked for: what it found is no chatter
+        is_profiler = logger.name.endswith("profilers")
+        logger.setLevel(logging.INFO if is_profiler else logging.WARNING)
     try:
         with warnings.catch_warnings():
             for message in _EXPECTED_WARNINGS:

@@ -4,20 +4,24 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from emotion_detection.config import TrainConfig, as_dict
+from emotion_detection.config import TrainConfig, as_dict, config_of
 from emotion_detection.data.exclude import excluded_names
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
+from emotion_detection.training.checkpoint import read_checkpoint
 from emotion_detection.training.prepare import Prepared
 from emotion_detection.training.provenance import provenance
+from emotion_detection.training.run_paths import locate, recorded
+from emotion_detection.training.task import CHECKPOINT_KEY
 
-CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache"}
+CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache", "cache_limit"}
 """Fields that may change when a run goes on; data and cache may have moved, not changed."""
 
 
@@ -60,6 +64,28 @@ def new_folder(config: TrainConfig, make: bool) -> Path:
     raise InputError(f"{place}: a hundred runs named {wanted} already")
 
 
+def run_folder(place: str | Path) -> Path:
+    """Return the folder of a run that is to be resumed.
+
+    Args:
+        place: ``models/RUN``, or ``last.ckpt`` in it.
+
+    Raises:
+        InputError: another file, or no run.
+    """
+    path = Path(place)
+    if path.is_file():
+        if path.name != "last.ckpt":
+            raise InputError(
+                f"--resume {path}: a run is resumed from its last.ckpt: --resume {path.parent}; "
+                f"to start a new run from these weights: --init {path}"
+            )
+        path = path.parent
+    if not (path / "config.yaml").is_file():
+        raise InputError(f"--resume {place}: there is no run: {path / 'config.yaml'}: no such file")
+    return path
+
+
 def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) -> TrainConfig:
     """Return the config of a run that is to be gone on with.
 
@@ -67,14 +93,16 @@ def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) ->
         folder: ``models/RUN``.
         changes: fields to change; only those of :data:`CHANGEABLE` may.
 
+    Returns:
+        The config; paths that the run recorded hold from the current folder.
+
     Raises:
         InputError: there is no such run, or another field is to be changed.
     """
-    path = Path(folder) / "config.yaml"
-    if not path.is_file():
-        raise InputError(f"--resume {folder}: no config.yaml there; a run's folder is needed")
+    path = run_folder(folder) / "config.yaml"
     try:
-        config = TrainConfig(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = config_of(locate({**values}, path.parent))
     except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is no config of this version: {reason}") from None
@@ -94,6 +122,38 @@ def forget(folder: Path, logs: Path) -> None:
             place.rmdir()
 
 
+def check_checkpoints(folder: Path) -> None:
+    """Refuse to resume a run that lacks one of its checkpoints.
+
+    Training would start from nothing and overwrite what is left. Only a run that was stopped
+    before its first checkpoint has none; ``last.ckpt`` is written before the first ``best.ckpt``.
+
+    Raises:
+        InputError: ``last.ckpt`` or ``best.ckpt`` is missing, or ``last.ckpt`` is broken.
+    """
+    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    if not last.exists():
+        left = [name for name in (best.name, "metrics.json") if (folder / name).exists()]
+        if not left:
+            return
+        keep = f"--init {folder}" if best.exists() else f"--init {folder / 'last.ckpt'}"
+        raise InputError(
+            f"--resume {folder}: last.ckpt is missing beside {left[0]}, so the run cannot be "
+            f"resumed; copy it there, or start a new run from its weights: {keep}"
+        )
+    if best.exists():
+        return
+    checkpoint = read_checkpoint(last)
+    best_epoch = checkpoint.get("callbacks", {}).get("KeepBest", {}).get("best_epoch", -1)
+    if best_epoch == checkpoint["epoch"]:
+        shutil.copyfile(last, best)  # stopped between the two: they are the same
+    elif best_epoch >= 0:
+        raise InputError(
+            f"--resume {folder}: best.ckpt is missing, the weights of epoch {best_epoch + 1}; copy "
+            f"it there, or start a new run: --init {last}"
+        )
+
+
 def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> None:
     """Refuse to go on with a run on other faces than it began with.
 
@@ -102,8 +162,11 @@ def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> No
     """
     try:
         record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except OSError:
-        return  # killed before it was written: nothing was trained
+    except (OSError, ValueError):
+        if not (folder / "last.ckpt").exists():
+            return  # killed before it was written: nothing was trained
+        own = read_checkpoint(folder / "last.ckpt")[CHECKPOINT_KEY]["record"]
+        record = {"data": own["data"], "excluded": _excluded(config)}
     dataset = prepared.dataset
     known = record["data"]
     other_changed = prepared.other and known.get("also_hash") not in (None, prepared.other.hash)
@@ -131,11 +194,22 @@ def already_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None
     """Return a finished run's figures, None when there is something left to do."""
     try:
         metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except OSError:
+        trained = metrics["training"]
+        asked = trained["asked"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    asked = metrics["training"]["asked"]
+    if trained.get("ended_by", _old_end(trained)) == "max_time":
+        return None
     same = {**asked, "epochs": config.epochs} == asked_of(config)
     return metrics if same and asked["epochs"] >= config.epochs else None
+
+
+def _old_end(trained: dict[str, Any]) -> str:
+    """Return why a run ended whose record does not hold it, as those of earlier versions."""
+    asked = trained["asked"]
+    if asked["patience"] is None and asked["max_steps"] in (None, -1):
+        return "epochs" if trained["epochs"] >= asked["epochs"] else "max_time"
+    return "unknown"
 
 
 def asked_of(config: TrainConfig) -> dict[str, Any]:
@@ -151,6 +225,7 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
         InputError: they cannot be written.
     """
     record = provenance(config, prepared.dataset) | {"excluded": _excluded(config)}
+    config = recorded(config, folder)
     if prepared.other:
         record["data"]["also_hash"] = prepared.other.hash
     path = folder / "provenance.json"

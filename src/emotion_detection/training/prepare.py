@@ -11,6 +11,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.training.augment import augmentation
 from emotion_detection.training.losses import class_frequencies, class_weights
 from emotion_detection.training.network import ModelSpec, freshly_seeded
+from emotion_detection.training.run_paths import recorded
 from emotion_detection.training.start import load_teachers, start_from
 from emotion_detection.training.task import EmotionTask
 
@@ -86,16 +87,17 @@ def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None
         start_from(network, spec, config.init)
     if config.frozen and not (config.init or config.pretrained):
         print("warning: --frozen true freezes random weights: say --init too", file=sys.stderr)
+    values = as_dict(recorded(config, Path(resume)) if resume else config)
     record = {
-        "config": as_dict(config),
+        "config": values,
         "class_frequencies": class_frequencies(train_faces, spec),
         "data": {
-            "source": dataset.source,
+            "source": values["data"],
             "label_set": dataset.label_set,
             "hash": dataset.hash,
             "sizes": dataset.sizes,
             "also": {other.label_set: {"hash": other.hash, "sizes": other.sizes}} if other else {},
-            "options": data_fields(as_dict(config)),
+            "options": data_fields(values),
         },
     }
     return EmotionTask(

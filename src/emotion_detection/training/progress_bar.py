@@ -31,6 +31,7 @@ class RunProgress(ProgressBar, Checkpoint):
         self._since = time.perf_counter()
         self._next = 0.0
         self._epoch_start = 0.0
+        self._validated = False
 
     def disable(self) -> None:
         """Show nothing; Lightning asks this of all processes but the first."""
@@ -60,6 +61,7 @@ class RunProgress(ProgressBar, Checkpoint):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
         self._epoch_start = self._since = time.perf_counter()
+        self._validated = False
         self._seen = 0
 
     def on_train_batch_end(
@@ -80,6 +82,7 @@ class RunProgress(ProgressBar, Checkpoint):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the new validation accuracy."""
+        self._validated = True
         if self._bar is not None and "val_accuracy" in trainer.callback_metrics:
             self._show(trainer, accuracy=f"{trainer.callback_metrics['val_accuracy']:.4f}")
 
@@ -91,7 +94,7 @@ class RunProgress(ProgressBar, Checkpoint):
         seconds = time.perf_counter() - self._epoch_start
         val = (
             f"  val loss {metrics['val_loss']:.4f}  val acc {metrics['val_accuracy']:.4f}"
-            if "val_loss" in metrics
+            if self._validated and "val_loss" in metrics  # else they are of an epoch before
             else ""
         )
         left = seconds * max(0, (trainer.max_epochs or 0) - trainer.current_epoch - 1)

@@ -33,6 +33,7 @@ def provenance(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
     """Return what is needed to know, and to do again, what a run did; plain values."""
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "folder": str(Path.cwd()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": config.seed,
         "data": dataset.record(),

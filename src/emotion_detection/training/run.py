@@ -4,25 +4,35 @@ import dataclasses
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Faces
 from emotion_detection.errors import InputError
 from emotion_detection.training.batches import FaceBatches
-from emotion_detection.training.callbacks import SaveOnSigterm
+from emotion_detection.training.callbacks import SaveAndStop
 from emotion_detection.training.finish import Took, finish
-from emotion_detection.training.fit import close_connection, fit, make_trainer, quiet_lightning
+from emotion_detection.training.fit import (
+    close_connection,
+    fit,
+    make_trainer,
+    quiet_lightning,
+    time_limit,
+)
 from emotion_detection.training.folder import (
     already_finished,
+    check_checkpoints,
     check_same_data,
     forget,
     new_folder,
+    run_folder,
     write_records,
 )
 from emotion_detection.training.history import History
@@ -46,7 +56,13 @@ class Run:
     metrics: dict[str, Any]
 
 
-def train(config: TrainConfig, resume: str | Path | None = None, hint: bool = True) -> Run:
+def train(
+    config: TrainConfig,
+    resume: str | Path | None = None,
+    hint: bool = True,
+    callbacks: Sequence[Callback] = (),
+    loggers: Sequence[Logger] = (),
+) -> Run:
     """Train a network; validate it every epoch; export the best.
 
     The test split is not opened.
@@ -56,6 +72,8 @@ def train(config: TrainConfig, resume: str | Path | None = None, hint: bool = Tr
         resume: a run's folder to go on with; ``config`` is then that run's own
             (:func:`.folder.resumed_config`).
         hint: whether to say, when it is stopped, how ``train.py`` goes on with it.
+        callbacks: further callbacks of Lightning, called before the project's own.
+        loggers: further loggers of Lightning, such as those of W&B or MLflow.
 
     Returns:
         The run. In processes but the first of several, its figures are empty.
@@ -65,22 +83,26 @@ def train(config: TrainConfig, resume: str | Path | None = None, hint: bool = Tr
         TrainingError: the training cannot go on; the checkpoints before are whole.
     """
     check_network(config.network, config.pretrained)
+    seconds = time_limit(config)
+    if resume:
+        resume = run_folder(resume)
     prepared = prepare(config)
     dataset, faces = prepared.dataset, prepared.faces
     config = dataclasses.replace(config, data=dataset.source)
     first = getattr(rank_zero_only, "rank", 0) == 0
     with quiet_lightning():
         if resume:
-            check_same_data(Path(resume), prepared, config)
-            if (done := already_finished(Path(resume), config)) is not None:
+            check_same_data(resume, prepared, config)
+            if (done := already_finished(resume, config)) is not None:
                 print(f"{resume}: is finished; nothing to do", file=sys.stderr)
-                return Run(Path(resume), Path(config.logs) / Path(resume).name, done)
+                return Run(resume, Path(config.logs) / resume.name, done)
+            check_checkpoints(resume)
         task = make_task(config, prepared, resume)
-        folder = Path(resume) if resume else new_folder(config, make=first)
+        folder = resume or new_folder(config, make=first)
         logs = Path(config.logs) / folder.name
-        history, sigterm = History(logs), SaveOnSigterm(folder, hint)
+        history, stop = History(logs), SaveAndStop(folder, hint, seconds)
         try:
-            trainer = make_trainer(config, folder, logs, [history, sigterm])
+            trainer = make_trainer(config, folder, logs, [*callbacks, history, stop], loggers)
         except InputError:
             if first and not resume:
                 forget(folder, logs)
@@ -91,8 +113,8 @@ def train(config: TrainConfig, resume: str | Path | None = None, hint: bool = Tr
         started, busy = time.perf_counter(), time.process_time()
         try:
             batches = FaceBatches(faces["train"], faces["validation"], config)
-            fit(trainer, task, batches, folder, hint)
-            if sigterm.asked:
+            ended_by = fit(trainer, task, batches, folder, hint)
+            if stop.asked:
                 raise SystemExit(128 + signal.SIGTERM)
         except SystemExit:
             close_connection()
@@ -101,8 +123,9 @@ def train(config: TrainConfig, resume: str | Path | None = None, hint: bool = Tr
         metrics: dict[str, Any] = {}
         try:
             if trainer.is_global_zero:
+                rows = history.rows
                 metrics = finish(
-                    config, dataset, faces["validation"], folder, logs, history.rows, took
+                    config, dataset, faces["validation"], folder, logs, rows, took, ended_by
                 )
         finally:
             # the others wait: torchrun ends all processes as soon as one has left

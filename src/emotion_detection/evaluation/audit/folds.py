@@ -30,7 +30,7 @@ from emotion_detection.training.checkpoint import load_trained
 FOLDS = "folds"
 GO_ON = "the same 'emotion data audit' command goes on where this one was stopped"
 _HELD_OUT = "held-out.npz"
-_MOVABLE = {"data", "cache", "name", "models", "logs", "exclude", "trainer"}
+_MOVABLE = {"data", "cache", "cache_limit", "name", "models", "logs", "exclude", "trainer"}
 """Fields that may differ between two starts of the same audit; the data's hash may not."""
 
 

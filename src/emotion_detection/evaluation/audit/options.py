@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from emotion_detection.errors import InputError
+from emotion_detection.field_types import check_types
 
 REASONS = ("label", "duplicate", "nonface", "outlier")
 """Why a face is named: its label is likely wrong, a copy of it has another label, there is
@@ -43,6 +44,7 @@ class AuditOptions:
     top: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 2 <= self.folds <= 100:
             raise InputError(f"--folds {self.folds}: must be between 2 and 100")
         if not 0 <= self.lead <= 1:

@@ -1,0 +1,144 @@
+"""Where decoded faces are kept, and how many: the least recently used are removed.
+
+Each dataset is a folder of its own below the cache. A dataset in use holds a shared lock on its
+file ``used``, whose time is that of its last use.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+import weakref
+from pathlib import Path
+
+_STALE_SECONDS = 6 * 3600
+_GIGABYTE = 1e9
+_USED = "used"
+
+
+def cache_folder(cache: str) -> Path:
+    """Return the folder of the cache.
+
+    Args:
+        cache: a path, or 'auto': the folder that the environment variable EMOTION_CACHE names,
+            else ``emotion-detection`` in the user's folder for caches.
+    """
+    if cache != "auto":
+        return Path(cache)
+    if named := os.environ.get("EMOTION_CACHE"):
+        return Path(named)
+    if sys.platform == "darwin":
+        parent = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        parent = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return parent / "emotion-detection"
+
+
+def hold(folder: Path, owner: object) -> None:
+    """Mark a dataset as used now, and keep it from being removed while its owner lives.
+
+    Where the disk has no locks (Windows, some network disks) files that are open cannot be
+    removed, or a removed file stays readable for those that have it open.
+
+    Args:
+        folder: the dataset's, in the cache.
+        owner: the object that the dataset is used through.
+    """
+    with contextlib.suppress(OSError):  # a cache that can only be read
+        handle = os.open(folder / _USED, os.O_RDWR | os.O_CREAT, 0o666)
+        os.utime(folder / _USED)
+        _lock(handle, exclusive=False)
+        weakref.finalize(owner, os.close, handle)
+
+
+def make_room(newest: Path, limit: float | None) -> None:
+    """Remove datasets that a new one replaces, and the least recently used above the limit.
+
+    A dataset replaces those that were read from the same place, in the same way: their files have
+    changed since.
+
+    Args:
+        newest: the dataset that was just written; it stays.
+        limit: gigabytes that all datasets of its cache may take together; None: any.
+    """
+    place, others = _place(newest), []
+    for entry in newest.parent.iterdir():
+        if entry == newest or ".tmp-" in entry.name or not (entry / "meta.json").is_file():
+            continue
+        if place is None or _place(entry) != place or not _remove(entry):
+            others.append((_used(entry), entry))
+    if limit is None:
+        return
+    left = limit * _GIGABYTE - _size(newest)
+    for _, entry in sorted(others, reverse=True):
+        size = _size(entry)
+        if size > left and _remove(entry):
+            continue
+        left -= size
+
+
+def remove_stale(cache: Path) -> None:
+    """Remove what starts that were killed have left half-written."""
+    for left in cache.glob("*.tmp-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _remove(entry: Path) -> bool:
+    """Remove a dataset that nobody uses; return whether it is gone."""
+    try:
+        handle = os.open(entry / _USED, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        return False
+    try:
+        if not _lock(handle, exclusive=True):
+            return False
+        gone = entry.with_name(f"{entry.name}.tmp-{os.getpid()}")
+        entry.rename(gone)  # first, so that nobody finds half of it
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    shutil.rmtree(gone, ignore_errors=True)
+    return True
+
+
+def _lock(handle: int, exclusive: bool) -> bool:
+    """Lock an open file; return False where another process holds it."""
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return not exclusive  # no locks here: nobody knows who uses it
+    return True
+
+
+def _place(entry: Path) -> object:
+    """Return what a dataset was read from, and how; None where that is not recorded."""
+    try:
+        return json.loads((entry / "meta.json").read_text(encoding="utf-8")).get("place")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _used(entry: Path) -> float:
+    """Return the time of a dataset's last use, in seconds."""
+    for path in (entry / _USED, entry / "meta.json"):
+        with contextlib.suppress(OSError):
+            return path.stat().st_mtime
+    return 0.0
+
+
+def _size(entry: Path) -> int:
+    """Return the bytes that a dataset takes."""
+    return sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())

@@ -1,0 +1,95 @@
+"""The paths that a run records: relative to where it was started, found from any folder.
+
+Nothing absolute is stored in checkpoints and ONNX files, which people share; and a project folder
+that moves as a whole takes its runs along.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emotion_detection.config import TrainConfig
+
+_WORDS = {"auto", "fer2013", "demo", "pretrained"}
+"""What stands in place of a path."""
+
+_INPUTS = ("data", "exclude", "init", "teacher")
+_OUTPUTS = ("cache", "models", "logs")
+
+
+def start_folder(run: Path) -> Path | None:
+    """Return the folder that a run was started in, None where that cannot be known.
+
+    Args:
+        run: ``models/RUN``, or any folder that a checkpoint lies in.
+    """
+    recorded = _read(run / "provenance.json").get("folder")
+    models = Path(str(_read(run / "config.yaml").get("models") or os.sep))
+    if not models.is_absolute() and ".." not in models.parts:
+        place = Path(os.path.abspath(run)).parent
+        steps = len(models.parts)
+        if place.parts[len(place.parts) - steps :] == models.parts or not steps:
+            return Path(*place.parts[: len(place.parts) - steps])
+    return Path(recorded) if recorded and Path(recorded).is_dir() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return a record of the run; nothing where it is missing or broken: others say so."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def locate(values: dict[str, Any], run: Path) -> dict[str, Any]:
+    """Return the fields of a run's config with paths that hold from the current folder.
+
+    Args:
+        values: fields of a config, as the run recorded them.
+        run: ``models/RUN``, or any folder that a checkpoint lies in.
+    """
+    start = start_folder(run)
+    if start is None or start == Path.cwd():
+        return values
+    found = dict(values)
+    for name in _INPUTS + _OUTPUTS:
+        if isinstance(value := values.get(name), list):
+            found[name] = [_located(each, start, name) for each in value]
+        elif isinstance(value, str):
+            found[name] = _located(value, start, name)
+    return found
+
+
+def _located(value: str, start: Path, name: str) -> str:
+    if value in _WORDS or Path(value).is_absolute():
+        return value
+    place = start / value
+    # an input that is not there may lie where the user stands
+    return str(place) if name in _OUTPUTS or place.exists() else value
+
+
+def recorded(config: TrainConfig, run: Path) -> TrainConfig:
+    """Return a config as its run records it: paths below its start folder relative to that."""
+    start = start_folder(run) or Path.cwd()
+    if start == Path.cwd():
+        return config
+    changed: dict[str, Any] = {}
+    for name in _INPUTS + _OUTPUTS:
+        value = getattr(config, name)
+        if isinstance(value, list):
+            changed[name] = [relative_to(start, each) for each in value]
+        elif value is not None:
+            changed[name] = relative_to(start, value)
+    return dataclasses.replace(config, **changed)
+
+
+def relative_to(start: Path, value: str) -> str:
+    """Return a path below a folder relative to it; another one absolute; a word as it is."""
+    if value in _WORDS:
+        return value
+    place = Path(os.path.abspath(value))
+    return (place.relative_to(start) if place.is_relative_to(start) else place).as_posix()

@@ -1,15 +1,21 @@
 import { existsSync, readFileSync } from 'node:fs';
 
+import { marked } from 'marked';
 import { defineConfig } from 'vite';
 
 const policy = new URL('../USE_POLICY.md', import.meta.url);
+const template = new URL('policy.html', import.meta.url);
 
-/** Puts the use policy beside the page, which links to it. @type {import('vite').Plugin} */
+/** Render the use policy beside the page, which links to it. @type {import('vite').Plugin} */
 const usePolicy = {
   name: 'use-policy',
   generateBundle() {
     if (!existsSync(policy)) this.error('USE_POLICY.md is missing beside web/');
-    this.emitFile({ type: 'asset', fileName: 'use-policy.txt', source: readFileSync(policy) });
+    // the project's licence is no file beside the page; that of its parts is
+    const text = readFileSync(policy, 'utf8').replaceAll('](LICENSE)', '](licences.txt)');
+    const content = /** @type {string} */ (marked.parse(text, { async: false }));
+    const source = readFileSync(template, 'utf8').replace('<!-- content -->', () => content);
+    this.emitFile({ type: 'asset', fileName: 'use-policy.html', source });
   },
 };
 

@@ -3,11 +3,12 @@
 
 import { readFileSync } from 'node:fs';
 
-import { align } from '../../web/src/engine/align.js';
+import { align, alignZoomed, mirrorCrop } from '../../web/src/engine/align.js';
 import { decoded, distinct, find } from '../../web/src/engine/centerface.js';
 import { header } from '../../web/src/engine/header.js';
 import { blurred, occlusion } from '../../web/src/engine/heat.js';
 import { resized } from '../../web/src/engine/resize.js';
+import { detectorSettings } from '../../web/src/engine/settings.js';
 import { csv } from '../../web/src/engine/table.js';
 import { Tracker } from '../../web/src/engine/tracker.js';
 import { layout } from '../../web/src/page/places.js';
@@ -28,6 +29,10 @@ const rgb = ({ data }) => text(Uint8Array.from(data.filter((_, k) => k % 4 < 3))
 const FUNCTIONS = {
   align: ({ box, landmarks, input, margin, ...of }) =>
     text(align(picture(of), { box, landmarks }, input, margin)),
+  zoom: ({ box, landmarks, input, margin, zoom, ...of }) =>
+    text(alignZoomed(picture(of), { box, landmarks }, input, margin, zoom)),
+  mirror: ({ crop, input }) => text(mirrorCrop(bytes(crop), input)),
+  settings: ({ thresholds }) => detectorSettings({ thresholds }),
   resize: ({ to, ...of }) => rgb(resized(picture(of), ...to)),
   blur: ({ pixels, size, channels, radius }) =>
     text(blurred(bytes(pixels), size, channels, radius)),

@@ -49,6 +49,12 @@ def test_it_works_by_keyboard_alone(visit: Visits) -> None:
     tab_to("least")
     keyboard.press("End")
     assert seen.page.locator("#least-shown").inner_text() == "100 %"
+    # Escape closes the consent panel, and focus goes back to where it was opened
+    seen.page.get_by_role("button", name="Use the camera").press("Enter")
+    expect(seen.page.locator("#consent")).to_be_focused()
+    keyboard.press("Escape")
+    expect(seen.page.locator("#consent")).to_be_hidden()
+    expect(seen.page.locator("#camera")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -60,7 +66,10 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(visit: Visits, scheme: str, wi
     size = {"width": width, "height": 800}
     seen = visit(viewport=size, color_scheme=scheme, init=axe)
     seen.page.get_by_role("button", name="Use the camera").click()
-    seen.read(SAMPLES / "together.png", said="4 faces")
+    seen.read(SAMPLES / "happiness.png", SAMPLES / "together.png", said="5 faces")
+    seen.page.locator("#list button").last.click()
+    seen.page.locator("#faces summary").first.click()
+    expect(seen.page.locator("#faces .bars")).to_be_visible()
     found = seen.page.evaluate("axe.run()")
     assert len(found["passes"]) > 15
     assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []

@@ -28,12 +28,13 @@ def _start(page: Any) -> None:
 def _tracks(rows: list[dict[str, str]]) -> list[str]:
     """Return what Python's tracking calls the faces in a table of frames with one face at most."""
     results = []
-    for row in rows:
+    for row in rows:  # people are numbered from 1 on the page
         box = tuple(float(row[name] or 0) for name in ("x", "y", "width", "height"))
         face = Face(box, (), 1.0, {"any": 1.0})
         faces = (face,) if row["face"] else ()
         results.append(Result(640, 480, faces, frame=int(row["frame"]), time=float(row["time"])))
-    return [str(face.track) for result in follow(results) for face in result.faces]
+    tracks = [face.track or 0 for result in follow(results) for face in result.faces]
+    return [str(track - min(tracks) + 1) for track in tracks]
 
 
 def test_nothing_is_asked_before_people_agree(visit: Visits) -> None:
@@ -58,6 +59,9 @@ def test_a_face_before_the_camera_is_followed(visit: Visits) -> None:
     assert seen.page.locator("#legend li").count() == 8
     seen.page.get_by_role("button", name="Stop the camera").click()
     expect(seen.page.locator("#status")).to_contain_text("The camera is off")
+    # what it showed last stays, with the time line, until it is discarded
+    expect(seen.page.locator("#timeline")).to_be_visible()
+    expect(seen.page.locator("#picture")).to_be_visible()
     frames = seen.rows()
     table = [row for row in frames if row["face"]]
     assert len(table) > 5
@@ -67,11 +71,53 @@ def test_a_face_before_the_camera_is_followed(visit: Visits) -> None:
     assert len({row["track"] for row in table}) < len(table) / 2
     times = [float(row["time"]) for row in table]
     assert times == sorted(times)
+    assert all(len(row["time"].partition(".")[2]) <= 4 for row in table)
     places = [float(row["x"]) for row in table]
     assert max(places) - min(places) > 30
     # the face covers 240 of 640 pixels, and most of that is head
     assert all(100 < float(row["height"]) < 260 for row in table)
     assert [url for url in seen.requests if not url.startswith((seen.address, "blob:"))] == []
+    seen.page.get_by_role("button", name="Discard the frames").click()
+    expect(seen.page.locator("#shown")).to_be_hidden()
+    expect(seen.page.locator("#camera")).to_be_focused()
+
+
+def test_front_back_and_named_cameras_can_be_chosen(visit: Visits) -> None:
+    asked = """
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      globalThis.asked = [];
+      navigator.mediaDevices.getUserMedia = (wanted) => {
+        asked.push(wanted.video.facingMode ?? wanted.video.deviceId.exact.length);
+        return ask(wanted);
+      };
+    """
+    seen = visit(permissions=["camera"], init=asked)
+    seen.page.get_by_role("button", name="Use the camera").click()
+    seen.page.locator("#which").select_option(label="Back camera")
+    seen.page.get_by_role("button", name="Start the camera").click()
+    expect(seen.page.locator("#faces .face")).to_have_count(1, timeout=60_000)
+    device = seen.page.locator("#device")
+    assert device.evaluate("select => select.selectedOptions[0].text") == "Back camera"
+    # once a camera was allowed, the browser names them all
+    names = device.evaluate("select => [...select.options].map((one) => one.text)")
+    assert names[:2] == ["Front camera", "Back camera"]
+    assert len(names) > 2
+    device.select_option(label=names[2])
+    expect(seen.page.locator("#faces .face")).to_have_count(1, timeout=60_000)
+    kinds = seen.page.evaluate("asked")
+    assert kinds[0] == "environment"
+    assert isinstance(kinds[1], int)
+
+
+def test_focus_stays_in_the_list_while_frames_come(visit: Visits) -> None:
+    seen = visit(permissions=["camera"])
+    _start(seen.page)
+    line = seen.page.locator("#faces summary").first
+    expect(line).to_be_visible(timeout=60_000)
+    line.focus()
+    seen.page.wait_for_timeout(1500)
+    # of the same person, or of the list where that person is gone
+    assert seen.page.evaluate("document.activeElement.closest('#results') !== null")
 
 
 def test_the_camera_is_let_go_when_it_is_stopped(visit: Visits) -> None:

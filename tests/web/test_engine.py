@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from emotion_detection.inference import face_detector
-from emotion_detection.inference.align import MARGIN, align
+from emotion_detection.inference.align import MARGIN, align, cut_out, placement
 from emotion_detection.inference.explain import explain
 from emotion_detection.inference.face_detector import FaceDetector, decoded, distinct
 
@@ -68,6 +68,46 @@ def test_crops_are_pythons_to_the_byte(engine: Engine, channels: int) -> None:
     for made, box, landmarks in zip(engine("align", *values), boxes, points, strict=True):
         wanted = align(rgb, box, landmarks, 48, channels)
         np.testing.assert_array_equal(_bytes(made), wanted.ravel())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_zoomed_crops_are_pythons_to_the_byte(engine: Engine, channels: int) -> None:
+    rgb = _noise(90, 120)
+    generator = np.random.default_rng(7)
+    face = {
+        "box": generator.uniform(10, 60, 4).tolist(),
+        "landmarks": generator.uniform(0, 90, (5, 2)).tolist(),
+    }
+    model_input = {"size": 48, "channels": channels}
+    zooms = [0.8, 0.9, 1.0, 1.1, 1.25]
+    values = [
+        {**_picture(rgb), **face, "input": model_input, "margin": MARGIN, "zoom": zoom}
+        for zoom in zooms
+    ]
+    for made, zoom in zip(engine("zoom", *values), zooms, strict=True):
+        where = placement(face["box"], face["landmarks"], 48, MARGIN * zoom)
+        wanted = cut_out(rgb, where, 48, channels)
+        np.testing.assert_array_equal(_bytes(made), wanted.ravel())
+    (usual,) = engine("align", values[2])
+    assert usual == engine("zoom", values[2])[0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_mirrored_crops_are_numpys(engine: Engine, channels: int) -> None:
+    crop = _noise(21, 21)[..., :channels]
+    value = {"crop": _text(crop), "input": {"size": 21, "channels": channels}}
+    (made,) = engine("mirror", value)
+    np.testing.assert_array_equal(_bytes(made), crop[:, ::-1].ravel())
+
+
+def test_detector_settings_are_those_of_the_model_file(engine: Engine) -> None:
+    told = {"working_size": 500, "confidence": 0.6, "smallest": 30, "least_score": 0, "pixels": 1}
+    without, with_level = engine(
+        "settings", {"thresholds": told}, {"thresholds": {**told, "certain": 0.7}}
+    )
+    # the level from which a face is certain is never below the level from which it is reported
+    assert without == {"working_size": 500, "confidence": 0.6, "smallest": 30, "certain": 0.6}
+    assert with_level["certain"] == 0.7
 
 
 @pytest.mark.parametrize(

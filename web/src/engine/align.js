@@ -19,7 +19,34 @@ export function align(picture, face, input, margin) {
 }
 
 /**
- * Say where the crop of a face lies (step 1).
+ * Cut out a face, upright, with more or less around it: for scores averaged over several views.
+ * @param {Picture} picture
+ * @param {{box: number[], landmarks: Point[]}} face
+ * @param {{size: number, channels: number}} input
+ * @param {number} margin
+ * @param {number} zoom side of the crop by the side of the usual one: 1.1 shows more around the face
+ * @returns {Uint8Array} (size, size, channels)
+ */
+export function alignZoomed(picture, face, input, margin, zoom) {
+  return align(picture, face, input, margin * zoom);
+}
+
+/**
+ * Mirror a crop: left becomes right.
+ * @param {Uint8Array} crop (size, size, channels)
+ * @param {{size: number, channels: number}} input
+ * @returns {Uint8Array} (size, size, channels)
+ */
+export function mirrorCrop(crop, { size, channels }) {
+  return crop.map((_, at) => {
+    const [place, channel] = [Math.floor(at / channels), at % channels];
+    const column = place % size;
+    return crop[(place + size - 1 - 2 * column) * channels + channel];
+  });
+}
+
+/**
+ * Return where the crop of a face lies (step 1).
  * @param {{box: number[], landmarks: Point[]}} face box: x, y, width and height
  * @param {number} size
  * @param {number} margin

@@ -2,7 +2,9 @@
 // src/emotion_detection/inference/face_detector.py does: the same looks, boxes and landmarks.
 
 import { resized } from './resize.js';
+import { detectionSize } from './settings.js';
 
+/** @import {DetectorSettings} from './settings.js' */
 /** @import {FoundFace, Picture, Point} from './types.js' */
 
 const STRIDE = 4;
@@ -27,7 +29,7 @@ const TOUCHING = 0.02;
 
 /** @typedef {(canvas: Float32Array, high: number, wide: number) => Promise<Outputs>} Network */
 
-/** @typedef {{working_size: number, confidence: number, smallest: number}} Settings */
+/** @typedef {Pick<DetectorSettings, 'working_size' | 'confidence' | 'smallest'>} Settings */
 
 /** @typedef {{faces: FoundFace[], skipped: number}} Found */
 
@@ -46,7 +48,7 @@ export async function find(picture, network, settings, once = false) {
     look(picture, network, confidence, size, margin);
   /** @type {FoundFace[]} */
   let faces = [];
-  if (longer > CLOSE_SIZE) faces = await seen(Math.min(longer, working), 0);
+  if (longer > CLOSE_SIZE) faces = await seen(detectionSize(longer, working), 0);
   if (!faces.length && !(once && longer > CLOSE_SIZE)) {
     faces = await seen(CLOSE_SIZE, CLOSE_MARGIN);
     if (longer > CLOSE_SIZE) {

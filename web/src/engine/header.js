@@ -1,27 +1,44 @@
-// What a picture file says of itself, looked at before anything is decoded: as
-// src/emotion_detection/images.py, JPEG, PNG and WebP alone.
+// What an image file says about itself, read before anything is decoded: as
+// src/emotion_detection/images.py, for the formats that browsers decode.
 
-/** A picture that cannot be read; the message says why. */
+/** An image that cannot be read; the message says why. */
 export class PictureError extends Error {}
 
 /** @typedef {{width: number, height: number, frames: number}} Header */
 
+/** One reader for each format: null where the file is of another. */
+const READERS = [png, webp, jpeg, gif, bmp, heif];
+
+const FORMATS = 'JPEG, PNG, WebP, GIF, BMP or AVIF';
+
 /**
+ * Read the size of an image, upright or not, and how many frames it has.
  * @param {Uint8Array} bytes the whole file
  * @param {number} pixels the most that are allowed
  * @returns {Header}
  */
 export function header(bytes, pixels) {
   if (!bytes.length) throw new PictureError('empty: 0 bytes');
-  const found = png(bytes) ?? webp(bytes) ?? jpeg(bytes);
-  if (!found) throw new PictureError('not a JPEG, PNG or WebP picture');
+  const found = READERS.reduce((/** @type {Header | null} */ made, read) => made ?? read(bytes), null);
+  if (!found) throw new PictureError(unknown(bytes));
   if (!found.width || !found.height) throw new PictureError('damaged: it says no size');
   if (found.width * found.height > pixels) {
     throw new PictureError(
-      `${found.width} x ${found.height} pixels: more than ${pixels / 1e6} megapixels`,
+      `${found.width} x ${found.height} pixels: more than ${pixels / 1e6} megapixels; make it smaller`,
     );
   }
   return found;
+}
+
+/**
+ * Describe a file that is in no known format.
+ * @param {Uint8Array} bytes
+ */
+function unknown(bytes) {
+  if (says(bytes, 0, 'II*\0') || says(bytes, 0, 'MM\0*')) {
+    return 'a TIFF image, which browsers do not decode; save it as JPEG or PNG';
+  }
+  return `not a ${FORMATS} image`;
 }
 
 /** @param {Uint8Array} bytes */
@@ -114,3 +131,61 @@ function jpeg(bytes) {
   }
   throw new PictureError('damaged: it says no size');
 }
+
+/** @param {Uint8Array} bytes @returns {Header | null} */
+function gif(bytes) {
+  if (!says(bytes, 0, 'GIF8') || bytes.length < 13) return null;
+  const numbers = view(bytes);
+  const [width, height] = [6, 8].map((at) => numbers.getUint16(at, true));
+  const table = (/** @type {number} */ flags) => (flags & 0x80 ? 3 << ((flags & 7) + 1) : 0);
+  let frames = 0;
+  for (let at = 13 + table(bytes[10]); at < bytes.length; ) {
+    if (bytes[at] === 0x2c) {
+      frames++;
+      at = blocksEnd(bytes, at + 11 + table(bytes[at + 9]));
+    } else if (bytes[at] === 0x21) at = blocksEnd(bytes, at + 2);
+    else break;
+  }
+  return { width, height, frames: Math.max(frames, 1) };
+}
+
+/** Return where a chain of a GIF's data blocks ends. @param {Uint8Array} bytes @param {number} at */
+function blocksEnd(bytes, at) {
+  while (bytes[at]) at += 1 + bytes[at];
+  return at + 1;
+}
+
+/** @param {Uint8Array} bytes @returns {Header | null} */
+function bmp(bytes) {
+  if (!says(bytes, 0, 'BM') || bytes.length < 26) return null;
+  const numbers = view(bytes);
+  // the oldest header has two bytes a side; later ones four, where a negative height turns rows over
+  const sides =
+    numbers.getUint32(14, true) === 12
+      ? [18, 20].map((at) => numbers.getUint16(at, true))
+      : [18, 22].map((at) => Math.abs(numbers.getInt32(at, true)));
+  return { width: sides[0], height: sides[1], frames: 1 };
+}
+
+const HEIF_BRANDS = ['avif', 'avis', 'heic', 'heix', 'hevc', 'mif1', 'msf1'];
+
+/**
+ * AVIF and HEIC: boxes, of which `ispe` says a size; the image is the largest of them.
+ * @param {Uint8Array} bytes
+ * @returns {Header | null}
+ */
+function heif(bytes) {
+  if (!says(bytes, 4, 'ftyp') || !HEIF_BRANDS.some((brand) => says(bytes, 8, brand))) return null;
+  const numbers = view(bytes);
+  let [width, height] = [0, 0];
+  for (let at = 12; at + 16 <= bytes.length; at++) {
+    if (bytes[at] !== 0x69 || !says(bytes, at, 'ispe')) continue;
+    const sides = [8, 12].map((after) => numbers.getUint32(at + after));
+    if (sides[0] * sides[1] > width * height) [width, height] = sides;
+  }
+  return { width, height, frames: 1 };
+}
+
+/** Say whether a file is a HEIC image, as iPhones write them. @param {Uint8Array} bytes */
+export const isHeic = (bytes) =>
+  says(bytes, 4, 'ftyp') && HEIF_BRANDS.slice(2).some((brand) => says(bytes, 8, brand));

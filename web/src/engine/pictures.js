@@ -1,7 +1,7 @@
 // Files and frames to pixels: upright, transparent parts on the background, as
 // src/emotion_detection/images.py. Runs where there is an OffscreenCanvas.
 
-import { header, PictureError, webpTurn } from './header.js';
+import { header, isHeic, PictureError, webpTurn } from './header.js';
 
 /** @import {Picture} from './types.js' */
 
@@ -12,19 +12,27 @@ const AS_IT_IS = {
   premultiplyAlpha: 'none',
 };
 
+/** @typedef {{picture: Picture, scale: number, notes: string[], thumbnail: ImageBitmap}} Decoded */
+
+const THUMBNAIL = 96;
+
 /**
- * Decode a file.
+ * Decode a file: large images smaller than they are, so that a browser has the memory for them.
  * @param {Blob} file
- * @param {{pixels: number, background: number}} settings
- * @returns {Promise<{picture: Picture, notes: string[]}>}
+ * @param {{decoded: number, pixels: number, background: number}} settings
+ * @returns {Promise<Decoded>} scale: pixels of the file's image for one of the picture's
  */
 export async function decode(file, settings) {
-  const { frames } = header(new Uint8Array(await file.arrayBuffer()), settings.pixels);
-  const bitmap = await upright(file);
+  const { width, height, frames } = header(new Uint8Array(await file.arrayBuffer()), settings.pixels);
+  const share = Math.min(1, Math.sqrt(settings.decoded / (width * height)));
+  const bitmap = await upright(file, share < 1 ? Math.floor(Math.min(width, height) * share) : 0);
   const picture = pixelsOf(bitmap, settings.background);
+  const high = Math.max(1, Math.min(THUMBNAIL, bitmap.height));
+  const thumbnail = await createImageBitmap(bitmap, { resizeHeight: high, resizeQuality: 'medium' });
+  const scale = Math.min(width, height) / Math.min(bitmap.width, bitmap.height);
   bitmap.close();
-  const note = `animated: only the first of ${frames} frames was looked at`;
-  return { picture, notes: frames > 1 ? [note] : [] };
+  const notes = frames > 1 ? [`animated: only the first of ${frames} frames was looked at`] : [];
+  return { picture, scale, notes, thumbnail };
 }
 
 /** What brings a picture of each EXIF orientation upright: across and down, of x and of y. */
@@ -42,18 +50,23 @@ const TURNS = [
 /**
  * Decode a file, upright.
  * @param {Blob} file
+ * @param {number} [shorter] pixels of the shorter side that it is shrunk to; 0: it is not shrunk
  * @returns {Promise<ImageBitmap>}
  */
-export async function upright(file) {
+export async function upright(file, shorter = 0) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const turn = webpTurn(bytes);
   // without its name no browser heeds the orientation, and it can be applied once
   if (turn) bytes.set([0x58, 0x58, 0x58, 0x58], turn.at);
   let bitmap;
   try {
-    bitmap = await createImageBitmap(turn ? new Blob([bytes]) : file, AS_IT_IS);
+    bitmap = await shrunk(turn ? new Blob([bytes]) : file, bytes, shorter);
   } catch {
-    throw new PictureError('damaged: the browser cannot decode it');
+    throw new PictureError(
+      isHeic(bytes)
+        ? 'a HEIC photo, which this browser cannot decode (Safari can); save it as JPEG'
+        : 'damaged: the browser cannot decode it',
+    );
   }
   if (!turn) return bitmap;
   const [a, b, c, d] = TURNS[turn.orientation - 1];
@@ -65,6 +78,24 @@ export async function upright(file) {
   pen?.drawImage(bitmap, 0, 0);
   bitmap.close();
   return canvas.transferToImageBitmap();
+}
+
+/**
+ * Decode a file, shrunk where that is asked for.
+ * @param {Blob} file
+ * @param {Uint8Array} bytes of the file
+ * @param {number} shorter pixels; 0: it is not shrunk
+ */
+async function shrunk(file, bytes, shorter) {
+  if (!shorter) return createImageBitmap(file, AS_IT_IS);
+  const { width, height } = header(bytes, Infinity);
+  const side = width < height ? 'resizeWidth' : 'resizeHeight';
+  const bitmap = await createImageBitmap(file, { ...AS_IT_IS, [side]: shorter, resizeQuality: 'high' });
+  if (bitmap.width <= bitmap.height === width <= height) return bitmap;
+  // turned by EXIF: what was named is its longer side, so that it became smaller than it need be
+  bitmap.close();
+  const other = side === 'resizeWidth' ? 'resizeHeight' : 'resizeWidth';
+  return createImageBitmap(file, { ...AS_IT_IS, [other]: shorter, resizeQuality: 'high' });
 }
 
 /** @type {OffscreenCanvasRenderingContext2D | null} */

@@ -4,9 +4,11 @@
 import { align } from './align.js';
 import { find, isCut } from './centerface.js';
 import { occlusion } from './heat.js';
+import { detectorSettings, UNCERTAIN_FACE } from './settings.js';
 
 /** @import {Network} from './centerface.js' */
-/** @import {About, Picture, Result} from './types.js' */
+/** @import {DetectorSettings} from './settings.js' */
+/** @import {About, Area, FoundFace, Picture, Point, Result} from './types.js' */
 
 /**
  * The networks, however they are run.
@@ -38,27 +40,43 @@ export class Reader {
   }
 
   /**
+   * Detect the faces of an image, and classify them.
    * @param {Picture} picture
    * @param {Options} options
    * @returns {Promise<{result: Result, crops: Uint8Array[]}>} crops: (size, size, channels)
    */
   async detect(picture, options) {
-    const { input, thresholds, margin } = this.about;
-    const settings = { ...thresholds, working_size: options.working ?? thresholds.working_size };
-    const found = await find(picture, this.networks.finder, settings, options.once);
-    const crops = found.faces.map((face) => align(picture, face, input, margin));
-    const { scores, intensity } = await this.#read(crops);
+    const { source = null, notes = [], frame = null, time = null } = options;
+    const { width, height } = picture;
+    const settings = detectorSettings(this.about);
+    const found = await find(
+      picture,
+      this.networks.finder,
+      { ...settings, working_size: options.working ?? settings.working_size },
+      options.once,
+    );
+    const crops = this.crop(picture, found.faces);
+    const { scores, intensity } = await this.classify(crops);
     const faces = found.faces.map((face, k) => ({
       ...face,
       scores: scores[k],
-      intensity: intensity ? intensity[k] : null,
-      flags: isCut(face, picture.width, picture.height) ? ['cut'] : [],
+      intensity: intensity[k],
+      flags: flagsOf(face, picture, settings),
       track: null,
     }));
-    const { source = null, notes = [], frame = null, time = null } = options;
-    const { width, height } = picture;
     const result = { source, width, height, faces, skipped: found.skipped, notes, frame, time };
     return { result, crops };
+  }
+
+  /**
+   * Cut out faces as the model takes them.
+   * @param {Picture} picture
+   * @param {FoundFace[]} faces
+   * @returns {Uint8Array[]} (size, size, channels) each
+   */
+  crop(picture, faces) {
+    const { input, margin } = this.about;
+    return faces.map((face) => align(picture, face, input, margin));
   }
 
   /**
@@ -81,8 +99,12 @@ export class Reader {
     );
   }
 
-  /** @param {Uint8Array[]} crops */
-  async #read(crops) {
+  /**
+   * Classify crops.
+   * @param {Uint8Array[]} crops (size, size, channels) each
+   * @returns {Promise<{scores: number[][], intensity: (number | null)[]}>} of each crop
+   */
+  async classify(crops) {
     const { input, labels } = this.about;
     if (!crops.length) return { scores: [], intensity: [] };
     const joined = new Uint8Array(crops.length * crops[0].length);
@@ -93,9 +115,37 @@ export class Reader {
     const count = labels.length;
     return {
       scores: crops.map((_, k) => [...scores.slice(k * count, (k + 1) * count)]),
-      intensity,
+      intensity: crops.map((_, k) => (intensity ? intensity[k] : null)),
     };
   }
+}
+
+/**
+ * Return what should be known of a detected face.
+ * @param {FoundFace} face
+ * @param {Picture} picture
+ * @param {DetectorSettings} settings
+ */
+function flagsOf(face, { width, height }, { certain }) {
+  const flags = isCut(face, width, height) ? ['cut'] : [];
+  return face.confidence < certain ? [...flags, UNCERTAIN_FACE] : flags;
+}
+
+/**
+ * Return a result in the pixels of an image that is larger than the one it is of.
+ * @param {Result} result
+ * @param {number} scale
+ * @returns {Result}
+ */
+export function enlarged(result, scale) {
+  if (scale === 1) return result;
+  const faces = result.faces.map((face) => ({
+    ...face,
+    box: /** @type {Area} */ (face.box.map((value) => scale * value)),
+    landmarks: face.landmarks.map(([x, y]) => /** @type {Point} */ ([scale * x, scale * y])),
+  }));
+  const [width, height] = [result.width, result.height].map((side) => Math.round(scale * side));
+  return { ...result, width, height, faces };
 }
 
 /**

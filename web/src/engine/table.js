@@ -28,7 +28,8 @@ export function csv(entries, about) {
 function rows(entry, about) {
   if ('error' in entry) return [{ file: entry.source, error: entry.error }];
   const { source, frame, time, faces, skipped, notes } = entry;
-  const all = { file: source, frame, time, faces: faces.length, skipped };
+  const at = time === null ? null : rounded(time, 4);
+  const all = { file: source, frame, time: at, faces: faces.length, skipped };
   const note = notes.join('; ') || null;
   if (!faces.length) return [{ ...all, notes: note }];
   return faces.map((face, place) => ({ ...all, notes: note, ...faceRow(face, place, about) }));
@@ -37,7 +38,7 @@ function rows(entry, about) {
 /** @param {Face} face @param {number} place @param {About} about @returns {Record<string, Cell>} */
 function faceRow(face, place, { labels, landmarks }) {
   /** @type {Record<string, Cell>} */
-  const row = { face: place, track: face.track };
+  const row = { face: place + 1, track: face.track };
   ['x', 'y', 'width', 'height'].forEach((name, k) => (row[name] = rounded(face.box[k], 2)));
   row.confidence = share(face.confidence);
   row.emotion = labels[highest(face.scores)];

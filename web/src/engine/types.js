@@ -26,7 +26,8 @@
  * @property {{size: number, channels: number}} input
  * @property {boolean} intensity
  * @property {{working_size: number, confidence: number, smallest: number,
- *   least_score: number, pixels: number}} thresholds
+ *   least_score: number, pixels: number, certain?: number}} thresholds certain: faces with less
+ *   confidence are flagged as uncertain
  * @property {number} margin side of a crop by the longer side of the box
  * @property {number} background
  * @property {Record<string, [number, number, number]>} colours
@@ -42,8 +43,8 @@
  * @property {number} confidence
  * @property {number[]} scores in the order of the labels
  * @property {number | null} intensity
- * @property {string[]} flags
- * @property {number | null} track number of the person before a camera
+ * @property {string[]} flags such as 'cut', 'uncertain_face' and 'unsure'
+ * @property {number | null} track number of the person in a video, from 1
  */
 
 /**

@@ -6,7 +6,8 @@ import wasm from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 
 import { PictureError } from './header.js';
 import { decode, pixelsOf } from './pictures.js';
-import { Reader } from './reader.js';
+import { enlarged, Reader } from './reader.js';
+import { sizeLimits } from './settings.js';
 
 /** @import {About} from './types.js' */
 /** @import {Networks} from './reader.js' */
@@ -19,25 +20,29 @@ let reader = null;
 
 /** @param {(done: number, total: number) => void} progress @param {string} base */
 async function open(progress, base) {
-  ort.env.wasm.wasmPaths = {
-    mjs: new URL(loader, self.location.href).href,
-    wasm: new URL(wasm, self.location.href).href,
-  };
-  ort.env.wasm.numThreads = self.crossOriginIsolated
-    ? Math.min(THREADS, navigator.hardwareConcurrency)
-    : 1;
   const response = await fetched(new URL(FILES.about, base));
   const about = /** @type {About} */ (await response.json());
-  const done = [0, 0];
-  const total = [0, 0];
+  const addresses = [
+    new URL(FILES.finder, base),
+    new URL(FILES.model, base),
+    new URL(wasm, self.location.href),
+  ];
+  const done = addresses.map(() => 0);
+  const total = addresses.map(() => 0);
+  const sum = (/** @type {number[]} */ numbers) => numbers.reduce((all, one) => all + one, 0);
   const contents = await Promise.all(
-    [FILES.finder, FILES.model].map((name, k) =>
-      download(new URL(name, base), (some, all) => {
+    addresses.map((address, k) =>
+      download(address, (some, all) => {
         [done[k], total[k]] = [some, all];
-        if (total[0] && total[1]) progress(done[0] + done[1], total[0] + total[1]);
+        if (total.every(Boolean)) progress(sum(done), sum(total));
       }),
     ),
   );
+  ort.env.wasm.wasmPaths = { mjs: new URL(loader, self.location.href).href };
+  ort.env.wasm.wasmBinary = contents[2];
+  ort.env.wasm.numThreads = self.crossOriginIsolated
+    ? Math.min(THREADS, navigator.hardwareConcurrency)
+    : 1;
   const options = { executionProviders: ['wasm'], logSeverityLevel: /** @type {const} */ (4) };
   const finder = await ort.InferenceSession.create(contents[0], options);
   const model = await ort.InferenceSession.create(contents[1], options);
@@ -96,8 +101,13 @@ function networks(finder, model, about) {
  * What the page may ask for.
  * @typedef {{kind: 'open', base: string}} Open
  * @typedef {{kind: 'picture', file: Blob, source: string}} ReadPicture
- * @typedef {{kind: 'frame', bitmap: ImageBitmap, working: number, frame: number, time: number}}
- *   ReadFrame
+ * @typedef {object} Moment
+ * @property {string} source
+ * @property {number} [working] pixels of the longer side that faces are detected in
+ * @property {number} frame
+ * @property {number} time in seconds
+ * @property {boolean} once look no further where nothing is found
+ * @typedef {{kind: 'frame', bitmap: ImageBitmap} & Moment} ReadFrame
  * @typedef {{kind: 'explain', crop: Uint8Array, emotion: number}} Explain
  * @typedef {Open | ReadPicture | ReadFrame | Explain} Request
  */
@@ -114,16 +124,18 @@ async function answer(request, progress) {
     }
   }
   const opened = await /** @type {Promise<Reader>} */ (reader);
-  const { thresholds, background } = opened.about;
+  const { background } = opened.about;
   if (request.kind === 'picture') {
-    const { picture, notes } = await decode(request.file, { ...thresholds, background });
-    return opened.detect(picture, { source: request.source, notes });
+    const limits = sizeLimits(opened.about);
+    const { picture, scale, notes, thumbnail } = await decode(request.file, { ...limits, background });
+    const seen = await opened.detect(picture, { source: request.source, notes });
+    return { ...seen, result: enlarged(seen.result, scale), scale, thumbnail };
   }
   if (request.kind === 'frame') {
     const picture = pixelsOf(request.bitmap, background);
     request.bitmap.close();
-    const { working, frame, time } = request;
-    return opened.detect(picture, { source: 'camera', working, frame, time, once: true });
+    const { source, working, frame, time, once } = request;
+    return opened.detect(picture, { source, working, frame, time, once });
   }
   return opened.explain(request.crop, request.emotion, (share) => progress(share, 1));
 }
@@ -136,7 +148,8 @@ self.addEventListener('message', ({ data: { id, ...request } }) => {
     const progress = (/** @type {number} */ done, /** @type {number} */ total) =>
       self.postMessage({ id, progress: [done, total] });
     try {
-      self.postMessage({ id, value: await answer(/** @type {Request} */ (request), progress) });
+      const value = await answer(/** @type {Request} */ (request), progress);
+      self.postMessage({ id, value }, 'thumbnail' in value ? [value.thumbnail] : []);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       self.postMessage({ id, error: message, ofPicture: error instanceof PictureError });

@@ -1,16 +1,19 @@
 // The camera: frames to results, one at a time, as fast as they are read.
 
+import { CAMERA_SIZE } from '../engine/settings.js';
 import { Tracker } from '../engine/tracker.js';
 
 /** @import {Result} from '../engine/types.js' */
 /** @import {Engine} from './engine.js' */
 
-const WORKING = 320;
 /** Frames a second: scores are smoothed over half a second, so more would only warm the device. */
 const RATE = 20;
 
+/** Cameras that can be asked for before the browser says which ones there are. */
+const FACING = { user: 'Front camera', environment: 'Back camera' };
+
 /**
- * Say in words why a camera did not start.
+ * Explain in words why a camera did not start.
  * @param {unknown} error
  */
 export function cameraWords(error) {
@@ -19,15 +22,31 @@ export function cameraWords(error) {
     return 'The camera was not allowed. To use it, allow it for this page in the browser’s settings (often behind the icon beside the address) and try again.';
   }
   if (name === 'NotFoundError' || name === 'OverconstrainedError') {
-    return 'No camera was found. Connect one, or choose pictures instead.';
+    return 'No camera was found. Connect one, or choose photos instead.';
   }
   if (name === 'NotReadableError' || name === 'AbortError') {
-    return 'The camera is there but gives no pictures; another program may be using it.';
+    return 'The camera is there but gives no images. Another program may be using it.';
   }
   if (!navigator.mediaDevices) {
-    return 'This browser gives cameras to pages from https or localhost alone. Choose pictures instead.';
+    return 'This browser gives cameras only to pages from https or localhost. Choose photos instead.';
   }
   return `The camera did not start: ${error instanceof Error ? error.message : error}`;
+}
+
+/** @typedef {{value: string, name: string}} Choice value: a facing mode, or the id of a device */
+
+/**
+ * Return the cameras that may be chosen: front and back, and by name those that the browser names,
+ * which it does once one was allowed.
+ * @returns {Promise<Choice[]>}
+ */
+export async function cameraChoices() {
+  const facing = Object.entries(FACING).map(([value, name]) => ({ value, name }));
+  const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+  const named = devices
+    .filter(({ kind, label, deviceId }) => kind === 'videoinput' && label && deviceId)
+    .map(({ label, deviceId }) => ({ value: deviceId, name: label }));
+  return [...facing, ...named];
 }
 
 /**
@@ -40,6 +59,8 @@ export class Camera {
   /** @type {MediaStream | null} */
   #stream = null;
   #video = document.createElement('video');
+  /** Whether people see themselves in it, and so as in a mirror. */
+  isMirrored = true;
 
   /** @param {Engine} engine */
   constructor(engine) {
@@ -47,20 +68,25 @@ export class Camera {
   }
 
   /**
-   * Ask for the camera, and start it.
+   * Ask for a camera, and start it.
+   * @param {string} choice value of one of `cameraChoices`
    * @param {() => void} ended called when the camera goes away by itself
    */
-  async start(ended) {
+  async start(choice, ended) {
     if (!navigator.mediaDevices) throw new Error('no mediaDevices');
+    this.stop();
+    const which = choice in FACING ? { facingMode: choice } : { deviceId: { exact: choice } };
     const wanted = {
       width: { ideal: 640 },
       height: { ideal: 480 },
       frameRate: { ideal: RATE },
-      facingMode: 'user',
+      ...which,
     };
     const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
     this.#stream = stream;
-    for (const track of stream.getTracks()) track.addEventListener('ended', ended);
+    const [track] = stream.getVideoTracks();
+    this.isMirrored = track?.getSettings().facingMode !== 'environment';
+    for (const one of stream.getTracks()) one.addEventListener('ended', ended);
     this.#video.muted = true;
     this.#video.playsInline = true;
     this.#video.srcObject = stream;
@@ -86,7 +112,8 @@ export class Camera {
       const bitmap = await createImageBitmap(this.#video);
       const copy = await createImageBitmap(bitmap);
       const time = (performance.now() - start) / 1000;
-      const { result } = await this.engine.frame(bitmap, { working: WORKING, frame, time });
+      const of = { source: 'camera', working: CAMERA_SIZE, frame, time, once: true };
+      const { result } = await this.engine.frame(bitmap, of);
       const now = performance.now();
       moments.push(now);
       while (now - moments[0] > 3000) moments.shift();
@@ -98,7 +125,7 @@ export class Camera {
 }
 
 /**
- * Wait for a picture that was not shown yet; no longer than a moment, where the browser tells of none.
+ * Wait for an image that was not shown yet; no longer than a moment, where the browser tells of none.
  * @param {HTMLVideoElement} video
  */
 function nextFrame(video) {

@@ -1,5 +1,6 @@
-// Boxes and names over a picture, as src/emotion_detection/inference/annotate.py draws them.
+// Boxes and labels over an image, as src/emotion_detection/inference/annotate.py draws them.
 
+import { UNCERTAIN_FACE } from '../engine/settings.js';
 import { highest } from '../engine/table.js';
 import { layout, PAD } from './places.js';
 
@@ -7,7 +8,12 @@ import { layout, PAD } from './places.js';
 
 const PLATE = 'rgb(22 24 28 / 85%)';
 const EDGE = 'rgb(22 24 28)';
+const LIGHT = 'rgb(255 255 255)';
 const FONT = 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
+/** Faces up to which labels may hold words: more words than these nobody reads in an image. */
+const MOST_WITH_WORDS = 8;
+/** Height of the strip below an image whose labels find no room in it, by their text. */
+const STRIP = 1.8;
 
 /** @param {[number, number, number]} rgb */
 export const colour = (rgb) => `rgb(${rgb.join(' ')})`;
@@ -18,53 +24,88 @@ export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 /** @param {Face} face */
 export const isUnsure = (face) => face.flags.includes('unsure');
 
+/** @param {Face} face */
+export const isUncertain = (face) => face.flags.includes(UNCERTAIN_FACE);
+
 /**
- * Return what a face is called: its emotion and score.
+ * Return the number of a face, from 1: that of the person in a video, else its place in the image.
+ * @param {Face} face
+ * @param {number} place from 0
+ */
+export const numberOf = (face, place) => face.track ?? place + 1;
+
+/**
+ * Return a face's emotion and score in words.
  * @param {Face} face
  * @param {string[]} labels
  */
 export function named(face, labels) {
-  return `${called(face, labels)} ${percent(Math.max(...face.scores))}`;
+  return `${nameOf(face, labels)} ${percent(Math.max(...face.scores))}`;
 }
 
 /** @param {Face} face @param {string[]} labels */
-function called(face, labels) {
+export function nameOf(face, labels) {
   const label = labels[highest(face.scores)];
   return isUnsure(face) ? `unsure: ${label}?` : label;
 }
 
 /**
- * Draw a picture and what was found in it.
- * @param {HTMLCanvasElement} canvas its size is that of what is drawn
+ * @typedef {object} Options
+ * @property {number} text its size in pixels of the canvas
+ * @property {boolean} [mirrored]
+ * @property {number | null} [lit] number of the face that is pointed out
+ * @property {boolean} [strip] whether the canvas may grow below, where labels find no room else
+ */
+
+/**
+ * Draw an image and what was found in it.
+ * @param {HTMLCanvasElement} canvas its size is that of the image; with a strip it grows
  * @param {CanvasImageSource} picture
  * @param {Result} result
  * @param {About} about
- * @param {{text: number, mirrored?: boolean}} options text: its size in pixels of the canvas
+ * @param {Options} options
  */
-export function draw(canvas, picture, result, about, { text, mirrored = false }) {
+export function draw(canvas, picture, result, about, options) {
+  const { mirrored = false, lit = null } = options;
+  const [width, height] = [canvas.width, canvas.height];
+  const boxes = boxesIn(width, result, mirrored);
+  const labels = labelled(canvas, boxes, result, about, options);
+  if (labels.strip) canvas.height = height + labels.strip;
   const pen = canvas.getContext('2d');
   if (!pen) return;
-  const scale = canvas.width / result.width;
   pen.save();
-  if (mirrored) pen.setTransform(-1, 0, 0, 1, canvas.width, 0);
-  pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  if (labels.strip) {
+    pen.fillStyle = EDGE;
+    pen.fillRect(0, height, width, labels.strip);
+  }
+  if (mirrored) pen.setTransform(-1, 0, 0, 1, width, 0);
+  pen.drawImage(picture, 0, 0, width, height);
   pen.restore();
-  const boxes = result.faces.map(({ box: [x, y, wide, high] }) => {
+  const line = Math.max(2, options.text / 7);
+  result.faces.forEach((face, k) => {
+    const ink = colour(about.colours[about.labels[highest(face.scores)]]);
+    const thick = isUncertain(face) ? line / 2 : line;
+    const dashes = isUnsure(face) || isUncertain(face) ? [3 * line, 2 * line] : [];
+    if (numberOf(face, k) === lit) outline(pen, boxes[k], LIGHT, 4 * line, []);
+    // dark lines on both sides keep it seen on a ground of its own colour
+    outline(pen, boxes[k], EDGE, 2 * thick, []);
+    outline(pen, boxes[k], ink, thick, dashes);
+  });
+  write(pen, labels);
+}
+
+/**
+ * Return the boxes of a result in pixels of a canvas.
+ * @param {number} width of the canvas
+ * @param {Result} result
+ * @param {boolean} mirrored
+ */
+export function boxesIn(width, result, mirrored) {
+  const scale = width / result.width;
+  return result.faces.map(({ box: [x, y, wide, high] }) => {
     const left = mirrored ? result.width - x - wide : x;
     return /** @type {Area} */ ([left * scale, y * scale, wide * scale, high * scale]);
   });
-  const line = Math.max(2, text / 7);
-  result.faces.forEach((face, k) => {
-    const ink = colour(about.colours[about.labels[highest(face.scores)]]);
-    // dark lines on both sides keep it seen on a ground of its own colour
-    outline(pen, boxes[k], EDGE, 2 * line, []);
-    outline(pen, boxes[k], ink, line, isUnsure(face) ? [3 * line, 2 * line] : []);
-  });
-  const names = result.faces.map((face) => {
-    const place = face.track === null || result.faces.length < 2 ? '' : `${face.track + 1}: `;
-    return [named(face, about.labels), called(face, about.labels)].map((name) => place + name);
-  });
-  write(pen, names, boxes, text);
 }
 
 /**
@@ -83,26 +124,72 @@ function outline(pen, [x, y, wide, high], ink, width, dashes) {
   pen.stroke();
 }
 
+/** @typedef {{names: string[], text: number, areas: (Area | null)[], strip: number}} Labels */
+
 /**
- * Write each face's name beside it.
- * @param {CanvasRenderingContext2D} pen
- * @param {string[][]} names the wordings of each face's
+ * Word the labels and find room for them.
+ * @param {HTMLCanvasElement} canvas
  * @param {Area[]} boxes
- * @param {number} text
+ * @param {Result} result
+ * @param {About} about
+ * @param {Options} options
+ * @returns {Labels}
  */
-function write(pen, names, boxes, text) {
-  if (!names.length) return;
+function labelled(canvas, boxes, { faces }, { labels }, { text, strip: mayGrow = false }) {
+  const pen = canvas.getContext('2d');
+  if (!pen || !faces.length) return { names: [], text, areas: [], strip: 0 };
+  const names = wordings(faces, labels);
+  pen.font = `600 ${text}px ${FONT}`;
+  const widths = names.map((all) => all.map((name) => pen.measureText(name).width));
+  const growths = mayGrow ? [0, STRIP * text] : [0];
+  const [best] = growths
+    .map((strip) => ({
+      found: layout([canvas.width, canvas.height + strip], boxes, text, widths),
+      strip: Math.round(strip),
+    }))
+    // the wider one only where it has room for more
+    .sort((one, other) => room(other.found.areas) - room(one.found.areas) || one.strip - other.strip);
+  const { wording, text: size, areas } = best.found;
+  return { names: names[wording], text: size, areas, strip: best.strip };
+}
+
+/** @param {(Area | null)[]} areas */
+const room = (areas) => areas.filter(Boolean).length;
+
+/**
+ * Return what labels may say, the longest wording first; the last one is the number.
+ * @param {Face[]} faces
+ * @param {string[]} labels
+ */
+function wordings(faces, labels) {
+  const numbers = faces.map((face, k) => `${numberOf(face, k)}${isUncertain(face) ? '?' : ''}`);
+  if (faces.length > MOST_WITH_WORDS) return [numbers];
+  const words = (/** @type {(face: Face) => string} */ name) =>
+    faces.map((face, k) => {
+      const word = isUncertain(face) ? 'uncertain' : name(face);
+      return faces.length > 1 ? `${numberOf(face, k)} ${word}` : word;
+    });
+  const full = words((face) => named(face, labels));
+  const short = words((face) => nameOf(face, labels));
+  return faces.length > 1 ? [full, short, numbers] : [full, short];
+}
+
+/**
+ * Write the labels.
+ * @param {CanvasRenderingContext2D} pen
+ * @param {Labels} labels
+ */
+function write(pen, { names, text, areas }) {
   pen.font = `600 ${text}px ${FONT}`;
   pen.textBaseline = 'middle';
-  const widths = names[0].map((_, k) => names.map((wordings) => pen.measureText(wordings[k]).width));
-  const found = layout([pen.canvas.width, pen.canvas.height], boxes, text, widths);
-  pen.font = `600 ${found.text}px ${FONT}`;
-  found.areas.forEach(([x, y, wide, high], k) => {
+  areas.forEach((area, k) => {
+    if (!area) return;
+    const [x, y, wide, high] = area;
     pen.fillStyle = PLATE;
     pen.beginPath();
-    pen.roundRect(x, y, wide, high, found.text / 4);
+    pen.roundRect(x, y, wide, high, text / 4);
     pen.fill();
-    pen.fillStyle = 'white';
-    pen.fillText(names[k][found.wording], x + PAD * found.text, y + high / 2);
+    pen.fillStyle = LIGHT;
+    pen.fillText(names[k], x + PAD * text, y + high / 2);
   });
 }

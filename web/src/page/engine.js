@@ -3,9 +3,16 @@
 import { PictureError } from '../engine/header.js';
 
 /** @import {About, Result} from '../engine/types.js' */
-/** @import {Request} from '../engine/worker.js' */
+/** @import {Moment, Request} from '../engine/worker.js' */
 
-/** @typedef {{result: Result, crops: Uint8Array[]}} Seen */
+/**
+ * What was found in an image; a frame has neither scale nor thumbnail.
+ * @typedef {object} Seen
+ * @property {Result} result
+ * @property {Uint8Array[]} crops of the faces
+ * @property {number} scale pixels of the file's image for one of the image that was read
+ * @property {ImageBitmap} thumbnail
+ */
 /** @typedef {(done: number, total: number) => void} Progress */
 
 /**
@@ -44,8 +51,8 @@ export class Engine {
 
   /**
    * @param {ImageBitmap} bitmap is given away
-   * @param {{working: number, frame: number, time: number}} of
-   * @returns {Promise<Seen>}
+   * @param {Moment} of
+   * @returns {Promise<Pick<Seen, 'result' | 'crops'>>}
    */
   frame(bitmap, of) {
     return this.#ask({ kind: 'frame', bitmap, ...of }, undefined, [bitmap]);

@@ -1,13 +1,12 @@
-// The camera on the page: from consent to its last frame.
+// The camera on the page: from consent to its last frame, and what stays afterwards.
 
-import { Camera, cameraWords } from './camera.js';
+import { Camera, cameraChoices, cameraWords } from './camera.js';
 import { button, byId, element, make } from './dom.js';
-import { colour, named } from './draw.js';
+import { beginTimeline, endTimeline } from './film.js';
 import { engine, opened } from './networks.js';
 import { forget } from './pictures.js';
 import { cards, clear, put } from './stage.js';
-import { begin, say, words } from './status.js';
-import { Timeline } from './timeline.js';
+import { begin, countedEmotions, many, say, tellAloud, words } from './status.js';
 import { flagged } from './unsure.js';
 
 /** @import {About, Result} from '../engine/types.js' */
@@ -17,73 +16,118 @@ const SPOKEN_EVERY = 5;
 const LISTED_EVERY = 0.25;
 
 const camera = new Camera(engine);
+const selects = ['which', 'device'].map((id) => byId(id, HTMLSelectElement));
 /** @type {Result[]} */
 let log = [];
+let isOn = false;
 
 /** Return what was found in the frames, for a table. */
 export const frames = () => log.map(flagged);
 
-/** Show or hide the consent line. @param {boolean} open */
+/** Show or hide the consent panel. @param {boolean} open */
 export function consent(open) {
   element('consent').hidden = !open;
   button('camera').setAttribute('aria-expanded', String(open));
+  if (open) offerCameras();
+}
+
+/** Offer the cameras that there are. */
+async function offerCameras() {
+  const choices = await cameraChoices();
+  for (const select of selects) {
+    const chosen = select.value;
+    select.replaceChildren(...choices.map(({ value, name }) => make('option', { value }, name)));
+    if (choices.some(({ value }) => value === chosen)) select.value = chosen;
+  }
+}
+
+for (const select of selects) {
+  select.addEventListener('change', () => {
+    for (const other of selects) other.value = select.value;
+    if (isOn) startCamera();
+  });
 }
 
 export async function startCamera() {
   const latest = begin();
   button('start').disabled = true;
   try {
-    await camera.start(() => {
+    await camera.start(selects[0].value || 'user', () => {
       stopCamera();
       say('The camera was switched off.');
     });
   } catch (error) {
-    camera.stop();
+    stopCamera();
     say(cameraWords(error));
     return;
   } finally {
     button('start').disabled = false;
   }
+  const isRestart = isOn;
+  isOn = true;
   consent(false);
+  offerCameras();
   try {
     const known = await opened();
-    if (!latest()) return camera.stop();
-    makeRoom(known);
+    if (!latest()) return isOn ? undefined : camera.stop();
+    makeRoom(known, isRestart);
     await watch(known);
   } catch (error) {
     stopCamera();
-    say(`The camera’s pictures could not be read: ${words(error)}`);
+    say(`The camera’s images could not be read: ${words(error)}`);
   }
 }
 
+/** Stop the camera; its last image, its time line and its table stay. */
 export function stopCamera() {
-  const was = !element('live').hidden;
   camera.stop();
+  if (!isOn) return;
+  isOn = false;
   begin();
-  element('live').hidden = true;
-  if (was) say(`The camera is off. ${log.length} frames were read; save them as a table, or let them go.`);
+  showControls();
+  if (!log.length) return discardFrames();
+  say(`The camera is off. ${many(log.length, 'frame')} were read. Save them as a table, or discard them.`);
 }
 
-/** Make room for the camera's pictures. @param {About} known */
-function makeRoom(known) {
+/** Forget what the camera showed. */
+export function discardFrames() {
+  log = [];
+  clear();
+  endTimeline();
+  element('shown').hidden = true;
+  say(isOn ? '' : 'The camera is off. Its frames were discarded.');
+}
+
+/** Stop the camera and forget its frames, since something else is to be shown. */
+export function leaveCamera() {
+  camera.stop();
+  [isOn, log] = [false, []];
+  element('live').hidden = true;
+  endTimeline();
+}
+
+function showControls() {
+  element('live').hidden = false;
+  for (const id of ['stop', 'device-choice', 'rate']) element(id).hidden = !isOn;
+  element('discard').hidden = isOn;
+}
+
+/** Make room for the camera's images. @param {About} known @param {boolean} isRestart */
+function makeRoom(known, isRestart) {
   forget();
   log = [];
   element('stage-title').textContent = 'Camera';
-  for (const id of ['shown', 'live']) element(id).hidden = false;
+  element('shown').hidden = false;
+  showControls();
   clear(true);
-  button('stop').focus();
-  const legend = known.labels.map((label) => {
-    const spot = make('span', { 'aria-hidden': 'true' });
-    spot.style.background = colour(known.colours[label]);
-    return make('li', {}, spot, label);
-  });
-  element('legend').replaceChildren(...legend);
-  say('The camera is on.');
+  if (!isRestart) button('stop').focus();
+  beginTimeline(known, 'Scores of the largest face over the last half minute');
+  say('The camera is on. Nothing of it is sent or stored.');
 }
 
 /** @param {About} known */
 async function watch(known) {
-  const timeline = new Timeline(byId('timeline', HTMLCanvasElement), known);
+  const timeline = beginTimeline(known, 'Scores of the largest face over the last half minute');
   let spoken = 0;
   let listed = -1;
   await camera.run((picture, result, rate) => {
@@ -92,24 +136,18 @@ async function watch(known) {
     timeline.add(result);
     element('rate').textContent = `${rate.toFixed(1)} frames/s`;
     element('rate').dataset.frames = String((result.frame ?? 0) + 1);
-    put({ picture, result, crops: [], mirrored: true });
+    put({ picture, result, crops: [], mirrored: camera.isMirrored, moving: true });
     const time = result.time ?? 0;
     if (time - listed >= LISTED_EVERY) {
       listed = time;
       cards();
     }
-    // a screen reader need not hear every frame
+    // a screen reader need not hear every frame; for those who see, box and list say it
     if (time - spoken >= SPOKEN_EVERY) {
       spoken = time;
-      const lately = timeline.summary();
+      const lately = `${timeline.summary()} in the last half minute`;
       element('timeline').setAttribute('aria-label', `scores over time: ${lately}`);
-      say(`${inView(result, known)} ${lately}.`);
+      tellAloud(`Now ${countedEmotions(flagged(result).faces, known)}. ${lately}.`);
     }
   });
-}
-
-/** @param {Result} result @param {About} known */
-function inView(result, known) {
-  const names = flagged(result).faces.map((face) => named(face, known.labels));
-  return names.length ? `Now ${names.join(', ')};` : 'No face in view;';
 }

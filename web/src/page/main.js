@@ -3,47 +3,62 @@
 import { csv } from '../engine/table.js';
 import { button, byId, element, save } from './dom.js';
 import { lacking } from './engine.js';
-import { consent, frames, startCamera, stopCamera } from './live.js';
+import { redrawTimeline } from './film.js';
+import { consent, discardFrames, frames, leaveCamera, startCamera, stopCamera } from './live.js';
 import { about } from './networks.js';
-import { current, read, rows } from './pictures.js';
+import { cancel, current, read, rows, tellAgain } from './pictures.js';
 import { cards, redraw, savePicture } from './stage.js';
 import { listen } from './unsure.js';
 import { offerSamples, takeFiles } from './ways.js';
 
 /** @type {import('./ways.js').Take} */
-function take(pictures) {
-  if (!pictures.length) return;
-  stopCamera();
-  return read(pictures);
+function take(files) {
+  if (!files.length) return;
+  leaveCamera();
+  return read(files);
 }
 
 takeFiles(take);
 offerSamples(take);
 
+function closeConsent() {
+  consent(false);
+  button('camera').focus();
+}
+
 button('camera').addEventListener('click', () => {
   consent(Boolean(element('consent').hidden));
   if (!element('consent').hidden) element('consent').focus();
 });
-button('cancel').addEventListener('click', () => {
-  consent(false);
-  button('camera').focus();
+button('cancel').addEventListener('click', closeConsent);
+element('consent').addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') closeConsent();
 });
 button('start').addEventListener('click', startCamera);
 button('stop').addEventListener('click', () => {
   stopCamera();
   button('camera').focus();
 });
+button('discard').addEventListener('click', () => {
+  discardFrames();
+  button('camera').focus();
+});
+button('cancel-reading').addEventListener('click', cancel);
 
 listen(() => {
   redraw();
   cards();
+  tellAgain();
 });
-window.addEventListener('resize', redraw);
+window.addEventListener('resize', () => {
+  redraw();
+  redrawTimeline();
+});
 
 button('csv').addEventListener('click', () => {
   if (!about) return;
-  const pictures = rows();
-  const table = csv(pictures.length ? pictures : frames(), about);
+  const files = rows();
+  const table = csv(files.length ? files : frames(), about);
   save(new Blob([table], { type: 'text/csv;charset=utf-8' }), 'expressions.csv');
 });
 button('png').addEventListener('click', () => savePicture(current?.name ?? 'camera'));

@@ -1,4 +1,4 @@
-// The networks, loaded with the first picture.
+// The networks, loaded with the first image.
 
 import { byId, element } from './dom.js';
 import { Engine } from './engine.js';
@@ -11,23 +11,40 @@ export const engine = new Engine();
 /** @type {About | null} what is known of them, once they are loaded */
 export let about = null;
 
+/** Where the labels of the shipped model come from; other sets are named as they are. */
+const ORIGINS = new Map([
+  ['ferplus', 'FER+, photos of faces that ten people each named'],
+  ['fer2013', 'FER-2013, photos of faces from the web'],
+]);
+
+/**
+ * Show how much of something is done.
+ * @param {number | null} share 0 to 1; null: nobody knows
+ * @param {boolean} busy whether there is anything to wait for
+ */
+export function showProgress(share, busy) {
+  const bar = byId('progress', HTMLProgressElement);
+  element('busy').hidden = !busy;
+  if (share === null) bar.removeAttribute('value');
+  else bar.value = share;
+}
+
 /** Load them, showing how far it is. */
 export async function opened() {
   if (about) return about;
-  const bar = byId('progress', HTMLProgressElement);
-  element('busy').hidden = false;
-  bar.removeAttribute('value');
+  showProgress(null, true);
   say('Loading the networks, once …');
   try {
     about = await engine.open((done, total) => {
-      bar.value = done / total;
-      say(`Loading the networks, once: ${(total / 1e6).toFixed(0)} MB …`);
+      showProgress(done / total, true);
+      say(`Loading the networks, once: ${Math.round(total / 1e6)} MB …`);
     });
   } finally {
-    element('busy').hidden = true;
+    showProgress(null, false);
   }
   const { label_set: set, labels, thresholds } = about;
-  element('about').textContent = `Names as raters of ${set === 'ferplus' ? 'FER+' : set} gave them: ${labels.join(', ')}.`;
+  const names = `${labels.slice(0, -1).join(', ')} or ${labels[labels.length - 1]}`;
+  element('about').textContent = `Each face is named ${names}. The model was trained on ${ORIGINS.get(set) ?? `the labels “${set}”`}.`;
   if (thresholds.least_score > 0) abstainBelow(thresholds.least_score);
   return about;
 }

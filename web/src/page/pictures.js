@@ -1,128 +1,357 @@
-// Pictures that were chosen: read one after another, listed, and one of them shown.
+// Files that were chosen, images and videos: read one after another, listed, and one of them shown.
 
 import { PictureError } from '../engine/header.js';
 import { upright } from '../engine/pictures.js';
 import { element, make } from './dom.js';
-import { named } from './draw.js';
-import { about, engine, opened } from './networks.js';
+import { isUncertain, named } from './draw.js';
+import { endTimeline, beginTimeline, offerMoments } from './film.js';
+import { about, engine, opened, showProgress } from './networks.js';
 import { cards, clear, put } from './stage.js';
-import { begin, counted, say, words } from './status.js';
+import { begin, counted, countedEmotions, many, say, uncertainWords, words } from './status.js';
 import { flagged } from './unsure.js';
+import { isVideo, readVideo, VideoFile } from './video.js';
 
-/** @import {About} from '../engine/types.js' */
+/** @import {About, Result} from '../engine/types.js' */
 /** @import {Entry as Row} from '../engine/table.js' */
 /** @import {Seen} from './engine.js' */
+/** @import {Timeline} from './timeline.js' */
 
 /**
- * A picture that was chosen.
- * @typedef {{name: string, file: Blob, seen: Seen | null, error: string | null}} Entry
+ * A file that was chosen, its line in the list, and what was found in it.
+ * @typedef {object} Entry
+ * @property {string} name
+ * @property {File | Blob} file
+ * @property {Seen | null} seen an image's
+ * @property {Result[]} film a video's frames, as far as they are read
+ * @property {string | null} error
+ * @property {{choice: HTMLButtonElement, words: HTMLElement, thumbnail: HTMLCanvasElement}} line
  */
 
 /** @type {Entry[]} */
 let entries = [];
 /** @type {Entry | null} the one that is shown */
 export let current = null;
+/** @type {Entry[]} those that the status is about */
+let told = [];
+/** @type {VideoFile | null} the one that is open */
+let video = null;
 
 /**
- * Read pictures, and show them.
+ * Read files, and show the first that can be read.
  * @param {{name: string, file: Blob}[]} chosen
  */
 export async function read(chosen) {
   const latest = begin();
-  entries = chosen.map((picture) => ({ ...picture, seen: null, error: null }));
-  current = null;
+  forget();
+  entries = chosen.map((one) => ({ ...one, seen: null, film: [], error: null, line: lineOf(one.name) }));
+  list();
   try {
     await opened();
+    if (!latest()) return;
     for (const [place, entry] of entries.entries()) {
-      say(chosen.length > 1 ? `Reading ${place + 1} of ${chosen.length} …` : 'Reading …');
-      await readOne(entry);
+      say(entries.length > 1 ? `Reading ${place + 1} of ${entries.length}: ${entry.name} …` : 'Reading …');
+      showProgress(entries.length > 1 || isVideo(entry) ? place / entries.length : null, true);
+      await readOne(entry, latest, (share) => showProgress((place + share) / entries.length, true));
       if (!latest()) return;
-      list();
-      if (!current) await show(entry);
+      describe(entry);
+      if (!current && !entry.error) await show(entry);
     }
-    say(summary(entries));
+    if (!latest()) return;
+    finish();
   } catch (error) {
-    if (latest()) say(`The networks could not be loaded: ${words(error)}`);
+    if (!latest()) return;
+    showProgress(null, false);
+    say(`The networks could not be loaded: ${words(error)}`);
   }
 }
 
-/** Forget all pictures. */
+/** Stop reading; what was read so far stays. */
+export function cancel() {
+  begin();
+  const left = entries.filter((entry) => !isRead(entry));
+  for (const entry of left) entry.error = 'not read: cancelled';
+  for (const entry of left) describe(entry);
+  finish();
+  if (current?.film.length) show(current);
+}
+
+/** End the reading of files, and report it. */
+function finish() {
+  const cancel = element('cancel-reading');
+  const hadFocus = document.activeElement === cancel;
+  showProgress(null, false);
+  if (hadFocus) element('status').focus();
+  if (!current && entries.length > 1) showNothing();
+  tell(entries);
+}
+
+/** @param {Entry} entry */
+const isRead = (entry) => entry.seen !== null || entry.film.length > 0 || entry.error !== null;
+
+/** Report again, since what is called unsure has changed. */
+export function tellAgain() {
+  if (told.length && told.every(isRead)) tell(told);
+}
+
+/** @param {Entry[]} about */
+function tell(about) {
+  told = about;
+  if (about.length) say(summary(about));
+}
+
+/** Forget all files. */
 export function forget() {
-  [entries, current] = [[], null];
+  closeVideo();
+  [entries, current, told] = [[], null, []];
+  showProgress(null, false);
   list();
 }
 
-/** Return what is known of the pictures, for a table. */
+function closeVideo() {
+  video?.close();
+  video = null;
+}
+
+/** Return what is known of the files, for a table. */
 export function rows() {
   /** @type {Row[]} */
   const known = [];
-  for (const { name, seen, error } of entries) {
+  for (const { name, seen, film, error } of entries) {
     if (error) known.push({ source: name, error });
     else if (seen) known.push(flagged(seen.result));
+    else known.push(...film.map(flagged));
   }
   return known;
 }
 
-/** @param {Entry} entry */
-async function readOne(entry) {
+/**
+ * @param {Entry} entry
+ * @param {() => boolean} latest
+ * @param {(share: number) => void} progress
+ */
+async function readOne(entry, latest, progress) {
   try {
-    entry.seen = await engine.picture(entry.file, entry.name);
+    if (isVideo(entry)) await readFilm(entry, latest, progress);
+    else {
+      entry.seen = await engine.picture(entry.file, entry.name);
+      drawThumbnail(entry, entry.seen.thumbnail);
+      entry.seen.thumbnail.close();
+    }
   } catch (error) {
     entry.error = error instanceof PictureError ? error.message : `it failed: ${words(error)}`;
   }
 }
 
-/** @param {Entry[]} all */
-function summary(all) {
-  const lost = all.filter((entry) => entry.error);
-  const results = all.flatMap((entry) => (entry.seen ? [flagged(entry.seen.result)] : []));
-  if (all.length === 1) {
-    if (lost.length) return `${all[0].name}: ${lost[0].error}`;
-    const [{ faces, skipped, notes }] = results;
-    const names = faces.map((face) => named(face, /** @type {About} */ (about).labels));
-    const found = names.length ? `${counted(names.length)}: ${names.join(', ')}` : 'No face found';
-    const small = skipped ? `; ${counted(skipped)} too small to read` : '';
-    return `${found}${small}${notes.length ? `; ${notes.join('; ')}` : ''}.`;
+/**
+ * Read a video, showing each frame where nothing else is shown.
+ * @param {Entry} entry
+ * @param {() => boolean} latest
+ * @param {(share: number) => void} progress
+ */
+async function readFilm(entry, latest, progress) {
+  const known = /** @type {About} */ (about);
+  const opening = new VideoFile();
+  await opening.open(entry.file, entry.name);
+  const isShown = !current || entries.length === 1;
+  const timeline = isShown ? showFilm(entry, known) : null;
+  try {
+    await readVideo(opening, entry.name, engine, (picture, result, share) => {
+      if (!latest()) {
+        picture.close();
+        return false;
+      }
+      entry.film.push(result);
+      if (entry.film.length === 1) drawThumbnail(entry, picture);
+      progress(share);
+      if (!timeline || current !== entry) picture.close();
+      else {
+        put({ picture, result, crops: [], mirrored: false, moving: true });
+        cards();
+        timeline.show(entry.film, opening.duration);
+      }
+      return true;
+    });
+  } finally {
+    opening.close();
+    if (current === entry && latest()) current = null; // shown again, with its moments
   }
-  const faces = results.reduce((sum, result) => sum + result.faces.length, 0);
-  const unread = lost.length ? ` ${lost.length} could not be read.` : '';
-  return `${counted(faces)} in ${results.length} pictures.${unread}`;
 }
 
-/** Show one of the pictures. @param {Entry} entry */
-async function show(entry) {
+/** @param {Entry} entry @param {About} known @returns {Timeline} */
+function showFilm(entry, known) {
   current = entry;
+  makeRoom(entry);
+  clear(true);
+  return beginTimeline(known, 'Scores of the largest face');
+}
+
+/** @param {Entry[]} all */
+function summary(all) {
+  const known = /** @type {About} */ (about);
+  const lost = all.filter((entry) => entry.error);
+  const films = all.filter((entry) => entry.film.length && !entry.error);
+  if (all.length === 1) {
+    if (lost.length) return `${all[0].name}: ${lost[0].error}`;
+    return films.length ? `${filmWords(films[0])}.` : `${imageWords(all[0], known)}.`;
+  }
+  const results = all.flatMap((entry) => (entry.seen && !entry.error ? [flagged(entry.seen.result)] : []));
+  const faces = results.flatMap((result) => result.faces);
+  const parts = [];
+  if (results.length || !films.length) parts.push(`${countedIn(faces, results.length, known)}.`);
+  for (const film of films) parts.push(`${film.name}: ${filmWords(film)}.`);
+  if (lost.length) parts.push(`${many(lost.length, 'file')} could not be read: ${namesOf(lost)}.`);
+  return parts.join(' ');
+}
+
+/** Name files, the first of them. @param {Entry[]} some */
+function namesOf(some) {
+  const first = some.slice(0, 3).map(({ name }) => name);
+  return some.length > 3 ? `${first.join(', ')} and ${some.length - 3} more` : first.join(', ');
+}
+
+/** @param {Result['faces']} faces @param {number} images @param {About} known */
+function countedIn(faces, images, known) {
+  const certain = faces.filter((face) => !isUncertain(face));
+  const emotions = countedEmotions(faces, known).split(': ')[1];
+  return certain.length
+    ? `${counted(certain.length)} in ${many(images, 'image')}: ${emotions}`
+    : `No face found in ${many(images, 'image')}${uncertainWords(faces)}`;
+}
+
+/** @param {Entry} entry @param {About} known */
+function imageWords({ seen }, known) {
+  const { faces, skipped, notes } = flagged(/** @type {Seen} */ (seen).result);
+  const certain = faces.filter((face) => !isUncertain(face));
+  const found =
+    certain.length === 1
+      ? `1 face: ${named(certain[0], known.labels)}${uncertainWords(faces)}`
+      : countedEmotions(faces, known);
+  return [found, ...(skipped ? [`${counted(skipped)} too small to read`] : []), ...notes].join('; ');
+}
+
+/** @param {Entry} entry */
+function filmWords({ film }) {
+  const people = new Set(
+    film.flatMap(({ faces }) => faces.filter((face) => !isUncertain(face)).map(({ track }) => track)),
+  );
+  const found = people.size === 1 ? '1 person' : people.size ? `${people.size} persons` : 'no face';
+  return `${found} in ${many(film.length, 'frame')}`;
+}
+
+/** Show one of the files. @param {Entry} entry */
+export async function show(entry) {
+  current = entry;
+  makeRoom(entry);
+  clear(!entry.error);
+  if (entry.film.length) await showMoments(entry);
+  else if (entry.seen) {
+    endTimeline();
+    const { result, crops, scale } = entry.seen;
+    const shorter = scale > 1 ? Math.floor(Math.min(result.width, result.height) / scale) : 0;
+    const picture = await upright(entry.file, shorter);
+    if (current !== entry) return picture.close();
+    put({ picture, result, crops, mirrored: false, moving: false });
+    cards();
+  }
+}
+
+/**
+ * Show a video that was read: its time line, and the frame of the moment that is chosen.
+ * @param {Entry} entry
+ */
+async function showMoments(entry) {
+  const known = /** @type {About} */ (about);
+  const opening = new VideoFile();
+  await opening.open(entry.file, entry.name);
+  if (current !== entry) return opening.close();
+  closeVideo();
+  video = opening;
+  beginTimeline(known, 'Scores of the largest face').show(entry.film, opening.duration);
+  let wanted = 0;
+  let busy = false;
+  const showFrame = async () => {
+    if (busy) return;
+    busy = true;
+    for (let done = -1; done !== wanted && video === opening; ) {
+      done = wanted;
+      const result = entry.film[done];
+      const picture = await opening.frameAt(result.time ?? 0);
+      if (video !== opening || current !== entry) picture.close();
+      else {
+        put({ picture, result, crops: [], mirrored: false, moving: true });
+        cards();
+      }
+    }
+    busy = false;
+  };
+  offerMoments(entry.film, (place) => {
+    wanted = place;
+    showFrame();
+  });
+  await showFrame();
+}
+
+/** @param {Entry} entry */
+function makeRoom(entry) {
+  closeVideo();
   element('shown').hidden = false;
   element('live').hidden = true;
   element('stage-title').textContent = entry.name;
-  list();
-  clear(Boolean(entry.seen));
-  if (!entry.seen) {
-    say(`${entry.name}: ${entry.error ?? 'not read yet'}`);
-    return;
+  for (const one of entries) {
+    if (one === current) one.line.choice.setAttribute('aria-current', 'true');
+    else one.line.choice.removeAttribute('aria-current');
   }
-  const { result, crops } = entry.seen;
-  const picture = await upright(entry.file);
-  if (current !== entry) return picture.close();
-  put({ picture, result, crops, mirrored: false });
-  cards();
 }
 
-/** List the pictures, where there are several. */
+/** Show the list alone: none of the files can be read. */
+function showNothing() {
+  clear();
+  endTimeline();
+  element('shown').hidden = false;
+  element('live').hidden = true;
+  element('stage-title').textContent = 'No file could be read';
+}
+
+/** Make a file's line in the list. @param {string} name */
+function lineOf(name) {
+  const thumbnail = make('canvas', { width: '48', height: '48', 'aria-hidden': 'true' });
+  const words = make('span', { class: 'note' }, '…');
+  const choice = make('button', { type: 'button' }, thumbnail, make('span', { class: 'name' }, name), words);
+  choice.disabled = true;
+  choice.addEventListener('click', () => choose(choice));
+  return { choice, words, thumbnail };
+}
+
+/** @param {HTMLButtonElement} choice */
+async function choose(choice) {
+  const entry = entries.find(({ line }) => line.choice === choice);
+  if (!entry) return;
+  if (entry.error) return say(`${entry.name}: ${entry.error}`);
+  try {
+    await show(entry);
+    if (current === entry) tell([entry]);
+  } catch (error) {
+    say(`${entry.name}: ${words(error)}`);
+  }
+}
+
+/** Write into a file's line what was found. @param {Entry} entry */
+function describe({ seen, film, error, line }) {
+  const certain = seen?.result.faces.filter((face) => !isUncertain(face)).length ?? 0;
+  line.words.textContent = error ? error : film.length ? many(film.length, 'frame') : counted(certain);
+  line.choice.disabled = false;
+  line.choice.classList.toggle('lost', error !== null);
+}
+
+/** @param {Entry} entry @param {ImageBitmap} picture */
+function drawThumbnail({ line: { thumbnail } }, picture) {
+  const share = thumbnail.height / picture.height;
+  thumbnail.width = Math.max(1, Math.min(Math.round(picture.width * share), 2 * thumbnail.height));
+  thumbnail.getContext('2d')?.drawImage(picture, 0, 0, picture.width * share, thumbnail.height);
+}
+
+/** List the files, where there are several. */
 function list() {
   element('all').hidden = entries.length < 2;
-  const items = entries.map((entry) => {
-    const found = entry.seen ? counted(entry.seen.result.faces.length) : entry.error ? 'not read' : '…';
-    const choice = make('button', { type: 'button', class: 'small' }, `${entry.name} (${found})`);
-    if (entry === current) choice.setAttribute('aria-current', 'true');
-    choice.disabled = !entry.seen && !entry.error;
-    choice.addEventListener('click', async () => {
-      const place = entries.indexOf(entry);
-      await show(entry);
-      if (entry.seen) say(summary([entry]));
-      /** @type {HTMLButtonElement | null} */ (element('list').children[place]?.querySelector('button'))?.focus();
-    });
-    return make('li', {}, choice);
-  });
-  element('list').replaceChildren(...items);
+  element('list').replaceChildren(...entries.map(({ line }) => make('li', {}, line.choice)));
 }

@@ -1,11 +1,17 @@
-// The ways in which pictures come: chosen, dropped, pasted, or drawn faces to try.
+// The ways in which images come: chosen, dropped, pasted, or samples to try.
 
 import { byId, element, make } from './dom.js';
 import { say, words } from './status.js';
 
-const SAMPLES = ['happiness', 'sadness', 'surprise', 'neutral', 'together'];
+const DRAWN = ['happiness', 'sadness', 'surprise', 'neutral'];
+const SAMPLES = [
+  { file: 'astronaut.jpg', alt: 'photo of an astronaut', caption: 'a photo' },
+  { file: 'group.jpg', alt: 'twelve drawn faces', caption: 'a group' },
+  { file: 'together.png', alt: 'four drawn faces', caption: 'four faces' },
+  ...DRAWN.map((name) => ({ file: `${name}.png`, alt: `drawn face: ${name}`, caption: name })),
+];
 
-/** @typedef {(pictures: {name: string, file: Blob}[]) => Promise<void> | undefined} Take */
+/** @typedef {(files: {name: string, file: Blob}[]) => Promise<void> | undefined} Take */
 
 /** Hand on each file that is given to the page. @param {Take} take */
 export function takeFiles(take) {
@@ -33,21 +39,24 @@ export function takeFiles(take) {
   });
 }
 
-/** Offer drawn faces. @param {Take} take */
+/** Offer samples. @param {Take} take */
 export function offerSamples(take) {
-  for (const name of SAMPLES) {
-    const file = `samples/${name}.png`;
-    const alt = name === 'together' ? 'four drawn faces' : `drawn face: ${name}`;
-    const choice = make('button', { type: 'button' }, make('img', { src: file, alt }));
-    choice.addEventListener('click', async () => {
-      try {
-        const response = await fetch(file);
-        if (!response.ok) throw new Error(`the server answers ${response.status}`);
-        await take([{ name: `${name}.png`, file: await response.blob() }]);
-      } catch (error) {
-        say(`The drawn face could not be loaded: ${words(error)}`);
-      }
-    });
+  for (const { file, alt, caption } of SAMPLES) {
+    const image = make('img', { src: `samples/${file}`, alt });
+    const words = make('span', { 'aria-hidden': 'true' }, caption);
+    const choice = make('button', { type: 'button' }, image, words);
+    choice.addEventListener('click', () => takeSample(file, take));
     element('samples').querySelector('ul')?.append(make('li', {}, choice));
+  }
+}
+
+/** @param {string} file @param {Take} take */
+async function takeSample(file, take) {
+  try {
+    const response = await fetch(`samples/${file}`);
+    if (!response.ok) throw new Error(`the server answers ${response.status}`);
+    await take([{ name: file, file: await response.blob() }]);
+  } catch (error) {
+    say(`The sample could not be loaded: ${words(error)}`);
   }
 }

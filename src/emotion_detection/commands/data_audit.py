@@ -6,7 +6,14 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from pytorch_lightning import Trainer
 
-from emotion_detection.commands.parsing import new_parser, parse, plain
+from emotion_detection.commands.parsing import (
+    SEVERAL_WORDS,
+    add_data_arguments,
+    data_values,
+    new_parser,
+    parse,
+    plain,
+)
 from emotion_detection.config import TrainConfig, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit import AuditOptions, audit
@@ -17,7 +24,7 @@ PRESET = "quick"
 """The recipe of the folds when none is named: each is trained in a minute or two."""
 
 _THE_AUDITS = {"trainer", "preset", "also", "also_weight", "teacher", "teacher_weight", "exclude"}
-_THE_AUDITS |= {"name", "models", "logs", "data"}
+_THE_AUDITS |= {"name", "models", "logs", *SEVERAL_WORDS}
 """Fields of a training that an audit sets itself, has no use for, or asks for."""
 
 _LISTS = {
@@ -34,7 +41,7 @@ def run(words: list[str]) -> int:
     """
     parser = _parser()
     parsed = parse(parser, [f"--config={preset_path(_preset(words))}", *words])
-    values: dict[str, Any] = parsed.as_dict()
+    values: dict[str, Any] = data_values(parsed.as_dict())
     usual = parser.get_defaults().as_dict()["trainer"]
     trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
     values.pop("config")
@@ -60,9 +67,7 @@ def _parser() -> ArgumentParser:
         default=PRESET,
         help=f"recipe of the trainings: {', '.join(presets())}",
     )
-    parser.add_argument(
-        "--data", type=str, help="the faces: a path, 'fer2013' or 'demo'; may be the first word"
-    )
+    add_data_arguments(parser, None)
     parser.add_class_arguments(AuditOptions, skip=set(_LISTS))
     for name, what in _LISTS.items():
         default = list(getattr(AuditOptions, name))

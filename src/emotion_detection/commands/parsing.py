@@ -33,6 +33,56 @@ class _Help(DefaultHelpFormatter):
         return text
 
 
+SEVERAL_WORDS = {"data", "classes", "rename"}
+"""Fields of ``DataConfig`` that :func:`add_data_arguments` adds."""
+
+
+def add_data_arguments(parser: ArgumentParser, default: str | None = "auto") -> None:
+    """Add the options of a dataset that take several words.
+
+    These are ``--data``, ``--classes`` and ``--rename``.
+
+    Args:
+        parser: gets them; the other fields of ``DataConfig`` are added as a class.
+        default: of ``--data``; None: what the model was trained on.
+    """
+    parser.add_argument(
+        "--data",
+        type=str,
+        nargs="+",
+        default=default,
+        help="the faces: a path or several, 'fer2013' or 'demo'"
+        + (", or 'auto': what is in data/, else download, else drawn faces" if default else ""),
+    )
+    parser.add_argument(
+        "--classes", type=str, nargs="+", default=[], help="the classes to keep; default: all"
+    )
+    parser.add_argument(
+        "--rename",
+        type=str,
+        nargs="+",
+        default=[],
+        help="new names of classes, OLD=NEW each, for example 1=surprise 2=fear",
+    )
+
+
+def data_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Return parsed options with those of :func:`add_data_arguments` as ``DataConfig`` has them."""
+    from emotion_detection.data.reshape import join_paths
+
+    data = values.get("data")
+    changed = {name: _words(values[name]) for name in ("classes", "rename") if name in values}
+    if isinstance(data, list):
+        changed["data"] = join_paths(data)
+    return values | changed
+
+
+def _words(values: list[str] | str | None) -> list[str]:
+    """Return words that may be separated by commas."""
+    listed = [values] if isinstance(values, str) else values or []
+    return [word.strip() for value in listed for word in value.split(",") if word.strip()]
+
+
 def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     """Parse a verb's words.
 

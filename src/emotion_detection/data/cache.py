@@ -23,7 +23,8 @@ import numpy.typing as npt
 from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import duplicates
 from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
-from emotion_detection.data.source import Content, Face, Source
+from emotion_detection.data.photographs import find_crop
+from emotion_detection.data.source import Content, Face, Source, Unreadable
 from emotion_detection.data.splitting import UNKNOWN, assign_splits
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError, face_array, read_face
@@ -66,6 +67,9 @@ def _key(source: Source, config: DataConfig) -> str:
     options = data_fields(dataclasses.asdict(config))
     for name in ("data", "cache", "max_corrupt"):
         del options[name]
+    for name in ("classes", "rename", "crop"):
+        if options[name] in ([], "none"):  # as before there were these options
+            del options[name]
     key = hashlib.sha256()
     key.update(json.dumps([FORMAT, source.kind, source.labels, options], sort_keys=True).encode())
     for path in source.files:
@@ -156,7 +160,10 @@ def _decode(source: Source, config: DataConfig, raw: Path) -> _Read:
         faces: Iterator[Face] = source.read()
         for face in progress(faces, f"reading {source.kind}", source.count):
             try:
-                pixels = _pixels(face.content, config.size, config.channels)
+                if config.crop == "faces":
+                    pixels, _ = find_crop(face.content, config.size, config.channels)
+                else:
+                    pixels = _pixels(face.content, config.size, config.channels)
             except PictureError as error:
                 read.corrupt.append(Corrupt(face.name, str(error)))
                 continue
@@ -179,6 +186,8 @@ def _keep(batch: list[npt.NDArray[np.uint8]], out: BinaryIO, read: _Read) -> Non
 
 
 def _pixels(content: Content, size: int, channels: int) -> npt.NDArray[np.uint8]:
+    if isinstance(content, Unreadable):
+        raise PictureError(content.reason)
     if not isinstance(content, np.ndarray):
         return read_face(content, size, channels)
     if not content.size:

@@ -7,30 +7,41 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from emotion_detection.data.faces import Faces
+from emotion_detection.data.formats import delimited
 from emotion_detection.errors import InputError
 
-_HEADERS = {"file", "name", "row"}
+_HEADERS = ("file", "name", "row")
 
 
 def excluded_names(path: Path) -> set[str]:
-    """Read the names of faces to leave out: one a line, or the first column of a CSV.
+    """Read the names of faces to leave out: one a line, or a column of a table.
 
-    Empty lines, lines that begin with ``#`` and a header (file, name or row) are passed over.
+    In a table the names are in the column file, name or row, else in the first. Empty lines and
+    lines that begin with ``#`` are passed over. Backslashes and a leading ``./`` do not matter.
 
     Raises:
         InputError: the file is missing, unreadable or names nothing.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            cells = [row[0].strip() for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"--exclude {path}: cannot be read: {error}") from None
-    names = {name for name in cells if name and not name.startswith("#")}
-    if cells and cells[0].lower() in _HEADERS:
-        names.discard(cells[0])
+        header = delimited.columns(path)
+        column = next((header.index(name) for name in _HEADERS if name in header), None)
+        if column is None:  # names alone, the first line as well
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                cells = [row[0].strip() for row in csv.reader(file) if row]
+        else:
+            rows = [row for _, row in delimited.lines(path)]
+            cells = [row[column].strip() for row in rows if len(row) > column]
+    except (InputError, OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = str(error).rpartition("cannot be read as CSV: ")[2]
+        raise InputError(f"--exclude {path}: cannot be read: {reason}") from None
+    names = {_normal(name) for name in cells if name and not name.startswith("#")}
     if not names:
         raise InputError(f"--exclude {path}: names no faces; one name a line is needed")
     return names
+
+
+def _normal(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
 
 
 def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
@@ -44,11 +55,12 @@ def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     names = excluded_names(path)
     met: set[str] = set()
     _refuse_ambiguous(splits, names, path)
+    absolute = _absolute_names(splits, names)
     kept = {}
     for split, faces in splits.items():
         rows = []
         for row, name in enumerate(faces.names):
-            hits = names & {name, PurePosixPath(name).name}
+            hits = names & {name, PurePosixPath(name).name, *absolute.get(name, ())}
             met |= hits
             if not hits:
                 rows.append(row)
@@ -62,6 +74,20 @@ def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     also = f"; {unknown} names are in neither" if unknown else ""
     print(f"excluded: {left_out} faces of {' and '.join(splits)}{also}", file=sys.stderr)
     return kept
+
+
+def _absolute_names(splits: dict[str, Faces], names: set[str]) -> dict[str, list[str]]:
+    """Return absolute paths by the face that each one ends in."""
+    ends: dict[str, list[str]] = {}
+    for name in names:
+        if name.startswith("/") or name[1:3] == ":/":
+            parts = name.split("/")
+            for start in range(1, len(parts)):
+                ends.setdefault("/".join(parts[start:]), []).append(name)
+    if not ends:
+        return {}
+    faces = (name for split in splits.values() for name in split.names)
+    return {name: ends[name] for name in faces if name in ends}
 
 
 def _refuse_ambiguous(splits: dict[str, Faces], names: set[str], path: Path) -> None:

@@ -3,13 +3,7 @@
 from itertools import takewhile
 from pathlib import Path
 
-from emotion_detection.commands.parsing import (
-    SEVERAL_WORDS,
-    add_data_arguments,
-    data_values,
-    new_parser,
-    parse,
-)
+from emotion_detection.commands.parsing import join_data_words, new_parser, parse
 from emotion_detection.config import DataConfig
 from emotion_detection.data import commands
 from emotion_detection.errors import InputError
@@ -48,11 +42,9 @@ def run(words: list[str]) -> int:
     if what == "download":
         parse(parser, words[1:])
         return commands.download()
-    skip = SEVERAL_WORDS | ({"crop"} if what == "crop" else set())
-    parser.add_class_arguments(DataConfig, skip=skip)
-    add_data_arguments(parser)
+    parser.add_class_arguments(DataConfig, skip={"crop"} if what == "crop" else set())
     parser.add_argument("--out", type=str, help=_OUT[what])
-    values = data_values(parse(parser, _source_first(words[1:], what == "crop")).as_dict())
+    values = parse(parser, join_data_words(_source_first(words[1:], what == "crop"))).as_dict()
     out = values.pop("out")
     config = DataConfig(**values)
     if what == "crop":

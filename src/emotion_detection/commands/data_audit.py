@@ -6,14 +6,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from pytorch_lightning import Trainer
 
-from emotion_detection.commands.parsing import (
-    SEVERAL_WORDS,
-    add_data_arguments,
-    data_values,
-    new_parser,
-    parse,
-    plain,
-)
+from emotion_detection.commands.parsing import join_data_words, new_parser, parse, plain
 from emotion_detection.config import TrainConfig, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit import AuditOptions, audit
@@ -24,7 +17,7 @@ PRESET = "quick"
 """The recipe of the folds when none is named: each is trained in a minute or two."""
 
 _THE_AUDITS = {"trainer", "preset", "also", "also_weight", "teacher", "teacher_weight", "exclude"}
-_THE_AUDITS |= {"name", "models", "logs", *SEVERAL_WORDS}
+_THE_AUDITS |= {"name", "models", "logs", "data"}
 """Fields of a training that an audit sets itself, has no use for, or asks for."""
 
 _LISTS = {
@@ -39,9 +32,10 @@ def run(words: list[str]) -> int:
     Raises:
         InputError: bad options, or no data is named: hours of training are no default.
     """
+    words = join_data_words(words)
     parser = _parser()
     parsed = parse(parser, [f"--config={preset_path(_preset(words))}", *words])
-    values: dict[str, Any] = data_values(parsed.as_dict())
+    values: dict[str, Any] = parsed.as_dict()
     usual = parser.get_defaults().as_dict()["trainer"]
     trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
     values.pop("config")
@@ -67,7 +61,9 @@ def _parser() -> ArgumentParser:
         default=PRESET,
         help=f"recipe of the trainings: {', '.join(presets())}",
     )
-    add_data_arguments(parser, None)
+    parser.add_argument(
+        "--data", type=str, help="the faces: a path, 'fer2013' or 'demo'; may be the first word"
+    )
     parser.add_class_arguments(AuditOptions, skip=set(_LISTS))
     for name, what in _LISTS.items():
         default = list(getattr(AuditOptions, name))

@@ -1,6 +1,7 @@
 """Parsing a verb's options; what is wrong is said in one line."""
 
 import difflib
+import json
 import re
 from argparse import SUPPRESS, Action
 from collections.abc import Sequence
@@ -33,54 +34,34 @@ class _Help(DefaultHelpFormatter):
         return text
 
 
-SEVERAL_WORDS = {"data", "classes", "rename"}
-"""Fields of ``DataConfig`` that :func:`add_data_arguments` adds."""
+def join_data_words(words: Sequence[str]) -> list[str]:
+    r"""Make one word of the several that ``--data``, ``--classes`` and ``--rename`` may have.
 
+    For commands without arguments that stand alone. Classes may also be separated by commas.
 
-def add_data_arguments(parser: ArgumentParser, default: str | None = "auto") -> None:
-    """Add the options of a dataset that take several words.
-
-    These are ``--data``, ``--classes`` and ``--rename``.
-
-    Args:
-        parser: gets them; the other fields of ``DataConfig`` are added as a class.
-        default: of ``--data``; None: what the model was trained on.
+    >>> join_data_words(["--data", "a", "b c", "--classes", "happy,sad", "--size", "48"])
+    ["--data=a 'b c'", '--classes=["happy", "sad"]', '--size', '48']
     """
-    parser.add_argument(
-        "--data",
-        type=str,
-        nargs="+",
-        default=default,
-        help="the faces: a path or several, 'fer2013' or 'demo'"
-        + (", or 'auto': what is in data/, else download, else drawn faces" if default else ""),
-    )
-    parser.add_argument(
-        "--classes", type=str, nargs="+", default=[], help="the classes to keep; default: all"
-    )
-    parser.add_argument(
-        "--rename",
-        type=str,
-        nargs="+",
-        default=[],
-        help="new names of classes, OLD=NEW each, for example 1=surprise 2=fear",
-    )
-
-
-def data_values(values: dict[str, Any]) -> dict[str, Any]:
-    """Return parsed options with those of :func:`add_data_arguments` as ``DataConfig`` has them."""
     from emotion_detection.data.reshape import join_paths
 
-    data = values.get("data")
-    changed = {name: _words(values[name]) for name in ("classes", "rename") if name in values}
-    if isinstance(data, list):
-        changed["data"] = join_paths(data)
-    return values | changed
-
-
-def _words(values: list[str] | str | None) -> list[str]:
-    """Return words that may be separated by commas."""
-    listed = [values] if isinstance(values, str) else values or []
-    return [word.strip() for value in listed for word in value.split(",") if word.strip()]
+    joined: list[str] = []
+    rest = list(words)
+    while rest:
+        option, mark, value = rest.pop(0).partition("=")
+        if option not in ("--data", "--classes", "--rename") or (mark and value[:1] == "["):
+            joined.append(option + mark + value)
+            continue
+        values = [value] if mark else []
+        while rest and not rest[0].startswith("--"):
+            values.append(rest.pop(0))
+        if not values:  # the parser says what is missing
+            joined.append(option)
+        elif option == "--data":
+            joined.append(f"{option}={join_paths(values)}")
+        else:
+            named = [part.strip() for value in values for part in value.split(",")]
+            joined.append(f"{option}={json.dumps([name for name in named if name])}")
+    return joined
 
 
 def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:

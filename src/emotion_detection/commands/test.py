@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emotion_detection.commands.parsing import add_data_arguments, data_values, new_parser, parse
+from emotion_detection.commands.parsing import join_data_words, new_parser, parse
 from emotion_detection.config import DataConfig
 from emotion_detection.data import SPLITS
 from emotion_detection.errors import InputError
@@ -26,7 +26,17 @@ def run(words: list[str]) -> int:
         help="run folders, checkpoints, ONNX files or 'pretrained' (the model that comes with the "
         "package), averaged; default: the newest run",
     )
-    add_data_arguments(parser, None)
+    parser.add_argument(
+        "--data", type=str, help="source of the faces; default: what the model was trained on"
+    )
+    parser.add_argument("--classes", type=list[str], help="the classes to keep; default: all")
+    parser.add_argument("--rename", type=list[str], help="new names of classes, OLD=NEW each")
+    parser.add_argument(
+        "--crop",
+        type=str,
+        help="'faces' to cut faces out of photographs as predict does, or 'none'; default: as the "
+        "model was trained",
+    )
     parser.add_argument(
         "--labels", type=str, help="fer2013 or ferplus; default: what the model was trained on"
     )
@@ -40,31 +50,21 @@ def run(words: list[str]) -> int:
     )
     parser.add_argument("--max_corrupt", type=float, help=_help("max_corrupt"))
     parser.add_argument("--cache", type=str, help="folder of the decoded faces")
-    parser.add_argument(
-        "--crop",
-        type=str,
-        help="'faces' to cut the faces out of photographs as predict does, 'none'; default: as the "
-        "model was trained",
-    )
-    parsed = parse(parser, words)
-    named = data_values(parsed.as_dict())
+    parsed = parse(parser, join_data_words(words))
     if parsed.labels not in (None, "fer2013", "ferplus"):
         raise InputError(f"--labels {parsed.labels}: must be fer2013 or ferplus")
     if parsed.split not in SPLITS:
         raise InputError(f"--split {parsed.split}: must be one of {', '.join(SPLITS)}")
     asked = ask(
         models=parsed.model,
-        data=named["data"],
+        data=parsed.data,
         labels=parsed.labels,
         split=parsed.split,
         tta=parsed.tta,
         out=parsed.out,
         changes={
-            "max_corrupt": parsed.max_corrupt,
-            "cache": parsed.cache,
-            "crop": parsed.crop,
-            "classes": named["classes"] or None,
-            "rename": named["rename"] or None,
+            name: getattr(parsed, name)
+            for name in ("max_corrupt", "cache", "crop", "classes", "rename")
         },
     )
     done = run_test(asked)

@@ -8,14 +8,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning import Trainer
 
-from emotion_detection.commands.parsing import (
-    SEVERAL_WORDS,
-    add_data_arguments,
-    data_values,
-    new_parser,
-    parse,
-    plain,
-)
+from emotion_detection.commands.parsing import join_data_words, new_parser, parse, plain
 from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, resumed_config, train
@@ -26,6 +19,7 @@ def run(words: list[str]) -> int:
     """Train as the words say; print the run's folder last."""
     if any(word.partition("=")[0] == "--trainer.max_epochs" for word in words):
         raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
+    words = join_data_words(words)
     parser = _parser()
     resume = _option(words, "--resume")
     if resume is not None:
@@ -48,9 +42,7 @@ def _parser() -> ArgumentParser:
     parser = new_parser("train", "Train a network; validate it every epoch; export the best.")
     parser.add_argument("--config", action="config", help="YAML file of these options")
     parser.add_argument("--resume", type=str, help="run folder to go on with, to the same end")
-    skip = {"trainer", "preset", "teacher", *SEVERAL_WORDS}
-    parser.add_class_arguments(TrainConfig, skip=skip)
-    add_data_arguments(parser)
+    parser.add_class_arguments(TrainConfig, skip={"trainer", "preset", "teacher"})
     parser.add_argument(
         "--teacher",
         type=str,
@@ -71,7 +63,7 @@ def _parser() -> ArgumentParser:
 
 
 def _config(parsed: Namespace, parser: ArgumentParser) -> TrainConfig:
-    values: dict[str, Any] = data_values(parsed.as_dict())
+    values: dict[str, Any] = parsed.as_dict()
     defaults = parser.get_defaults().as_dict()["trainer"]
     trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != defaults.get(k)}
     for name in ("config", "resume"):

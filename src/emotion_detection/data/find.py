@@ -28,7 +28,7 @@ from emotion_detection.errors import InputError
 DATA = Path("data")
 """Where datasets are looked for, below the current folder."""
 
-DEEPER = 2
+DEEPER = 3
 """Levels below a folder that a dataset is looked for in."""
 
 FILE_NAMES = ("fer2013.csv", "icml_face_data.csv")

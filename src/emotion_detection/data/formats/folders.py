@@ -78,6 +78,8 @@ def read_folders(root: Path, tree: Tree | None = None) -> Source | None:
     elif any(_is_dataset(name, images) for name, images in tops.items()):
         _refuse_classes_beside(root, tops)
         return None
+    elif len(tops) == 1 and _holds_folders(*tops.items()):
+        return None
     else:
         images = [image for name, found in tops.items() for image in _in_class(root, name, found)]
     if not images:
@@ -161,6 +163,12 @@ def _is_dataset(name: str, images: list[tuple[str, ...]]) -> bool:
             if len(parts) > depth + 1 and canonical(parts[depth]):
                 return True
     return False
+
+
+def _holds_folders(top: tuple[str, list[tuple[str, ...]]]) -> bool:
+    """Return True if the only folder is no emotion and holds images in further folders alone."""
+    name, images = top
+    return canonical(name) is None and all(len(parts) > 2 for parts in images)
 
 
 def _refuse_classes_beside(root: Path, tops: dict[str, list[tuple[str, ...]]]) -> None:

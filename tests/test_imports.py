@@ -30,7 +30,7 @@ BASE = {
 LAYERS = {
     "base": set(),
     "pretrained": {"base"},
-    "data": {"base"},
+    "data": {"base", "inference"},  # training faces are cut out by the code of use
     "training": {"base", "data", "pretrained"},
     "inference": {"base", "pretrained"},
     "serving": {"base", "inference", "pretrained"},

@@ -22,8 +22,8 @@ class DataConfig:
     """Which faces, and how they are read.
 
     Args:
-        data: a path, or 'auto' (what is in data/, else download, else drawn faces), 'fer2013'
-            or 'demo' (drawn faces).
+        data: a path, or several between blanks, quoted as in a shell; or 'auto' (what is in
+            data/, else download, else drawn faces), 'fer2013' or 'demo' (drawn faces).
         labels: 'fer2013' for the labels that stand with the faces, whatever their classes;
             'ferplus' for FER+'s votes, from fer2013new.csv beside FER-2013.
         votes: how FER+'s votes become training targets: 'probability' (distributions) or
@@ -34,6 +34,10 @@ class DataConfig:
         validation_fraction: share of the faces to split off for validation where there is none.
         test_fraction: share of the faces to split off for testing where there is none.
         max_corrupt: largest share of unreadable pictures that is let pass.
+        classes: the classes to keep; none: all.
+        rename: new names of classes, OLD=NEW each; two of one new name become one class.
+        crop: 'faces' to find the largest face of each image and cut it out as 'predict' does;
+            'none' for images that are cut-out faces.
         cache: folder of the decoded faces; 'auto': the one that the environment variable
             EMOTION_CACHE names, else one in the user's folder for caches.
         cache_limit: gigabytes that decoded faces may take there; the least recently used datasets
@@ -49,6 +53,9 @@ class DataConfig:
     validation_fraction: float = 0.1
     test_fraction: float = 0.1
     max_corrupt: float = 0.01
+    classes: list[str] = field(default_factory=list)
+    rename: list[str] = field(default_factory=list)
+    crop: Literal["none", "faces"] = "none"
     cache: str = "auto"
     cache_limit: float | None = 20.0
 
@@ -61,6 +68,9 @@ class DataConfig:
         _within("validation_fraction", self.validation_fraction, 0.0, 0.5)
         _within("test_fraction", self.test_fraction, 0.0, 0.5)
         _within("max_corrupt", self.max_corrupt, 0.0, 1.0)
+        for name in ("classes", "rename"):
+            if isinstance(getattr(self, name), str):
+                raise InputError(f"--{name} {getattr(self, name)}: must be a list")
         if self.cache_limit is not None and not self.cache_limit >= 0:
             raise InputError(f"--cache_limit {self.cache_limit}: must be at least 0, or null")
         if not self.data:

@@ -10,7 +10,7 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
@@ -23,7 +23,19 @@ from emotion_detection.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-OTHER_PICTURE_SUFFIXES = (".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".jp2", ".heic", ".avif")
+DATASET_FORMATS = (
+    *FORMATS,
+    *("BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "MPO", "TGA", "PCX"),
+)
+"""Read in datasets, which lie on the user's own disk; photographs are of :data:`FORMATS` alone."""
+IMAGE_SUFFIXES = frozenset(
+    [
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".png", ".apng", ".webp"),
+        *(".bmp", ".dib", ".gif", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k"),
+        *(".avif", ".avifs", ".mpo", ".tga", ".pcx", ".heic", ".heif"),
+    ]
+)
+"""Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""
 MAX_PIXELS = 25_000_000
 MAX_BYTES = 8 * MAX_PIXELS + 50_000_000
 """Of a file: four channels of 16 bits for every pixel, and 50 MB of metadata."""
@@ -81,26 +93,29 @@ class _PillowWarnings:
 _PILLOW_WARNINGS = _PillowWarnings()
 
 
-def open_picture(content: bytes | Path) -> Image.Image:
+def open_picture(content: bytes | Path, formats: Sequence[str] = FORMATS) -> Image.Image:
     """Open a picture and decode it, upright, as 8-bit grey ("L") or colour ("RGB").
 
     Args:
         content: the file's bytes, or its path.
+        formats: Pillow's names of the formats that are read.
 
     Raises:
         PictureError: not a JPEG, PNG or WebP; truncated; over 25 megapixels; unreadable; no file.
     """
-    return _opened(content)[1]
+    return _opened(content, formats)[1]
 
 
-def _opened(content: bytes | str | os.PathLike[str]) -> tuple[Image.Image, Image.Image]:
+def _opened(
+    content: bytes | str | os.PathLike[str], formats: Sequence[str] = FORMATS
+) -> tuple[Image.Image, Image.Image]:
     """Return a picture as Pillow opened it, and decoded."""
     # read here, since Pillow keeps a path's file open when decoding fails
     data = content if isinstance(content, bytes) else _content(os.fspath(content))
     if not data:
         raise PictureError("empty: 0 bytes")
     with _refusals():
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=formats)
         decoded = _decoded(image)
     # Pillow takes a PNG for whole once it has all pixels of the first frame
     if image.format == "PNG" and b"IEND" not in data:
@@ -276,9 +291,9 @@ def face_array(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.u
 
 
 def read_face(content: bytes | Path, size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """Read one picture of a face as uint8 (channels, size, size).
+    """Read one image of a face from a dataset as uint8 (channels, size, size).
 
     Raises:
-        PictureError: as :func:`open_picture`.
+        PictureError: as :func:`open_picture`, but for the formats.
     """
-    return face_array(open_picture(content), size, channels)
+    return face_array(open_picture(content, DATASET_FORMATS), size, channels)

@@ -134,9 +134,9 @@ def test_two_datasets_of_own_emotions_in_data_are_not_one_of_two_classes(
 
 def test_a_broken_dataset_in_data_is_not_passed_over_in_silence(offline, data_config, capsys):
     (offline / "data").mkdir()
-    (offline / "data" / "fer2013.csv").write_text("emotion,pixels\n0,1 2 3\n")
+    (offline / "data" / "fer2013.csv").write_text("feeling,pixels\n0,1 2 3\n")
     assert load(data_config("auto")).label_set == "demo"
-    assert "passed over: data/fer2013.csv: no column 'usage'" in capsys.readouterr().err
+    assert "passed over: data/fer2013.csv: no column 'emotion'" in capsys.readouterr().err
 
 
 def test_a_part_of_fer2013_is_called_a_part(offline, tiny_set, write_csv, data_config, capsys):

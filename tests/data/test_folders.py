@@ -3,6 +3,7 @@ import pytest
 
 from emotion_detection.data import load
 from emotion_detection.data.find import recognise
+from emotion_detection.errors import InputError
 
 
 @pytest.fixture
@@ -20,11 +21,11 @@ def fill(tiny_faces, png):
     return write
 
 
-def test_own_class_names_are_kept_and_sorted(tmp_path, fill, data_config):
+def test_own_class_names_are_kept_and_follow_the_known_ones(tmp_path, fill, data_config):
     for name in ("tired", "happy", "Bored"):
         fill(tmp_path / "own" / name)
     dataset = load(data_config(tmp_path / "own"))
-    assert dataset.labels == ("Bored", "happy", "tired")
+    assert dataset.labels == ("happiness", "Bored", "tired")
     assert dataset.label_set == "own"
 
 
@@ -128,7 +129,7 @@ def test_datasets_side_by_side_are_not_taken_for_emotions(tmp_path, fill):
     for name in ("mine", "yours"):
         fill(tmp_path / "sets" / name / "train" / "happy", 2)
         fill(tmp_path / "sets" / name / "train" / "sad", 2)
-    with pytest.raises(ValueError, match="no faces in a known shape"):
+    with pytest.raises(InputError, match=r"several datasets in it: name one, or all"):
         recognise(tmp_path / "sets")
 
 

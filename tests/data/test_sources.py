@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -51,7 +53,11 @@ def test_every_shape_gives_the_same_bytes_labels_and_splits(
         assert faces.labels.tolist() == tiny_set.labels[start : start + count]
         assert faces.labels.dtype == np.int64
         names = [name.rpartition("/")[2] for name in faces.names]
-        assert names == [f"{usage}_{start + row:05d}.png" for row in range(count)]
+        if "csv" in shape:  # rows of a table are called by their pixels, not by where they stand
+            assert all(re.fullmatch(rf"{usage}_[0-9a-f]{{16}}\.png", name) for name in names)
+            assert len(set(names)) == count
+        else:
+            assert names == [f"{usage}_{start + row:05d}.png" for row in range(count)]
         start += count
 
 
@@ -118,10 +124,10 @@ def test_parquets_unknown_class_names_stay_as_they_are(
 ):
     names = ["bored", "awake", "happy", "tired", "keen", "sad", "calm"]
     dataset = load(data_config(write_parquet(tmp_path / "hub", *tiny_set, names=names)))
-    assert dataset.labels == tuple(sorted(names))
+    assert dataset.labels == ("happiness", "sadness", "neutral", "awake", "bored", "keen", "tired")
     assert dataset.label_set == "own"
     found = [dataset.labels[label] for label in dataset.split("test").labels]
-    assert found == names
+    assert found == ["bored", "awake", "happiness", "tired", "keen", "sadness", "neutral"]
 
 
 def test_a_csv_row_of_another_size_is_resized(tmp_path, tiny_faces, write_csv, data_config):

@@ -124,7 +124,10 @@ def test_headers_are_read(engine: Engine, kind: str, options: dict[str, Any], fr
     [
         (b"", "empty: 0 bytes"),
         (b"text" + bytes(60), "not a JPEG, PNG, WebP, GIF, BMP or AVIF image"),
-        (_file("TIFF", (9, 9)), "a TIFF image, which browsers do not decode; save it as JPEG or PNG"),
+        (
+            _file("TIFF", (9, 9)),
+            "a TIFF image, which browsers do not decode; save it as JPEG or PNG",
+        ),
         (b"GIF89a" + bytes(60), "damaged: it says no size"),
         (_file("PNG", (40, 30))[:-20], "truncated: its end is missing"),
         (_file("WEBP", (40, 30))[:-20], "truncated: its end is missing"),

@@ -6,7 +6,13 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from pytorch_lightning import Trainer
 
-from emotion_detection.commands.parsing import new_parser, parse, plain, preset_name
+from emotion_detection.commands.parsing import (
+    join_data_words,
+    new_parser,
+    parse,
+    plain,
+    preset_name,
+)
 from emotion_detection.config import TrainConfig, config_of, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit import AuditOptions, audit
@@ -32,6 +38,7 @@ def run(words: list[str]) -> int:
     Raises:
         InputError: bad options, or no data is named: hours of training are no default.
     """
+    words = join_data_words(words)
     parser = _parser()
     parsed = parse(parser, [f"--config={preset_path(preset_name(words, PRESET))}", *words])
     values: dict[str, Any] = parsed.as_dict()

@@ -1,5 +1,6 @@
 """Parsing a verb's options; what is wrong is said in one line."""
 
+import json
 import re
 from argparse import SUPPRESS, Action
 from collections.abc import Sequence
@@ -43,6 +44,36 @@ class _Help(DefaultHelpFormatter):
         if told and action.default not in (None, False, SUPPRESS):
             return f"{text} (default: %(default)s)"
         return text
+
+
+def join_data_words(words: Sequence[str]) -> list[str]:
+    r"""Make one word of the several that ``--data``, ``--classes`` and ``--rename`` may have.
+
+    For commands without arguments that stand alone. Classes may also be separated by commas.
+
+    >>> join_data_words(["--data", "a", "b c", "--classes", "happy,sad", "--size", "48"])
+    ["--data=a 'b c'", '--classes=["happy", "sad"]', '--size', '48']
+    """
+    from emotion_detection.data.reshape import join_paths
+
+    joined: list[str] = []
+    rest = list(words)
+    while rest:
+        option, mark, value = rest.pop(0).partition("=")
+        if option not in ("--data", "--classes", "--rename") or (mark and value[:1] == "["):
+            joined.append(option + mark + value)
+            continue
+        values = [value] if mark else []
+        while rest and not rest[0].startswith("--"):
+            values.append(rest.pop(0))
+        if not values:  # the parser says what is missing
+            joined.append(option)
+        elif option == "--data":
+            joined.append(f"{option}={join_paths(values)}")
+        else:
+            named = [part.strip() for value in values for part in value.split(",")]
+            joined.append(f"{option}={json.dumps([name for name in named if name])}")
+    return joined
 
 
 def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emotion_detection.commands.parsing import PRIOR_HELP, new_parser, parse
+from emotion_detection.commands.parsing import PRIOR_HELP, join_data_words, new_parser, parse
 from emotion_detection.config import DataConfig
 from emotion_detection.data import SPLITS
 from emotion_detection.errors import InputError
@@ -30,6 +30,14 @@ def run(words: list[str]) -> int:
     parser.add_argument(
         "--data", type=str, help="source of the faces; default: what the model was trained on"
     )
+    parser.add_argument("--classes", type=list[str], help="the classes to keep; default: all")
+    parser.add_argument("--rename", type=list[str], help="new names of classes, OLD=NEW each")
+    parser.add_argument(
+        "--crop",
+        type=str,
+        help="'faces' to cut faces out of photographs as predict does, or 'none'; default: as the "
+        "model was trained",
+    )
     parser.add_argument(
         "--labels", type=str, help="fer2013 or ferplus; default: what the model was trained on"
     )
@@ -49,7 +57,7 @@ def run(words: list[str]) -> int:
     )
     parser.add_argument("--max_corrupt", type=float, help=_help("max_corrupt"))
     parser.add_argument("--cache", type=str, help="folder of the decoded faces")
-    parsed = parse(parser, words)
+    parsed = parse(parser, join_data_words(words))
     if parsed.labels not in (None, "fer2013", "ferplus"):
         raise InputError(f"--labels {parsed.labels}: must be fer2013 or ferplus")
     if parsed.split not in SPLITS:
@@ -63,7 +71,10 @@ def run(words: list[str]) -> int:
         views=parsed.views,
         prior=check_prior(parsed.prior),
         out=parsed.out,
-        changes={"max_corrupt": parsed.max_corrupt, "cache": parsed.cache},
+        changes={
+            name: getattr(parsed, name)
+            for name in ("max_corrupt", "cache", "crop", "classes", "rename")
+        },
     )
     done = run_test(asked)
     if done.metrics:

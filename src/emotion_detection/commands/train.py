@@ -6,7 +6,14 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning import Trainer
 
-from emotion_detection.commands.parsing import new_parser, option_value, parse, plain, preset_name
+from emotion_detection.commands.parsing import (
+    join_data_words,
+    new_parser,
+    option_value,
+    parse,
+    plain,
+    preset_name,
+)
 from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, resumed_config, train
@@ -21,6 +28,7 @@ def run(words: list[str]) -> int:
             raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
         if name.removeprefix("--trainer.") in NOT_THE_USERS and name.startswith("--trainer."):
             raise InputError(f"{name}: cannot be set; this project sets it itself")
+    words = join_data_words(words)
     parser = _parser()
     resume = option_value(words, "--resume")
     if resume is not None:

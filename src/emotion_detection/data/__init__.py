@@ -1,9 +1,9 @@
 """Files on disk -> arrays of faces.
 
-:func:`load` finds, recognises, decodes (once) and opens a source; each shape of data has a module:
-:mod:`.fer2013_csv`, :mod:`.parquet`, :mod:`.folders`, :mod:`.manifest`, :mod:`.ferplus` (votes),
-:mod:`.demo` (drawn faces). :mod:`.cache` keeps the arrays, :mod:`.splitting` makes missing splits,
-:mod:`.duplicates` finds copies.
+:func:`load` finds, recognises, decodes (once) and opens a source. :mod:`.formats` reads each shape
+of data; :mod:`.ferplus` adds votes, :mod:`.demo` draws faces, :mod:`.reshape` chooses classes and
+joins datasets, :mod:`.photographs` cuts faces out. :mod:`.cache` keeps the arrays,
+:mod:`.splitting` makes missing splits, :mod:`.duplicates` finds copies.
 """
 
 from emotion_detection.data.faces import SPLITS, Corrupt, Dataset, Faces, joined

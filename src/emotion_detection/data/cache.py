@@ -22,7 +22,8 @@ from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import duplicates
 from emotion_detection.data.cache_folder import cache_folder, hold, make_room, remove_stale
 from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
-from emotion_detection.data.source import Content, Face, Source
+from emotion_detection.data.photographs import find_crop
+from emotion_detection.data.source import Content, Face, Source, Unreadable
 from emotion_detection.data.splitting import UNKNOWN, assign_splits
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError, face_array, read_face
@@ -69,6 +70,9 @@ def _options(config: DataConfig) -> dict[str, Any]:
     options = data_fields(dataclasses.asdict(config))
     for name in ("data", "cache", "cache_limit", "max_corrupt"):
         del options[name]
+    for name in ("classes", "rename", "crop"):
+        if options[name] in ([], "none"):  # the same key as before there were these options
+            del options[name]
     return options
 
 
@@ -164,7 +168,10 @@ def _decode(source: Source, config: DataConfig, raw: Path) -> _Read:
         faces: Iterator[Face] = source.read()
         for face in progress(faces, f"reading {source.kind}", source.count):
             try:
-                pixels = _pixels(face.content, config.size, config.channels)
+                if config.crop == "faces":
+                    pixels, _ = find_crop(face.content, config.size, config.channels)
+                else:
+                    pixels = _pixels(face.content, config.size, config.channels)
             except PictureError as error:
                 read.corrupt.append(Corrupt(face.name, str(error)))
                 continue
@@ -187,6 +194,8 @@ def _keep(batch: list[npt.NDArray[np.uint8]], out: BinaryIO, read: _Read) -> Non
 
 
 def _pixels(content: Content, size: int, channels: int) -> npt.NDArray[np.uint8]:
+    if isinstance(content, Unreadable):
+        raise PictureError(content.reason)
     if not isinstance(content, np.ndarray):
         return read_face(content, size, channels)
     if not content.size:

@@ -2,23 +2,28 @@
 
 Format: ``Usage,Image name,`` then the votes for neutral, happiness, surprise, sadness, anger,
 disgust, fear, contempt, unknown and NF (no face); line k+1 is face k of Kaggle's ``fer2013.csv``;
-a face without an image name has no usable picture and is left out. Classes: eight emotions.
+a face without an image name has no usable picture and is left out. Which face is which is told by
+the pixels, not by the row (:func:`pair_faces`). Classes: eight emotions.
 Split: FER-2013's. Licence: MIT (the votes). Citation: Barsoum, Zhang, Canton Ferrer and Zhang
 2016, "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
 Distribution", arXiv:1608.01041.
 """
 
 import csv
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.source import Face, Source
+from emotion_detection.data.fer2013_faces import SIDE, Fer2013Matcher
+from emotion_detection.data.source import FER2013_SPLITS, Face, Source, Unreadable
 from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
+from emotion_detection.images import DATASET_FORMATS, PictureError, open_picture
 
 FILE_NAME = "fer2013new.csv"
 _ORDER = [FERPLUS_COLUMNS.index(name) for name in FERPLUS]
@@ -111,7 +116,11 @@ def read_votes(path: Path) -> dict[int, Votes]:
     Raises:
         InputError: names the line.
     """
-    votes: dict[int, Votes] = {}
+    return {number: votes for number, _, votes in _lines(path) if votes is not None}
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, Votes | None]]:
+    """Yield number, usage and votes of each line; None: the face has no usable picture."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -126,11 +135,9 @@ def read_votes(path: Path) -> dict[int, Votes]:
                     raise InputError(
                         f"{path} line {reader.line_num}: ten whole numbers of votes are needed"
                     )
-                if row[1].strip():
-                    votes[number] = counts
+                yield number, row[0].strip(), counts if row[1].strip() else None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    return votes
 
 
 def with_votes(source: Source, path: Path, rule: str) -> Source:
@@ -139,21 +146,27 @@ def with_votes(source: Source, path: Path, rule: str) -> Source:
     Training keeps the faces that ``rule`` keeps, validation and test those with a majority.
 
     Args:
-        source: FER-2013 in any shape that keeps the faces' numbers.
+        source: FER-2013 in any shape, whole or in part, in any order.
         path: ``fer2013new.csv``.
         rule: 'probability' or 'majority', for the training targets.
 
     Raises:
-        InputError: the source is not FER-2013, or the votes file is missing.
+        InputError: the votes file is missing.
     """
-    if source.label_set != "fer2013":
-        raise InputError("--labels ferplus: FER+ has votes for FER-2013 alone, not for this data")
     if not path.is_file():
+        if source.label_set != "fer2013":
+            raise InputError(
+                f"--labels ferplus: FER+ has votes for FER-2013 alone, and {path} is missing"
+            )
         raise InputError(f"--labels ferplus: {path} is missing; 'emotion data download' fetches it")
 
     def read() -> Iterator[Face]:
-        votes = read_votes(path)
-        for face in source.read():
+        lines = list(_lines(path))
+        votes = {number: counts for number, _, counts in lines if counts is not None}
+        for face in pair_faces(source, [usage for _, usage, _ in lines]):
+            if isinstance(face.content, Unreadable):
+                yield face
+                continue
             counts = votes.get(-1 if face.order is None else face.order)
             voted = None if counts is None else _voted(face, counts, rule)
             if voted is not None:
@@ -167,6 +180,93 @@ def with_votes(source: Source, path: Path, rule: str) -> Source:
         read=read,
         label_set="ferplus",
         count=None,
+        notes=(),
+    )
+
+
+_FIRST = 64
+"""Faces by which it is decided whether the pixels are FER-2013's."""
+
+
+def pair_faces(source: Source, usages: Sequence[str]) -> Iterator[Face]:
+    """Yield the faces that have a line in the votes file, with its number as their order.
+
+    Faces are told by their pixels. Where these are not FER-2013's to the bit, as after another
+    compression, the faces must be all that the file has, with its usages line by line.
+
+    Args:
+        source: the faces.
+        usages: the usage of each line of the votes file.
+
+    Raises:
+        InputError: it cannot be proven which face is which.
+    """
+    faces = source.read()
+    first = list(islice(faces, _FIRST))
+    matcher = Fer2013Matcher()
+    hits = sum(_number(Fer2013Matcher(), face) is not None for face in first)
+    if hits * 2 < len(first) or not first:
+        yield from _paired_by_lines(source, usages, chain(first, faces))
+        return
+    strangers = 0
+    for face in chain(first, faces):
+        number = _number(matcher, face)
+        if number is None:
+            strangers += not isinstance(face.content, Unreadable)
+            if isinstance(face.content, Unreadable):
+                yield face
+        elif number < len(usages):
+            split = face.split or FER2013_SPLITS.get(usages[number])
+            yield replace(face, order=number, split=split)
+    if strangers:
+        print(
+            f"note: {strangers:,} faces are not FER-2013's, or are there twice, by their pixels: "
+            "they have no votes and are left out",
+            file=sys.stderr,
+        )
+
+
+def _number(matcher: Fer2013Matcher, face: Face) -> int | None:
+    """Return the number of a face in FER-2013 by its pixels, or None."""
+    content = face.content
+    if isinstance(content, Unreadable):
+        return None
+    if not isinstance(content, np.ndarray):
+        try:
+            image = open_picture(content, DATASET_FORMATS)
+        except PictureError:
+            return None
+        if image.size != (SIDE, SIDE):
+            return None
+        content = np.asarray(image.convert("L"))
+    return matcher.match(content, face.order, _USAGES.get(face.split or ""))
+
+
+_USAGES = {split: usage for usage, split in FER2013_SPLITS.items()}
+
+
+def _paired_by_lines(
+    source: Source, usages: Sequence[str], faces: Iterable[Face]
+) -> Iterator[Face]:
+    """Yield the faces, and refuse at the end if they were not all of the votes file's lines."""
+    if source.label_set != "fer2013":
+        raise InputError("--labels ferplus: FER+ has votes for FER-2013 alone, not for this data")
+    left = set(range(len(usages)))
+    for face in faces:
+        number = -1 if face.order is None else face.order
+        usage = usages[number] if 0 <= number < len(usages) else None
+        if number not in left or usage is None or FER2013_SPLITS.get(usage) != face.split:
+            raise _unproven(f"{face.name} is not the face of its line")
+        left.discard(number)
+        yield face
+    if left:
+        raise _unproven(f"{len(usages) - len(left):,} faces, {len(usages):,} lines of votes")
+
+
+def _unproven(why: str) -> InputError:
+    return InputError(
+        f"--labels ferplus: it cannot be proven which face each line of votes is about ({why}; the "
+        "pixels are not FER-2013's): use all of FER-2013 in its order, or its own pixels (48 x 48)"
     )
 
 

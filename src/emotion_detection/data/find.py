@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from emotion_detection.config import DataConfig
@@ -9,17 +10,31 @@ from emotion_detection.data.cache import cached
 from emotion_detection.data.demo import demo
 from emotion_detection.data.download import ROWS, DownloadError, download_fer2013
 from emotion_detection.data.faces import Dataset
-from emotion_detection.data.fer2013_csv import FILE_NAMES, columns, fer2013_csv
 from emotion_detection.data.ferplus import FILE_NAME as VOTES
 from emotion_detection.data.ferplus import with_votes
-from emotion_detection.data.folders import folder_classes, folders
-from emotion_detection.data.manifest import manifest
-from emotion_detection.data.parquet import parquet, parquet_split
-from emotion_detection.data.source import FER2013_SPLITS, SPLIT_NAMES, Source
+from emotion_detection.data.formats import delimited
+from emotion_detection.data.formats.columns import find_roles
+from emotion_detection.data.formats.folders import holds_several, read_folders
+from emotion_detection.data.formats.image_paths import ImagePaths
+from emotion_detection.data.formats.layouts import RAFDB_LISTS, read_layout, read_rafdb
+from emotion_detection.data.formats.parquet import parquet_split, read_parquet
+from emotion_detection.data.formats.table import read_tables
+from emotion_detection.data.formats.tree import is_counted, read_tree
+from emotion_detection.data.photographs import note_photographs
+from emotion_detection.data.reshape import choose_classes, join_sources, split_paths
+from emotion_detection.data.source import FER2013_SPLITS, Source, split_of
 from emotion_detection.errors import InputError
 
 DATA = Path("data")
 """Where datasets are looked for, below the current folder."""
+
+DEEPER = 3
+"""Levels below a folder that a dataset is looked for in."""
+
+FILE_NAMES = ("fer2013.csv", "icml_face_data.csv")
+"""Kaggle's names of FER-2013; other tables in the folder are parts of it."""
+
+TABLE_SUFFIXES = {".csv", ".tsv", ".tab"}
 
 BANNER = """
 ┌──────────────────────────────────────────────────────────────────────────────┐
@@ -48,10 +63,15 @@ def load(config: DataConfig) -> Dataset:
             raise InputError(
                 "--labels ferplus: drawn faces have no votes; name FER-2013 with --data"
             )
-        source = with_votes(source, _votes_beside(place), config.votes)
+        source = with_votes(source, _votes_beside(Path(place)), config.votes)
+    source = choose_classes(source, config.rename, config.classes)
     # what 'auto' and 'fer2013' meant this time is what a record of the run must say
-    dataset = cached(source, replace(config, data="demo" if place is None else place.as_posix()))
+    dataset = cached(source, replace(config, data="demo" if place is None else place))
+    for note in source.notes:
+        _note_once(f"note: {note}")
     _note_missing_rows(dataset)
+    if config.crop == "none" and (note := note_photographs(source, dataset.folder)):
+        _note_once(f"note: {note}")
     if dataset.corrupt:
         first = dataset.corrupt[0]
         print(
@@ -60,6 +80,16 @@ def load(config: DataConfig) -> Dataset:
             file=sys.stderr,
         )
     return dataset
+
+
+_noted: set[str] = set()
+
+
+def _note_once(line: str) -> None:
+    """Print a line on standard error, once in a process: data is opened several times."""
+    if line not in _noted:
+        _noted.add(line)
+        print(line, file=sys.stderr)
 
 
 def _note_missing_rows(dataset: Dataset) -> None:
@@ -72,15 +102,15 @@ def _note_missing_rows(dataset: Dataset) -> None:
         )
 
 
-def find(config: DataConfig) -> tuple[Source, Path | None]:
-    """Return the source that a user's word means, and where it lies (None: drawn)."""
+def find(config: DataConfig) -> tuple[Source, str | None]:
+    """Return the source that a user's words mean, and where it lies (None: drawn)."""
     if config.data == "demo":
         return demo(config.size), None
     if config.data in ("auto", "fer2013"):
-        place = _in_data_folder(fer2013_only=config.data == "fer2013")
-        if place is not None:
-            print(f"data: {place}", file=sys.stderr)
-            return recognise(place), place
+        found = _in_data_folder(fer2013_only=config.data == "fer2013")
+        if found is not None:
+            print(f"data: {found[1]}", file=sys.stderr)
+            return found[0], found[1].as_posix()
         try:
             place = download_fer2013(DATA)
         except DownloadError as error:
@@ -88,76 +118,164 @@ def find(config: DataConfig) -> tuple[Source, Path | None]:
                 raise InputError(str(error)) from None
             print(f"{error}\n{BANNER}", file=sys.stderr, flush=True)
             return demo(config.size), None
-        return recognise(place), place
-    place = Path(config.data)
-    if not place.exists():
-        raise InputError(f"--data {place}: no such file or folder (nor 'auto', 'fer2013', 'demo')")
-    return recognise(place), place
+        return recognise(place), place.as_posix()
+    places = split_paths(config.data)
+    for path in places:
+        if not path.exists():
+            raise InputError(
+                f"--data {path}: no such file or folder (nor 'auto', 'fer2013', 'demo')"
+            )
+    if len(places) == 1:
+        source, where = locate(places[0])
+        if where != places[0]:
+            _note_once(f"note: {places[0]}: the dataset is taken from {where}")
+        return source, config.data
+    if config.labels == "ferplus":
+        raise InputError("--labels ferplus: FER+ has votes for FER-2013 alone: name one dataset")
+    return join_sources([locate(place)[0] for place in places], places), config.data
 
 
 def recognise(place: Path) -> Source:
     """Recognise the shape of a file or folder.
 
     Raises:
-        InputError: it is in none of the known shapes.
+        InputError: it is in none of the known shapes, or some of it is not understood.
+    """
+    return locate(place)[0]
+
+
+def locate(place: Path, deeper: int = DEEPER) -> tuple[Source, Path]:
+    """Recognise the shape of a file or folder, and return where the dataset lies.
+
+    Args:
+        place: a file or folder.
+        deeper: how many levels below a folder a dataset is looked for, if it is none itself.
+
+    Raises:
+        InputError: it is in none of the known shapes, or some of it is not understood; several
+            datasets lie side by side.
     """
     if place.is_file():
-        if place.suffix.lower() == ".parquet":
-            return parquet([place])
-        return fer2013_csv(place) if "pixels" in columns(place) else manifest(place)
-    for name in FILE_NAMES:
-        if (place / name).is_file():
-            return fer2013_csv(place / name)
-    for folder in (place, place / "data"):
-        files = [path for path in folder.glob("*.parquet") if parquet_split(path)]
-        if files:
-            return parquet(files)
-    manifests = [path for path in sorted(place.glob("*.csv")) if _is_manifest(path)]
-    if len(manifests) > 1:
-        raise InputError(
-            f"{place}: several manifests ({', '.join(m.name for m in manifests)}): name one"
-        )
-    if manifests:
-        return manifest(manifests[0])
-    if folder_classes(place):
-        return folders(place)
+        return _of_file(place), place
+    source = _of_folder(place)
+    if source is not None:
+        return source, place
+    found, refused = _below(place, deeper)
+    if len(found) > 1:
+        names = " ".join(path.as_posix() for _, path in found)
+        raise InputError(f"{place}: several datasets in it: name one, or all: --data {names}")
+    if found:
+        return found[0]
+    if refused:
+        raise refused[0]
     raise InputError(
         f"{place}: no faces in a known shape: fer2013.csv, train-*.parquet, a CSV with file and "
         "emotion, or folders <emotion>/*.png or train/<emotion>/*.png"
     )
 
 
-def _is_manifest(path: Path) -> bool:
-    if path.name == VOTES or path.name.startswith("."):
+def _below(place: Path, deeper: int) -> tuple[list[tuple[Source, Path]], list[InputError]]:
+    """Return the datasets in the folders below one, and what was wrong with those that are none."""
+    found, refused = [], []
+    for folder in _folders(place) if deeper else []:
+        try:
+            found.append(locate(folder, deeper - 1))
+        except InputError as error:
+            # folders of other things are no mistake; a dataset that is not understood is
+            if "no faces in a known shape" not in str(error):
+                refused.append(error)
+    return found, refused
+
+
+def _folders(place: Path) -> list[Path]:
+    return sorted(path for path in place.iterdir() if path.is_dir() and is_counted(path.name))
+
+
+def _of_file(path: Path) -> Source:
+    if path.suffix.lower() == ".parquet":
+        return read_parquet([path])
+    if path.name.lower() in RAFDB_LISTS:
+        return read_rafdb(path)
+    return read_tables([path])
+
+
+def _of_folder(place: Path) -> Source | None:
+    """Recognise a folder; None: it is no dataset itself, but perhaps one lies below.
+
+    Raises:
+        InputError: it is one, and some of it is not understood.
+    """
+    for name in FILE_NAMES:
+        if (place / name).is_file():
+            return read_tables([place / name])
+    files = [
+        path for folder in (place, place / "data") for path in sorted(folder.glob("*.parquet"))
+    ]
+    files = files or [p for p in sorted(place.glob("*/*.parquet")) if split_of(p.parent.name)]
+    if any(parquet_split(path) for path in files):
+        return read_parquet(files)
+    tables = [path for path in sorted(place.iterdir()) if _is_table(path)]
+    if len(tables) > 1 and not all(split_of(path.stem) for path in tables):
+        raise InputError(
+            f"{place}: several manifests ({', '.join(path.name for path in tables)}): name one"
+        )
+    if tables:
+        return read_tables(tables)
+    tree = read_tree(place)
+    if source := read_layout(tree):
+        return source
+    if source := read_folders(place, tree):
+        return source
+    return read_parquet(files) if files else None
+
+
+def _is_table(path: Path) -> bool:
+    """Return True for a table of labelled images; what cannot be read is none."""
+    hidden = path.name.startswith(".") or path.name == VOTES
+    if hidden or path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         return False
-    return {"file", "emotion"} <= set(columns(path))
+    try:
+        columns = delimited.columns(path)
+        roles = find_roles(columns, str(path))
+    except InputError:
+        return False
+    if roles.pixels or {"file", "emotion"} <= set(columns):
+        return True
+    # other names of columns stand in tables of all kinds: the images must be there
+    paths = ImagePaths(path.parent)
+    some = islice(delimited.lines(path), 20)
+    cells = [row[roles.file] for _, row in some if roles.file is not None and roles.file < len(row)]
+    return any(paths.find(cell).is_file() for cell in cells if cell and "\0" not in cell)
 
 
-def _in_data_folder(fer2013_only: bool) -> Path | None:
+def _in_data_folder(fer2013_only: bool) -> tuple[Source, Path] | None:
     """Return the first thing below data/ that is a dataset: itself, then its folders."""
     if not DATA.is_dir():
         return None
-    below = sorted(p for p in DATA.iterdir() if p.is_dir() and not p.name.startswith("."))
-    for place in (DATA, *below):
+    found: list[tuple[Source, Path]] = []
+    for place in (DATA, *_folders(DATA)):
         try:
-            source = recognise(place)
+            source, where = locate(place, 0 if place == DATA else DEEPER)
         except InputError as error:
-            if any(place.glob("*.csv")) or any(place.glob("*.parquet")):
-                print(f"warning: passed over: {error}", file=sys.stderr)
+            if place != DATA or "no faces in a known shape" not in str(error):
+                _note_passed_over(place, error)
             continue
-        if place == DATA and _holds_several(source):
+        if place == DATA and holds_several(source, DATA):
             continue
         if source.label_set == "fer2013" or not fer2013_only:
-            return place
-    return None
+            found.append((source, where))
+            if place == DATA:
+                break
+    if len(found) > 1:
+        others = ", ".join(path.as_posix() for _, path in found[1:])
+        print(f"note: also in {DATA}/: {others}; --data names what is meant", file=sys.stderr)
+    return found[0] if found else None
 
 
-def _holds_several(source: Source) -> bool:
-    """Say whether the folders in data/ are datasets rather than classes: pictures lie deeper."""
-    if source.kind != "folders":
-        return False
-    parts = (path.relative_to(DATA).parts for path in source.files)
-    return any(len(part) > 2 and part[0].lower() not in SPLIT_NAMES for part in parts)
+def _note_passed_over(place: Path, error: InputError) -> None:
+    known = "no faces in a known shape" in str(error)
+    if not known or any(place.glob("*.csv")) or any(place.glob("*.parquet")):
+        print(f"warning: passed over: {error}", file=sys.stderr)
 
 
 def _votes_beside(place: Path) -> Path:

@@ -1,5 +1,6 @@
 """What a reader of one shape of data gives: its classes, and its faces one by one."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,51 @@ SPLIT_NAMES = {
     "train": "train",
     "training": "train",
     "validation": "validation",
+    "validate": "validation",
     "valid": "validation",
     "val": "validation",
     "dev": "validation",
+    "development": "validation",
+    "evaluation": "validation",
+    "eval": "validation",
+    "publictest": "validation",
     "test": "test",
+    "tests": "test",
+    "testing": "test",
+    "privatetest": "test",
 }
-"""Names of files and folders that say a split."""
+"""Names of files, folders and cells that mean a split; see :func:`split_of`."""
 
-Content = bytes | Path | npt.NDArray[np.uint8]
-"""A picture: its file's bytes, its path, or its pixels, uint8 (H, W)."""
+_FILLERS = {"set", "data", "images", "image", "img", "imgs", "faces", "labels", "partial", "split"}
+"""Words that may stand beside a split's name, as in ``train_set``."""
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a name means, or None.
+
+    >>> split_of("Train_Set"), split_of("PublicTest"), split_of("holdout")
+    ('train', 'validation', None)
+    """
+    lower = name.strip().lower()
+    words = [word for word in re.split(r"[\s._-]+", lower) if word]
+    named = [word for word in words if word not in _FILLERS]
+    whole = "".join(named)
+    return SPLIT_NAMES.get(whole) or SPLIT_NAMES.get(whole.removesuffix("set"))
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for an image in a line that cannot be read; it counts as an unreadable image.
+
+    Args:
+        reason: what is wrong with the line, and what is allowed.
+    """
+
+    reason: str
+
+
+Content = bytes | Path | npt.NDArray[np.uint8] | Unreadable
+"""An image: its file's bytes, its path, or its pixels, uint8 (H, W) or (H, W, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +75,8 @@ class Face:
         target: float32 (classes,) that sums to 1, or None.
         intensity: 0 to 1, or None.
         shares: float32 (classes,), the share of all raters who saw each class, or None.
+        person: whose face it is, where the data says so.
+        origin: the dataset that it comes from, where there are several.
     """
 
     name: str
@@ -48,6 +87,8 @@ class Face:
     target: npt.NDArray[np.float32] | None = None
     intensity: float | None = None
     shares: npt.NDArray[np.float32] | None = None
+    person: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +99,10 @@ class Source:
         kind: its shape in words.
         files: the files whose paths, sizes and times the cache goes by.
         labels: class names.
-        read: gives the faces, in a fixed order; called once.
+        read: gives the faces, in a fixed order; may be called again.
         label_set: 'fer2013', 'ferplus', 'demo' or 'own'.
         count: number of faces where it is known before reading.
+        notes: sentences on what was taken as splits and classes, and what was left out.
     """
 
     kind: str
@@ -69,6 +111,7 @@ class Source:
     read: Callable[[], Iterator[Face]]
     label_set: str
     count: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def fer2013_place(file_name: str) -> tuple[str, int] | None:

@@ -199,7 +199,11 @@ def _followed(dataset: Dataset, faces: Faces, predicted: Predicted) -> dict[str,
 def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
     trained_on = locate(model.training_data.get("options", {}), model.path.parent)
     known = {f.name for f in fields(DataConfig)}
-    values = {k: v for k, v in data_fields(trained_on).items() if k in known} | given
+    values = {k: v for k, v in data_fields(trained_on).items() if k in known}
+    if given.get("data") not in (None, values.get("data")):
+        # names of classes in other data are not those that were renamed or chosen here
+        values |= {"classes": [], "rename": []}
+    values |= given
     if "data" not in values:
         raise InputError(f"{model.path}: does not say what it was trained on; name it with --data")
     return DataConfig(**(values | {"size": model.size, "channels": model.channels}))

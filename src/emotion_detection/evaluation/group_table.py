@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emotion_detection.data.fer2013_csv import columns, lines
+from emotion_detection.data.formats.delimited import columns, lines
 from emotion_detection.errors import InputError
 from emotion_detection.statistics import Ints
 

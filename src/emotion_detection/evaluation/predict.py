@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emotion_detection.config import DataConfig, as_dict
 from emotion_detection.data import Dataset, Faces, load
-from emotion_detection.emotions import positions
+from emotion_detection.emotions import class_key, positions, shared_classes
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.models import Model
 from emotion_detection.evaluation.processes import gather_rows, own_rows
@@ -80,7 +80,7 @@ def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: 
     label_sets = [model.label_set_for(dataset.label_set) for model in models]
     first = models[0].label_sets[label_sets[0]]
     if any(
-        set(model.label_sets[name]) != set(first)
+        {class_key(label) for label in model.label_sets[name]} != set(map(class_key, first))
         for model, name in zip(models, label_sets, strict=True)
     ):
         raise InputError("--model: models of different classes cannot be averaged")
@@ -116,7 +116,7 @@ def predict(
     matched = match(models, config, dataset, split)
     names, label_sets = matched.names, matched.label_sets
     known_to_first = models[0].label_sets[label_sets[0]]
-    _warn(names, matched.truth, known_to_first, set(dataset.labels) & set(known_to_first))
+    _warn(names, matched.truth, known_to_first)
     rows = own_rows(len(matched.truth))
     scores, before, strengths = zip(
         *(
@@ -166,17 +166,18 @@ def _classes(
 
     On a dataset with a label set of its own (FER-2013, FER+) these are its classes: a class that
     only the model knows is dropped and the rest renormalised. On a user's own faces they are the
-    model's, so that a folder of two emotions does not become a two-class problem.
+    model's, so that a folder of two emotions does not become a two-class problem, and the classes
+    that only the data has.
     """
-    shared = set(dataset.labels) & set(known)
+    shared = shared_classes(dataset.labels, known)
     if not shared:
         raise InputError(
             f"{dataset.source}: its classes ({', '.join(dataset.labels)}) are not the model's "
             f"({', '.join(known)})"
         )
     names = dataset.labels
-    if dataset.label_set == "own" and shared == set(dataset.labels):
-        names = known
+    if dataset.label_set == "own":
+        names = (*known, *(label for label in dataset.labels if label not in shared))
     place = np.array(positions(dataset.labels, names), np.int64)
     return names, place[faces.labels]
 
@@ -185,9 +186,9 @@ def _warn(
     names: Sequence[str],
     truth: npt.NDArray[np.int64],
     known: Sequence[str],
-    shared: set[str],
 ) -> None:
     """Say which classes are not in the faces, not known to the model, or not asked for."""
+    shared = shared_classes(names, known)
     for name in names:
         count = int((truth == names.index(name)).sum())
         if not count:
@@ -197,7 +198,8 @@ def _warn(
                 f"warning: the model does not know {name}: its {count} faces count as mistakes",
                 file=sys.stderr,
             )
-    if dropped := [name for name in known if name not in names]:
+    asked = shared_classes(known, names)
+    if dropped := [name for name in known if name not in asked]:
         print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
 
 

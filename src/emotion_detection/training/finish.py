@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, Faces
 from emotion_detection.data.ferplus import RATERS

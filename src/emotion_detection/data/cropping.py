@@ -1,0 +1,143 @@
+"""``emotion data crop IN OUT``: a dataset of whole photographs -> one of cut-out faces."""
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from rich.console import Console
+
+from emotion_detection.config import DataConfig
+from emotion_detection.data.cache import cached
+from emotion_detection.data.find import find, recognise
+from emotion_detection.data.info import contact_sheet, facts, save, shown
+from emotion_detection.data.photographs import find_crop
+from emotion_detection.data.reshape import choose_classes
+from emotion_detection.data.source import Face, Source
+from emotion_detection.errors import InputError
+from emotion_detection.images import IMAGE_SUFFIXES, PictureError
+from emotion_detection.progress import progress
+
+LEFT_OUT = "left-out.csv"
+MANIFEST = "faces.csv"
+
+
+def crop_dataset(config: DataConfig, out: Path) -> int:
+    """Cut the largest face out of each image of a dataset, as ``emotion predict`` does.
+
+    Folders, splits and labels stay. Images without a face are left out and listed in
+    ``left-out.csv``. Of data that is no folders of classes, ``faces.csv`` keeps labels and splits.
+    A contact sheet is drawn beside the folder.
+
+    Args:
+        config: which images, and size and channels of the faces.
+        out: the folder to write; it must not exist, or be empty.
+
+    Returns:
+        0, the exit code.
+
+    Raises:
+        InputError: the data cannot be read, there is no face in it, or ``out`` cannot be written.
+    """
+    if config.labels == "ferplus":
+        raise InputError("data crop: FER-2013's faces are cut out already")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: exists already; name a new folder")
+    source = choose_classes(find(config)[0], config.rename, config.classes)
+    working = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        working.mkdir(parents=True)
+        kept, several, left_out = _write_crops(source, config, working)
+        if not kept:
+            raise InputError(f"{config.data}: no face was found in any of {left_out} images")
+        if out.exists():
+            out.rmdir()
+        working.rename(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+    sheet = out.with_name(f"{out.name}-sheet.png")
+    written = DataConfig(
+        data=out.as_posix(), size=config.size, channels=config.channels, cache=config.cache
+    )
+    dataset = cached(recognise(out), written)
+    contact_sheet(dataset, sheet, split=next(name for name, n in dataset.sizes.items() if n))
+    rows = [("faces", f"{kept:,}, {config.size} x {config.size}"), ("folder", shown(str(out)))]
+    if several:
+        rows.append(("several faces", f"{several:,} images; the largest face was taken"))
+    if left_out:
+        rows.append(("left out", f"{left_out:,} images: {shown(str(out / LEFT_OUT))}"))
+    Console().print(facts(*rows, ("sheet", shown(str(sheet)))))
+    return 0
+
+
+def _write_crops(source: Source, config: DataConfig, out: Path) -> tuple[int, int, int]:
+    """Write the crops; return how many, of how many images with several faces, how many not."""
+    taken: set[str] = set()
+    listed: list[tuple[str, Face]] = []
+    left_out: list[tuple[str, str]] = []
+    several = 0
+    for face in progress(source.read(), "cutting out faces", source.count):
+        try:
+            crop, faces = find_crop(face.content, config.size, config.channels)
+        except PictureError as error:
+            left_out.append((face.name, str(error)))
+            continue
+        several += faces > 1
+        name = _free_name(face.name, taken)
+        save(out / name, _png(crop))
+        listed.append((name, face))
+    if source.kind != "folders" or config.rename:
+        _write_manifest(out / MANIFEST, source.labels, listed)
+    if left_out:
+        _write_csv(out / LEFT_OUT, ["file", "reason"], left_out)
+    return len(listed), several, len(left_out)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """Return where a face goes below the new folder: a PNG, its path as before where it can be."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if PurePosixPath(name).is_absolute() or ".." in parts or ":" in name:
+        parts = parts[-1:]
+    path = PurePosixPath(*(part.lstrip(".") or "_" for part in parts))
+    stem = path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path
+    number, free = 1, f"{stem}.png"
+    while free.lower() in taken:
+        number += 1
+        free = f"{stem}_{number}.png"
+    taken.add(free.lower())
+    return free
+
+
+def _png(crop: npt.NDArray[np.uint8]) -> bytes:
+    pixels = crop[0] if len(crop) == 1 else np.ascontiguousarray(crop.transpose(1, 2, 0))
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def _write_manifest(path: Path, labels: Sequence[str], listed: list[tuple[str, Face]]) -> None:
+    optional = {
+        name: [getattr(face, name) for _, face in listed]
+        for name in ("split", "intensity", "person")
+    }
+    used = {name: cells for name, cells in optional.items() if any(c is not None for c in cells)}
+    rows = [
+        (file, labels[face.label], *("" if c[row] is None else str(c[row]) for c in used.values()))
+        for row, (file, face) in enumerate(listed)
+    ]
+    _write_csv(path, ["file", "emotion", *used], rows)
+
+
+def _write_csv(path: Path, header: list[str], rows: Sequence[Sequence[str]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    save(path, text.getvalue().encode("utf-8", "replace"))

@@ -1,0 +1,70 @@
+"""Delimited text: CSV, TSV and their like, in UTF-8 or UTF-16, with a header line.
+
+The separator is the one of ``,`` ``;`` tab and ``|`` that splits the header best.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from emotion_detection.errors import InputError
+
+SEPARATORS = ",;\t|"
+
+
+def columns(path: Path) -> list[str]:
+    """Return the column names of a table, lower case, without blanks.
+
+    Raises:
+        InputError: the file cannot be read, or not as text.
+    """
+    return [name.strip().lower() for name in first_line(path)]
+
+
+def first_line(path: Path) -> list[str]:
+    """Return the cells of the first line of a table as they are.
+
+    Raises:
+        InputError: the file cannot be read, or not as text.
+    """
+    with _open(path) as file:
+        header = file.readline()
+        return next(csv.reader([header], delimiter=_separator(header)), [])
+
+
+def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of each line of a table below its header, but blank ones.
+
+    Raises:
+        InputError: the file cannot be read, or not as text.
+    """
+    # a row of large pictures is longer than the csv module's default limit
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    with _open(path) as file:
+        header = file.readline()
+        reader = csv.reader(file, delimiter=_separator(header))
+        for cells in reader:
+            if any(cells):
+                yield reader.line_num + 1, cells
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[TextIO]:
+    try:
+        with path.open("rb") as file:
+            wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+        # spreadsheets save "Unicode text" as UTF-16
+        with path.open(newline="", encoding="utf-16" if wide else "utf-8-sig") as text:
+            yield text
+    except (OSError, UnicodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read as CSV: {reason}") from None
+
+
+def _separator(header: str) -> str:
+    counts = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in SEPARATORS}
+    # of equal counts the first one is taken: a comma
+    return max(SEPARATORS, key=lambda mark: counts[mark])

@@ -1,0 +1,434 @@
+"""Tables of images: a line (or row) a face, with image, label and perhaps split.
+
+Format: CSV, TSV or Parquet with a header. The image is a path (``file``, ``image``, ``path``, …),
+grey levels (``pixels``: a square of numbers between blanks, as in Kaggle's ``fer2013.csv``), or in
+Parquet the image itself. The label (``emotion``, ``label``, ``class``, …) is a word or a number.
+Optional: ``split`` or ``Usage``, ``intensity`` (0 to 1), ``person``. :mod:`.columns` lists all
+names. Classes: those that occur. Split: the column's, or the file's name where there are several
+files; what is missing is split off (:mod:`emotion_detection.data.splitting`). A line that cannot be
+read counts as an unreadable image. Licence and citation: those of your images.
+
+FER-2013 as CSV (``fer2013.csv``, ``icml_face_data.csv``): ``emotion,pixels,Usage`` with 0 to 6 for
+anger, disgust, fear, happiness, sadness, surprise, neutral, and ``Training`` (train),
+``PublicTest`` (validation), ``PrivateTest`` (test). Licence: none is stated with the data; the
+pictures were collected from the web for a challenge. Citation: Goodfellow et al. 2013, "Challenges
+in Representation Learning: A Report on Three Machine Learning Contests", arXiv:1307.0414.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from emotion_detection.data import fer2013_faces
+from emotion_detection.data.formats import delimited
+from emotion_detection.data.formats.columns import (
+    Roles,
+    find_roles,
+    is_number,
+    label_text,
+    plain,
+    read_intensity,
+    read_levels,
+)
+from emotion_detection.data.formats.image_paths import ImagePaths
+from emotion_detection.data.formats.known_labels import (
+    FER2013_NUMBERS,
+    Numbers,
+    numbers_by_columns,
+    numbers_by_file_names,
+)
+from emotion_detection.data.formats.notes import describe_classes, describe_splits, note_numbers
+from emotion_detection.data.source import (
+    FER2013_SPLITS,
+    Content,
+    Face,
+    Source,
+    Unreadable,
+    fer2013_place,
+    split_of,
+)
+from emotion_detection.emotions import FER2013, class_names, ordered
+from emotion_detection.errors import InputError
+
+Row = tuple[str, list[Any] | Unreadable]
+"""Where a row stands ("line 3"), and its cells, or why it has none."""
+
+_EXAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table on disk.
+
+    Args:
+        path: the file.
+        columns: names of its columns.
+        roles: which column holds what.
+        rows: gives the cells of some columns, row by row; columns that are not asked for may be
+            left unread.
+        split: the split that the file's name means, where it counts.
+        names: the names of its numbers, where the file gives them.
+        label: what rows call themselves, such as ``faces.csv``; for messages and names.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    roles: Roles
+    rows: Callable[[Sequence[int]], Iterator[Row]]
+    split: str | None = None
+    names: tuple[str, ...] | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the labels and splits of a table are.
+
+    Args:
+        labels: number of rows by label, as the table writes it.
+        splits: number of rows by split, as the table writes it; '' where a row says none.
+        examples: names of some images.
+        rows: number of rows.
+    """
+
+    labels: dict[str, int]
+    splits: dict[str, int]
+    examples: tuple[str, ...]
+    rows: int
+
+
+def read_tables(paths: Sequence[Path]) -> Source:
+    """Recognise tables of text that belong together.
+
+    Args:
+        paths: one table, or several whose names say their splits.
+
+    Raises:
+        InputError: a column is missing, or there are fewer than two emotions.
+    """
+    several = len(paths) > 1
+    tables = [_text_table(path, split_of(path.stem) if several else None) for path in paths]
+    numbers = numbers_by_columns([plain(name) for name in tables[0].columns])
+    if not tables[0].roles.pixels:
+        return source_of(tables, "manifest CSV", numbers)
+    fer2013 = numbers is FER2013_NUMBERS
+    return source_of(tables, "FER-2013 CSV" if fer2013 else "CSV of pixels", numbers, fer2013)
+
+
+def _text_table(path: Path, split: str | None) -> Table:
+    columns = delimited.columns(path)
+    roles = find_roles(columns, str(path))
+    least = max([roles.label, *roles.pixels, roles.file or 0, roles.split or 0])
+
+    def rows(wanted: Sequence[int]) -> Iterator[Row]:
+        for line, cells in delimited.lines(path):
+            where = f"line {line}"
+            if any(cells[len(columns) :]):
+                reason = f"{len(cells)} cells; the header has {len(columns)}"
+                yield where, Unreadable(reason)
+            elif roles.pixels and len(cells) <= least:
+                # a line that was cut off; in lists of files the last cells may be missing
+                yield where, Unreadable(f"{len(cells)} cells; {', '.join(columns)} are needed")
+            else:
+                yield where, [cells[place] if place < len(cells) else "" for place in wanted]
+
+    return Table(path, tuple(columns), roles, rows, split, label=path.name)
+
+
+def source_of(
+    tables: Sequence[Table], kind: str, numbers: Numbers | None, fer2013: bool = False
+) -> Source:
+    """Make a source of tables that belong together.
+
+    Args:
+        tables: at least one.
+        kind: their shape in words.
+        numbers: what numbers mean as labels by the columns, where that is known.
+        fer2013: these are faces of FER-2013, if their classes are too.
+
+    Raises:
+        InputError: there are fewer than two emotions.
+    """
+    surveys = [survey(table) for table in tables]
+    examples = [name for found in surveys for name in found.examples]
+    numbers = numbers_by_file_names(examples) or numbers
+    readers = [_Reader(table, numbers) for table in tables]
+    found: Counter[str] = Counter()
+    for reader, surveyed in zip(readers, surveys, strict=True):
+        found.update(reader.count_classes(surveyed))
+    used = class_names(found)
+    labels = ordered(used)
+    where = tables[0].path if len(tables) == 1 else tables[0].path.parent
+    if found and len(labels) < 2:
+        raise InputError(f"{where}: needs at least two emotions; found {len(labels)}")
+    for reader in readers:
+        reader.classes = {own: labels.index(name) for own, name in used.items()}
+    splits = sum((_splits(t, s) for t, s in zip(tables, surveys, strict=True)), Counter())
+
+    def read() -> Iterator[Face]:
+        for reader in readers:
+            yield from reader.read()
+
+    if tables[0].roles.file is not None:
+        for reader in readers:
+            reader.check_taught()
+        listed = list(read())
+        paths = [face.content for face in listed if isinstance(face.content, Path)]
+    else:
+        paths = []
+    return Source(
+        kind=kind,
+        files=(*(table.path for table in tables), *paths),
+        labels=labels or FER2013,
+        read=(lambda: iter(listed)) if paths else read,
+        label_set="fer2013" if fer2013 and labels in (FER2013, ()) else "own",
+        count=sum(found.rows for found in surveys),
+        notes=(
+            f"{where}: {_columns_taken(tables[0])}; {describe_splits(splits)}; "
+            f"{describe_classes(found, used)}",
+            *note_numbers(labels),
+        ),
+    )
+
+
+def survey(table: Table) -> Survey:
+    """Read the labels and splits of a table, and the names of some images."""
+    status = table.path.stat()
+    return _surveyed(_Same(table, (status.st_size, status.st_mtime_ns)))
+
+
+@dataclass(frozen=True)
+class _Same:
+    """A table, equal to another while its file is the same: so that it is surveyed once."""
+
+    table: Table
+    state: tuple[int, int]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, tuple[int, int]]:
+        return str(self.table.path.absolute()), self.state
+
+
+@lru_cache(maxsize=64)
+def _surveyed(same: _Same) -> Survey:
+    table = same.table
+    roles = table.roles
+    places = [roles.label, *([] if roles.split is None else [roles.split])]
+    names = [] if roles.file is None else [roles.file]
+    labels: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    examples: list[str] = []
+    rows = 0
+    for _, cells in table.rows([*places, *names]):
+        rows += 1
+        if isinstance(cells, Unreadable):
+            continue
+        labels[label_text(cells[0])] += 1
+        splits["" if roles.split is None else label_text(cells[1])] += 1
+        if names and len(examples) < _EXAMPLES:
+            examples.append(str(cells[-1]))
+    return Survey(dict(labels), dict(splits), tuple(examples), rows)
+
+
+class _Reader:
+    """Turns the rows of one table into faces."""
+
+    def __init__(self, table: Table, numbers: Numbers | None) -> None:
+        self.table = table
+        self.numbers: Numbers | None = (
+            dict(enumerate(table.names)) if table.names is not None else numbers
+        )
+        self.classes: dict[str, int] = {}
+        self._images = ImagePaths(table.path.parent)
+
+    def count_classes(self, found: Survey) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for label, rows in found.labels.items():
+            name = self._class(label)
+            if isinstance(name, str):
+                counts[name] += rows
+        return counts
+
+    def _class(self, label: str) -> str | Unreadable | None:
+        """Return the class that a label means; None: it means that there is none."""
+        column = self.table.columns[self.table.roles.label].strip()
+        if not label:
+            return Unreadable(f"{column} is empty")
+        if self.numbers is None or not is_number(label):
+            return label
+        if int(label) not in self.numbers:
+            low, high = min(self.numbers), max(self.numbers)
+            return Unreadable(f"{column} {label!r} is not a number from {low} to {high}")
+        return self.numbers[int(label)]
+
+    def check_taught(self) -> None:
+        """Refuse a class of validation or test that no training line has: it is a typing error.
+
+        Raises:
+            InputError: names the line.
+        """
+        table, roles = self.table, self.table.roles
+        if roles.split is None:
+            return
+        taught: set[int] = set()
+        others: dict[int, str] = {}
+        has_train = False
+        for where, cells in table.rows([roles.label, roles.split]):
+            if isinstance(cells, Unreadable):
+                continue
+            label, split = label_text(cells[0]), split_of(str(cells[1]))
+            name = self._class(label)
+            if not isinstance(name, str):
+                continue
+            has_train |= split == "train"
+            if split == "train" or not str(cells[1]).strip():
+                taught.add(self.classes[name])
+            else:
+                others.setdefault(self.classes[name], f"{where}: emotion {label!r}")
+        for number, words in others.items():
+            if has_train and number not in taught:
+                raise InputError(f"{table.path} {words} is unknown: no training line has it")
+
+    def read(self) -> Iterator[Face]:
+        """Yield the faces; what cannot be read is a face whose content is :class:`Unreadable`."""
+        table, roles = self.table, self.table.roles
+        optional = {
+            name: place
+            for name in ("split", "intensity", "person")
+            if (place := getattr(roles, name)) is not None
+        }
+        image = roles.pixels or (roles.file if roles.file is not None else roles.content,)
+        places = [roles.label, *optional.values(), *(p for p in image if p is not None)]
+        name_pixels = _PixelNames()
+        for number, (where, cells) in enumerate(table.rows(places)):
+            unreadable = f"{table.label} {where}"
+            if isinstance(cells, Unreadable):
+                yield Face(unreadable, cells, 0)
+                continue
+            more = dict(zip(optional, cells[1:], strict=False))
+            try:
+                made = self._face(cells[0], more, cells[1 + len(optional) :], where)
+            except ValueError as error:
+                yield Face(unreadable, Unreadable(str(error)), 0)
+                continue
+            if made is None:
+                continue
+            yield name_pixels.name(made, number) if roles.pixels else made
+
+    def _face(
+        self, label: Any, more: dict[str, Any], image: Sequence[Any], where: str
+    ) -> Face | None:
+        """Return a face; None: its label means that it has no emotion.
+
+        Raises:
+            ValueError: the row cannot be read; the message says why.
+        """
+        name, content, order = self._image(image, where)
+        emotion = self._class(label_text(label))
+        if isinstance(emotion, Unreadable):
+            raise ValueError(emotion.reason)
+        if emotion is None:
+            return None
+        split = label_text(more.get("split"))
+        if split and split_of(split) is None:
+            raise ValueError(f"split {split!r} is not train, validation or test")
+        return Face(
+            name=name,
+            content=content,
+            label=self.classes[emotion],
+            split=split_of(split) if split else self.table.split,
+            order=order,
+            intensity=read_intensity(more.get("intensity")),
+            person=label_text(more.get("person")) or None,
+        )
+
+    def _image(self, cells: Sequence[Any], where: str) -> tuple[str, Content, int | None]:
+        """Return an image's name, content and number in FER-2013.
+
+        Raises:
+            ValueError: there is none; the message says why.
+        """
+        if self.table.roles.pixels:
+            levels = read_levels(cells)
+            if levels is None:
+                raise ValueError("the pixels are not a square of grey levels from 0 to 255")
+            return "", levels, None
+        if self.table.roles.file is not None:
+            text = "" if cells[0] is None else str(cells[0]).strip()
+            if not text:
+                column = self.table.columns[self.table.roles.file].strip()
+                raise ValueError(f"{column} is empty")
+            return text, self._images.find(text), None
+        return image_of_cell(cells[0], f"{self.table.label}#{where.rpartition(' ')[2]}")
+
+
+def image_of_cell(cell: Any, name: str) -> tuple[str, Content, int | None]:
+    """Return name, content and number in FER-2013 of an image that a cell of Parquet holds.
+
+    Args:
+        cell: bytes, or ``{"bytes": ..., "path": ...}``.
+        name: the name where the cell has none.
+    """
+    if isinstance(cell, dict):
+        name, cell = cell.get("path") or name, cell.get("bytes")
+    place = fer2013_place(name)
+    return name, cell if isinstance(cell, bytes) else b"", place[1] if place else None
+
+
+class _PixelNames:
+    """Names the faces of a table of pixels by what they are, not by where they stand.
+
+    A face of FER-2013 gets its own number, also where rows were left out or shuffled; any other
+    gets a digest of its pixels.
+    """
+
+    def __init__(self) -> None:
+        self._matcher = fer2013_faces.Fer2013Matcher()
+        self._given: Counter[str] = Counter()
+        self._is_fer2013 = False
+
+    def name(self, face: Face, row: int) -> Face:
+        content = face.content
+        assert not isinstance(content, bytes | Path | Unreadable)  # levels were read
+        usage = _USAGES.get(face.split or "")
+        number = self._matcher.match(content, row, usage)
+        if number is not None:
+            self._is_fer2013 = True
+            return replace(face, name=fer2013_faces.file_name(number), order=number)
+        digest = fer2013_faces.short_digest(content).hex()
+        name = f"{usage or 'face'}_{digest}"
+        self._given[name] += 1
+        if self._given[name] > 1:
+            name = f"{name}_{self._given[name]}"
+        return replace(face, name=f"{name}.png", order=None if self._is_fer2013 else row)
+
+
+_USAGES = {split: usage for usage, split in FER2013_SPLITS.items()}
+
+
+def _splits(table: Table, found: Survey) -> Counter[str]:
+    if table.roles.split is None:
+        return Counter({table.split or "": found.rows})
+    counts: Counter[str] = Counter()
+    for text, rows in found.splits.items():
+        split = split_of(text) if text else table.split
+        if split or not text:
+            counts[split or ""] += rows
+    return counts
+
+
+def _columns_taken(table: Table) -> str:
+    roles, columns = table.roles, table.columns
+    image = roles.pixels[0] if roles.pixels else roles.file
+    image = roles.content if image is None else image
+    taken = {"image": image, "emotion": roles.label, "split": roles.split, "person": roles.person}
+    words = [f"{what} from {columns[p].strip()!r}" for what, p in taken.items() if p is not None]
+    return ", ".join(words)

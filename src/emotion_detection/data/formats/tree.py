@@ -1,0 +1,122 @@
+"""What lies below a folder: images, and what else, without hidden and service folders."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emotion_detection.images import IMAGE_SUFFIXES
+
+SERVICE_FOLDERS = {
+    *("@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin", "lost+found"),
+    *("system volume information", "thumbs", "thumbnails"),
+}
+"""Folders that machines make, in lower case; with ``.*`` and ``__*`` they never count."""
+
+_SIGNATURES = (
+    b"\xff\xd8\xff",
+    b"\x89PNG",
+    b"RIFF",
+    b"GIF8",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"P5",
+    b"P6",
+)
+
+
+@dataclass
+class Tree:
+    """The images below a folder.
+
+    Args:
+        root: the folder.
+        images: their paths relative to it, as parts.
+        empty: folders without images in or below them, as parts; at most two levels deep.
+        others: number of other files by suffix.
+    """
+
+    root: Path
+    images: list[tuple[str, ...]] = field(default_factory=list)
+    empty: list[tuple[str, ...]] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+    def tops(self) -> dict[str, list[tuple[str, ...]]]:
+        """Return the images by the folder of the first level; '' for those in none."""
+        found: dict[str, list[tuple[str, ...]]] = {}
+        for parts in self.images:
+            found.setdefault(parts[0] if len(parts) > 1 else "", []).append(parts)
+        return found
+
+
+def is_counted(name: str) -> bool:
+    """Return True for folders that may hold images: neither hidden nor made by a machine."""
+    return not name.startswith((".", "__", "@")) and name.lower() not in SERVICE_FOLDERS
+
+
+def read_tree(root: Path) -> Tree:
+    """Find the images below a folder, in order of their names."""
+    tree = Tree(root)
+    tree_folders: set[tuple[str, ...]] = set()
+    for parts, names in _walk(root, ()):
+        if 0 < len(parts) <= 2:
+            tree_folders.add(parts)
+        for name in names:
+            if _is_image(root.joinpath(*parts, name)):
+                tree.images.append((*parts, name))
+            else:
+                tree.others[Path(name).suffix.lower() or name] += 1
+    full = {parts[:depth] for parts in tree.images for depth in (1, 2)}
+    tree.empty = sorted(tree_folders - full)
+    return tree
+
+
+def _walk(root: Path, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield folders with their files; links are followed in the first two levels alone."""
+    here = root.joinpath(*above)
+    folders, files = [], []
+    with os.scandir(here) as entries:
+        for entry in entries:
+            if _is_folder(entry, root, len(above)):
+                folders.append(entry.name)
+            elif not entry.name.startswith("."):
+                files.append(entry.name)
+    yield above, sorted(files)
+    for name in sorted(folders):
+        if is_counted(name):
+            yield from _walk(root, (*above, name))
+
+
+def _is_folder(entry: os.DirEntry[str], root: Path, depth: int) -> bool:
+    if not entry.is_symlink():
+        return entry.is_dir()
+    try:
+        if depth > 1 or not entry.is_dir():
+            return False
+        # a link to a folder above would never end
+        return not Path(root).resolve().is_relative_to(Path(entry.path).resolve())
+    except (OSError, RuntimeError):
+        return False
+
+
+def _is_image(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    # "Dr. Who 12" ends in no suffix either; files without one are told by their first bytes
+    if suffix and len(suffix) <= 6 and " " not in suffix:
+        return False
+    return _begins_as_image(path)
+
+
+def _begins_as_image(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            begin = file.read(12)
+    except OSError:
+        return False
+    return begin.startswith(_SIGNATURES) and (begin[:4] != b"RIFF" or begin[8:] == b"WEBP")

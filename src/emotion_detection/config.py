@@ -5,6 +5,7 @@ Every field is an option of the command line; defaults live here and nowhere els
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Literal
@@ -28,6 +29,12 @@ class DataConfig:
         split_seed: seed of the split, for data that brings none.
         validation_fraction: share of the faces to split off for validation where there is none.
         test_fraction: share of the faces to split off for testing where there is none.
+        person: whose face each is, so that nobody is in two splits: a regular expression that is
+            searched in the face's name (its first group counts, else all that it matches), or the
+            number of a folder in the name (1: the first, -1: the last); null: the column
+            'person', where the data has one.
+        folds: number of folds for cross-validation; null: one split.
+        fold: which of the folds to test on, 1 to folds; null: one after another.
         max_corrupt: largest share of unreadable pictures that is let pass.
         cache: folder of the decoded faces.
     """
@@ -40,6 +47,9 @@ class DataConfig:
     split_seed: int = 0
     validation_fraction: float = 0.1
     test_fraction: float = 0.1
+    person: str | None = None
+    folds: int | None = None
+    fold: int | None = None
     max_corrupt: float = 0.01
     cache: str = "data/.cache"
 
@@ -51,8 +61,24 @@ class DataConfig:
         _within("validation_fraction", self.validation_fraction, 0.0, 0.5)
         _within("test_fraction", self.test_fraction, 0.0, 0.5)
         _within("max_corrupt", self.max_corrupt, 0.0, 1.0)
+        self._check_splits()
         if not self.data:
             raise InputError("--data is empty: give a path, 'auto', 'fer2013' or 'demo'")
+
+    def _check_splits(self) -> None:
+        if self.folds is not None:
+            _within("folds", self.folds, 2, 100)
+        if self.fold is not None:
+            if self.folds is None:
+                raise InputError(f"--fold {self.fold}: needs --folds, the number of folds")
+            _within("fold", self.fold, 1, self.folds)
+        try:
+            re.compile(self.person or "")
+        except re.error as error:
+            raise InputError(
+                f"--person {self.person}: no regular expression ({error}), nor the number of a "
+                "folder in the faces' names"
+            ) from None
 
 
 @dataclass(frozen=True)

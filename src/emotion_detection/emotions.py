@@ -1,5 +1,6 @@
 """The emotions, their order, and every dataset's names for them."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 EMOTIONS = (
@@ -56,6 +57,18 @@ def canonical(name: str) -> str | None:
     return _CANONICAL.get(name.strip().lower())
 
 
+def class_key(name: str) -> str:
+    """Return what two names of one class have in common.
+
+    Compare classes of two sources by their keys: known emotions go by the project's name, other
+    classes by their name without regard to case and Unicode form.
+
+    >>> class_key("Happy") == class_key("joy"), class_key("Bored") == class_key("bored")
+    (True, True)
+    """
+    return canonical(name) or unicodedata.normalize("NFC", name.strip()).casefold()
+
+
 def class_names(found: Iterable[str]) -> dict[str, str]:
     """Map each class name of a dataset to the name that the project uses for it.
 
@@ -88,6 +101,13 @@ def ordered(mapping: dict[str, str]) -> tuple[str, ...]:
 
 
 def positions(labels: Sequence[str], within: Sequence[str]) -> list[int | None]:
-    """Return where each label stands in another list of labels, None where it does not."""
-    place = {name: index for index, name in enumerate(within)}
-    return [place.get(name) for name in labels]
+    """Return where each label stands in another list of labels, None where it does not.
+
+    Labels are compared by :func:`class_key`.
+
+    >>> positions(["happy", "bored"], ["anger", "happiness"])
+    [1, None]
+    """
+    exact = {name: index for index, name in enumerate(within)}
+    keyed = {class_key(name): index for index, name in enumerate(within)}
+    return [exact.get(name, keyed.get(class_key(name))) for name in labels]

@@ -38,6 +38,8 @@ class Face:
         target: float32 (classes,) that sums to 1, or None.
         intensity: 0 to 1, or None.
         shares: float32 (classes,), the share of all raters who saw each class, or None.
+        person: whose face it is, where the data says so.
+        origin: the dataset that it comes from, where there are several.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Face:
     target: npt.NDArray[np.float32] | None = None
     intensity: float | None = None
     shares: npt.NDArray[np.float32] | None = None
+    person: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)

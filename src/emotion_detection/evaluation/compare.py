@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.emotions import class_key
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.binning import bin_places
 from emotion_detection.evaluation.per_class import f1_scores
@@ -111,12 +112,13 @@ def compare(first: Written, second: Written, clusters: Ints | None = None) -> Co
 def _matched(first: Written, second: Written) -> tuple[Ints, list[int]]:
     """Return the second's row of each of the first's faces, and its column of each class."""
     where = f"{first.folder} and {second.folder}"
-    if sorted(first.names) != sorted(second.names):
+    if sorted(map(class_key, first.names)) != sorted(map(class_key, second.names)):
         raise InputError(
             f"{where}: cannot be compared: their classes differ: {', '.join(first.names)}; "
             f"{', '.join(second.names)}"
         )
-    columns = [second.names.index(name) for name in first.names]
+    keys = [class_key(name) for name in second.names]
+    columns = [keys.index(class_key(name)) for name in first.names]
     rows = np.arange(len(first.files), dtype=np.int64)
     if first.files != second.files:
         place = {name: row for row, name in enumerate(second.files)}

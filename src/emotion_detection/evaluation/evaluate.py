@@ -12,6 +12,7 @@ from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, copies_in
 from emotion_detection.data.ferplus import RATERS
+from emotion_detection.emotions import class_key
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.models import Model, newest_run, open_model
 from emotion_detection.evaluation.predict import Predicted, predict
@@ -20,6 +21,12 @@ from emotion_detection.statistics import accuracy_interval
 from emotion_detection.training.intensity import intensity_figures, share_figures
 from emotion_detection.training.metrics import calibration, figures
 from emotion_detection.training.provenance import code
+from emotion_detection.training.trained_faces import (
+    Trained,
+    is_unchanged,
+    known_hashes,
+    leave_out_trained,
+)
 
 BEST = ("best", "model")
 """Names, without suffix, of a run's files of its best epoch."""
@@ -50,6 +57,7 @@ class Asked:
         tta: average with the scores of the mirrored face.
         folder: where the results go.
         command: what tests this again.
+        classes: the class names to test on; None: the data's or the models' own.
     """
 
     models: list[Model]
@@ -59,6 +67,7 @@ class Asked:
     tta: bool
     folder: Path
     command: str
+    classes: tuple[str, ...] | None = None
 
 
 def evaluate(
@@ -83,8 +92,12 @@ def evaluate(
         changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
         runs: folder where the newest run is looked for.
 
+    Faces that a model was trained or validated on are left out, whatever path they come by
+    (:mod:`emotion_detection.training.trained_faces`).
+
     Raises:
-        InputError: no such model, data or split, or models and data share no class.
+        InputError: no such model, data or split, models and data share no class, or no face is
+            left that the models have not seen.
     """
     return run(ask(models, data, labels, split, tta, out, changes, runs))
 
@@ -98,12 +111,33 @@ def ask(
     out: str | Path | None = None,
     changes: dict[str, Any] | None = None,
     runs: str | Path = "models",
+    classes: tuple[str, ...] | None = None,
+    options: dict[str, Any] | None = None,
+    unseen_by: Sequence[str] = (),
 ) -> Asked:
-    """Open models and data for a test; the arguments and errors are :func:`evaluate`'s."""
+    """Open models and data for a test.
+
+    Args:
+        models: as for :func:`evaluate`, as are the arguments that follow.
+        data: source of the faces.
+        labels: label set.
+        split: split.
+        tta: average with the scores of the mirrored face.
+        out: folder for the results.
+        changes: further fields of the data's config to change.
+        runs: folder where the newest run is looked for.
+        classes: the class names to test on; None: the data's or the models' own.
+        options: how the data is read; None: as for the first model's training.
+        unseen_by: further models; faces that these were trained on are left out too.
+
+    Raises:
+        InputError: as for :func:`evaluate`.
+    """
     places = list(models or [newest_run(Path(runs))])
     opened = [open_model(place) for place in places]
     given = {"data": data, "labels": labels} | (changes or {})
-    config = _data_config(opened[0], {k: v for k, v in given.items() if v is not None})
+    given = {k: v for k, v in given.items() if v is not None}
+    config = _data_config(opened[0], (options or {}) | given, whole=options is not None)
     try:
         dataset = load(config)
     except InputError as error:
@@ -114,10 +148,25 @@ def ask(
             f"--data {config.data}: {places[0]} goes by the labels of FER+, and {said}; to go by "
             "the data's own labels add --labels fer2013"
         ) from None
-    folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta)
+    trained = [
+        Trained(model.path, model.training_data, str(place))
+        for model, place in zip(opened, places, strict=True)
+    ]
+    dataset = leave_out_trained(dataset, split, trained, config)
+    folder = Path(out) if out else _default_folder(opened, config, dataset, split, tta, classes)
+    others = [
+        Trained(model.path, model.training_data, str(place))
+        for place in unseen_by
+        for model in [open_model(place)]
+    ]
+    before = dataset.left_out
+    dataset = leave_out_trained(dataset, split, others, config)
+    if not out and dataset.left_out != before:
+        # the figures on all faces that are new to the model alone are kept
+        folder = folder.with_name(f"{folder.name}-unseen-by-{len(others) + len(opened)}")
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
     command += ["--labels", config.labels, "--split", split, *["--tta"] * tta]
-    return Asked(opened, config, dataset, split, tta, folder, shlex.join(command))
+    return Asked(opened, config, dataset, split, tta, folder, shlex.join(command), classes)
 
 
 def run(asked: Asked) -> Test:
@@ -129,7 +178,7 @@ def run(asked: Asked) -> Test:
     start = time.perf_counter()
     opened, dataset, split = asked.models, asked.dataset, asked.split
     faces = dataset.split(split)
-    predicted = predict(opened, asked.config, dataset, split, asked.tta)
+    predicted = predict(opened, asked.config, dataset, split, asked.tta, asked.classes)
     if predicted is None:  # another process has all of it
         return Test(Path(), {})
     metrics = figures(predicted.scores, predicted.truth, predicted.names)
@@ -164,8 +213,8 @@ def _followed(dataset: Dataset, faces: Faces, predicted: Predicted) -> dict[str,
     return found
 
 
-def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
-    trained_on = model.training_data.get("options", {})
+def _data_config(model: Model, given: dict[str, Any], whole: bool) -> DataConfig:
+    trained_on = {} if whole else model.training_data.get("options", {})
     known = {f.name for f in fields(DataConfig)}
     values = {k: v for k, v in data_fields(trained_on).items() if k in known} | given
     if "data" not in values:
@@ -175,8 +224,12 @@ def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
 
 def _record(dataset: Dataset, split: str, models: list[Model], tta: bool) -> dict[str, Any]:
     paths = [model.path.as_posix() for model in models]
+    data = {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash}
+    if split in dataset.left_out:
+        # only where there are any, so that other records stay as they were
+        data["left_out_trained_on"] = dataset.left_out[split]
     return {
-        "data": {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash},
+        "data": data,
         "split": split,
         "model": paths[0] if len(paths) == 1 else paths,
         "parameters": sum(model.parameters for model in models),
@@ -192,10 +245,11 @@ def _training_faces(model: Model, dataset: Dataset, config: DataConfig) -> Faces
 
 
 def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dict[str, Any]:
-    """Return the accuracy on the faces that have no exact or near copy among the training faces."""
+    """Return the accuracy on the faces that resemble no training face."""
     exact, near = copies_in(faces.digests, faces.thumbnails, train.digests, train.thumbnails)
     right = (predicted.scores.argmax(axis=1) == predicted.truth)[~near]
     return {
+        # not confirmed at full size: leaving out more than copies cannot make a figure too good
         "measure": f"correlation of 8 x 8 thumbnails with a training face of at least {NEAR}",
         "exact": int(exact.sum()),
         "exact_or_near": int(near.sum()),
@@ -214,12 +268,24 @@ def _trained_on(model: Model, dataset: Dataset) -> bool:
 
 
 def _default_folder(
-    models: list[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
+    models: list[Model],
+    config: DataConfig,
+    dataset: Dataset,
+    split: str,
+    tta: bool,
+    classes: tuple[str, ...] | None,
 ) -> Path:
     name = f"{config.labels}-{split}"
     # what is not the model's own data, or not the run's best, must not overwrite its figures
     if not _trained_on(models[0], dataset):
         name += f"-{Path(dataset.source).stem}"
+    elif known_hashes(models[0].training_data) and not is_unchanged(
+        models[0].training_data, dataset, config
+    ):
+        # the figures on what the data was before are kept
+        name += f"-{dataset.hash[:8]}"
+    if classes and list(map(class_key, classes)) != list(map(class_key, models[0].labels)):
+        name += f"-{len(classes)}-classes"
     if models[0].path.stem not in BEST:
         name += f"-of-{models[0].path.stem}"
     if len(models) > 1:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emotion_detection.config import DataConfig, as_dict
 from emotion_detection.data import Dataset, Faces, load
-from emotion_detection.emotions import positions
+from emotion_detection.emotions import class_key, positions
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.models import Model
 from emotion_detection.evaluation.processes import gather_rows, own_rows
@@ -58,7 +58,13 @@ class Matched:
     truth: npt.NDArray[np.int64]
 
 
-def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: str) -> Matched:
+def match(
+    models: Sequence[Model],
+    config: DataConfig,
+    dataset: Dataset,
+    split: str,
+    classes: tuple[str, ...] | None = None,
+) -> Matched:
     """Bring models and a split's faces together.
 
     A model with several label sets answers by the data's, where it knows that one.
@@ -68,6 +74,7 @@ def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: 
         config: how the faces were read.
         dataset: the data.
         split: which split.
+        classes: the class names to test on; None: the data's or the models' own.
 
     Raises:
         InputError: models of different classes, or no class in common with the data.
@@ -76,17 +83,22 @@ def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: 
     label_sets = [model.label_set_for(dataset.label_set) for model in models]
     first = models[0].label_sets[label_sets[0]]
     if any(
-        set(model.label_sets[name]) != set(first)
+        set(map(class_key, model.label_sets[name])) != set(map(class_key, first))
         for model, name in zip(models, label_sets, strict=True)
     ):
         raise InputError("--model: models of different classes cannot be averaged")
-    names, truth = _classes(dataset, faces, first)
-    own = [_at_its_size(model, config, split, faces) for model in models]
+    names, truth = _classes(dataset, faces, first, classes)
+    own = [_at_its_size(model, config, dataset, split, faces) for model in models]
     return Matched(models, own, label_sets, names, truth)
 
 
 def predict(
-    models: Sequence[Model], config: DataConfig, dataset: Dataset, split: str, tta: bool
+    models: Sequence[Model],
+    config: DataConfig,
+    dataset: Dataset,
+    split: str,
+    tta: bool,
+    classes: tuple[str, ...] | None = None,
 ) -> Predicted | None:
     """Ask models for a split's faces.
 
@@ -96,6 +108,7 @@ def predict(
         dataset: the data.
         split: which split.
         tta: average with the scores of the mirrored face.
+        classes: the class names to test on; None: the data's or the models' own.
 
     Returns:
         None in all processes but the first of several.
@@ -103,10 +116,9 @@ def predict(
     Raises:
         InputError: as :func:`match`.
     """
-    matched = match(models, config, dataset, split)
+    matched = match(models, config, dataset, split, classes)
     names, label_sets = matched.names, matched.label_sets
-    known_to_first = models[0].label_sets[label_sets[0]]
-    _warn(names, matched.truth, known_to_first, set(dataset.labels) & set(known_to_first))
+    _warn(names, matched.truth, models[0].label_sets[label_sets[0]])
     rows = own_rows(len(matched.truth))
     scores, before, strengths = zip(
         *(
@@ -138,7 +150,7 @@ def predict(
 
 
 def _classes(
-    dataset: Dataset, faces: Faces, known: tuple[str, ...]
+    dataset: Dataset, faces: Faces, known: tuple[str, ...], asked: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the class names to test on, and the true labels as positions in them.
 
@@ -146,49 +158,55 @@ def _classes(
     only the model knows is dropped and the rest renormalised. On a user's own faces they are the
     model's, so that a folder of two emotions does not become a two-class problem.
     """
-    shared = set(dataset.labels) & set(known)
-    if not shared:
+    shared = [place is not None for place in positions(dataset.labels, known)]
+    if not any(shared):
         raise InputError(
             f"{dataset.source}: its classes ({', '.join(dataset.labels)}) are not the model's "
             f"({', '.join(known)})"
         )
     names = dataset.labels
-    if dataset.label_set == "own" and shared == set(dataset.labels):
+    if dataset.label_set == "own" and all(shared):
         names = known
-    place = np.array(positions(dataset.labels, names), np.int64)
-    return names, place[faces.labels]
+    names = asked or names
+    place = positions(dataset.labels, names)
+    if unknown := [name for name, at in zip(dataset.labels, place, strict=True) if at is None]:
+        raise InputError(
+            f"{dataset.source}: {', '.join(unknown)} is not among the classes to test on "
+            f"({', '.join(names)})"
+        )
+    return names, np.array(place, np.int64)[faces.labels]
 
 
-def _warn(
-    names: Sequence[str],
-    truth: npt.NDArray[np.int64],
-    known: Sequence[str],
-    shared: set[str],
-) -> None:
+def _warn(names: Sequence[str], truth: npt.NDArray[np.int64], known: Sequence[str]) -> None:
     """Say which classes are not in the faces, not known to the model, or not asked for."""
-    for name in names:
-        count = int((truth == names.index(name)).sum())
+    for number, (name, place) in enumerate(zip(names, positions(names, known), strict=True)):
+        count = int((truth == number).sum())
         if not count:
             print(f"warning: no faces of {name} in this split", file=sys.stderr)
-        elif name not in shared:
+        elif place is None:
             print(
                 f"warning: the model does not know {name}: its {count} faces count as mistakes",
                 file=sys.stderr,
             )
-    if dropped := [name for name in known if name not in names]:
+    dropped = [name for name, at in zip(known, positions(known, names), strict=True) if at is None]
+    if dropped:
         print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
 
 
-def _at_its_size(model: Model, config: DataConfig, split: str, faces: Faces) -> Faces:
+def _at_its_size(
+    model: Model, config: DataConfig, dataset: Dataset, split: str, faces: Faces
+) -> Faces:
     """Return the faces, read at a model's own input.
 
     Raises:
-        InputError: near-duplicates differ at that size, and with them a split that was drawn.
+        InputError: some of them can be read at one of the sizes alone.
     """
     if (model.size, model.channels) == (config.size, config.channels):
         return faces
     values = as_dict(config) | {"size": model.size, "channels": model.channels}
     own = load(DataConfig(**values)).split(split)
+    if split in dataset.kept and len(own) > int(dataset.kept[split].max(initial=-1)):
+        own = own.keep(dataset.kept[split])
     if list(own.names) != list(faces.names):
         raise InputError(
             f"{model.path}: at its {model.size} px other faces of {config.data} are in the "

@@ -16,6 +16,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
 from emotion_detection.training.prepare import Prepared
 from emotion_detection.training.provenance import provenance
+from emotion_detection.training.trained_faces import keep_trained_faces
 
 CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache"}
 """Fields that may change when a run goes on; data and cache may have moved, not changed."""
@@ -153,6 +154,7 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
     record = provenance(config, prepared.dataset) | {"excluded": _excluded(config)}
     if prepared.other:
         record["data"]["also_hash"] = prepared.other.hash
+    keep_trained_faces(folder, prepared.faces, config)
     path = folder / "provenance.json"
     if resumed and path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))

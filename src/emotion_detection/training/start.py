@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_detection import pretrained
+from emotion_detection.emotions import class_key
 from emotion_detection.errors import InputError
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.losses import Teachers
@@ -65,11 +66,14 @@ def _take_head(
     network: nn.Module, spec: ModelSpec, weights: dict[str, Tensor], other: ModelSpec
 ) -> list[str]:
     """Copy the rows of the last layer that both have; return the names of the other rows."""
-    theirs = {place: row for row, place in enumerate(_rows(other))}
+    theirs = {
+        (label_set, class_key(name)): row for row, (label_set, name) in enumerate(_rows(other))
+    }
     own, fresh = network.state_dict(), []
     for row, (label_set, name) in enumerate(_rows(spec)):
         # the same class of the same label set, else of the first one
-        known = theirs.get((label_set, name), theirs.get((other.label_set, name)))
+        key = class_key(name)
+        known = theirs.get((label_set, key), theirs.get((other.label_set, key)))
         if known is None:
             fresh.append(name)
             continue

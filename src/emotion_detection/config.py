@@ -7,6 +7,7 @@ Every field is an option of the command line; defaults live here and nowhere els
 import dataclasses
 import functools
 import inspect
+import re
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Literal, TypeVar
@@ -33,6 +34,12 @@ class DataConfig:
         split_seed: seed of the split, for data that brings none.
         validation_fraction: share of the faces to split off for validation where there is none.
         test_fraction: share of the faces to split off for testing where there is none.
+        person: whose face each is, so that nobody is in two splits: a regular expression that is
+            searched in the face's name (its first group counts, else all that it matches), or the
+            number of a folder in the name (1: the first, -1: the last); null: the column
+            'person', where the data has one.
+        folds: number of folds for cross-validation; null: one split.
+        fold: which of the folds to test on, 1 to folds; null: one after another.
         max_corrupt: largest share of unreadable pictures that is let pass.
         classes: the classes to keep; none: all.
         rename: new names of classes, OLD=NEW each; two of one new name become one class.
@@ -52,6 +59,9 @@ class DataConfig:
     split_seed: int = 0
     validation_fraction: float = 0.1
     test_fraction: float = 0.1
+    person: str | None = None
+    folds: int | None = None
+    fold: int | None = None
     max_corrupt: float = 0.01
     classes: list[str] = field(default_factory=list)
     rename: list[str] = field(default_factory=list)
@@ -73,8 +83,24 @@ class DataConfig:
                 raise InputError(f"--{name} {getattr(self, name)}: must be a list")
         if self.cache_limit is not None and not self.cache_limit >= 0:
             raise InputError(f"--cache_limit {self.cache_limit}: must be at least 0, or null")
+        self._check_splits()
         if not self.data:
             raise InputError("--data is empty: give a path, 'auto', 'fer2013' or 'demo'")
+
+    def _check_splits(self) -> None:
+        if self.folds is not None:
+            _within("folds", self.folds, 2, 100)
+        if self.fold is not None:
+            if self.folds is None:
+                raise InputError(f"--fold {self.fold}: needs --folds, the number of folds")
+            _within("fold", self.fold, 1, self.folds)
+        try:
+            re.compile(self.person or "")
+        except re.error as error:
+            raise InputError(
+                f"--person {self.person}: no regular expression ({error}), nor the number of a "
+                "folder in the faces' names"
+            ) from None
 
 
 def _started_from_preset(cls: type[T]) -> type[T]:

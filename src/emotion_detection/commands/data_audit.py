@@ -23,7 +23,7 @@ PRESET = "quick"
 """The recipe of the folds when none is named: each is trained in a minute or two."""
 
 _THE_AUDITS = {"trainer", "preset", "also", "also_weight", "teacher", "teacher_weight", "exclude"}
-_THE_AUDITS |= {"name", "models", "logs", "data"}
+_THE_AUDITS |= {"name", "models", "logs", "data", "folds", "fold"}
 """Fields of a training that an audit sets itself, has no use for, or asks for."""
 
 _LISTS = {

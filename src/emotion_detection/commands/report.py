@@ -9,7 +9,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card import write_card
 from emotion_detection.evaluation.card_facts import check_run
 from emotion_detection.evaluation.group_table import read_groups
-from emotion_detection.evaluation.report import Wanted, open_test, write_report
+from emotion_detection.evaluation.report import Wanted, open_tests, write_report
 from emotion_detection.evaluation.report.audited import read_audit
 
 
@@ -64,7 +64,7 @@ def run(words: list[str]) -> int:
         read_groups(groups)
     if audit:
         read_audit(audit)
-    models = [open_test(place, wanted) for place in parsed.model]
+    models = open_tests(parsed.model, wanted)
     command = shlex.join(["emotion", "report", *words])
     done = write_report(models, out, command, parsed.accuracy, groups, audit)
     for note in (note for model in models for note in model.notes):

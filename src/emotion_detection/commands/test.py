@@ -126,8 +126,8 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
     if clean and clean["n"] and clean["exact_or_near"]:
         low, high = clean["accuracy_ci95"]
         print(
-            f"without the {clean['exact_or_near']} faces that have a copy in train "
-            f"({clean['exact']} exact): {clean['accuracy']:.4f} "
+            f"without the {clean['exact_or_near']} faces that resemble a training face "
+            f"({clean['exact']} exact copies): {clean['accuracy']:.4f} "
             f"(95% CI {low:.4f}-{high:.4f}, n={clean['n']})"
         )
     for name in ("metrics.json", "predictions.parquet", "confusion.png"):

@@ -39,9 +39,27 @@ def run(words: list[str]) -> int:
     else:
         first = [f"--config={preset_path(preset_name(words, TrainConfig.preset))}"]
         config = _config(parse(parser, [*first, *words]), parser)
+    if config.folds is not None and config.fold is None:
+        return _cross_validate(config)
     done = train(config, resume=resume)
     if done.metrics:
         _say_end(done)
+    return 0
+
+
+def _cross_validate(config: TrainConfig) -> int:
+    from emotion_detection.evaluation.cross_validation import MEASURES, RESULT, cross_validate
+
+    done = cross_validate(config)
+    mean, std = done.record["mean"], done.record["std"]
+    for name in MEASURES:
+        print(f"{name.replace('_', ' ')}: {mean[name]:.4f} (standard deviation {std[name]:.4f})")
+    print(f"  {done.folder / RESULT}")
+    print(
+        f"accuracy over {len(done.record['folds'])} folds: {mean['accuracy']:.4f} "
+        f"± {std['accuracy']:.4f} (mean ± standard deviation, n={done.record['n']})"
+    )
+    print(f"run: {done.folder}", flush=True)
     return 0
 
 

@@ -5,12 +5,14 @@ options that shape the arrays. It is written under another name, flushed, and re
 a killed start leaves nothing that looks finished. A content hash is stored as it is built.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,15 +24,17 @@ from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import duplicates
 from emotion_detection.data.cache_folder import cache_folder, hold, make_room, remove_stale
 from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
+from emotion_detection.data.fingerprints import SIZE
 from emotion_detection.data.photographs import find_crop
 from emotion_detection.data.source import Content, Face, Source, Unreadable
-from emotion_detection.data.splitting import UNKNOWN, assign_splits
+from emotion_detection.data.split_faces import split_faces
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError, face_array, read_face
 from emotion_detection.progress import progress
 
-FORMAT = 2
-"""Raised when the arrays' layout or the decoding changes, so that old caches are not used."""
+FORMAT = 3
+"""Raised when the arrays' layout, the decoding or the drawing of splits changes, so that old
+caches are not used."""
 
 _COPY_ROWS = 4096
 _BATCH = 512
@@ -49,6 +53,8 @@ def cached(source: Source, config: DataConfig) -> Dataset:
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     corrupt = tuple(Corrupt(**entry) for entry in meta["corrupt"])
     _check_corrupt(corrupt, sum(meta["sizes"].values()), config)
+    for note in meta["notes"]:
+        print(f"note: {config.data}: {note}", file=sys.stderr)
     dataset = Dataset(
         source=config.data,
         kind=source.kind,
@@ -58,6 +64,8 @@ def cached(source: Source, config: DataConfig) -> Dataset:
         hash=meta["hash"],
         sizes=meta["sizes"],
         corrupt=corrupt,
+        drawn=meta["drawn"],
+        too_few=tuple(meta["too_few"]),
     )
     hold(folder, dataset)
     if not (folder / "meta.json").exists():  # another process has just made room
@@ -132,13 +140,20 @@ class _Read:
 
 def _write(source: Source, config: DataConfig, working: Path) -> dict[str, object]:
     shape = (config.channels, config.size, config.size)
-    raw = working / "raw"
-    read = _decode(source, config, raw)
+    raw, reference_raw = working / "raw", working / "reference"
+    read = _decode(source, config, raw, reference_raw)
     _check_corrupt(tuple(read.corrupt), len(read.faces), config)
     if not read.faces:
         raise InputError(f"{config.data}: there are no faces in it")
-    splits = _splits(read, config)
-    pixels = np.memmap(raw, np.uint8, "r", shape=(len(read.faces), *shape))
+    count = len(read.faces)
+    pixels = np.memmap(raw, np.uint8, "r", shape=(count, *shape))
+    reference = None
+    if reference_raw.exists():
+        reference = np.memmap(reference_raw, np.uint8, "r", shape=(count, SIZE, SIZE))
+    images = pixels[:, 0] if reference is None else reference
+    prints = np.stack(read.digests), np.stack(read.thumbnails), images
+    assigned = split_faces(read.faces, *prints, source.labels, config)
+    splits = assigned.splits
     content = hashlib.sha256(json.dumps(source.labels).encode())
     sizes = {}
     for number, name in enumerate(SPLITS):
@@ -149,10 +164,16 @@ def _write(source: Source, config: DataConfig, working: Path) -> dict[str, objec
         sizes[name] = len(rows)
         content.update(f"{name} {len(rows)}".encode())
         _write_split(working / name, pixels, rows, read, len(source.labels), content)
-    del pixels
+        if reference is not None and len(rows):
+            _write_rows(working / name / "reference.npy", reference, rows)
+    del pixels, reference, images, prints
     raw.unlink()
+    reference_raw.unlink(missing_ok=True)
     return {
         "hash": content.hexdigest(),
+        "drawn": assigned.drawn,
+        "too_few": assigned.too_few,
+        "notes": assigned.notes,
         "sizes": sizes,
         "labels": list(source.labels),
         "kind": source.kind,
@@ -161,36 +182,52 @@ def _write(source: Source, config: DataConfig, working: Path) -> dict[str, objec
     }
 
 
-def _decode(source: Source, config: DataConfig, raw: Path) -> _Read:
+def _decode(source: Source, config: DataConfig, raw: Path, reference_raw: Path) -> _Read:
+    """Write all pixels, and where they are not what fingerprints are taken from, those too."""
     read = _Read()
     batch: list[npt.NDArray[np.uint8]] = []
-    with raw.open("wb") as out:
+    references: list[npt.NDArray[np.uint8]] = []
+    apart = (config.size, config.channels) != (SIZE, 1)
+    with contextlib.ExitStack() as files:
+        outs = [files.enter_context(raw.open("wb"))]
+        outs += [files.enter_context(reference_raw.open("wb"))] if apart else []
         faces: Iterator[Face] = source.read()
         for face in progress(faces, f"reading {source.kind}", source.count):
             try:
                 if config.crop == "faces":
                     pixels, _ = find_crop(face.content, config.size, config.channels)
+                    cut, _ = find_crop(face.content, SIZE, 1) if apart else (pixels, None)
+                    reference = cut
                 else:
                     pixels = _pixels(face.content, config.size, config.channels)
+                    reference = _pixels(face.content, SIZE, 1) if apart else pixels
             except PictureError as error:
                 read.corrupt.append(Corrupt(face.name, str(error)))
                 continue
             read.faces.append(dataclasses.replace(face, content=b""))
             batch.append(pixels)
+            references.append(reference)
             if len(batch) == _BATCH:
-                _keep(batch, out, read)
-        _keep(batch, out, read)
+                _keep(batch, references, outs, read)
+        _keep(batch, references, outs, read)
     return read
 
 
-def _keep(batch: list[npt.NDArray[np.uint8]], out: BinaryIO, read: _Read) -> None:
+def _keep(
+    batch: list[npt.NDArray[np.uint8]],
+    references: list[npt.NDArray[np.uint8]],
+    outs: list[BinaryIO],
+    read: _Read,
+) -> None:
     if not batch:
         return
-    images = np.stack(batch)
-    out.write(images.tobytes())
-    read.digests.extend(map(duplicates.digest, images))
-    read.thumbnails.extend(duplicates.thumbnails(images))
+    reference = np.stack(references)
+    for out, images in zip(outs, (np.stack(batch), reference), strict=False):
+        out.write(images.tobytes())
+    read.digests.extend(map(duplicates.digest, reference))
+    read.thumbnails.extend(duplicates.thumbnails(reference))
     batch.clear()
+    references.clear()
 
 
 def _pixels(content: Content, size: int, channels: int) -> npt.NDArray[np.uint8]:
@@ -207,19 +244,6 @@ def _pixels(content: Content, size: int, channels: int) -> npt.NDArray[np.uint8]
     return face_array(Image.fromarray(content), size, channels)
 
 
-def _splits(read: _Read, config: DataConfig) -> npt.NDArray[np.int64]:
-    given = np.array(
-        [UNKNOWN if face.split is None else SPLITS.index(face.split) for face in read.faces]
-    )
-    if set(given.tolist()) >= set(range(len(SPLITS))) and UNKNOWN not in given:
-        return given  # nothing to split off, so nothing to compare
-    labels = np.array([face.label for face in read.faces])
-    groups = duplicates.likeness_groups(np.stack(read.digests), np.stack(read.thumbnails))
-    return assign_splits(
-        labels, given, groups, config.validation_fraction, config.test_fraction, config.split_seed
-    )
-
-
 def _write_split(
     folder: Path,
     pixels: npt.NDArray[np.uint8],
@@ -231,16 +255,7 @@ def _write_split(
     folder.mkdir()
     faces = [read.faces[row] for row in rows]
     if faces:
-        # not through a memory map: on a full disk that kills the process instead of failing
-        with (folder / "images.npy").open("wb") as out:
-            shape = (len(rows), *pixels.shape[1:])
-            np.lib.format.write_array_header_1_0(
-                out, {"descr": "|u1", "fortran_order": False, "shape": shape}
-            )
-            for start in range(0, len(rows), _COPY_ROWS):
-                part = pixels[rows[start : start + _COPY_ROWS]].tobytes()
-                out.write(part)
-                content.update(part)
+        _write_rows(folder / "images.npy", pixels, rows, content)
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "labels": np.array([face.label for face in faces], np.int64)
     }
@@ -263,6 +278,25 @@ def _write_split(
         np.save(folder / "digests.npy", np.stack([read.digests[row] for row in rows]))
         np.save(folder / "thumbnails.npy", np.stack([read.thumbnails[row] for row in rows]))
     _write_json(folder / "names.json", [face.name for face in faces])
+
+
+def _write_rows(
+    path: Path,
+    pixels: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.int64],
+    content: "hashlib._Hash | None" = None,
+) -> None:
+    # not through a memory map: on a full disk that kills the process instead of failing
+    with path.open("wb") as out:
+        shape = (len(rows), *pixels.shape[1:])
+        np.lib.format.write_array_header_1_0(
+            out, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        for start in range(0, len(rows), _COPY_ROWS):
+            part = pixels[rows[start : start + _COPY_ROWS]].tobytes()
+            out.write(part)
+            if content is not None:
+                content.update(part)
 
 
 def _write_json(path: Path, value: object) -> None:

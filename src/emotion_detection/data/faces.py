@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.data.fingerprints import Fingerprints, take_fingerprints
 from emotion_detection.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -25,12 +26,15 @@ class Faces:
             :func:`joined` makes.
         targets: float32 (N, classes), rows sum to 1, or None where labels are all there is.
         intensity: float32 (N,), 0 to 1, NaN where unknown, or None.
-        digests: uint8 (N, 16), BLAKE2 of each face's pixels: equal means the same picture.
-        thumbnails: float32 (N, 64), for near-duplicates (:mod:`.duplicates`).
+        digests: uint8 (N, 16), BLAKE2 of each face's pixels at 48 x 48 in grey: equal means the
+            same image, whatever input it is read for.
+        thumbnails: float32 (N, 64), of the same pixels, for near-duplicates (:mod:`.duplicates`).
         folder: where the arrays lie.
         shares: float32 (N, classes), the share of all raters who saw each class, or None.
         also: labels of further label sets for the same faces, each int64 (N,).
         rows: int64 (N,), which of the stored faces these are; None: all, in order.
+        reference: uint8 (M, 48, 48), memory-mapped: the stored faces at the size of digests and
+            thumbnails; None where that is what is stored.
     """
 
     stored: npt.NDArray[np.uint8]
@@ -43,6 +47,7 @@ class Faces:
     shares: npt.NDArray[np.float32] | None = None
     also: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     rows: npt.NDArray[np.int64] | None = None
+    reference: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,6 +60,17 @@ class Faces:
     def draw(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Return the pixels of some of these faces, a copy: uint8 (places, C, H, W)."""
         return self.stored[places if self.rows is None else self.rows[places]]
+
+    @property
+    def reference_images(self) -> npt.NDArray[np.uint8]:
+        """Pixels at the fixed size of fingerprints, uint8 (N, 48, 48), grey."""
+        pixels = self.stored[:, 0] if self.reference is None else self.reference
+        return pixels if self.rows is None else pixels[self.rows]
+
+    @property
+    def fingerprints(self) -> Fingerprints:
+        """What these faces are recognised by."""
+        return take_fingerprints(self.digests, self.reference_images)
 
     @cached_property
     def names(self) -> Sequence[str]:
@@ -144,6 +160,9 @@ class Dataset:
         hash: SHA-256 of pixels, labels, targets and splits: equal from every shape of the data.
         sizes: number of faces a split.
         corrupt: pictures that could not be read.
+        drawn: whether any of the splits was drawn rather than given by the data.
+        too_few: sentences on classes that got less than half of what was asked in a split.
+        kept: of splits that faces were left out of, int64, the faces that are left.
     """
 
     source: str
@@ -154,6 +173,21 @@ class Dataset:
     hash: str
     sizes: dict[str, int]
     corrupt: tuple[Corrupt, ...]
+    drawn: bool = False
+    too_few: tuple[str, ...] = ()
+    kept: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many faces were left out of each split of which any were."""
+        stored = {name: len(np.load(self.folder / name / "labels.npy")) for name in self.kept}
+        return {name: stored[name] - len(rows) for name, rows in self.kept.items()}
+
+    def leave_out(self, name: str, faces: npt.NDArray[np.bool_]) -> "Dataset":
+        """Return this dataset without some faces of a split, bool (N,); the hash stays."""
+        rows = np.flatnonzero(~faces)
+        rows = self.kept[name][rows] if name in self.kept else rows
+        return replace(self, kept={**self.kept, name: rows}, sizes={**self.sizes, name: len(rows)})
 
     def split(self, name: str) -> Faces:
         """Open one split; the others stay closed.
@@ -166,7 +200,7 @@ class Dataset:
         if not self.sizes[name]:
             raise InputError(f"{self.source}: there are no faces in the {name} split")
         folder = self.folder / name
-        return Faces(
+        faces = Faces(
             stored=np.load(folder / "images.npy", mmap_mode="r"),
             labels=np.load(folder / "labels.npy"),
             targets=_optional(folder / "targets.npy"),
@@ -175,7 +209,9 @@ class Dataset:
             digests=np.load(folder / "digests.npy", mmap_mode="r"),
             thumbnails=np.load(folder / "thumbnails.npy", mmap_mode="r"),
             folder=folder,
+            reference=_optional(folder / "reference.npy", mmap_mode="r"),
         )
+        return faces.keep(self.kept[name]) if name in self.kept else faces
 
     def record(self) -> dict[str, Any]:
         """Return what files that are written about this data say of it; plain values."""
@@ -195,5 +231,5 @@ class Dataset:
         return [name for name, count in zip(self.labels, counts, strict=True) if not count]
 
 
-def _optional(path: Path) -> npt.NDArray[np.float32] | None:
-    return np.load(path) if path.exists() else None
+def _optional(path: Path, mmap_mode: Literal["r"] | None = None) -> Any:
+    return np.load(path, mmap_mode=mmap_mode) if path.exists() else None

@@ -1,4 +1,14 @@
-"""Splits for data that brings none, or not all: by class, by a seed, groups kept whole."""
+"""Splits for data that brings none, or not all: a split is a property of a face.
+
+Faces that belong together (copies of one image, or images of one person) form a group. A hash of
+the group's key and the seed says which split it is in, whatever other faces there are. Faces whose
+split was drawn before keep it (:mod:`.known_splits`). Every split gets at least half of what was
+asked of each class, where the groups allow that.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -6,93 +16,248 @@ import numpy.typing as npt
 from emotion_detection.data.faces import SPLITS
 
 UNKNOWN = -1
+LEFT_OUT = -2
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 
 Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """A class that has too few faces in a split.
+
+    Args:
+        split: 'train', 'validation' or 'test'.
+        label: the class.
+        faces: how many it has there.
+        least: how many it should have: half of what was asked.
+        of: how many faces of the class there are to split.
+    """
+
+    split: str
+    label: int
+    faces: int
+    least: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The splits of a dataset's faces.
+
+    Args:
+        splits: int64 (N,), index into ``SPLITS``; :data:`LEFT_OUT` for a face that belongs
+            together with faces of two splits.
+        drawn: bool (N,), whether the split was drawn rather than given.
+        shortages: what could not be reached.
+    """
+
+    splits: Numbers
+    drawn: Mask
+    shortages: tuple[Shortage, ...]
 
 
 def assign_splits(
     labels: Numbers,
     given: Numbers,
     groups: Numbers,
-    validation_fraction: float,
-    test_fraction: float,
+    keys: Sequence[bytes],
+    fractions: tuple[float, float],
     seed: int,
-) -> Numbers:
+    known: Numbers | None = None,
+) -> Assignment:
     """Give every face a split.
 
     Given splits stay, but for faces taken out of a given train split to make a validation or
-    test split that is missing. A group (exact and near-duplicates) never ends in two splits
-    through this function: a group that touches a given split stays with it.
+    test split that is missing. Known splits stay. A group never ends in two splits through this
+    function: a group that touches a given or known split stays with it, and a new face that
+    belongs to groups of two splits is left out.
 
     Args:
         labels: int64 (N,), classes.
         given: int64 (N,), index into ``SPLITS``, or -1 where the data does not say.
         groups: int64 (N,), equal numbers for faces that belong together.
-        validation_fraction: share of the faces to split off, of each class.
-        test_fraction: likewise.
-        seed: decides which faces.
-
-    Returns:
-        int64 (N,), index into ``SPLITS``.
+        keys: what each face is recognised by; the smallest of a group is the group's.
+        fractions: of the faces of each class, for validation and for testing.
+        seed: changes the hash.
+        known: int64 (N,), the splits that faces were drawn into before, or -1; None: none was.
     """
     result = given.copy()
     pool = given == UNKNOWN
     present = set(given[~pool].tolist())
-    wanted = {VALIDATION: validation_fraction, TEST: test_fraction}
+    wanted = {VALIDATION: fractions[0], TEST: fractions[1]}
     if not pool.any():
         if TRAIN not in present:
-            return result
+            return Assignment(result, pool, ())
         pool = given == TRAIN
-        wanted = {split: share for split, share in wanted.items() if split not in present}
+        wanted = {split: part for split, part in wanted.items() if split not in present}
+    wanted = {split: part for split, part in wanted.items() if part > 0}
     result[pool] = TRAIN
     if not wanted:
-        return result
-    fixed = _fixed_groups(given, groups, pool)
-    for row in np.flatnonzero(pool & np.isin(groups, list(fixed))):
-        # a face that the data left open goes where its duplicate was put
-        result[row] = fixed[int(groups[row])] if given[row] == UNKNOWN else TRAIN
-    free = pool & ~np.isin(groups, list(fixed))
-    _draw(result, labels, groups, free, wanted, np.random.default_rng(seed))
-    return result
+        return Assignment(result, pool & (given == UNKNOWN), ())
+    before = np.full(len(given), UNKNOWN) if known is None else known
+    before = np.where(pool & np.isin(before, [TRAIN, *wanted]), before, UNKNOWN)
+    free = pool & ~_settle(result, given, groups, before, pool)
+    drawer = _Drawer(labels, result, groups, keys, pool, free, wanted, seed)
+    return Assignment(result, pool, drawer.draw())
 
 
-def _fixed_groups(given: Numbers, groups: Numbers, pool: npt.NDArray[np.bool_]) -> dict[int, int]:
-    fixed: dict[int, int] = {}
-    for row in np.flatnonzero(~pool):
-        group = int(groups[row])
-        fixed[group] = min(fixed.get(group, TEST), int(given[row]))
-    return fixed
+def _settle(result: Numbers, given: Numbers, groups: Numbers, before: Numbers, pool: Mask) -> Mask:
+    """Place the faces of groups that a given or known split decides; return which these are."""
+    fixed = np.where(pool, before, given)
+    settled = np.isin(groups, groups[fixed != UNKNOWN])
+    places: dict[int, set[int]] = {}
+    for row in np.flatnonzero(fixed != UNKNOWN):
+        places.setdefault(int(groups[row]), set()).add(int(fixed[row]))
+    for row in np.flatnonzero(settled & pool):
+        if before[row] != UNKNOWN:
+            result[row] = before[row]
+        elif given[row] == UNKNOWN:
+            own = places[int(groups[row])]
+            result[row] = next(iter(own)) if len(own) == 1 else LEFT_OUT
+    return np.asarray(settled & pool)
 
 
-def _draw(
-    result: Numbers,
-    labels: Numbers,
-    groups: Numbers,
-    free: npt.NDArray[np.bool_],
-    wanted: dict[int, float],
-    generator: np.random.Generator,
-) -> None:
-    rows = np.flatnonzero(free)
-    names, first = np.unique(groups[rows], return_index=True)
-    members = np.split(
-        rows[np.argsort(groups[rows], kind="stable")],
-        np.cumsum(np.bincount(np.searchsorted(names, groups[rows]), minlength=len(names)))[:-1],
-    )
-    # a group counts for the class of its first face
-    group_labels = labels[rows[first]]
-    for label in np.unique(group_labels):
-        own = generator.permutation(np.flatnonzero(group_labels == label))
-        faces = sum(len(members[group]) for group in own)
-        place = 0
-        for split, share in sorted(wanted.items(), reverse=True):
-            # of three faces or more, one goes to each split that is wanted at all
-            goal = max(round(share * faces), 1 if share and faces >= 3 else 0)
-            taken = 0
-            while taken < goal and place < len(own) - 1:
-                group = members[own[place]]
-                place += 1
-                # a group far larger than what is wanted stays in train, whole
-                if len(group) <= max(2, 2 * (goal - taken)):
-                    result[group] = split
-                    taken += len(group)
+class _Drawer:
+    """Draws the splits of free groups, and evens out classes that got too little by chance."""
+
+    def __init__(
+        self,
+        labels: Numbers,
+        result: Numbers,
+        groups: Numbers,
+        keys: Sequence[bytes],
+        pool: Mask,
+        free: Mask,
+        wanted: dict[int, float],
+        seed: int,
+    ) -> None:
+        self.result, self.labels, self.pool = result, labels, pool
+        self.classes = int(labels.max()) + 1
+        self.fractions = {TRAIN: 1 - sum(wanted.values()), **wanted}
+        rows = np.flatnonzero(free)
+        names, number = np.unique(groups[rows], return_inverse=True)
+        order = np.argsort(number, kind="stable")
+        starts = np.cumsum(np.bincount(number, minlength=len(names)))[:-1]
+        self.members = np.split(rows[order], starts) if len(names) else []
+        self.counts = np.zeros((len(names), self.classes), np.int64)
+        np.add.at(self.counts, (number, labels[rows]), 1)
+        own = [min(keys[row] for row in members) for members in self.members]
+        self.luck = {split: _uniform(own, seed, SPLITS[split]) for split in wanted}
+        self.place = np.full(len(names), TRAIN)
+        totals = np.bincount(labels[pool], minlength=self.classes)
+        self.totals = totals
+        self.goals = {split: part * totals for split, part in self.fractions.items()}
+        # of three faces or more, each split that is wanted at all gets one
+        enough = totals > len(wanted)
+        self.least = {
+            split: np.where(enough, np.maximum(np.ceil(goal / 2 - 1e-9), 1), 0).astype(np.int64)
+            for split, goal in self.goals.items()
+        }
+
+        # what the others need at least comes first: of three faces each split gets one
+        others = sum(self.least[split] for split in wanted)
+        self.least[TRAIN] = np.minimum(self.least[TRAIN], np.maximum(totals - others, 0))
+
+    def draw(self) -> tuple[Shortage, ...]:
+        """Write the drawn splits into the result; return what could not be reached."""
+        taken = np.zeros(len(self.place), np.bool_)
+        rest = 1.0
+        for split in sorted(self.luck, reverse=True):
+            chosen = ~taken & (self.luck[split] < self.fractions[split] / rest)
+            # a group far larger than what is wanted stays in train, whole
+            chosen &= (self.counts <= np.maximum(2, 2 * self.goals[split])).all(axis=1)
+            self.place[chosen] = split
+            taken |= chosen
+            rest -= self.fractions[split]
+        self._write()
+        for split in (TRAIN, *sorted(self.luck, reverse=True)):
+            for label in np.argsort(self.totals, kind="stable"):
+                while self._have(split)[label] < self.least[split][label]:
+                    if not self._move_one(split, int(label)):
+                        break
+        return tuple(
+            Shortage(SPLITS[split], label, int(have), int(least), int(self.totals[label]))
+            for split in sorted(self.fractions)
+            for label, (have, least) in enumerate(
+                zip(self._have(split), self.least[split], strict=True)
+            )
+            if have < least
+        )
+
+    def _move_one(self, split: int, label: int) -> bool:
+        """Move the best group with a class into a split; return False where there is none."""
+        room = {other: self._have(other) - self.least[other] for other in self.fractions}
+        able = (self.place != split) & (self.counts[:, label] > 0)
+        candidates = [
+            group
+            for group in np.flatnonzero(able)
+            if self._fits(self.counts[group], room[int(self.place[group])])
+        ]
+        if not candidates:
+            return False
+
+        def rank(group: int) -> tuple[bool, bool, float]:
+            donor = int(self.place[group])
+            too_large = bool((self.counts[group] > np.maximum(2, 2 * self.goals[split])).any())
+            luck = self.luck[split][group] if split in self.luck else -self.luck[donor][group]
+            return too_large, donor != TRAIN, float(luck)
+
+        best = min(candidates, key=rank)
+        self.place[best] = split
+        self.result[self.members[best]] = split
+        return True
+
+    @staticmethod
+    def _fits(counts: Numbers, room: Numbers) -> bool:
+        """Return whether a split can do without a group."""
+        return bool(((counts <= room) | (counts == 0)).all())
+
+    def _have(self, split: int) -> Numbers:
+        rows = self.pool & (self.result == split)
+        return np.bincount(self.labels[rows], minlength=self.classes)
+
+    def _write(self) -> None:
+        for members, place in zip(self.members, self.place, strict=True):
+            self.result[members] = place
+
+
+def _uniform(keys: Sequence[bytes], seed: int, purpose: str) -> npt.NDArray[np.float64]:
+    """Return a number from 0 to 1 for each key, by a hash of key, seed and purpose."""
+    salt = f"{purpose} {seed}".encode()
+    hashes = (hashlib.blake2b(key, digest_size=8, key=salt).digest() for key in keys)
+    return np.array([int.from_bytes(value, "big") / 2**64 for value in hashes])
+
+
+def deal_folds(
+    labels: Numbers, groups: Numbers, keys: Sequence[bytes], folds: int, seed: int
+) -> Numbers:
+    """Deal faces into folds: groups stay whole, classes are spread evenly.
+
+    Args:
+        labels: int64 (N,), classes.
+        groups: int64 (N,), equal numbers for faces that belong together; a group may have faces
+            of several classes.
+        keys: what each face is recognised by.
+        folds: number of folds.
+        seed: decides which group goes where.
+
+    Returns:
+        int64 (N,), 0 to folds - 1.
+    """
+    names, number = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), int(labels.max()) + 1), np.int64)
+    np.add.at(counts, (number, labels), 1)
+    own = [b""] * len(names)
+    for row, group in enumerate(number):
+        own[group] = min(own[group] or keys[row], keys[row])
+    # large groups first: what comes after evens them out
+    order = np.lexsort((_uniform(own, seed, "fold"), -counts.sum(axis=1)))
+    filled = np.zeros((folds, counts.shape[1]), np.int64)
+    place = np.empty(len(names), np.int64)
+    for group in order:
+        crowded = filled @ counts[group]
+        place[group] = np.lexsort((filled.sum(axis=1), crowded))[0]
+        filled[place[group]] += counts[group]
+    return place[number]

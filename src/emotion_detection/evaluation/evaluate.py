@@ -12,6 +12,7 @@ from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, copies_in
 from emotion_detection.data.ferplus import RATERS
+from emotion_detection.emotions import class_key
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.models import Model, newest_run, open_model
 from emotion_detection.evaluation.predict import Predicted, predict
@@ -22,6 +23,12 @@ from emotion_detection.training.intensity import intensity_figures, share_figure
 from emotion_detection.training.metrics import calibration, figures
 from emotion_detection.training.provenance import code
 from emotion_detection.training.run_paths import locate
+from emotion_detection.training.trained_faces import (
+    Trained,
+    is_unchanged,
+    known_hashes,
+    leave_out_trained,
+)
 
 BEST = ("best", "model")
 """Names, without suffix, of a run's files of its best epoch."""
@@ -53,6 +60,7 @@ class Asked:
         prior: whose class frequencies the scores go by.
         folder: where the results go.
         command: what tests this again.
+        classes: the class names to test on; None: the data's or the models' own.
     """
 
     models: list[Model]
@@ -63,6 +71,7 @@ class Asked:
     prior: Prior
     folder: Path
     command: str
+    classes: tuple[str, ...] | None = None
 
 
 def evaluate(
@@ -91,8 +100,12 @@ def evaluate(
         views: views of each face whose scores are averaged: 1, 2 or 4; None: 1, or 2 with ``tta``.
         prior: 'natural', or 'balanced' for classes that are all equally frequent.
 
+    Faces that a model was trained or validated on are left out, whatever path they come by
+    (:mod:`emotion_detection.training.trained_faces`).
+
     Raises:
-        InputError: no such model, data or split, or models and data share no class.
+        InputError: no such model, data or split, models and data share no class, or no face is
+            left that the models have not seen.
     """
     return run(ask(models, data, labels, split, tta, out, changes, runs, views, prior))
 
@@ -108,12 +121,35 @@ def ask(
     runs: str | Path = "models",
     views: int | None = None,
     prior: Prior = "natural",
+    classes: tuple[str, ...] | None = None,
+    options: dict[str, Any] | None = None,
+    unseen_by: Sequence[str] = (),
 ) -> Asked:
-    """Open models and data for a test; the arguments and errors are :func:`evaluate`'s."""
+    """Open models and data for a test.
+
+    Args:
+        models: as for :func:`evaluate`, as are the arguments that follow.
+        data: source of the faces.
+        labels: label set.
+        split: split.
+        tta: average with the scores of the mirrored face.
+        out: folder for the results.
+        changes: further fields of the data's config to change.
+        runs: folder where the newest run is looked for.
+        views: views of each face.
+        prior: whose class frequencies the scores go by.
+        classes: the class names to test on; None: the data's or the models' own.
+        options: how the data is read; None: as for the first model's training.
+        unseen_by: further models; faces that these were trained on are left out too.
+
+    Raises:
+        InputError: as for :func:`evaluate`.
+    """
     places = list(models or [newest_run(Path(runs))])
     opened = [open_model(place) for place in places]
     given = {"data": data, "labels": labels} | (changes or {})
-    config = _data_config(opened[0], {k: v for k, v in given.items() if v is not None})
+    given = {k: v for k, v in given.items() if v is not None}
+    config = _data_config(opened[0], (options or {}) | given, whole=options is not None)
     try:
         dataset = load(config)
     except InputError as error:
@@ -128,7 +164,22 @@ def ask(
         raise InputError(f"--tta and --views {views}: --tta means two views; give one of them")
     shown = check_views((2 if tta else 1) if views is None else views)
     how = _how(shown, check_prior(prior))
-    folder = Path(out) if out else _default_folder(opened, config, dataset, split, how)
+    trained = [
+        Trained(model.path, model.training_data, str(place))
+        for model, place in zip(opened, places, strict=True)
+    ]
+    dataset = leave_out_trained(dataset, split, trained, config)
+    folder = Path(out) if out else _default_folder(opened, config, dataset, split, how, classes)
+    others = [
+        Trained(model.path, model.training_data, str(place))
+        for place in unseen_by
+        for model in [open_model(place)]
+    ]
+    before = dataset.left_out
+    dataset = leave_out_trained(dataset, split, others, config)
+    if not out and dataset.left_out != before:
+        # the figures on all faces that are new to the model alone are kept
+        folder = folder.with_name(f"{folder.name}-unseen-by-{len(others) + len(opened)}")
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
     command += ["--labels", config.labels, "--split", split]
     command += [] if shown == 1 else ["--tta"] if shown == 2 else ["--views", str(shown)]
@@ -142,6 +193,7 @@ def ask(
         prior=prior,
         folder=folder,
         command=shlex.join(command),
+        classes=classes,
     )
 
 
@@ -160,7 +212,8 @@ def run(asked: Asked) -> Test:
     start = time.perf_counter()
     opened, dataset, split = asked.models, asked.dataset, asked.split
     faces = dataset.split(split)
-    predicted = predict(opened, asked.config, dataset, split, asked.views, asked.prior)
+    views, prior = asked.views, asked.prior
+    predicted = predict(opened, asked.config, dataset, split, views, prior, asked.classes)
     if predicted is None:  # another process has all of it
         return Test(Path(), {})
     metrics = figures(predicted.scores, predicted.truth, predicted.names)
@@ -196,8 +249,8 @@ def _followed(dataset: Dataset, faces: Faces, predicted: Predicted) -> dict[str,
     return found
 
 
-def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
-    trained_on = locate(model.training_data.get("options", {}), model.path.parent)
+def _data_config(model: Model, given: dict[str, Any], whole: bool) -> DataConfig:
+    trained_on = {} if whole else locate(model.training_data.get("options", {}), model.path.parent)
     known = {f.name for f in fields(DataConfig)}
     values = {k: v for k, v in data_fields(trained_on).items() if k in known}
     if given.get("data") not in (None, values.get("data")):
@@ -212,8 +265,12 @@ def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
 def _record(asked: Asked) -> dict[str, Any]:
     dataset, models = asked.dataset, asked.models
     paths = [model.path.as_posix() for model in models]
+    data = {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash}
+    if asked.split in dataset.left_out:
+        # only where there are any, so that other records stay as they were
+        data["left_out_trained_on"] = dataset.left_out[asked.split]
     return {
-        "data": {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash},
+        "data": data,
         "split": asked.split,
         "model": paths[0] if len(paths) == 1 else paths,
         "parameters": sum(model.parameters for model in models),
@@ -231,10 +288,11 @@ def _training_faces(model: Model, dataset: Dataset, config: DataConfig) -> Faces
 
 
 def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dict[str, Any]:
-    """Return the accuracy on the faces that have no exact or near copy among the training faces."""
+    """Return the accuracy on the faces that resemble no training face."""
     exact, near = copies_in(faces.digests, faces.thumbnails, train.digests, train.thumbnails)
     right = (predicted.scores.argmax(axis=1) == predicted.truth)[~near]
     return {
+        # not confirmed at full size: leaving out more than copies cannot make a figure too good
         "measure": f"correlation of 8 x 8 thumbnails with a training face of at least {NEAR}",
         "exact": int(exact.sum()),
         "exact_or_near": int(near.sum()),
@@ -253,12 +311,24 @@ def _trained_on(model: Model, dataset: Dataset) -> bool:
 
 
 def _default_folder(
-    models: list[Model], config: DataConfig, dataset: Dataset, split: str, how: str
+    models: list[Model],
+    config: DataConfig,
+    dataset: Dataset,
+    split: str,
+    how: str,
+    classes: tuple[str, ...] | None,
 ) -> Path:
     name = f"{config.labels}-{split}"
     # what is not the model's own data, or not the run's best, must not overwrite its figures
     if not _trained_on(models[0], dataset):
         name += f"-{Path(dataset.source).stem}"
+    elif known_hashes(models[0].training_data) and not is_unchanged(
+        models[0].training_data, dataset, config
+    ):
+        # the figures on what the data was before are kept
+        name += f"-{dataset.hash[:8]}"
+    if classes and list(map(class_key, classes)) != list(map(class_key, models[0].labels)):
+        name += f"-{len(classes)}-classes"
     if models[0].path.stem not in BEST:
         name += f"-of-{models[0].path.stem}"
     if len(models) > 1:

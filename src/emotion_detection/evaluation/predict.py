@@ -62,7 +62,13 @@ class Matched:
     truth: npt.NDArray[np.int64]
 
 
-def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: str) -> Matched:
+def match(
+    models: Sequence[Model],
+    config: DataConfig,
+    dataset: Dataset,
+    split: str,
+    classes: tuple[str, ...] | None = None,
+) -> Matched:
     """Bring models and a split's faces together.
 
     A model with several label sets answers by the data's, where it knows that one.
@@ -72,6 +78,7 @@ def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: 
         config: how the faces were read.
         dataset: the data.
         split: which split.
+        classes: the class names to test on; None: the data's or the models' own.
 
     Raises:
         InputError: models of different classes, or no class in common with the data.
@@ -84,8 +91,8 @@ def match(models: Sequence[Model], config: DataConfig, dataset: Dataset, split: 
         for model, name in zip(models, label_sets, strict=True)
     ):
         raise InputError("--model: models of different classes cannot be averaged")
-    names, truth = _classes(dataset, faces, first)
-    own = [_at_its_size(model, config, split, faces) for model in models]
+    names, truth = _classes(dataset, faces, first, classes)
+    own = [_at_its_size(model, config, dataset, split, faces) for model in models]
     return Matched(models, own, label_sets, names, truth)
 
 
@@ -96,6 +103,7 @@ def predict(
     split: str,
     views: int = 1,
     prior: Prior = "natural",
+    classes: tuple[str, ...] | None = None,
 ) -> Predicted | None:
     """Ask models for a split's faces.
 
@@ -106,6 +114,7 @@ def predict(
         split: which split.
         views: views of each face whose scores are averaged.
         prior: whose class frequencies the scores go by.
+        classes: the class names to test on; None: the data's or the models' own.
 
     Returns:
         None in all processes but the first of several.
@@ -113,10 +122,9 @@ def predict(
     Raises:
         InputError: as :func:`match`.
     """
-    matched = match(models, config, dataset, split)
+    matched = match(models, config, dataset, split, classes)
     names, label_sets = matched.names, matched.label_sets
-    known_to_first = models[0].label_sets[label_sets[0]]
-    _warn(names, matched.truth, known_to_first)
+    _warn(names, matched.truth, models[0].label_sets[label_sets[0]])
     rows = own_rows(len(matched.truth))
     scores, before, strengths = zip(
         *(
@@ -160,7 +168,7 @@ def _bias(model: Model, label_set: str, names: Sequence[str]) -> list[float]:
 
 
 def _classes(
-    dataset: Dataset, faces: Faces, known: tuple[str, ...]
+    dataset: Dataset, faces: Faces, known: tuple[str, ...], asked: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the class names to test on, and the true labels as positions in them.
 
@@ -178,41 +186,46 @@ def _classes(
     names = dataset.labels
     if dataset.label_set == "own":
         names = (*known, *(label for label in dataset.labels if label not in shared))
-    place = np.array(positions(dataset.labels, names), np.int64)
-    return names, place[faces.labels]
+    names = asked or names
+    place = positions(dataset.labels, names)
+    if unknown := [name for name, at in zip(dataset.labels, place, strict=True) if at is None]:
+        raise InputError(
+            f"{dataset.source}: {', '.join(unknown)} is not among the classes to test on "
+            f"({', '.join(names)})"
+        )
+    return names, np.array(place, np.int64)[faces.labels]
 
 
-def _warn(
-    names: Sequence[str],
-    truth: npt.NDArray[np.int64],
-    known: Sequence[str],
-) -> None:
+def _warn(names: Sequence[str], truth: npt.NDArray[np.int64], known: Sequence[str]) -> None:
     """Say which classes are not in the faces, not known to the model, or not asked for."""
-    shared = shared_classes(names, known)
-    for name in names:
-        count = int((truth == names.index(name)).sum())
+    for number, (name, place) in enumerate(zip(names, positions(names, known), strict=True)):
+        count = int((truth == number).sum())
         if not count:
             print(f"warning: no faces of {name} in this split", file=sys.stderr)
-        elif name not in shared:
+        elif place is None:
             print(
                 f"warning: the model does not know {name}: its {count} faces count as mistakes",
                 file=sys.stderr,
             )
-    asked = shared_classes(known, names)
-    if dropped := [name for name in known if name not in asked]:
+    dropped = [name for name, at in zip(known, positions(known, names), strict=True) if at is None]
+    if dropped:
         print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
 
 
-def _at_its_size(model: Model, config: DataConfig, split: str, faces: Faces) -> Faces:
+def _at_its_size(
+    model: Model, config: DataConfig, dataset: Dataset, split: str, faces: Faces
+) -> Faces:
     """Return the faces, read at a model's own input.
 
     Raises:
-        InputError: near-duplicates differ at that size, and with them a split that was drawn.
+        InputError: some of them can be read at one of the sizes alone.
     """
     if (model.size, model.channels) == (config.size, config.channels):
         return faces
     values = as_dict(config) | {"size": model.size, "channels": model.channels}
     own = load(DataConfig(**values)).split(split)
+    if split in dataset.kept and len(own) > int(dataset.kept[split].max(initial=-1)):
+        own = own.keep(dataset.kept[split])
     if list(own.names) != list(faces.names):
         raise InputError(
             f"{model.path}: at its {model.size} px other faces of {config.data} are in the "

@@ -50,7 +50,7 @@ def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
         InputError: the results cannot be written.
     """
     start = time.perf_counter()
-    matched = match(asked.models, asked.config, asked.dataset, asked.split)
+    matched = match(asked.models, asked.config, asked.dataset, asked.split, asked.classes)
     tests: list[Test] = [("", 0), *((name, s) for name in CORRUPTIONS for s in STRENGTHS)]
     answers = _answers(matched, tests, (asked.views, asked.prior), seed)
     if answers is None:  # another process has all of it

@@ -20,6 +20,7 @@ from emotion_detection.training.prepare import Prepared
 from emotion_detection.training.provenance import provenance
 from emotion_detection.training.run_paths import locate, recorded
 from emotion_detection.training.task import CHECKPOINT_KEY
+from emotion_detection.training.trained_faces import keep_trained_faces
 
 CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache", "cache_limit"}
 """Fields that may change when a run goes on; data and cache may have moved, not changed."""
@@ -228,6 +229,7 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
     config = recorded(config, folder)
     if prepared.other:
         record["data"]["also_hash"] = prepared.other.hash
+    keep_trained_faces(folder, prepared.faces, config)
     path = folder / "provenance.json"
     if resumed and path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from emotion_detection.training.network import ModelSpec, freshly_seeded
 from emotion_detection.training.run_paths import recorded
 from emotion_detection.training.start import load_teachers, start_from
 from emotion_detection.training.task import EmotionTask
+from emotion_detection.training.trained_faces import leave_out_trained, open_sources
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,22 @@ def prepare(config: TrainConfig) -> Prepared:
         InputError: bad data, or no training faces of a class.
     """
     dataset = load(config)
+    if dataset.too_few:
+        more = f" (and {len(dataset.too_few) - 1} more)" if len(dataset.too_few) > 1 else ""
+        raise InputError(
+            f"{dataset.source}: {dataset.too_few[0]}{more}: its other faces belong together, as "
+            "copies of one image or images of one person; add faces, change "
+            "--validation_fraction, --test_fraction or --person, or give the splits yourself"
+        )
+    # what a run starts from must not be validated on the faces that it has learnt
+    sources = open_sources(config.init, config.teacher)
+    dataset = leave_out_trained(dataset, "validation", sources, config)
     other = None
     faces = {name: dataset.split(name) for name in ("train", "validation")}
     if config.also is not None:
         # 'auto' may have downloaded it meanwhile: the very same place
         same = data_fields(as_dict(config)) | {"data": dataset.source, "labels": config.also}
-        other = load(DataConfig(**same))
+        other = leave_out_trained(load(DataConfig(**same)), "validation", sources, config)
         faces = {
             name: joined(one, other.split(name), other.label_set) for name, one in faces.items()
         }

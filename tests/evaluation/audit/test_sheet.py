@@ -35,7 +35,7 @@ def sheet(monkeypatch, tmp_path):
         dataset = SimpleNamespace(labels=["glad"], source="faces", kind="folders")
         none = np.zeros(count, np.int64)
         names = [str(number) for number in range(count)]
-        looked = Looked(names, ["train"] * count, none, none, none, none, {})
+        looked = Looked(names, ["train"] * count, none, none, none, none, none, {})
         images = np.zeros((count, 1, 48, 48), np.uint8)
         write.write_sheet(tmp_path / "audit.png", dataset, looked, images, found)
         return drawn

@@ -23,7 +23,8 @@ class Looked:
         names: of the faces.
         splits: the split of each.
         labels: int64 (N,), the given classes.
-        groups: int64 (N,), equal numbers for near-duplicates.
+        groups: int64 (N,), equal numbers for near-duplicates, which stay in one fold.
+        copies: int64 (N,), equal numbers for those of them that are copies of one image.
         thumbnails: float32 (N, 64).
         digests: uint8 (N, 16).
         parts: the splits that they come from, in order.
@@ -33,6 +34,7 @@ class Looked:
     splits: list[str]
     labels: Numbers
     groups: Numbers
+    copies: Numbers
     thumbnails: Values
     digests: npt.NDArray[np.uint8]
     parts: dict[str, Faces]
@@ -62,11 +64,14 @@ def look_at(dataset: Dataset, splits: Sequence[str]) -> Looked:
     _check_names([name for faces in parts.values() for name in faces.names])
     digests = np.concatenate([faces.digests for faces in parts.values()])
     thumbnails = np.concatenate([faces.thumbnails for faces in parts.values()])
+    reference = np.concatenate([faces.reference_images for faces in parts.values()])
     return Looked(
         names=[name for faces in parts.values() for name in faces.names],
         splits=[split for split, faces in parts.items() for _ in range(len(faces))],
         labels=np.concatenate([faces.labels for faces in parts.values()]),
+        # a network that saw what merely resembles a face may know its label too
         groups=likeness_groups(digests, thumbnails),
+        copies=likeness_groups(digests, thumbnails, faces=reference),
         thumbnails=thumbnails,
         digests=digests,
         parts=parts,

@@ -73,7 +73,7 @@ def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict
     images = pictures(config, dataset, looked, SMALLEST)
     found = {
         "label": wrong_labels(looked.labels, judged.scores, options.rank),
-        "duplicate": differing_copies(looked.labels, looked.groups, judged.scores),
+        "duplicate": differing_copies(looked.labels, looked.copies, judged.scores),
         "nonface": without_face(nonface_scores(images, out / FOLDS / "faces-seen.npz")),
         "outlier": outliers(judged.distances, judged.folds),
     }

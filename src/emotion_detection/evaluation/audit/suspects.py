@@ -27,7 +27,7 @@ MEANINGS = {
     "label": "by confident learning; 1 - cleanlab's label quality, of out-of-fold probabilities p: "
     "(p(label) - p(likeliest other) + 1) / 2 (normalized_margin) or p(label) (self_confidence)",
     "duplicate": "share of the copies, by correlation of thumbnails >= "
-    f"{NEAR}, that have another label",
+    f"{NEAR} and confirmed at full size, that have another label",
     "nonface": f"0.5 to 1: one grey level fills >= {FLAT:.0%} of the picture, or the face "
     f"detector's confidence is <= {UNSEEN}",
     "outlier": "mean cosine distance to the 10 nearest training faces by the network's last "

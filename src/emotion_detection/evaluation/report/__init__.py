@@ -5,7 +5,7 @@ draw them, the sections (:mod:`.headline`, :mod:`.sections`, :mod:`.sureness`, :
 them in words, :mod:`.page` is the frame, :mod:`.write` writes the files.
 """
 
-from emotion_detection.evaluation.report.tested import Tested, Wanted, open_test
+from emotion_detection.evaluation.report.tested import Tested, Wanted, open_test, open_tests
 from emotion_detection.evaluation.report.write import Report, write_report
 
-__all__ = ["Report", "Tested", "Wanted", "open_test", "write_report"]
+__all__ = ["Report", "Tested", "Wanted", "open_test", "open_tests", "write_report"]

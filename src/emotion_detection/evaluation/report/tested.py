@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from emotion_detection.config import DataConfig
+from emotion_detection.config import DataConfig, as_dict, data_fields
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST, Asked, ask, is_shipped, tests_of
@@ -36,12 +36,18 @@ class Wanted:
         labels: 'fer2013' or 'ferplus'; None: what the model was trained on.
         split: 'test', 'validation' or 'train'.
         changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
+        classes: the class names to test on; None: the data's or the model's own.
+        options: how the data is read; None: as for the model's training.
+        unseen_by: further models; faces that these were trained on are left out too.
     """
 
     data: str | None = None
     labels: str | None = None
     split: str = "test"
     changes: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] | None = None
+    options: dict[str, Any] | None = None
+    unseen_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Tested:
         curves: the training's rows, one an epoch, or None.
         validation: the model's test on the validation split, where there is one too, or None.
         notes: what a reader must know of where all this came from.
+        options: how the tested data was read, but for the network's input; None: unknown.
     """
 
     name: str
@@ -65,6 +72,7 @@ class Tested:
     curves: list[dict[str, float | None]] | None
     validation: Written | None
     notes: tuple[str, ...]
+    options: dict[str, Any] | None = None
 
     @property
     def validation_place(self) -> Path:
@@ -85,6 +93,32 @@ class Tested:
         return np.array(self.faces.draw(self.rows[row : row + 1])[0])
 
 
+def open_tests(places: Sequence[str], wanted: Wanted) -> list[Tested]:
+    """Return the tests of several models on the same faces and classes.
+
+    The first model's data and classes rule unless others are named; the others' classes are
+    mapped to them by name.
+
+    Args:
+        places: as for :func:`open_test`.
+        wanted: which tests.
+
+    Raises:
+        InputError: as for :func:`open_test`.
+    """
+    models = [place for place in places if not is_test(Path(place))]
+
+    def unseen(place: str) -> tuple[str, ...]:
+        return tuple(model for model in models if model != place)
+
+    first = open_test(places[0], replace(wanted, unseen_by=unseen(places[0])))
+    others = wanted
+    if first.options is not None:
+        others = replace(wanted, options=first.options, changes={}, classes=tuple(first.test.names))
+    rest = (open_test(place, replace(others, unseen_by=unseen(place))) for place in places[1:])
+    return [first, *rest]
+
+
 def open_test(place: str, wanted: Wanted) -> Tested:
     """Return a model's test, from its files where a matching one is there.
 
@@ -98,7 +132,16 @@ def open_test(place: str, wanted: Wanted) -> Tested:
     if is_test(Path(place)):
         return _of_folder(place, wanted)
     try:
-        asked = ask([place], wanted.data, wanted.labels, wanted.split, changes=wanted.changes)
+        asked = ask(
+            [place],
+            wanted.data,
+            wanted.labels,
+            wanted.split,
+            changes=wanted.changes,
+            classes=wanted.classes,
+            options=wanted.options,
+            unseen_by=wanted.unseen_by,
+        )
     except InputError as error:
         # data that was named and is not there is a slip; other data's figures would hide it
         found = None if wanted.data else _earlier(place, wanted)
@@ -115,7 +158,11 @@ def open_test(place: str, wanted: Wanted) -> Tested:
         if not run_test(asked).metrics:
             raise InputError("a report is made by one process: run it without torchrun")
         note = f"Tested for this report; the files are in {asked.folder}."
-    return _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), (note,))
+    known = _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), (note,))
+    options = data_fields(as_dict(asked.config)) | {"data": asked.dataset.source}
+    for own in ("size", "channels"):
+        del options[own]
+    return replace(known, options=options)
 
 
 def _of_folder(place: str, wanted: Wanted) -> Tested:
@@ -152,7 +199,10 @@ def _matches(asked: Asked) -> bool:
         return False
     metrics = read_test(asked.folder).metrics
     (model,) = asked.models
+    left_out = asked.dataset.left_out.get(asked.split)
     same = {
+        "left out": metrics["data"].get("left_out_trained_on") == left_out,
+        "classes": asked.classes is None or list(asked.classes) == metrics["labels"],
         "model": model.path.as_posix() == metrics["model"],
         "data": metrics["data"].get("hash") == asked.dataset.hash,
         "labels": metrics["data"].get("label_set") == asked.dataset.label_set,

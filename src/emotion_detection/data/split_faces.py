@@ -1,0 +1,157 @@
+"""Decide which split each face of a dataset is in: given, remembered or drawn, by person or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.config import DataConfig
+from emotion_detection.data.duplicates import likeness_groups
+from emotion_detection.data.faces import SPLITS
+from emotion_detection.data.fingerprints import take_fingerprints
+from emotion_detection.data.known_splits import find_known_splits, remember_splits
+from emotion_detection.data.people import find_people, join_groups
+from emotion_detection.data.source import Face
+from emotion_detection.data.splitting import (
+    LEFT_OUT,
+    TEST,
+    TRAIN,
+    UNKNOWN,
+    Assignment,
+    Shortage,
+    assign_splits,
+    deal_folds,
+)
+from emotion_detection.errors import InputError
+
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SplitFaces:
+    """The splits of a dataset's faces, and what a user should know of them.
+
+    Args:
+        splits: int64 (N,), index into ``SPLITS``, below 0 for faces that are left out.
+        drawn: whether any of them was drawn rather than given.
+        too_few: sentences on classes that got less than half of what was asked in a split.
+        notes: further sentences.
+    """
+
+    splits: Numbers
+    drawn: bool
+    too_few: list[str]
+    notes: list[str]
+
+
+def split_faces(
+    faces: Sequence[Face],
+    digests: Bytes,
+    thumbnails: npt.NDArray[np.float32],
+    reference: Bytes,
+    names: Sequence[str],
+    config: DataConfig,
+) -> SplitFaces:
+    """Give every face its split; draw what the data does not say.
+
+    Args:
+        faces: the faces, without their pixels.
+        digests: uint8 (N, 16).
+        thumbnails: float32 (N, 64).
+        reference: uint8 (N, 48, 48), grey; may be memory-mapped.
+        names: class names.
+        config: fractions, seed, people and folds.
+
+    Raises:
+        InputError: ``person`` fits no face, or no faces are left for folds.
+        OSError: drawn splits cannot be remembered.
+    """
+    people = find_people(faces, config.person)
+    assignment = _assign(faces, people, digests, thumbnails, reference, config)
+    too_few = [
+        f"{names[short.label]} has {short.faces} of its {short.of} faces in the {short.split} "
+        f"split, and at least {short.least} are needed"
+        for short in assignment.shortages
+    ]
+    drawn = bool(assignment.drawn.any())
+    notes = _describe_people(people, assignment) if any(people) else []
+    left_out = np.flatnonzero(assignment.splits == LEFT_OUT)
+    if len(left_out) and config.fold is None:
+        notes.append(
+            f"{len(left_out)} faces are left out, since each belongs together with faces of two "
+            f"splits; the first: {faces[left_out[0]].name}"
+        )
+    return SplitFaces(assignment.splits, drawn, too_few, notes)
+
+
+def _assign(
+    faces: Sequence[Face],
+    people: Sequence[str | None],
+    digests: Bytes,
+    thumbnails: npt.NDArray[np.float32],
+    reference: Bytes,
+    config: DataConfig,
+) -> Assignment:
+    given = np.array(
+        [UNKNOWN if face.split is None else SPLITS.index(face.split) for face in faces], np.int64
+    )
+    complete = set(given.tolist()) == set(range(len(SPLITS)))
+    if complete and config.fold is None:
+        # nothing to split off, so nothing to compare
+        return Assignment(given, np.zeros(len(given), np.bool_), ())
+    groups = join_groups(likeness_groups(digests, thumbnails, faces=reference), people)
+    labels = np.array([face.label for face in faces], np.int64)
+    keys = [
+        digest.tobytes() if person is None else b"person " + person.encode("utf-8", "surrogatepass")
+        for digest, person in zip(digests, people, strict=True)
+    ]
+    if config.fold is not None:
+        return _assign_fold(labels, given, groups, keys, config)
+    prints = take_fingerprints(digests, reference)
+    fractions = config.validation_fraction, config.test_fraction
+    known = find_known_splits(config, prints)
+    assignment = assign_splits(labels, given, groups, keys, fractions, config.split_seed, known)
+    remember_splits(config, prints, np.where(assignment.drawn, assignment.splits, UNKNOWN))
+    return assignment
+
+
+def _assign_fold(
+    labels: Numbers, given: Numbers, groups: Numbers, keys: Sequence[bytes], config: DataConfig
+) -> Assignment:
+    """Test on one fold; the rest is for training and validation. A given test split stays out."""
+    # with it stays out what belongs together with its faces
+    closed = np.isin(groups, groups[given == TEST])
+    rows = np.flatnonzero(~closed)
+    if not len(rows):
+        raise InputError(f"{config.data}: --folds: all faces are in the test split")
+    labels, groups, keys = labels[rows], groups[rows], [keys[row] for row in rows]
+    count, fold = config.folds or 1, config.fold or 1
+    tested = deal_folds(labels, groups, keys, count, config.split_seed) == fold - 1
+    fractions = config.validation_fraction, 0.0
+    unknown = np.where(tested, TEST, UNKNOWN)
+    own = assign_splits(labels, unknown, groups, keys, fractions, config.split_seed)
+    splits = np.full(len(given), LEFT_OUT)
+    splits[rows] = own.splits
+    totals = np.bincount(labels)
+    least = np.where(totals >= count, np.maximum(totals // (2 * count), 1), 0)
+    have = np.bincount(labels[tested], minlength=len(totals))
+    short = [
+        Shortage("test", label, int(have[label]), int(least[label]), int(totals[label]))
+        for label in np.flatnonzero(have < least).tolist()
+    ]
+    return Assignment(splits, splits != LEFT_OUT, (*own.shortages, *short))
+
+
+def _describe_people(people: Sequence[str | None], assignment: Assignment) -> list[str]:
+    places: dict[str, set[int]] = {}
+    for person, split in zip(people, assignment.splits.tolist(), strict=True):
+        if person is not None:
+            places.setdefault(person, set()).add(split)
+    without = sum(person is None for person in people)
+    rest = f"; whose face is unknown of {without} faces" if without else ""
+    if assignment.drawn.all():
+        return [f"split by person: {len(places)} people{rest}"]
+    both = sum({TRAIN, TEST} <= own for own in places.values())
+    return [f"{len(places)} people, {both} of them in train and in test{rest}"]

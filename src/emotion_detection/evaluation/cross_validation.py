@@ -1,0 +1,127 @@
+"""Cross-validation: train on all folds but one, test on that one, for each fold in turn.
+
+The runs are ``models/NAME/fold-1`` and so on. A fold that is done is kept, one that was stopped is
+resumed from its last checkpoint: the same command goes on.
+"""
+
+import dataclasses
+import json
+import statistics
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from emotion_detection.config import TrainConfig, as_dict
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.evaluate import evaluate
+from emotion_detection.evaluation.written import METRICS
+from emotion_detection.files import write_whole
+from emotion_detection.training import resumed_config, train
+
+RESULT = "folds.json"
+MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
+GO_ON = "the same command, with --name, resumes the cross-validation"
+_MOVABLE = {"data", "cache", "name", "models", "logs", "trainer"}
+"""Fields that may differ between two starts of the same cross-validation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CrossValidation:
+    """A finished cross-validation.
+
+    Args:
+        folder: where the runs and ``folds.json`` lie.
+        record: what ``folds.json`` holds: each fold's metrics, their means and deviations.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+
+
+def cross_validate(config: TrainConfig) -> CrossValidation:
+    """Train and test a run for each fold, unless that was done before.
+
+    Args:
+        config: the recipe; ``folds`` says how many, ``fold`` must be None.
+
+    Raises:
+        InputError: bad data or settings, or another cross-validation is in the folder.
+        TrainingError: a training cannot go on.
+    """
+    if config.folds is None or config.fold is not None:
+        raise InputError("--folds: give the number of folds, and no --fold")
+    name = config.name or f"{config.preset}-folds-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = Path(config.models) / name
+    folds = []
+    for fold in range(1, config.folds + 1):
+        print(f"fold {fold} of {config.folds}", file=sys.stderr, flush=True)
+        own = dataclasses.replace(
+            config,
+            fold=fold,
+            name=f"fold-{fold}",
+            models=str(folder),
+            logs=str(Path(config.logs) / name),
+        )
+        try:
+            folds.append(_run_fold(own))
+        except (KeyboardInterrupt, SystemExit):
+            print(GO_ON if config.name else f"{GO_ON} {name}", file=sys.stderr, flush=True)
+            raise
+    record = summarize_folds(folds) | {"config": as_dict(config)}
+    try:
+        write_whole(folder / RESULT, json.dumps(record, indent=2))
+    except OSError as error:
+        raise InputError(f"{folder / RESULT}: cannot be written: {error.strerror}") from None
+    return CrossValidation(folder, record)
+
+
+def _run_fold(config: TrainConfig) -> dict[str, Any]:
+    """Train a fold's run, from where it was stopped, and return its metrics on the fold."""
+    folder = Path(config.models, config.name or "")
+    begun = (folder / "config.yaml").exists()
+    if begun:
+        before = resumed_config(folder)
+        ours, theirs = as_dict(config), as_dict(before)
+        differ = [k for k in ours if k not in _MOVABLE and ours[k] != theirs[k]]
+        if differ:
+            raise InputError(
+                f"{folder.parent}: another cross-validation is there (--{differ[0]} differs): "
+                "choose another --name, or remove it"
+            )
+        config = dataclasses.replace(before, data=config.data, cache=config.cache)
+    run = train(config, resume=folder if begun else None, hint=False)
+    test = run.folder / "test" / f"{config.labels}-test"
+    done = _read(test / METRICS, run.folder / "best.ckpt")
+    return done or evaluate([run.folder], out=test).metrics
+
+
+def _read(path: Path, model: Path) -> dict[str, Any] | None:
+    """Return a fold's metrics where the test is there and no older than its model."""
+    try:
+        if path.stat().st_mtime < model.stat().st_mtime:
+            return None
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return metrics
+
+
+def summarize_folds(folds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the mean and the sample standard deviation of each measure over the folds.
+
+    Args:
+        folds: each fold's ``metrics.json``.
+
+    Returns:
+        ``folds``: the measures and the number of faces of each; ``mean`` and ``std``: over the
+        folds, each fold counted once; ``n``: number of tested faces in all folds together.
+    """
+    rows = [{name: fold[name] for name in (*MEASURES, "n")} for fold in folds]
+    columns = {name: [row[name] for row in rows] for name in MEASURES}
+    return {
+        "mean": {name: statistics.fmean(values) for name, values in columns.items()},
+        "std": {name: statistics.stdev(values) for name, values in columns.items()},
+        "n": sum(row["n"] for row in rows),
+        "folds": rows,
+    }

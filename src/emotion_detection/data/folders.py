@@ -14,7 +14,7 @@ from pathlib import Path
 from emotion_detection.data.source import SPLIT_NAMES, Face, Source, fer2013_place
 from emotion_detection.emotions import FER2013, canonical, class_names, ordered
 from emotion_detection.errors import InputError
-from emotion_detection.images import OTHER_PICTURE_SUFFIXES, SUFFIXES
+from emotion_detection.image_kinds import HEIF_SUFFIXES, OTHER_SUFFIXES, SUFFIXES
 
 
 def folder_classes(root: Path) -> list[tuple[str | None, str, Path]]:
@@ -84,7 +84,7 @@ def _pictures(folder: Path) -> Iterator[Path]:
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and name.lower().endswith(
-                SUFFIXES + OTHER_PICTURE_SUFFIXES
+                SUFFIXES + HEIF_SUFFIXES + OTHER_SUFFIXES
             ):
                 yield Path(here, name)
 

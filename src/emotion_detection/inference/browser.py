@@ -36,8 +36,9 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``label_sets``: name to ``labels`` and ``output``, the graph's output with their scores.
         - ``input``: ``size`` and ``channels`` of a face.
         - ``intensity``: whether the graph has the output ``intensity``.
-        - ``thresholds``: ``working_size``, ``confidence``, ``smallest`` and ``least_score`` of
-          the detector's settings, and ``pixels``, the most that a picture may have.
+        - ``thresholds``: ``working_size``, ``confidence``, ``certain``, ``smallest`` and
+          ``least_score`` of the detector's settings, and ``pixels``, the most that a picture may
+          have to be decoded at full size.
         - ``margin``: side of a crop by the longer side of the face's box, as :mod:`.align` says.
         - ``background``: grey level that transparent pixels are laid on.
         - ``colours``: label to red, green, blue.
@@ -60,6 +61,7 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         "thresholds": {
             "working_size": int(settings.working_size),
             "confidence": float(settings.threshold),
+            "certain": float(settings.certain),
             "smallest": float(settings.smallest),
             "least_score": float(settings.least_score),
             "pixels": MAX_PIXELS,

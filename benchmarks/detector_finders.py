@@ -18,6 +18,8 @@ from emotion_detection.progress import progress
 
 SETS = {"pasted": 1, "small": 6, "filling": 6, "empty": 6}
 """Sets of pictures; each Nth face has one."""
+FORMER_THRESHOLD = 0.2
+"""Least confidence that was used before closer looks."""
 SMALL, WIDE, FILLING = (24, 80), (1280, 1920), (150, 400)
 FIRST, CLOSE, LARGER = "first", "close", "larger"
 LOOKS: dict[str, set[str]] = {
@@ -54,13 +56,29 @@ class Way(NamedTuple):
     optimised: bool = True
 
 
-class Finder(FaceDetector):
+class FormerDetector(FaceDetector):
+    """Finds faces in the way before closer looks: one look, and two more where nothing is found."""
+
+    def _find_closer(self, rgb: Bytes) -> list[FoundFace]:
+        longer = max(rgb.shape[:2])
+        if faces := self._look(rgb, min(longer, self.working_size), 0):
+            return faces
+        close = self._look(rgb, face_detector._CLOSE_SIZE, face_detector._CLOSE_MARGIN)
+        more = min(2 * longer, round(face_detector._LARGER * self.working_size))
+        return max(self._look(rgb, more, 0), close, key=_surest)
+
+
+def _surest(faces: list[FoundFace]) -> float:
+    return max((face.confidence for face in faces), default=0.0)
+
+
+class Finder(FormerDetector):
     """Looks in one way; keeps what each look at the last picture found, and its processor time."""
 
     def __init__(self, way: Way) -> None:
         import onnxruntime  # after the package, which turns its telemetry off
 
-        super().__init__(working_size=way.size, threads=way.threads, smallest=0)
+        super().__init__(way.size, FORMER_THRESHOLD, smallest=0, threads=way.threads)
         self.way = way
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = way.threads
@@ -73,11 +91,13 @@ class Finder(FaceDetector):
         self._session = onnxruntime.InferenceSession(str(way.model), options, providers=providers)
         self.looks: dict[str, tuple[list[FoundFace], float]] = {}
 
-    def _look(self, rgb: Bytes, longer: int, margin: int) -> list[FoundFace]:
+    def _look(
+        self, rgb: Bytes, longer: int, margin: int, least: float | None = None
+    ) -> list[FoundFace]:
         name = CLOSE if margin else LARGER if self.looks else FIRST
         start = time.process_time()
         with mock.patch.object(face_detector, "REDUCING_GAP", self.way.gap):
-            faces = super()._look(rgb, longer, margin)
+            faces = super()._look(rgb, longer, margin, least)
         self.looks[name] = faces, time.process_time() - start
         return faces
 

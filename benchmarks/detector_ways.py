@@ -5,7 +5,8 @@
 Working sizes; coarser resampling; JPEG decoded at half its size; the network in 8 bits
 (``quantised.py``, its ranges measured on pasted training faces); one thread and two, with and
 without spinning; several pictures a run; fewer looks. All get the same pictures, FER-2013's
-validation faces amid what is drawn:
+validation faces amid what is drawn. What is varied is one look, and two more where it finds
+nothing; for closer looks, and on real images, see ``detection.py``:
 
 - **pasted**: as ``benchmarks/pasted.py`` does it: 96-200 pixels, in 400-800 x 300-600;
 - **small**: a sixth as many, 24-80 pixels, in pictures 1280-1920 wide and 9/16 as high;
@@ -36,13 +37,24 @@ from PIL import Image
 import inference
 import pasted
 from beside_fer import spread
-from detector_finders import LOOKS, SETS, Bytes, Finder, Found, Way, halved, looked
+from detector_finders import (
+    FORMER_THRESHOLD,
+    LOOKS,
+    SETS,
+    Bytes,
+    Finder,
+    Found,
+    Way,
+    halved,
+    looked,
+)
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
-from emotion_detection.images import SUFFIXES, picture_array
-from emotion_detection.inference.face_detector import THRESHOLD, WORKING_SIZE, FoundFace
+from emotion_detection.image_kinds import SUFFIXES
+from emotion_detection.images import picture_array
+from emotion_detection.inference.face_detector import WORKING_SIZE, FoundFace
 from emotion_detection.statistics import wilson
 from emotion_detection.training.provenance import processor
 from quantised import floats, quantised
@@ -173,7 +185,7 @@ def measure(options: argparse.Namespace, result: dict[str, Any]) -> None:
     about = {
         "command": f"python benchmarks/detector_ways.py --data FER2013 --faces {len(crops)} "
         f"--rounds {options.rounds}{' --photos FOLDER' if options.photos else ''}",
-        "threshold": THRESHOLD,
+        "threshold": FORMER_THRESHOLD,
         "hardware": f"{processor()}, {os.cpu_count()} cores",
         "onnxruntime": metadata.version("onnxruntime"),
     }

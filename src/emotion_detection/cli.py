@@ -1,6 +1,7 @@
 """The ``emotion`` command: its verbs. What a verb needs is imported inside it."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +36,12 @@ _VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return the exit code: 0, 1 (cannot go on), 2 (bad usage or input)."""
+    if getattr(sys, "frozen", False):
+        # in a program frozen by PyInstaller and the like, workers start as this same program
+        import multiprocessing
+
+        multiprocessing.freeze_support()
+    _print_whatever_letters()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
@@ -47,6 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in _VERBS:
         return _say(f"{words[0]!r} is no verb; there are {', '.join(_VERBS)}", 2)
     return _guarded(words[0], words[1:])
+
+
+def _print_whatever_letters() -> None:
+    """Let letters that the terminal's encoding lacks, as in file names, be printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _guarded(verb: str, words: list[str]) -> int:

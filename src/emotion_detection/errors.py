@@ -13,5 +13,17 @@ def missing(what: str, package: str, extra: str) -> InputError:
     )
 
 
+def shorten(text: str, longest: int = 160) -> str:
+    """Return a text for a message: without its middle where it is long.
+
+    >>> shorten("a" * 1000, 9)
+    'aaa...aaa'
+    """
+    if len(text) <= longest:
+        return text
+    half = (longest - 3) // 2
+    return f"{text[:half]}...{text[-half:]}"
+
+
 class TrainingError(RuntimeError):
     """A training that cannot go on (not finite, disk full). Exit code 1."""

@@ -1,7 +1,7 @@
 """Bytes or a path -> picture array, safely.
 
-Only JPEG, PNG and WebP are opened; the header's size is looked at before anything is decoded;
-16-bit greys are scaled, not clipped; what alpha hides is not shown.
+Only a list of formats is opened (:mod:`.image_kinds`); the header's size is looked at before
+anything is decoded; 16-bit greys are scaled, not clipped; what alpha hides is not shown.
 """
 
 import io
@@ -10,43 +10,61 @@ import re
 import stat
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError, features
 
-from emotion_detection.errors import InputError
-
-FORMATS = ("JPEG", "PNG", "WEBP")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-DATASET_FORMATS = (
-    *FORMATS,
-    *("BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "MPO", "TGA", "PCX"),
+from emotion_detection.errors import InputError, missing, shorten
+from emotion_detection.image_kinds import (
+    FORMATS,
+    HEIF,
+    HEIF_SUFFIXES,
+    READ,
+    READ_NAMES,
+    SUFFIXES,
+    describe_content,
+    is_avif,
+    is_heif,
 )
-"""Read in datasets, which lie on the user's own disk; photographs are of :data:`FORMATS` alone."""
+from emotion_detection.jpeg_ends import complete_jpeg
+
+DATASET_FORMATS = (*FORMATS, "DIB", "PPM", "JPEG2000", "TGA", "PCX")
+"""Read in datasets, which lie on the user's own disk; photographs are of fewer."""
 IMAGE_SUFFIXES = frozenset(
     [
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".png", ".apng", ".webp"),
-        *(".bmp", ".dib", ".gif", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k"),
-        *(".avif", ".avifs", ".mpo", ".tga", ".pcx", ".heic", ".heif"),
+        *(*SUFFIXES, *HEIF_SUFFIXES, ".jif", ".pjpeg", ".pjp", ".avifs", ".tga", ".pcx"),
+        *(".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k"),
     ]
 )
 """Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""
 MAX_PIXELS = 25_000_000
-MAX_BYTES = 8 * MAX_PIXELS + 50_000_000
-"""Of a file: four channels of 16 bits for every pixel, and 50 MB of metadata."""
+"""Of images from strangers (the server's limit) and of faces to train on. Images with more are
+detected in at reduced size."""
+DEFAULT_MAX_PIXELS = 250_000_000
+"""Of a user's own images: phones take up to 200 megapixels."""
 BACKGROUND = 255
 """Grey level that transparent pixels are laid on."""
+REDUCED_SIDE = 2560
+"""Least pixels of the longer side that a large image is reduced to for detection."""
+
+COLORS = ("rgb", "bgr")
+"""Orders of the channels that an array may have; OpenCV's is bgr."""
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
 """Of names: matches at the start of those that are no paths."""
 NO_URL = "a URL: pictures are read from disk alone; download it first"
+_DATA_URL = "a data URL: decode it, and pass the bytes: base64.b64decode(text.split(',')[1])"
+_LONGEST_NAME = 4096
+"""Characters of a path, at most; longer texts are no paths on any system."""
 
-_MOVING = {"PNG", "WEBP", "GIF"}
+_MOVING = {"PNG", "WEBP", "GIF", "AVIF"}
+_BAND_ROWS = 256
+"""Rows of a large image that are converted at once."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,15 +76,48 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What brings a picture of each EXIF orientation upright."""
+_LYING = (5, 6, 7, 8)
+"""Orientations whose width becomes the height."""
 
 
 class PictureError(InputError):
     """A picture that cannot be read; the message says why."""
 
 
-class _PillowWarnings:
-    """While anyone is inside: warnings of odd metadata let pass, those of bombs made errors.
+class LoadedImage(NamedTuple):
+    """An image, perhaps at reduced size.
 
+    Args:
+        pixels: uint8 (H, W, 3) RGB, perhaps read-only; reduced where ``full`` is given.
+        width: of the image at its full size, upright, in pixels.
+        height: likewise.
+        notes: what the user should know of it.
+        icc_profile: of the colours of ``pixels``, where the file has one for RGB.
+        full: returns the image at its full size, mode "L" or "RGB"; None where ``pixels`` are it.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    width: int
+    height: int
+    notes: tuple[str, ...] = ()
+    icc_profile: bytes | None = None
+    full: Callable[[], Image.Image] | None = None
+
+
+class _Opened(NamedTuple):
+    """An image as Pillow opened it, and decoded; of a reduced one also its full size, upright."""
+
+    image: Image.Image
+    decoded: Image.Image
+    notes: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+    full: Callable[[], Image.Image] | None = None
+
+
+class _PillowWarnings:
+    """While anyone is inside: warnings of odd metadata let pass, Pillow's own size limits lifted.
+
+    The size that a header states is checked here, against limits that users may set.
     ``warnings.catch_warnings`` by itself leaves its filters behind where threads overlap.
     """
 
@@ -81,7 +132,8 @@ class _PillowWarnings:
             if self._inside == 1:
                 self._filters.enter_context(warnings.catch_warnings())
                 warnings.filterwarnings("ignore", module="PIL")
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                self._filters.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+                Image.MAX_IMAGE_PIXELS = None
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
@@ -101,30 +153,63 @@ def open_picture(content: bytes | Path, formats: Sequence[str] = FORMATS) -> Ima
         formats: Pillow's names of the formats that are read.
 
     Raises:
-        PictureError: not a JPEG, PNG or WebP; truncated; over 25 megapixels; unreadable; no file.
+        PictureError: in none of the formats that are read; truncated; over 25 megapixels;
+            unreadable; no file.
     """
-    return _opened(content, formats)[1]
+    return _open(content, MAX_PIXELS, formats=formats).decoded
 
 
-def _opened(
-    content: bytes | str | os.PathLike[str], formats: Sequence[str] = FORMATS
-) -> tuple[Image.Image, Image.Image]:
-    """Return a picture as Pillow opened it, and decoded."""
+def _open(
+    content: bytes | str | os.PathLike[str],
+    max_pixels: int,
+    reduced: bool = False,
+    formats: Sequence[str] = FORMATS,
+) -> _Opened:
+    """Open and decode an image; large ones at reduced size, if that is asked for."""
     # read here, since Pillow keeps a path's file open when decoding fails
-    data = content if isinstance(content, bytes) else _content(os.fspath(content))
+    data = content if isinstance(content, bytes) else _content(os.fspath(content), max_pixels)
     if not data:
         raise PictureError("empty: 0 bytes")
-    with _refusals():
+    formats = _formats(data, formats)
+    with _refusals(data):
         image = Image.open(io.BytesIO(data), formats=formats)
-        decoded = _decoded(image)
+        _check_size(image, max_pixels)
+        notes: tuple[str, ...] = ()
+        if image.format in ("JPEG", "MPO"):
+            data, note = complete_jpeg(data)
+            if note is not None:
+                notes = (note,)
+                image = Image.open(io.BytesIO(data), formats=formats)
+        opened = _decode_reduced(image, data) if reduced and _is_large(image) else None
+        opened = opened or _Opened(image, _decoded(image))
     # Pillow takes a PNG for whole once it has all pixels of the first frame
     if image.format == "PNG" and b"IEND" not in data:
         raise PictureError("truncated: its end is missing")
-    return image, decoded
+    return opened._replace(notes=notes)
+
+
+def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
+    """Return the formats that Pillow may try on a file.
+
+    Raises:
+        PictureError: it is in a format that an extra, or a newer Pillow, reads.
+    """
+    if is_heif(data):
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError:
+            what = describe_content(data)
+            raise PictureError(str(missing(f"{what}:", "pillow-heif", "heif"))) from None
+        register_heif_opener(thumbnails=False)
+        return (HEIF,)
+    if is_avif(data) and not features.check("avif"):
+        raise PictureError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
+    Image.init()  # formats that this Pillow lacks must not be named
+    return tuple(name for name in formats if name in Image.OPEN)
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(data: bytes = b"") -> Iterator[None]:
     """Turn everything that Pillow raises over a picture into :class:`PictureError`."""
     try:
         with _PILLOW_WARNINGS:
@@ -132,24 +217,62 @@ def _refusals() -> Iterator[None]:
     except PictureError:
         raise
     except UnidentifiedImageError:
-        raise PictureError("not a JPEG, PNG or WebP picture") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise PictureError(f"more than {MAX_PIXELS / 1e6:.0f} megapixels") from None
-    except (OSError, ValueError, SyntaxError, Warning) as error:
-        raise PictureError(str(error) or type(error).__name__) from None
+        raise PictureError(_not_read(data)) from None
+    except MemoryError:
+        raise PictureError("too large for the memory that is left") from None
+    except Exception as error:  # of damaged files Pillow's plugins raise many kinds
+        raise PictureError(shorten(str(error)) or type(error).__name__) from None
+
+
+def _not_read(data: bytes) -> str:
+    what = describe_content(data)
+    if what is None:
+        return f"not an image in a format that is read ({READ})"
+    if "video" in what:
+        return f"{what}, not an image: its name must end as a video's, such as .mp4 or .mov"
+    if any(what.endswith(f" {name} image") for name in READ_NAMES):
+        return f"{what}, damaged at its beginning"
+    return f"not an image in a format that is read ({READ}): {what}"
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PictureError(
+            f"{width} x {height} pixels: more than {max_pixels / 1e6:g} megapixels "
+            f"({width * height / 1e6:.1f}); max_pixels sets the limit"
+        )
+
+
+def _is_large(image: Image.Image) -> bool:
+    return image.width * image.height > MAX_PIXELS and max(image.size) >= 2 * REDUCED_SIDE
+
+
+def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
+    """Decode a large image at reduced size: a JPEG without decoding more, others by means."""
+    share = REDUCED_SIDE / max(image.size)
+    size = image.size[::-1] if _orientation(image) in _LYING else image.size
+    if image.format in ("JPEG", "MPO"):
+        formats = ("JPEG", "MPO")
+        image.draft(None, (round(share * image.width), round(share * image.height)))
+
+        def full() -> Image.Image:
+            with _refusals():
+                return _decoded(Image.open(io.BytesIO(data), formats=formats))
+
+        return _Opened(image, _decoded(image), size=size, full=full)
+    whole = _decoded(image)
+    return _Opened(image, whole.reduce(int(1 / share)), size=size, full=lambda: whole)
 
 
 def _decoded(image: Image.Image) -> Image.Image:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PictureError(
-            f"{width} x {height} pixels: more than {MAX_PIXELS / 1e6:.0f} megapixels"
-        )
     image.load()
     return _eight_bit(_upright(image))
 
 
-def picture_array(picture: object) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+def picture_array(
+    picture: object, max_pixels: int = DEFAULT_MAX_PIXELS, color: str = "rgb"
+) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
     """Return the pixels of a picture in any of the forms that users have it in.
 
     Files are opened as by :func:`open_picture`: what they hold decides, not what they are called.
@@ -157,8 +280,10 @@ def picture_array(picture: object) -> tuple[npt.NDArray[np.uint8], tuple[str, ..
     first, or where a PIL image stands. A given array is handed on as it is.
 
     Args:
-        picture: a path (str or path-like), a file's bytes, a PIL image of at most 25 megapixels,
-            or an array, uint8 (H, W, 3) RGB or (H, W) grey.
+        picture: a path (str or path-like), a file's bytes, a PIL image, or an array,
+            uint8 (H, W, 3) RGB or (H, W) grey.
+        max_pixels: files and PIL images with more are refused.
+        color: order of the channels of an array, 'rgb' or, as OpenCV has it, 'bgr'.
 
     Returns:
         uint8 (H, W, 3) RGB, perhaps read-only, and notes for the user, such as that only the
@@ -167,28 +292,63 @@ def picture_array(picture: object) -> tuple[npt.NDArray[np.uint8], tuple[str, ..
     Raises:
         PictureError: it cannot be read; a URL; of another type, dtype or shape.
     """
+    loaded = load_image(picture, max_pixels, color)
+    return loaded.pixels, loaded.notes
+
+
+def load_image(
+    picture: object,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    color: str = "rgb",
+    reduced: bool = False,
+) -> LoadedImage:
+    """Load an image in any of the forms that users have it in, as :func:`picture_array` does.
+
+    Args:
+        picture: as for :func:`picture_array`.
+        max_pixels: likewise.
+        color: likewise.
+        reduced: images of more than 25 megapixels may be reduced, to no less than 2560 pixels of
+            the longer side. A JPEG is then decoded at that size.
+
+    Raises:
+        PictureError: as :func:`picture_array`.
+    """
+    if color not in COLORS:
+        raise InputError(f"color {color!r}: must be {' or '.join(map(repr, COLORS))}")
     if isinstance(picture, np.ndarray):
-        return _checked_array(picture), ()
+        pixels = _checked_array(picture)
+        pixels = pixels[..., ::-1] if color == "bgr" and picture.ndim == 3 else pixels
+        return LoadedImage(pixels, pixels.shape[1], pixels.shape[0])
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        image, decoded = _opened(bytes(picture))
+        opened = _open(bytes(picture), max_pixels, reduced)
     elif isinstance(picture, (str, os.PathLike)):
-        image, decoded = _opened(picture)
+        opened = _open(picture, max_pixels, reduced)
     elif isinstance(picture, Image.Image):
-        image, decoded = picture, _converted(picture)
+        opened = _convert(picture, max_pixels, reduced)
     else:
         raise PictureError(
             f"a {type(picture).__name__}: must be a path, a file's bytes, a PIL image, or an "
             "array, uint8 (H, W, 3) RGB or (H, W) grey"
         )
+    image, decoded, notes, size, full = opened
     with _refusals():
+        width, height = size or decoded.size
         rgb = decoded if decoded.mode == "RGB" else decoded.convert("RGB")
-        return np.asarray(rgb), _of_frames(image)
+        return LoadedImage(
+            np.asarray(rgb), width, height, notes + _of_frames(image), _rgb_profile(image), full
+        )
 
 
-def _content(path: str | bytes) -> bytes:
+def _content(path: str | bytes, max_pixels: int) -> bytes:
     name = os.fsdecode(path)
     if URL.match(name):
-        raise PictureError(NO_URL)
+        raise PictureError(_DATA_URL if name[:5].lower() == "data:" else NO_URL)
+    if len(name) > _LONGEST_NAME:
+        raise PictureError(
+            f"a text of {len(name):,} characters, which is no file's name; if it is the file in "
+            "base64, pass base64.b64decode(text)"
+        )
     try:
         found = os.stat(name)
     except OSError as error:
@@ -200,9 +360,11 @@ def _content(path: str | bytes) -> bytes:
         raise PictureError("a folder, not a picture")
     if not stat.S_ISREG(found.st_mode):  # it may never end
         raise PictureError("a pipe or a device, not a file")
-    if found.st_size > MAX_BYTES:
+    # four channels of 16 bits for every pixel, and 50 MB of metadata
+    if found.st_size > 8 * max_pixels + 50_000_000:
         raise PictureError(
-            f"{found.st_size / 1e6:,.0f} MB: more than {MAX_PIXELS / 1e6:.0f} megapixels can take"
+            f"{found.st_size / 1e6:,.0f} MB: more than {max_pixels / 1e6:g} megapixels can take; "
+            "max_pixels sets the limit"
         )
     try:
         return Path(name).read_bytes()
@@ -214,14 +376,17 @@ def _said(error: OSError) -> str:
     return f"cannot be read: {error.strerror or error}"
 
 
-def _converted(image: Image.Image) -> Image.Image:
+def _convert(image: Image.Image, max_pixels: int, reduced: bool) -> _Opened:
     """Return a user's PIL image decoded, of any format."""
     with _refusals():
-        if image.mode == "F":
-            raise PictureError("mode F: what its numbers mean is unknown; convert it to L or RGB")
         if 0 in image.size:
             raise PictureError("it has no pixels")
-        return _decoded(image)
+        _check_size(image, max_pixels)
+        decoded = _decoded(image)
+        if not (reduced and _is_large(image)):
+            return _Opened(image, decoded)
+        small = decoded.reduce(max(decoded.size) // REDUCED_SIDE)
+        return _Opened(image, small, size=decoded.size, full=lambda: decoded)
 
 
 def _of_frames(image: Image.Image) -> tuple[str, ...]:
@@ -247,15 +412,40 @@ def _checked_array(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # ImageOps.exif_transpose also rewrites the metadata, and fails where that is damaged
-    try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # Pillow raises many kinds; the pixels are whole all the same
-        return image
+    turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
 
 
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none."""
+    # ImageOps.exif_transpose also rewrites the metadata, and fails where that is damaged
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Pillow raises many kinds; the pixels are whole all the same
+        return 1
+
+
 def _eight_bit(image: Image.Image) -> Image.Image:
+    """Return an image as 8-bit grey or colour; large ones in bands, for the memory's sake."""
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode == "F":
+        raise PictureError("mode F: what its numbers mean is unknown; convert it to L or RGB")
+    if image.width * image.height <= MAX_PIXELS:
+        return _band_eight_bit(image)
+    whole: Image.Image | None = None
+    for top in range(0, image.height, _BAND_ROWS):
+        bottom = min(top + _BAND_ROWS, image.height)
+        band = image.crop((0, top, image.width, bottom))
+        band.info = image.info
+        converted = _band_eight_bit(band)
+        whole = whole or Image.new(converted.mode, image.size)
+        whole.paste(converted, (0, top))
+    assert whole is not None  # an image has rows
+    return whole
+
+
+def _band_eight_bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         levels = np.asarray(image, dtype=np.float64)
         # Pillow's own conversion clips 16-bit greys at 255
@@ -264,7 +454,29 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
         return Image.alpha_composite(ground, rgba).convert("RGB")
+    if image.mode == "CMYK" and (converted := _from_cmyk(image)) is not None:
+        return converted
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
+
+
+def _from_cmyk(image: Image.Image) -> Image.Image | None:
+    """Convert printing colours by their ICC profile; None where there is none that works."""
+    profile = image.info.get("icc_profile")
+    if not profile or profile[16:20] != b"CMYK":
+        return None
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, given, srgb, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):  # a damaged profile
+        return None
+
+
+def _rgb_profile(image: Image.Image) -> bytes | None:
+    """Return the ICC profile of an image whose pixels are RGB."""
+    profile = image.info.get("icc_profile")
+    is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB "
+    return profile if is_rgb and image.mode not in ("L", "LA", "CMYK") else None
 
 
 def face_array(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:

@@ -11,6 +11,9 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 CUT = "cut"
 """Flag of a face that reaches beyond the picture."""
 
+UNCERTAIN_FACE = "uncertain_face"
+"""Flag of what may be no face: its confidence is between the least one and the certain one."""
+
 UNSURE = "unsure"
 """Flag of a face whose highest score is below what was asked for."""
 
@@ -25,7 +28,7 @@ class Face:
         confidence: of the detection, 0 to 1; 1 where nothing was detected (crops).
         scores: each emotion's score, summing to 1.
         intensity: 0 (neutral) to 1, or None where the model tells none.
-        flags: such as 'cut' and 'unsure'.
+        flags: such as 'cut', 'uncertain_face' and 'unsure'.
         track: number of the person in a video, from 0; None in pictures.
 
     Raises:
@@ -63,6 +66,11 @@ class Face:
     def emotion(self) -> str:
         """The emotion with the highest score; of equal ones the first."""
         return max(self.scores, key=lambda name: self.scores[name])
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether this may be no face: it is listed, and not counted in summaries."""
+        return UNCERTAIN_FACE in self.flags
 
     @property
     def score(self) -> float:
@@ -148,7 +156,8 @@ def columns(labels: Iterable[str]) -> list[str]:
     """Return the columns of a table of results, for a model of these emotions."""
     return [
         *("file", "frame", "time", "faces", "skipped", "face", "track"),
-        *("x", "y", "width", "height", "confidence", "emotion", "intensity"),
+        *("x", "y", "width", "height", "confidence", "uncertain_face"),
+        *("emotion", "intensity"),
         *(f"score_{name}" for name in labels),
         *(f"{point}_{axis}" for point in LANDMARKS for axis in "xy"),
         *("flags", "notes", "error"),
@@ -179,7 +188,9 @@ def _row(place: int, face: dict[str, Any]) -> dict[str, Any]:
         "face": place,
         "track": face.get("track"),
         **dict(zip(("x", "y", "width", "height"), face["box"], strict=True)),
-        **{name: face[name] for name in ("confidence", "emotion", "intensity")},
+        "confidence": face["confidence"],
+        "uncertain_face": int(UNCERTAIN_FACE in face["flags"]),
+        **{name: face[name] for name in ("emotion", "intensity")},
         **{f"score_{name}": value for name, value in face["scores"].items()},
         **{
             f"{name}_{axis}": value

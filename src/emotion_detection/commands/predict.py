@@ -16,15 +16,29 @@ from jsonargparse import ArgumentParser, Namespace
 from emotion_detection import __version__, pretrained
 from emotion_detection.commands.parsing import PRIOR_HELP, VIEWS_HELP, new_parser, parse
 from emotion_detection.commands.predict_video import read_video
-from emotion_detection.errors import InputError, missing
-from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
+from emotion_detection.cpus import count_cpus
+from emotion_detection.errors import InputError, missing, shorten
+from emotion_detection.images import DEFAULT_MAX_PIXELS
+from emotion_detection.inference.face_detector import (
+    CERTAIN,
+    SMALLEST,
+    THRESHOLD,
+    WORKING_SIZE,
+)
 from emotion_detection.inference.model import PRETRAINED
 from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import SMOOTH
 from emotion_detection.inference.video import is_video
 from emotion_detection.readout import check_prior
-from emotion_detection.scoring.entries import Entry, apart, common_folder, entries, make_annotate
-from emotion_detection.scoring.local import cores, here, pool, waiting
+from emotion_detection.scoring.entries import (
+    Entry,
+    apart,
+    common_folder,
+    entries,
+    expand_patterns,
+    make_annotate,
+)
+from emotion_detection.scoring.local import here, pool, waiting
 from emotion_detection.scoring.lock import held
 from emotion_detection.scoring.prediction import (
     do_part,
@@ -51,6 +65,7 @@ def run(words: list[str]) -> int:
     """Read what the words say; return 0, or 3 where some files could not be read."""
     parser = _parser()
     options = parse(parser, _inputs_last(parser, words))
+    options.inputs = list(expand_patterns(options.inputs))
     part = _checked(options)
     try:
         return _predicted(options, part)
@@ -75,12 +90,16 @@ def _parser() -> ArgumentParser:
     for name, said in (
         ("crops", "the pictures are crops of faces: detect nothing"),
         ("json", "print JSON lines also on a terminal"),
+        ("videos", "read the videos in folders, too"),
     ):
         parser.add_argument(f"--{name}", action="store_true", help=said)
     add("smallest", "PIXELS", "smallest face", float, SMALLEST)
     add("least_score", "SHARE", "faces with less are called unsure, 0 to 1; 0: none", float, 0.0)
     add("threshold", "SHARE", "least confidence of a face, 0 to 1", float, THRESHOLD)
-    add("working_size", "PIXELS", "longer side to look for faces at", int, WORKING_SIZE)
+    certain = "faces with less confidence are flagged as uncertain, and not counted"
+    add("certain", "SHARE", certain, float, CERTAIN)
+    add("working_size", "PIXELS", "longer side of the first look for faces", int, WORKING_SIZE)
+    add("max_pixels", "N", "images with more are refused", int, DEFAULT_MAX_PIXELS)
     add("views", "N", VIEWS_HELP, int)
     add("prior", "PRIOR", PRIOR_HELP, str, "natural")
     add("every", "N", "of a video, look at every Nth frame", int, 1)
@@ -128,7 +147,7 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
             raise InputError(f"--out {parsed.out}: is one of the inputs")
     if parsed.annotate is not None:
         make_annotate(parsed.annotate, parsed.inputs)
-    if any(is_video(name) and not os.path.isdir(name) for name in parsed.inputs):
+    if parsed.videos or any(is_video(n) and not os.path.isdir(n) for n in parsed.inputs):
         _check_videos(parsed)
     if parsed.part is None:
         return None
@@ -164,6 +183,8 @@ def _settings(options: Namespace) -> Settings:
         least_score=options.least_score,
         views=options.views,
         prior=check_prior(options.prior),
+        certain=options.certain,
+        max_pixels=options.max_pixels,
         crops=options.crops,
         folder=os.getcwd(),
         annotate=options.annotate and os.path.abspath(options.annotate),
@@ -175,11 +196,11 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
     settings = _settings(options)
     detector = detector_of(settings)
     show = Show(options.json, options.out is not None, options.smallest)
-    files = apart(entries(options.inputs, show.tally.left_out), options.annotate)
+    files = apart(entries(options.inputs, show.tally.left_out, options.videos), options.annotate)
     first = list(islice(files, FEW))
     while all(entry.error is not None for entry in first):
         if (following := next(files, None)) is None:
-            nothing = f"{', '.join(options.inputs)}: nothing to read in it"
+            nothing = f"{shorten(', '.join(options.inputs))}: nothing to read in it"
             raise InputError(_nothing(first) or nothing)
         first.append(following)
     where = f"annotated copies in {options.annotate}" if options.annotate else ""
@@ -220,7 +241,7 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
 
 def _nothing(files: Sequence[Entry]) -> str:
     """Return why there is nothing to read, in one line."""
-    reasons = [f"{entry.source}: {entry.error}" for entry in files[:_REASONS]]
+    reasons = [f"{shorten(entry.source)}: {entry.error}" for entry in files[:_REASONS]]
     if len(files) > _REASONS:
         reasons.append(f"... and {len(files) - _REASONS} more")
     return "; ".join(reasons)
@@ -232,7 +253,7 @@ def _engine(options: Namespace, settings: Settings, count: int, stack: ExitStack
         return partial(on_ray, settings=settings, address=options.address)
     if count < FEW:
         return partial(here, settings=settings)
-    workers = options.workers or cores()
+    workers = options.workers or count_cpus()
     ready = stack.enter_context(waiting(settings, min(workers, count // SMALLEST_SHARD)))
     return partial(pool, settings=settings, workers=workers, waiting=ready)
 
@@ -247,7 +268,8 @@ def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
         **{
             f"--{name}": getattr(options, name)
             for name in (
-                *("crops", "smallest", "least_score", "views", "prior"),
+                *("crops", "smallest", "least_score", "certain", "max_pixels", "videos"),
+                *("views", "prior"),
                 *("threshold", "working_size", "every", "smooth"),
             )
         },

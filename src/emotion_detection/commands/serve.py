@@ -10,7 +10,12 @@ import numpy as np
 from emotion_detection.commands.parsing import PRIOR_HELP, VIEWS_HELP, new_parser, parse
 from emotion_detection.errors import InputError, missing
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
+from emotion_detection.inference.face_detector import (
+    CERTAIN,
+    SMALLEST,
+    THRESHOLD,
+    WORKING_SIZE,
+)
 from emotion_detection.readout import check_prior
 
 _NEEDED = {
@@ -39,10 +44,11 @@ def run(words: list[str]) -> int:
     add("--labels", type=str, help="set of labels, as ferplus or fer2013; default: the model's own")
     add("--smallest", type=float, default=SMALLEST, help="smallest face, in pixels")
     add("--threshold", type=float, default=THRESHOLD, help="least confidence of a face, 0 to 1")
+    add("--certain", type=float, default=CERTAIN, help="faces with less are flagged as uncertain")
     add("--least_score", type=float, default=0.0, help="faces with less are called unsure, 0 to 1")
     add("--views", type=int, help=VIEWS_HELP)
     add("--prior", type=str, default="natural", help=PRIOR_HELP)
-    add("--working_size", type=int, default=WORKING_SIZE, help="pixels to look for faces in")
+    add("--working_size", type=int, default=WORKING_SIZE, help="longer side of the first look")
     for name, text in _LIMITS.items():
         value = getattr(default, name)
         add(f"--{name}", type=type(value), default=value, help=text)
@@ -64,6 +70,7 @@ def run(words: list[str]) -> int:
         smallest=parsed.smallest,
         threshold=parsed.threshold,
         least_score=parsed.least_score,
+        certain=parsed.certain,
         working_size=parsed.working_size,
         views=parsed.views,
         prior=check_prior(parsed.prior),

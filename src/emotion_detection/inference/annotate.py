@@ -13,11 +13,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
-from emotion_detection.images import SUFFIXES, PictureError
+from emotion_detection.images import PictureError
 from emotion_detection.inference.label_places import Area, placed
 from emotion_detection.results import UNSURE, Face, Result
 
 Colour = tuple[int, int, int]
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+"""Of images that can be written."""
 
 COLOURS: dict[str, Colour] = {
     "anger": (213, 94, 0),
@@ -52,7 +55,8 @@ def annotated(rgb: npt.NDArray[np.uint8], result: Result, bars: bool = True) -> 
 
     Each face gets a box in its emotion's colour and a label: the emotion with its score, and,
     where there is room for it without hiding other faces, bars of the highest scores and of the
-    intensity. Labels stay within the picture and, as far as there is room, off one another.
+    intensity. Labels stay within the picture and, as far as there is room, off one another. What
+    may be no face (flag 'uncertain_face') gets a thin box, and "face?" for a label.
 
     Args:
         rgb: uint8 (H, W, 3), the picture that the result is of.
@@ -78,7 +82,8 @@ def annotated(rgb: npt.NDArray[np.uint8], result: Result, bars: bool = True) -> 
     width = _line_width(image.size)
     draw = ImageDraw.Draw(image)
     for face, box in zip(result.faces, boxes, strict=True):
-        _draw_box(draw, box, colours[face.emotion], width)
+        line = max(1, width // 3) if face.is_uncertain else width
+        _draw_box(draw, box, colours[face.emotion], line)
     for label, place in zip(labels, places, strict=True):
         image.paste(label.convert("RGB"), place, label.getchannel("A"))
     return image
@@ -149,7 +154,8 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: Area, colour: Colour, width: int) 
 def _label(face: Face, colours: dict[str, Colour], text: int, bars: bool, room: int) -> Image.Image:
     """Draw a face's label, mode "RGBA", at most ``room`` pixels wide."""
     head = f"{UNSURE}: {face.emotion}?" if UNSURE in face.flags else face.emotion
-    head = f"{head} {face.score:.0%}"
+    head = "face?" if face.is_uncertain else f"{head} {face.score:.0%}"
+    bars = bars and not face.is_uncertain
     head = head if face.track is None else f"#{face.track} {head}"
     shown = sorted(face.scores, key=lambda name: -face.scores[name])[:_BARS] if bars else []
     rows = [(name, face.scores[name], colours[name]) for name in shown]
@@ -219,12 +225,13 @@ def _ink(ground: Colour) -> Colour:
     return (0, 0, 0) if luminance > 0.179 else _WHITE
 
 
-def save_picture(image: Image.Image, path: Path) -> None:
+def save_picture(image: Image.Image, path: Path, icc_profile: bytes | None = None) -> None:
     """Write a picture, whole or not at all, in the format that the file's suffix names.
 
     Args:
         image: mode "L" or "RGB".
         path: ends in .jpg, .jpeg, .png or .webp; missing folders are made.
+        icc_profile: of the image's colours; kept in the file, so that they are shown right.
 
     Raises:
         PictureError: this picture cannot be written: it is too large for its format, or the
@@ -234,7 +241,7 @@ def save_picture(image: Image.Image, path: Path) -> None:
     check_name(path)
     out, kind = io.BytesIO(), Image.registered_extensions()[path.suffix.lower()]
     try:
-        image.save(out, kind, quality=92)
+        image.save(out, kind, quality=92, icc_profile=icc_profile)
     except (OSError, ValueError) as error:
         reason = f"{image.width} x {image.height} pixels cannot be written as {kind}: {error}"
         raise PictureError(f"{path}: {reason}") from None
@@ -248,4 +255,4 @@ def save_picture(image: Image.Image, path: Path) -> None:
 def check_name(path: Path) -> None:
     """Raise :class:`InputError` unless a picture can be written under this name."""
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: the name of a picture must end in {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: the name of an image must end in {', '.join(SUFFIXES)}")

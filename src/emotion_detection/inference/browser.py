@@ -37,8 +37,9 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``label_sets``: name to ``labels`` and ``output``, the graph's output with their scores.
         - ``input``: ``size`` and ``channels`` of a face.
         - ``intensity``: whether the graph has the output ``intensity``.
-        - ``thresholds``: ``working_size``, ``confidence``, ``smallest`` and ``least_score`` of
-          the detector's settings, and ``pixels``, the most that a picture may have.
+        - ``thresholds``: ``working_size``, ``confidence``, ``certain``, ``smallest`` and
+          ``least_score`` of the detector's settings, and ``pixels``, the most that a picture may
+          have to be decoded at full size.
         - ``views``: views of each face of an image whose scores are averaged, and ``zoom``, how
           much the face is enlarged in the third and fourth.
         - ``prior``: 'natural' or 'balanced'; ``readouts``: for each set of labels ``prior``,
@@ -65,6 +66,7 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         "thresholds": {
             "working_size": int(settings.working_size),
             "confidence": float(settings.threshold),
+            "certain": float(settings.certain),
             "smallest": float(settings.smallest),
             "least_score": float(settings.least_score),
             "pixels": MAX_PIXELS,

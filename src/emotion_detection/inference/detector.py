@@ -3,18 +3,22 @@
 import contextlib
 import dataclasses
 import numbers
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import Any, TypeGuard, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
+from emotion_detection.cpus import count_cpus, is_limited
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
+from emotion_detection.images import DEFAULT_MAX_PIXELS, PictureError
 from emotion_detection.inference.crops import checked, faces
 from emotion_detection.inference.face_detector import (
+    CERTAIN,
     SMALLEST,
     THRESHOLD,
     WORKING_SIZE,
@@ -52,20 +56,27 @@ class EmotionDetector:
     Args:
         model: a run's folder (its ``model.onnx``) or an ONNX file that this project exported;
             None or 'pretrained': the shipped model.
-        threads: threads that one call may use; None: what onnxruntime finds best.
+        threads: threads that one call may use; None: what onnxruntime finds best, within the
+            processor time that a container grants.
         labels: which of the model's sets of labels to score, as 'ferplus' or 'fer2013'; None:
             its own, the first of :attr:`label_sets`.
-        working_size: pixels on the longer side of the picture that faces are looked for in; more
-            finds smaller faces and takes longer.
-        threshold: least confidence of a face, 0 to 1.
+        working_size: pixels on the longer side of the picture in the first look for faces; where
+            small or doubtful ones show, a closer look follows. More finds smaller faces and takes
+            longer.
+        threshold: least confidence of a face, 0 to 1; small ones need a little more.
         smallest: faces whose longer side is less than this, in pixels of the picture, are counted
             in ``Result.skipped`` and not read.
         least_score: faces whose highest score is below this, 0 to 1, get the flag 'unsure'.
+        certain: faces with less confidence, 0 to 1, get the flag 'uncertain_face': they may be
+            none, and do not count in summaries.
+        max_pixels: files and PIL images with more pixels are refused, before they are decoded.
         views: views of each face whose scores are averaged: 1 (the face), 2 (and its mirror image)
             or 4 (and both enlarged): more is more accurate and takes longer. None: 4 for the faces
             of images, where finding them takes most of the time, and 1 for crops.
         prior: 'natural': classes are as frequent as among the training faces; 'balanced': all are
             equally frequent, which finds more of the rare ones at some cost in accuracy.
+
+    A detector can be pickled: it is opened again, of the same file, where it is unpickled.
 
     Raises:
         InputError: there is no such model, it is damaged or not this project's, or it has not
@@ -82,6 +93,8 @@ class EmotionDetector:
         threshold: float = THRESHOLD,
         smallest: float = SMALLEST,
         least_score: float = 0.0,
+        certain: float = CERTAIN,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
         views: int | None = None,
         prior: Prior = "natural",
     ) -> None:
@@ -89,7 +102,16 @@ class EmotionDetector:
             raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
         if not 0 <= least_score <= 1:
             raise InputError(f"least_score {least_score}: must be between 0 and 1")
-        self._settings = DetectorSettings(working_size, threshold, smallest, least_score)
+        if not 0 <= certain <= 1:
+            raise InputError(f"certain {certain}: must be between 0 and 1")
+        if not isinstance(max_pixels, numbers.Integral) or max_pixels < 1:
+            raise InputError(f"max_pixels {max_pixels!r}: must be a whole number from 1")
+        self._settings = DetectorSettings(
+            working_size, threshold, smallest, least_score, certain, int(max_pixels)
+        )
+        self._given = model, threads, labels
+        if threads is None and is_limited():  # onnxruntime sees all cores of the machine
+            threads = count_cpus()
         self._threads = threads
         self._model: Model = open_onnx(model_file(model), None if threads is None else int(threads))
         if labels is not None and labels not in self._model.label_sets:
@@ -186,16 +208,26 @@ class EmotionDetector:
             )
         return self._run(checked(crops), self._views or CROP_VIEWS)[1]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        how = {"views": self._views, "prior": self._prior}
+        return _unpickle, (type(self), self._given, self._settings._asdict() | how)
+
     @overload
-    def detect(self, picture: Picture) -> Result: ...
+    def detect(self, picture: Picture, *, color: str = "rgb") -> Result: ...
     @overload
-    def detect(self, picture: list[P] | tuple[P, ...]) -> list[Result]: ...
-    def detect(self, picture: Picture | list[P] | tuple[P, ...]) -> Result | list[Result]:
+    def detect(self, picture: list[P] | tuple[P, ...], *, color: str = "rgb") -> list[Result]: ...
+    def detect(
+        self, picture: Picture | list[P] | tuple[P, ...], *, color: str = "rgb"
+    ) -> Result | list[Result]:
         """Find the faces of a photograph, or of several, and read their expressions.
+
+        >>> detector.detect(cv2.imread("photo.jpg"), color="bgr")  # doctest: +SKIP
 
         Args:
             picture: a path, a file's bytes, a PIL image, or an array, uint8 (H, W, 3) RGB or
                 (H, W) grey; or a list of these.
+            color: order of the channels of arrays: 'rgb', or 'bgr' for those of OpenCV
+                (``cv2.imread``, ``VideoCapture.read``). Files and PIL images know their own.
 
         Returns:
             The result, or a list of one a picture.
@@ -204,18 +236,24 @@ class EmotionDetector:
             PictureError: a picture cannot be read.
         """
         if isinstance(picture, list | tuple):
-            return self.read([self.look(one) for one in picture])
-        return self.read([self.look(picture)])[0]
+            return self.read([self.look(one, color=color) for one in picture])
+        return self.read([self.look(picture, color=color)])[0]
 
-    def detect_many(self, pictures: Iterable[Picture]) -> list[Result | PictureError]:
+    def detect_many(
+        self, pictures: Picture | Iterable[Picture], *, color: str = "rgb"
+    ) -> list[Result | PictureError]:
         """Do as :meth:`detect`, with an error in the place of each picture that cannot be read.
 
         Of the pictures no more than one is in memory at a time; their faces are read in batches.
+
+        Args:
+            pictures: any number of pictures, each as for :meth:`detect`; or a single one.
+            color: order of the channels of arrays.
         """
         seen: list[Seen | PictureError] = []
-        for picture in pictures:
+        for picture in [pictures] if _is_single(pictures) else pictures:
             try:
-                seen.append(self.look(picture))
+                seen.append(self.look(picture, color=color))
             except PictureError as error:
                 seen.append(error)
         results = iter(self.read([one for one in seen if isinstance(one, Seen)]))
@@ -250,8 +288,12 @@ class EmotionDetector:
             for result in follow(results, smooth):
                 yield result.with_unsure(self._settings.least_score)
 
-    def look(self, picture: Picture) -> Seen:
+    def look(self, picture: Picture, *, color: str = "rgb") -> Seen:
         """Find the faces of a picture and cut them out, without reading them.
+
+        Args:
+            picture: as for :meth:`detect`.
+            color: likewise.
 
         Raises:
             PictureError: the picture cannot be read.
@@ -259,7 +301,11 @@ class EmotionDetector:
         with self._lock:  # made at the first picture: crops do without
             if self._finder is None:
                 self._finder = FaceDetector(*self._settings[:3], self._threads)
-        return look(picture, self._finder, self.input, enlarge=self.views == 4)
+        settings = self._settings
+        return look(
+            *(picture, self._finder, self.input, settings.max_pixels),
+            *(color, settings.certain, self.views == 4),
+        )
 
     def read(self, seen: list[Seen]) -> list[Result]:
         """Read the expressions of all faces of several pictures at once.
@@ -312,3 +358,19 @@ class EmotionDetector:
 
     def __repr__(self) -> str:
         return f"EmotionDetector({str(self._model.path)!r}, labels={self._label_set!r})"
+
+
+def _unpickle(
+    kind: type[EmotionDetector],
+    given: tuple[str | Path | None, int | None, str | None],
+    settings: dict[str, Any],
+) -> EmotionDetector:
+    return kind(*given, **settings)
+
+
+def _is_single(pictures: Picture | Iterable[Picture]) -> TypeGuard[Picture]:
+    """Return True for one picture: a name, too, could be gone through letter by letter."""
+    if isinstance(pictures, np.ndarray):
+        return pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
+    kinds = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)
+    return isinstance(pictures, kinds)

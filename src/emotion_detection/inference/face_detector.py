@@ -9,7 +9,7 @@ import hashlib
 import numbers
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,30 @@ import onnxruntime
 from PIL import Image
 
 from emotion_detection.errors import InputError
+from emotion_detection.inference.closer_look import (
+    HINT,
+    Part,
+    keep_distinct,
+    least_confidence,
+    merge_looks,
+    needs_closer_look,
+    part_around,
+)
+from emotion_detection.inference.found_face import Found, FoundFace, move_face
+
+__all__ = ["FaceDetector", "Found", "FoundFace"]
 
 MODEL_SHA256 = "ebd260ffb74d82a1f28d80d3e582f3ae5ed8be00682ca4b276eea06d65646b40"
 """Of the network's file. The build reads this line, and packages no other file."""
 
 WORKING_SIZE = 640
-THRESHOLD = 0.2
+"""Pixels of the longer side in the first look."""
+THRESHOLD = 0.3
+"""Least confidence of a face; small boxes need more (:mod:`.closer_look`)."""
+CERTAIN = 0.5
+"""Faces with less confidence are flagged as uncertain."""
 SMALLEST = 24.0
+"""Pixels of the longer side of the smallest face that is read."""
 
 REDUCING_GAP = 2.0
 """Pictures are first shrunk to the means of whole blocks of pixels, and then resampled, as long as
@@ -38,7 +55,10 @@ _OVERLAP = 0.3
 _CLOSE_SIZE, _CLOSE_MARGIN = 128, 32
 """Of a close look: longer side of the picture, and the grey around it."""
 _LARGER = 1.4
-"""Of a larger look: its size by the working size."""
+"""Of a closer look: its size by the working size, for images that are no larger than that."""
+_TILE, _OVERLAPPING = 1600, 192
+"""Of a closer look: the most pixels of a side that are looked at in one go, and what two such
+tiles have in common."""
 _LARGEST, _ASTRAY = 4, 1
 """Bounds of what is believed: of a box's sides, by the longer side of the network's input (tight
 close-ups come to 1.4), and of how many sides a landmark lies beyond its box (a tenth)."""
@@ -48,40 +68,15 @@ _TOUCHING = 0.02
 _MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
 
-class FoundFace(NamedTuple):
-    """A face that was found, in pixels of the picture; 0, 0 is the corner of its first pixel.
-
-    Args:
-        box: x, y of the upper left corner, width and height; may reach beyond the picture.
-        landmarks: x, y of each of :data:`emotion_detection.results.LANDMARKS`.
-        confidence: 0 to 1.
-    """
-
-    box: tuple[float, float, float, float]
-    landmarks: tuple[tuple[float, float], ...]
-    confidence: float
-
-
-class Found(NamedTuple):
-    """What was found in a picture.
-
-    Args:
-        faces: from left to right.
-        skipped: faces that were found but are smaller than asked for.
-    """
-
-    faces: tuple[FoundFace, ...]
-    skipped: int
-
-
 class FaceDetector:
     """Finds faces. Any number of threads may use one at once; equal pictures give equal faces.
 
     A picture is looked at with its longer side at ``working_size`` pixels, or as it is if that is
-    less. Where nothing is found it is looked at twice more, since small and weak faces show at 1.4
-    times that size (at most twice the picture's own), and a blurred face that fills the whole
-    picture at 128 pixels amid grey; the surer look counts. A picture of up to 128 pixels gets that
-    close look alone.
+    less. Where small or doubtful faces show, the part around them is looked at again, twice as
+    large (at most as large as the picture; small pictures at up to 1.4 times the working size), and
+    again as long as faces are small and the picture is larger. Where nothing is found, all of it is
+    looked at closer, and once at 128 pixels amid grey, where a blurred face that fills the whole
+    picture shows; the more certain look counts. A picture of up to 128 pixels gets that look alone.
 
     Args:
         working_size: pixels, 32 to 8192; more finds smaller faces and takes longer.
@@ -104,31 +99,91 @@ class FaceDetector:
         self.working_size: int = int(working_size)
         self.threshold: float = float(threshold)
         self.smallest: float = float(smallest)
+        self._threads = threads
         self._session: Any = _session(threads)
 
-    def find(self, rgb: npt.NDArray[np.uint8]) -> Found:
+    def __reduce__(self) -> tuple[Any, ...]:
+        settings = self.working_size, self.threshold, self.smallest, self._threads
+        return type(self), settings
+
+    def find(self, rgb: npt.NDArray[np.uint8], scale: float = 1.0) -> Found:
         """Find the faces of a picture.
 
         Args:
             rgb: uint8 (H, W, 3).
+            scale: pixels of the picture for one of ``rgb``, where that is reduced: what is
+                returned, and the smallest size, are in pixels of the picture.
 
         Raises:
             InputError: an array of another type or shape.
         """
         _check_picture(rgb)
-        longer = max(rgb.shape[:2])
-        faces: list[FoundFace] = []
-        if longer > _CLOSE_SIZE:
-            faces = self._look(rgb, min(longer, self.working_size), 0)
+        faces = self._find_closer(rgb) if max(rgb.shape[:2]) > _CLOSE_SIZE else []
         if not faces:
-            faces = self._look(rgb, _CLOSE_SIZE, _CLOSE_MARGIN)
-            if longer > _CLOSE_SIZE:
-                more = min(2 * longer, round(_LARGER * self.working_size))
-                faces = max(self._look(rgb, more, 0), faces, key=_surest)
-        large = tuple(face for face in faces if max(face.box[2:]) >= self.smallest)
+            close = self._look(rgb, _CLOSE_SIZE, _CLOSE_MARGIN)
+            faces = [face for face in close if face.confidence > self.threshold]
+        if scale != 1:
+            faces = [move_face(face, scale, scale, 0, 0) for face in faces]
+        large = tuple(face for face in sorted(faces) if max(face.box[2:]) >= self.smallest)
         return Found(large, len(faces) - len(large))
 
-    def _look(self, rgb: npt.NDArray[np.uint8], longer: int, margin: int) -> list[FoundFace]:
+    def _find_closer(self, rgb: npt.NDArray[np.uint8]) -> list[FoundFace]:
+        """Find faces, looking closer where small or doubtful ones show."""
+        height, width = rgb.shape[:2]
+        longer = max(height, width)
+        size = min(longer, self.working_size)
+        # a closer look may raise the confidence of what the first look doubts
+        least = min(HINT, self.threshold)
+        faces = self._look(rgb, size, 0, least)
+        for larger in self._closer_sizes(longer):
+            scale = size / longer
+            if all(face.confidence <= self.threshold for face in faces):
+                part = Part(0, 0, width, height)
+            else:
+                reasons = [face for face in faces if needs_closer_look(face, scale)]
+                if not reasons:
+                    break
+                part = part_around(reasons, width, height, larger / longer)
+            closer = self._look_at_part(rgb, part, larger / longer, least)
+            faces = merge_looks(faces, closer, part, width, height, scale)
+            size = larger
+
+        def counts(face: FoundFace) -> bool:
+            return face.confidence > least_confidence(face, size / longer, self.threshold)
+
+        return list(filter(counts, faces))
+
+    def _closer_sizes(self, longer: int) -> list[int]:
+        """Return the sizes of further looks, in pixels of the longer side."""
+        working = self.working_size
+        sizes = [max(min(longer, 2 * working), min(2 * longer, round(_LARGER * working)))]
+        while 2 * sizes[-1] <= longer:
+            sizes.append(2 * sizes[-1])
+        return sizes
+
+    def _look_at_part(
+        self, rgb: npt.NDArray[np.uint8], part: Part, scale: float, least: float
+    ) -> list[FoundFace]:
+        """Find faces in a part of a picture, in tiles where that is large.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+            part: of it.
+            scale: pixels of the look for one of the picture.
+            least: confidence.
+        """
+        faces: list[FoundFace] = []
+        for top, bottom in _tiles(part.top, part.bottom, scale):
+            for left, right in _tiles(part.left, part.right, scale):
+                pixels = rgb[top:bottom, left:right]
+                size = max(1, round(scale * max(pixels.shape[:2])))
+                found = self._look(pixels, size, 0, least)
+                faces += [move_face(face, 1, 1, left, top) for face in found]
+        return keep_distinct(faces)
+
+    def _look(
+        self, rgb: npt.NDArray[np.uint8], longer: int, margin: int, least: float | None = None
+    ) -> list[FoundFace]:
         """Find faces with the picture's longer side at some pixels, and grey around it."""
         height, width = rgb.shape[:2]
         share = longer / max(height, width)
@@ -144,7 +199,8 @@ class FaceDetector:
         canvas = np.full((1, 3, *sides), _GREY, np.float32)
         canvas[0, :, margin : margin + high, margin : margin + wide] = pixels.transpose(2, 0, 1)
         heat, size, offset, marks = (out[0] for out in self._session.run(None, {"input.1": canvas}))
-        corners, landmarks, confidence = decoded(heat, size, offset, marks, self.threshold)
+        least = self.threshold if least is None else least
+        corners, landmarks, confidence = decoded(heat, size, offset, marks, least)
         scale = np.array([width / wide, height / high])
         corners, landmarks = (corners - margin) * scale, (landmarks - margin) * scale
         kept = distinct(corners, confidence)
@@ -154,7 +210,20 @@ class FaceDetector:
             points = tuple((float(x), float(y)) for x, y in landmarks[place])
             box = float(x), float(y), float(wide), float(high)
             faces.append(FoundFace(box, points, float(confidence[place])))
-        return sorted(faces)
+        return keep_distinct(faces)
+
+
+def _tiles(start: int, end: int, scale: float) -> list[tuple[int, int]]:
+    """Cut a range of pixels into overlapping ones, where it is too long to be looked at in one."""
+    longest, common = int(_TILE / scale), int(_OVERLAPPING / scale)
+    count = max(1, -(-(end - start - common) // max(longest - common, 1)))
+    if end - start <= longest:
+        return [(start, end)]
+    step = (end - start - common) / count
+    return [
+        (start + int(k * step), min(end, start + int((k + 1) * step) + common))
+        for k in range(count)
+    ]
 
 
 def decoded(
@@ -240,10 +309,6 @@ def is_cut(face: FoundFace, width: int, height: int) -> bool:
     x, y, wide, high = face.box
     reach_x, reach_y = _TOUCHING * wide, _TOUCHING * high
     return x < reach_x or y < reach_y or x + wide > width - reach_x or y + high > height - reach_y
-
-
-def _surest(faces: list[FoundFace]) -> float:
-    return max((face.confidence for face in faces), default=0.0)
 
 
 def _check_settings(

@@ -1,5 +1,6 @@
 """A picture, looked at: its faces found, counted and cut out; all but their expressions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,16 +8,23 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from emotion_detection.images import PictureError, picture_array
+from emotion_detection.errors import shorten
+from emotion_detection.images import DEFAULT_MAX_PIXELS, LoadedImage, PictureError, load_image
 from emotion_detection.inference.align import MARGIN, cut_out, placement
-from emotion_detection.inference.face_detector import FaceDetector, FoundFace, is_cut
+from emotion_detection.inference.face_detector import CERTAIN, FaceDetector, is_cut
+from emotion_detection.inference.found_face import FoundFace, move_face
 from emotion_detection.inference.model import ModelInput
 from emotion_detection.readout import ZOOM
-from emotion_detection.results import CUT, Face, Result
+from emotion_detection.results import CUT, UNCERTAIN_FACE, Face, Result
 
 Picture = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
 """What a picture may be: a path, a file's bytes, Pillow's, or an array, uint8 (H, W, 3) RGB or
 (H, W) grey."""
+
+_ENOUGH = 2
+"""Crops are cut from a reduced image where its faces have this many times their pixels."""
+_AROUND = 2.0
+"""What is cut from a large image around a face, by the longer side of its box."""
 
 
 class Seen(NamedTuple):
@@ -26,6 +34,7 @@ class Seen(NamedTuple):
         about: the result without faces.
         faces: those found.
         crops: uint8 (N, H, W) or (N, H, W, 3), one a face, as the model takes them.
+        certain: faces with less confidence are flagged as uncertain.
         enlarged: the same faces cut closer, by :data:`~emotion_detection.readout.ZOOM`; None where
             a view of that kind is made of the crops themselves.
     """
@@ -33,6 +42,7 @@ class Seen(NamedTuple):
     about: Result
     faces: tuple[FoundFace, ...]
     crops: npt.NDArray[np.uint8]
+    certain: float = CERTAIN
     enlarged: npt.NDArray[np.uint8] | None = None
 
     def result(
@@ -56,24 +66,37 @@ class Seen(NamedTuple):
                 confidence=found.confidence,
                 scores=dict(zip(labels, map(float, scores[row]), strict=True)),
                 intensity=None if intensity is None else float(intensity[row]),
-                flags=(CUT,) if self._is_cut(found) else (),
+                flags=self._flags(found),
             )
             for row, found in enumerate(self.faces)
         )
         return Result(about.width, about.height, faces, about.skipped, about.source, about.notes)
 
-    def _is_cut(self, found: FoundFace) -> bool:
+    def _flags(self, found: FoundFace) -> tuple[str, ...]:
         # a crop fills its picture: nobody looked whether more of the face was outside
-        return bool(found.landmarks) and is_cut(found, self.about.width, self.about.height)
+        cut = bool(found.landmarks) and is_cut(found, self.about.width, self.about.height)
+        uncertain = found.confidence < self.certain
+        return (CUT,) * cut + (UNCERTAIN_FACE,) * uncertain
 
 
-def look(picture: Picture, finder: FaceDetector, wanted: ModelInput, enlarge: bool = False) -> Seen:
+def look(
+    picture: Picture,
+    finder: FaceDetector,
+    wanted: ModelInput,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    color: str = "rgb",
+    certain: float = CERTAIN,
+    enlarge: bool = False,
+) -> Seen:
     """Read a picture, find its faces and cut them out.
 
     Args:
         picture: the picture.
         finder: what finds faces.
         wanted: the model's input.
+        max_pixels: files with more are refused.
+        color: order of the channels of an array, 'rgb' or 'bgr'.
+        certain: faces with less confidence are flagged as uncertain.
         enlarge: cut each face out a second time, closer.
 
     Raises:
@@ -81,24 +104,51 @@ def look(picture: Picture, finder: FaceDetector, wanted: ModelInput, enlarge: bo
     """
     source = str(picture) if isinstance(picture, str | Path) else None
     try:
-        pixels, notes = picture_array(picture)
+        loaded = load_image(picture, max_pixels, color, reduced=True)
+        scale = loaded.width / loaded.pixels.shape[1]
+        found = finder.find(loaded.pixels, scale)
+        crops = _cut_faces(loaded, found.faces, wanted, (1.0, ZOOM) if enlarge else (1.0,))
     except PictureError as error:
-        raise PictureError(f"{source}: {error}" if source else str(error)) from None
-    height, width = pixels.shape[:2]
-    found = finder.find(pixels)
-    crops = _cut(pixels, found.faces, wanted, 1.0)
-    enlarged = _cut(pixels, found.faces, wanted, ZOOM) if enlarge else None
-    about = Result(width, height, skipped=found.skipped, source=source, notes=notes)
-    return Seen(about, found.faces, crops, enlarged)
+        raise PictureError(f"{shorten(source)}: {error}" if source else str(error)) from None
+    about = Result(
+        loaded.width, loaded.height, skipped=found.skipped, source=source, notes=loaded.notes
+    )
+    return Seen(about, found.faces, crops[0], certain, crops[1] if enlarge else None)
 
 
-def _cut(
-    pixels: npt.NDArray[np.uint8], faces: tuple[FoundFace, ...], wanted: ModelInput, zoom: float
+def _cut_faces(
+    loaded: LoadedImage, faces: tuple[FoundFace, ...], wanted: ModelInput, zooms: Sequence[float]
 ) -> npt.NDArray[np.uint8]:
-    """Cut faces out of an image, enlarged by ``zoom``: uint8 (N, H, W) or (N, H, W, 3)."""
+    """Cut faces out, from the image at its full size where it is needed.
+
+    Returns:
+        uint8 (zooms, N, H, W) or (zooms, N, H, W, 3): each face enlarged by each of ``zooms``.
+    """
     size, channels = wanted
-    crops = np.empty((len(faces), size, size, *(() if channels == 1 else (3,))), np.uint8)
+    colour = () if channels == 1 else (3,)
+    crops = np.empty((len(zooms), len(faces), size, size, *colour), np.uint8)
+    share = loaded.pixels.shape[1] / loaded.width
+    smallest = min((max(face.box[2:]) for face in faces), default=0.0)
+    full = None
+    if faces and loaded.full is not None and share * smallest < _ENOUGH * wanted.size:
+        full = loaded.full()
     for row, face in enumerate(faces):
-        where = placement(face.box, face.landmarks, size, MARGIN / zoom)
-        crops[row] = cut_out(pixels, where, size, channels)
+        if full is None:
+            pixels, here = loaded.pixels, move_face(face, share, share, 0, 0)
+        else:
+            pixels, here = _surroundings(full, face)
+        for number, zoom in enumerate(zooms):
+            where = placement(here.box, here.landmarks, size, MARGIN / zoom)
+            crops[number, row] = cut_out(pixels, where, size, channels)
     return crops
+
+
+def _surroundings(image: Image.Image, face: FoundFace) -> tuple[npt.NDArray[np.uint8], FoundFace]:
+    """Return the part of a large image around a face, and the face in it."""
+    x, y, width, height = face.box
+    room = _AROUND * max(width, height)
+    left, top = int(max(0, x - room)), int(max(0, y - room))
+    right = int(min(image.width, x + width + room)) + 1
+    bottom = int(min(image.height, y + height + room)) + 1
+    part = image.crop((left, top, min(right, image.width), min(bottom, image.height)))
+    return np.asarray(part.convert("RGB")), move_face(face, 1, 1, -left, -top)

@@ -25,7 +25,7 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
 _FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 """What makes a cell of text a formula to a spreadsheet (OWASP, CSV Injection): also full-width."""
 
-_WHOLE_NUMBERS = {"frame", "faces", "skipped", "face", "track"}
+_WHOLE_NUMBERS = {"frame", "faces", "skipped", "face", "track", "uncertain_face"}
 _TEXTS = {"file", "emotion", "flags", "notes", "error"}
 _ROWS = 20_000
 """Rows that Parquet keeps in memory and writes as one group."""

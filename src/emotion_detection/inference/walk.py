@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from emotion_detection.images import NO_URL, SUFFIXES, URL
+from emotion_detection.image_kinds import read_suffixes
+from emotion_detection.images import NO_URL, URL
 
 Report = Callable[[str, str], None]
 """Is told what cannot be looked at, and why."""
@@ -24,7 +25,7 @@ _File = tuple[_Folder, str]
 def picture_files(
     inputs: Iterable[str | os.PathLike[str]],
     report: Report,
-    suffixes: tuple[str, ...] = SUFFIXES,
+    suffixes: tuple[str, ...] | None = None,
     left_out: Counter[str] | None = None,
 ) -> Iterator[Path]:
     """Yield every picture that the inputs name, each file once.
@@ -38,13 +39,15 @@ def picture_files(
         inputs: files and folders.
         report: called with an input or path and the reason, for each input that is not there,
             folder that cannot be read and link to nothing; the rest goes on.
-        suffixes: in lower case, of the files that are taken in folders.
+        suffixes: in lower case, of the files that are taken in folders; None: of all images that
+            are read here.
         left_out: where given, counts the files in folders that are not taken, by their suffix in
             lower case; hidden ones are not counted.
 
     Yields:
         Paths, beginning with the input as it was given.
     """
+    suffixes = read_suffixes() if suffixes is None else suffixes
     walk = _Walk(report, suffixes, Counter() if left_out is None else left_out)
     for given in inputs:
         name = os.fspath(given)

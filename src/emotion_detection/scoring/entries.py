@@ -1,5 +1,6 @@
 """What is to be read: the files that inputs name, one after another."""
 
+import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emotion_detection.errors import InputError
-from emotion_detection.images import SUFFIXES
+from emotion_detection.image_kinds import read_suffixes
+from emotion_detection.inference.video import SUFFIXES as VIDEO_SUFFIXES
 from emotion_detection.inference.video import is_video
 from emotion_detection.inference.walk import picture_files
+from emotion_detection.scoring.left_out import describe_left_out
 
 
 class Entry(NamedTuple):
@@ -26,13 +29,16 @@ class Entry(NamedTuple):
     is_video: bool = False
 
 
-def entries(inputs: Sequence[str], left_out: Counter[str] | None = None) -> Iterator[Entry]:
+def entries(
+    inputs: Sequence[str], left_out: Counter[str] | None = None, videos: bool = False
+) -> Iterator[Entry]:
     """Yield the files that inputs name: pictures, videos, and what is in folders.
 
     Args:
-        inputs: files and folders. A folder stands for the pictures in it, at any depth; a video
-            must be named itself.
+        inputs: files and folders. A folder stands for the pictures in
+            it, at any depth; a video must be named itself, or be asked for.
         left_out: where given, counts the other files in folders by their suffix.
+        videos: folders stand for the videos in them, too.
 
     Yields:
         The files in the order of the inputs, each once; those of a folder sorted. What cannot be
@@ -40,6 +46,7 @@ def entries(inputs: Sequence[str], left_out: Counter[str] | None = None) -> Iter
     """
     waiting: list[Entry] = []  # what is known beside the pictures, in the order of all
     found = 0  # in the input that is gone through
+    left_out = Counter() if left_out is None else left_out
 
     def report(name: str, reason: str) -> None:
         nonlocal found
@@ -55,18 +62,35 @@ def entries(inputs: Sequence[str], left_out: Counter[str] | None = None) -> Iter
                     waiting.append(Entry(name, is_video=True))
                 seen.add(own)
                 continue
-            found = 0
+            found, before = 0, left_out.copy()
             yield name
             # the next input is asked for once this one is gone through
             if not found and os.path.isdir(name):
-                report(name, f"no pictures ({', '.join(SUFFIXES)}) in it that were not taken yet")
+                others = describe_left_out(left_out - before)
+                reason = "no images in it that were not taken yet"
+                report(name, f"{reason}; left out: {others}" if others else reason)
 
-    for path in picture_files(named(), report, left_out=left_out):
+    suffixes = (*read_suffixes(), *VIDEO_SUFFIXES) if videos else read_suffixes()
+    for path in picture_files(named(), report, suffixes, left_out):
         yield from waiting
         waiting.clear()
         found += 1
-        yield Entry(str(path))
+        yield Entry(str(path), is_video=videos and is_video(path))
     yield from waiting
+
+
+def expand_patterns(inputs: Iterable[str]) -> Iterator[str]:
+    """Yield names, with patterns such as ``*.jpg`` replaced by the files that match.
+
+    Shells do so themselves, but not those of Windows, nor where the pattern is quoted.
+    """
+    for name in inputs:
+        if not glob.has_magic(name) or os.path.lexists(name):
+            yield name
+        elif matching := sorted(glob.glob(name, recursive=True)):
+            yield from matching
+        else:
+            yield name
 
 
 def common_folder(inputs: Sequence[str]) -> str:

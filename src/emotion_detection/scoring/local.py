@@ -2,12 +2,11 @@
 
 An engine is a function ``engine(pull, settings) -> iterator``. It asks ``pull()`` for a task
 whenever it can begin another one (None: nothing to do now) and yields each task with its records
-as lines of JSON, or with None where whoever had it in hand died. It ends when ``pull()`` has
+as lines of JSON, or with the death of whoever had it in hand. It ends when ``pull()`` has
 nothing and no task is in hand.
 """
 
 import multiprocessing
-import os
 import signal
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -19,8 +18,12 @@ from typing import NamedTuple, Self, cast
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import line
 from emotion_detection.parent_process import exit_with_parent
+from emotion_detection.scoring.deaths import Death
 from emotion_detection.scoring.entries import Entry
 from emotion_detection.scoring.reading import Settings, detector_of, read
+
+_LAST_BREATH = 10.0
+"""Seconds that a process whose pipe is closed may take to end."""
 
 
 class Task(NamedTuple):
@@ -38,14 +41,7 @@ class Task(NamedTuple):
 
 
 Pull = Callable[[], Task | None]
-Done = Generator[tuple[Task, list[str] | None], None, None]
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+Done = Generator[tuple[Task, list[str] | Death], None, None]
 
 
 def here(pull: Pull, settings: Settings) -> Done:
@@ -103,7 +99,7 @@ def pool(pull: Pull, settings: Settings, workers: int, waiting: Sequence["Worker
             for connection in cast(list[Connection], wait(list(busy))):
                 worker, task = busy.pop(connection)
                 lines = worker.answer()
-                if lines is None:
+                if isinstance(lines, Death):
                     started.remove(worker)
                 # its next task is on its way before the records of this one are written
                 elif (following := pull()) is not None:
@@ -138,18 +134,23 @@ class Worker:
             self.connection.send(task.entries)
         return self
 
-    def answer(self) -> list[str] | None:
-        """Return the records, or None where the process died."""
+    def answer(self) -> list[str] | Death:
+        """Return the records, or how the process died."""
         try:
             lines, refusal, failure = self.connection.recv()
         except (EOFError, OSError):
-            self.end()
-            return None
+            return self._death()
         if refusal is not None:
             raise InputError(refusal)
         if failure is not None:
             raise RuntimeError(f"in a worker process:\n{failure}")
         return list(lines)
+
+    def _death(self) -> Death:
+        self._process.join(_LAST_BREATH)  # its pipe closes a moment before it ends
+        code = self._process.exitcode
+        self.end()
+        return Death(code)
 
     def end(self) -> None:
         """End the process."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from emotion_detection.errors import InputError, missing
 from emotion_detection.inference.tables import line
+from emotion_detection.scoring.deaths import Death
 from emotion_detection.scoring.entries import Entry
 from emotion_detection.scoring.local import Done, Pull, Task
 from emotion_detection.scoring.reading import Settings, detector_of, read
@@ -64,14 +65,14 @@ def _do(entries: tuple[Entry, ...], settings: Settings) -> tuple[list[str], str 
         return [], str(error)
 
 
-def _answer(ray: Any, reference: Any) -> list[str] | None:
-    """Return the records, or None where the task's workers died again and again."""
+def _answer(ray: Any, reference: Any) -> list[str] | Death:
+    """Return the records, or a death where the task's workers died again and again."""
     try:
         lines, refusal = ray.get(reference)
     except ray.exceptions.RayTaskError as error:  # raised by our own code, not by a death
         raise RuntimeError(f"on a Ray node: {error}") from None
     except ray.exceptions.RayError:
-        return None
+        return Death()
     if refusal is not None:
         raise InputError(f"on a Ray node: {refusal}")
     return list(lines)

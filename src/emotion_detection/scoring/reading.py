@@ -9,10 +9,16 @@ from pathlib import Path
 
 from PIL import Image
 
-from emotion_detection.errors import InputError
-from emotion_detection.images import SUFFIXES, PictureError, face_array, picture_array
+from emotion_detection.errors import InputError, shorten
+from emotion_detection.images import (
+    DEFAULT_MAX_PIXELS,
+    PictureError,
+    face_array,
+    load_image,
+    picture_array,
+)
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.face_detector import FoundFace
+from emotion_detection.inference.face_detector import CERTAIN, FoundFace
 from emotion_detection.inference.looking import Seen
 from emotion_detection.inference.tables import Record, error_record
 from emotion_detection.readout import Prior
@@ -35,6 +41,8 @@ class Settings:
         threshold: likewise.
         smallest: likewise.
         least_score: likewise.
+        certain: likewise.
+        max_pixels: likewise.
         views: likewise.
         prior: likewise.
         crops: the pictures are crops of faces: nothing is looked for in them.
@@ -50,6 +58,8 @@ class Settings:
     threshold: float
     smallest: float
     least_score: float = 0.0
+    certain: float = CERTAIN
+    max_pixels: int = DEFAULT_MAX_PIXELS
     views: int | None = None
     prior: Prior = "natural"
     crops: bool = False
@@ -89,6 +99,8 @@ def detector_of(settings: Settings, threads: int | None = None) -> EmotionDetect
         threshold=settings.threshold,
         smallest=settings.smallest,
         least_score=settings.least_score,
+        certain=settings.certain,
+        max_pixels=settings.max_pixels,
         views=settings.views,
         prior=settings.prior,
     )
@@ -157,7 +169,7 @@ def _photographs(
     paths = [settings.path(source) for source in sources]
     answers = detector.detect_many(paths)
     return [
-        str(answer).removeprefix(f"{path}: ")
+        str(answer).removeprefix(f"{shorten(str(path))}: ")
         if isinstance(answer, PictureError)
         else dataclasses.replace(answer, source=source)
         for source, path, answer in zip(sources, paths, answers, strict=True)
@@ -175,7 +187,7 @@ def _crops(
 def _whole(source: str, settings: Settings, detector: EmotionDetector) -> Seen | str:
     """Take a picture as a whole for a face; say why, where it cannot be read."""
     try:
-        pixels, notes = picture_array(settings.path(source))
+        pixels, notes = picture_array(settings.path(source), settings.max_pixels)
     except PictureError as error:
         return str(error)
     size, channels = detector.input
@@ -190,11 +202,11 @@ def _whole(source: str, settings: Settings, detector: EmotionDetector) -> Seen |
 
 def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
     """Write the annotated picture; say why, where that picture cannot be drawn or written."""
-    from emotion_detection.inference.annotate import annotated, save_picture
+    from emotion_detection.inference.annotate import SUFFIXES, annotated, save_picture
 
     try:
-        pixels, _ = picture_array(settings.path(source))
-        drawn = annotated(pixels, result)
+        loaded = load_image(settings.path(source), settings.max_pixels)
+        drawn = annotated(loaded.pixels, result)
     except (PictureError, ValueError) as error:  # it changed since it was read
         return str(error)
     out = place_below_annotate(source, settings)
@@ -202,7 +214,7 @@ def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
         out = out.with_name(f"{out.name}.annotated.png")
     check_target(out, source, settings)
     try:
-        save_picture(drawn, out)
+        save_picture(drawn, out, loaded.icc_profile)
     except PictureError as error:
         return f"--annotate {error}"
     except InputError as error:

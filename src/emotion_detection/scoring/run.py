@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import error_record, line
+from emotion_detection.scoring.deaths import Death, explain_deaths
 from emotion_detection.scoring.local import Done, Pull, Task
 from emotion_detection.scoring.shards import Shard
 from emotion_detection.scoring.work import Work
@@ -12,10 +13,13 @@ from emotion_detection.scoring.work import Work
 Engine = Callable[[Pull], Done]
 """As :mod:`.local` says, with all but ``pull`` given."""
 
-DIED = "the process that read it died twice (killed, out of memory, or a damaged file)"
+DIED = "the process that read it died twice"
 
 DEATHS = 20
 """Deaths in a row after which it is no single picture's fault."""
+
+FAILED_STARTS = 3
+"""Workers in a row that end with an error, before any did anything, after which none can start."""
 
 
 def share(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
@@ -72,7 +76,8 @@ class _Run:
         self._shards = share(work, part)
         self._again: collections.deque[Task] = collections.deque()
         self._open: dict[int, tuple[Shard, list[str | None]]] = {}
-        self._deaths = 0
+        self._deaths: list[Death] = []
+        self._any_done = False
 
     def pull(self) -> Task | None:
         """Return the next task."""
@@ -84,22 +89,21 @@ class _Run:
                 return Task(shard.number, 0, shard.entries)
         return None
 
-    def take(self, task: Task, lines: list[str] | None) -> int:
+    def take(self, task: Task, lines: list[str] | Death) -> int:
         """Keep what came of a task; return how many files that were."""
-        if lines is None:
-            self._deaths += 1
-            if self._deaths >= DEATHS:
-                raise InputError(
-                    f"{DEATHS} workers died one after another: is there too little memory? "
-                    "Fewer of them need less: --workers"
-                )
+        if isinstance(lines, Death):
+            death = lines
+            self._deaths.append(death)
+            never = not self._any_done and all(one.is_start_failure for one in self._deaths)
+            if len(self._deaths) >= (FAILED_STARTS if never else DEATHS):
+                raise InputError(explain_deaths(self._deaths))
             if len(task.entries) > 1:
                 alone = enumerate(task.entries)
                 self._again += (Task(task.shard, place, (entry,)) for place, entry in alone)
                 return 0
-            lines = [line(error_record(task.entries[0].source, DIED))]
+            lines = [line(error_record(task.entries[0].source, f"{DIED}, the last time {death}"))]
         else:
-            self._deaths = 0
+            self._deaths, self._any_done = [], True
         shard, records = self._open[task.shard]
         records[task.start : task.start + len(lines)] = lines
         whole = [record for record in records if record is not None]

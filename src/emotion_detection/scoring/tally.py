@@ -4,6 +4,8 @@ import sys
 from collections import Counter
 
 from emotion_detection.inference.tables import Record
+from emotion_detection.results import UNCERTAIN_FACE
+from emotion_detection.scoring.left_out import describe_left_out
 
 SHOWN = 5
 """Errors that are told one by one."""
@@ -13,7 +15,7 @@ class Tally:
     """Counts records; keeps none."""
 
     def __init__(self) -> None:
-        self.records = self.faces = self.errors = self._frames = 0
+        self.records = self.faces = self.uncertain = self.errors = self._frames = 0
         self.emotions: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
         self._first: list[str] = []
@@ -26,9 +28,11 @@ class Tally:
             if len(self._first) < SHOWN:
                 self._first.append(f"  {record['source']}: {record['error']}")
             return
-        self.faces += len(record["faces"])
+        certain = [face for face in record["faces"] if UNCERTAIN_FACE not in face["flags"]]
+        self.faces += len(certain)
+        self.uncertain += len(record["faces"]) - len(certain)
         self._frames += "frame" in record
-        self.emotions.update(face["emotion"] for face in record["faces"])
+        self.emotions.update(face["emotion"] for face in certain)
 
     def said(self) -> str:
         """Return a line of what was found."""
@@ -37,21 +41,15 @@ class Tally:
         places = [_of(pictures, "picture")] if pictures or not self._frames else []
         places += [_of(self._frames, "frame")] if self._frames else []
         where = f"{_of(self.faces, 'face')} in {' and '.join(places)}"
-        return f"{where}: {found}" if found else where
+        where = f"{where}: {found}" if found else where
+        if not self.uncertain:
+            return where
+        return f"{where}; not counted: {_of(self.uncertain, 'uncertain face')}"
 
     def say_left_out(self) -> None:
-        """Say on standard error which files in folders were no pictures of a kind that is read."""
-        if not self.left_out:
-            return
-        kinds = ", ".join(
-            f"{count:,} {suffix or 'without suffix'}"
-            for suffix, count in self.left_out.most_common(SHOWN)
-        )
-        more = ", ..." if len(self.left_out) > SHOWN else ""
-        print(
-            f"emotion: left out in folders, since only JPEG, PNG and WebP are read: {kinds}{more}",
-            file=sys.stderr,
-        )
+        """Say on standard error which files in folders were left out, and why."""
+        if self.left_out:
+            print(f"emotion: left out: {describe_left_out(self.left_out)}", file=sys.stderr)
 
     def say_errors(self) -> None:
         """List the first errors on standard error, and say how many there were."""

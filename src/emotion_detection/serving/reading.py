@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from emotion_detection.images import FORMATS, PictureError, face_array, picture_array
+from emotion_detection.image_kinds import describe_content
+from emotion_detection.images import PictureError, face_array, picture_array
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.annotate import annotated
 from emotion_detection.inference.face_detector import FoundFace
@@ -27,6 +28,8 @@ from emotion_detection.serving.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
+"""That a server opens: fewer decoders for what strangers send."""
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 JSON = "application/json"
@@ -192,7 +195,9 @@ def check_picture(content: bytes, most: int) -> None:
     if not content:
         raise Problem(400, "an empty body: 0 bytes", reason="picture")
     if not content.startswith(_STARTS) and (content[:4], content[8:12]) != (b"RIFF", b"WEBP"):
-        raise Problem(415, "not a JPEG, PNG or WebP picture: its first bytes are others'")
+        what = describe_content(content[:512])
+        found = f"{what}: " if what else "its first bytes are others': "
+        raise Problem(415, f"not a JPEG, PNG or WebP picture: {found}the server reads these alone")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size

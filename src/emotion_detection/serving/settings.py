@@ -1,16 +1,11 @@
 """What a server lets pass, and how much of it at once."""
 
 import math
-import os
 from dataclasses import dataclass, field
 
+from emotion_detection.cpus import count_cpus
 from emotion_detection.errors import InputError
 from emotion_detection.images import MAX_PIXELS
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class Settings:
         InputError: a value is out of its range.
     """
 
-    workers: int = field(default_factory=cores)
+    workers: int = field(default_factory=count_cpus)
     queue: int = 64
     together: int = 8
     max_bytes: int = 20_000_000

@@ -1,0 +1,76 @@
+"""How many processors this process may use: by affinity, and by the quota of its container."""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN = Path("/proc/self/cgroup")
+
+
+def count_cpus() -> int:
+    """Return how many processors this process may use at once, at least 1.
+
+    A container's quota counts (``docker run --cpus=2``, a Kubernetes limit), rounded up.
+    """
+    quota = read_quota()
+    cpus = _count_allowed()
+    return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
+
+
+def is_limited() -> bool:
+    """Return True where a container grants less than the processors that are visible."""
+    return count_cpus() < _count_allowed()
+
+
+def read_quota(cgroups: Path = _CGROUPS, own: Path = _OWN) -> float | None:
+    """Return the processor time that a container grants, in processors; None: all.
+
+    Args:
+        cgroups: where the kernel shows control groups, of version 1 or 2.
+        own: file that names the groups of this process.
+    """
+    quotas = list(_quotas(cgroups, own))
+    return min(quotas, default=None)
+
+
+def _count_allowed() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
+    """Yield the quotas of this process's groups and of those above them."""
+    for folder, is_second in _folders(cgroups, own):
+        try:
+            if is_second:
+                quota, period = (folder / "cpu.max").read_text("ascii").split()
+            else:
+                quota = (folder / "cpu.cfs_quota_us").read_text("ascii")
+                period = (folder / "cpu.cfs_period_us").read_text("ascii")
+            granted = int(quota) / int(period)
+        except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
+            continue
+        if granted > 0:  # -1: all
+            yield granted
+
+
+def _folders(cgroups: Path, own: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield folders that may hold a quota, and whether they are of version 2."""
+    try:
+        lines = own.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    for line in ["0::/", "1:cpu:/", *lines]:
+        number, _, rest = line.partition(":")
+        controllers, _, name = rest.partition(":")
+        is_second = number == "0" and not controllers
+        if not is_second and "cpu" not in controllers.split(","):
+            continue
+        top = cgroups if is_second else cgroups / "cpu"
+        path = PurePosixPath(name.lstrip("/"))
+        if ".." not in path.parts:
+            for place in (path, *path.parents):
+                yield top / place, is_second

@@ -1,0 +1,145 @@
+"""What a file is, by its first bytes and its name, and which kinds of images are read."""
+
+import importlib.util
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Formats that are read, by Pillow's names. Pillow opens 40 more, which nobody takes photos in."""
+
+HEIF = "HEIF"
+"""Pillow's name of the format that the extra ``heif`` adds."""
+
+READ_NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF")
+"""The same formats for people: MPO is JPEG with several images."""
+
+READ = f"{', '.join(READ_NAMES[:-1])} and {READ_NAMES[-1]}"
+"""The same in words."""
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"),
+    *(".tif", ".tiff", ".avif"),
+)
+"""Of files in folders that are read, in lower case."""
+
+HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+"""Of files in folders that are read with the extra ``heif``."""
+
+OTHER_SUFFIXES = (
+    *(".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".jxl", ".svg", ".psd", ".ico", ".icns", ".tga"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".exr", ".hdr", ".dcm"),
+)
+"""Of images that are not read."""
+
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
+_HEIF_BRANDS = (*_HEIC_BRANDS, b"mif1", b"msf1", b"mif2")
+_STARTS = (
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
+    (b"BM", "a BMP image"),
+    (b"II*\0", "a TIFF image, or a camera's raw file"),
+    (b"MM\0*", "a TIFF image, or a camera's raw file"),
+    (b"II+\0", "a BigTIFF image"),
+    (b"MM\0+", "a BigTIFF image"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (b"8BPS", "a Photoshop file"),
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript file"),
+    (b"\x00\x00\x01\x00", "a Windows icon"),
+    (b"icns", "a macOS icon"),
+    (b"v/1\x01", "an OpenEXR image"),
+    (b"#?RADIANCE", "a Radiance HDR image"),
+    (b"FUJIFILMCCD-RAW", "a camera's raw file"),
+    (b"P1", "a PBM, PGM or PPM image"),
+    (b"P2", "a PBM, PGM or PPM image"),
+    (b"P3", "a PBM, PGM or PPM image"),
+    (b"P4", "a PBM, PGM or PPM image"),
+    (b"P5", "a PBM, PGM or PPM image"),
+    (b"P6", "a PBM, PGM or PPM image"),
+    (b"PK\x03\x04", "a ZIP archive, or a document that is one"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (b"OggS", "an Ogg video or sound"),
+    (b"ID3", "a sound file"),
+    (b"FLV", "a Flash video"),
+    (b"SQLite format 3", "a database"),
+    (b"\x93NUMPY", "a NumPy array: pass the loaded array"),
+)
+
+
+def describe_content(data: bytes) -> str | None:
+    """Return what a file is, as "a HEIC image", or None where its first bytes do not tell.
+
+    Args:
+        data: the file, or its first few hundred bytes.
+
+    >>> describe_content(b"%PDF-1.7")
+    'a PDF document'
+    """
+    if data[4:8] == b"ftyp":
+        return _describe_brand(data[8:12])
+    if data[:4] == b"RIFF":
+        kinds = {b"WEBP": "a WebP image", b"AVI ": "an AVI video", b"WAVE": "a sound file"}
+        return kinds.get(data[8:12])
+    for start, kind in _STARTS:
+        if data.startswith(start):
+            return kind
+    if data[4:8] in (b"moov", b"mdat", b"wide", b"free"):
+        return "a QuickTime video"
+    if data[128:132] == b"DICM":
+        return "a DICOM image"
+    return _describe_text(data[:512])
+
+
+def is_heif(data: bytes) -> bool:
+    """Return True for the formats that only the extra ``heif`` reads, such as HEIC."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and not _lists_avif(data)
+
+
+def is_avif(data: bytes) -> bool:
+    """Return True for AVIF."""
+    return data[4:8] == b"ftyp" and (data[8:12] in (b"avif", b"avis") or _lists_avif(data))
+
+
+def _lists_avif(data: bytes) -> bool:
+    """Return True where the brands that a HEIF file is compatible with have AVIF, and no HEVC."""
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    brands = {data[at : at + 4] for at in range(16, end, 4)}
+    return b"avif" in brands and not brands & set(_HEIC_BRANDS)
+
+
+def _describe_brand(brand: bytes) -> str:
+    if brand in (b"avif", b"avis"):
+        return "an AVIF image"
+    if brand in _HEIF_BRANDS:
+        return "a HEIC image" if brand in _HEIC_BRANDS else "a HEIF image"
+    if brand == b"crx ":
+        return "a camera's raw file"
+    return "a QuickTime video" if brand == b"qt  " else "an MP4 video"
+
+
+def _describe_text(data: bytes) -> str | None:
+    text = data.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "a web page (HTML), not an image: the download may have failed"
+    if text.startswith(b"<svg") or (text.startswith(b"<?xml") and b"<svg" in text):
+        return "an SVG drawing"
+    if text.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the image: 'git lfs pull' fetches it"
+    try:
+        readable = data.decode("utf-8", "strict" if len(data) < 512 else "ignore")
+    except UnicodeDecodeError:
+        return None
+    is_text = readable and all(letter.isprintable() or letter in "\t\r\n" for letter in readable)
+    return "a text file" if is_text else None
+
+
+def read_suffixes() -> tuple[str, ...]:
+    """Return the suffixes of images in folders that are read here, in lower case."""
+    has_heif = importlib.util.find_spec("pillow_heif") is not None
+    return SUFFIXES + HEIF_SUFFIXES if has_heif else SUFFIXES

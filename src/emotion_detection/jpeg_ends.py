@@ -1,0 +1,123 @@
+"""JPEG files whose last bytes are missing, as after a broken download: what of them can be shown.
+
+Viewers show such files. They are read where nearly all of the image is there, and refused where
+rows, or whole scans of a progressive image, are missing.
+"""
+
+import io
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+_END = b"\xff\xd9"
+_FILLER = bytes(range(1, 255)) * 16
+_PROGRESSIVE = 0xC2
+_MOST_MISSING = 0.05
+"""Fraction of its rows that an image may lack."""
+
+
+class _Scan(NamedTuple):
+    """Which coefficients a scan holds, and to which bit: T.81, B.2.3."""
+
+    components: frozenset[int]
+    first: int
+    last: int
+    bit: int
+
+
+def complete_jpeg(data: bytes) -> tuple[bytes, str | None]:
+    """Return a JPEG with an end marker, and a note where it had none.
+
+    How much of a truncated file is missing shows where it is decoded with two different ends: rows
+    that are there are the same.
+
+    Args:
+        data: the file, in which Pillow has found a JPEG.
+
+    Raises:
+        ValueError: more is missing than the last rows.
+    """
+    start = _first_scan(data)
+    if start is None or _END in data[start:]:  # some cameras write more behind it
+        return data, None
+    is_progressive = _frame_kind(data) == _PROGRESSIVE
+    if is_progressive and not _has_all_scans(data, start):
+        raise ValueError("truncated: its last scans are missing")
+    lacking, height = _count_missing_rows(data, is_progressive)
+    if lacking > _MOST_MISSING * height:
+        raise ValueError(f"truncated: only the upper {1 - lacking / height:.0%} are there")
+    note = "truncated: its end is missing"
+    return data + _END, f"{note}, up to {lacking} of {height} rows" if lacking else note
+
+
+def _count_missing_rows(data: bytes, is_progressive: bool) -> tuple[int, int]:
+    """Return how many of the last rows are missing, at most, and how many there should be."""
+    images, height = [], 0
+    for end in (_END, _FILLER + _END):
+        image = Image.open(io.BytesIO(data + end), formats=("JPEG", "MPO"))
+        height = image.height
+        if not is_progressive:  # means of 8 x 8 pixels say enough
+            image.draft(None, (image.width // 8, image.height // 8))
+        images.append(np.asarray(image.convert("L")))
+    first, second = images
+    rows = np.nonzero((first != second).any(axis=1))[0]
+    lacking = round((len(first) - int(rows[0])) * height / len(first)) if len(rows) else 0
+    return lacking, height
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and end of the segments before the first scan, and of its header."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, at + 4, end
+        if marker == 0xDA:
+            return
+        at = end
+
+
+def _first_scan(data: bytes) -> int | None:
+    """Return where the first scan begins, behind thumbnails; None where there is none."""
+    return next((end for marker, _, end in _segments(data) if marker == 0xDA), None)
+
+
+def _frame_kind(data: bytes) -> int | None:
+    frames = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+    return next((marker for marker, _, _ in _segments(data) if marker in frames), None)
+
+
+def _has_all_scans(data: bytes, start: int) -> bool:
+    """Return True where each component has a scan for each coefficient's last bit, begun at least.
+
+    Args:
+        data: the file.
+        start: where the first scan begins.
+    """
+    scans = []
+    header = next(begin for marker, begin, _ in _segments(data) if marker == 0xDA)
+    at: int | None = header
+    while at is not None and at < len(data):
+        count = data[at]
+        body = data[at + 1 : at + 1 + 2 * count + 3]
+        if len(body) == 2 * count + 3:
+            first, last, bits = body[-3:]
+            scans.append(_Scan(frozenset(body[0 : 2 * count : 2]), first, last, bits & 15))
+        following = data.find(b"\xff\xda", max(at, start))
+        at = following + 4 if following >= 0 else None
+    components = frozenset[int]().union(*(scan.components for scan in scans))
+    done = {
+        (component, place)
+        for scan in scans
+        if scan.bit == 0
+        for component in scan.components
+        for place in range(scan.first, scan.last + 1)
+    }
+    return bool(components) and all(
+        (component, place) in done for component in components for place in range(64)
+    )

@@ -137,8 +137,8 @@ class TrainConfig(DataConfig):
         network: 'baseline' (three convolutions with ReLU and max pooling), 'quick' (the same,
             smaller and faster), 'compact', 'large' (residual), or a backbone of timm by its
             name, such as 'resnet18'.
-        pretrained: start a backbone of timm from the weights that timm publishes; needs the
-            internet once.
+        pretrained: start a backbone of timm from the weights that timm publishes (true; needs the
+            internet once), or from a file of weights (.safetensors, .pth) of the same network.
         frozen: train the last layer alone.
         also: a second label set, 'fer2013' or 'ferplus', learnt beside the first with logits of
             its own; the best checkpoint goes by the mean accuracy over both.
@@ -184,7 +184,7 @@ class TrainConfig(DataConfig):
 
     preset: str = "baseline"
     network: str = "baseline"
-    pretrained: bool = False
+    pretrained: bool | str = False
     frozen: bool = False
     also: Literal["fer2013", "ferplus"] | None = None
     also_weight: float = 1.0

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torchvision
+from safetensors.torch import save_file
 
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
@@ -210,3 +212,74 @@ def test_a_trained_backbone_comes_back_from_checkpoint_and_onnx_file(
     for name, values in said.items():
         np.testing.assert_allclose(values, again[name], atol=1e-4)
     assert one.parameters == other.parameters == run.metrics["parameters"]
+
+
+def _backbone_of(path: Path, network: str = "resnet18", channels: int = 3) -> Backbone:
+    return Backbone(network, channels, 64, 7, 0.0, str(path))
+
+
+@pytest.mark.parametrize(
+    ("network", "theirs"), [("resnet18", "resnet18"), ("mobilenetv2_100", "mobilenet_v2")]
+)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_of_torchvision_s_weights_gives_torchvision_s_features(
+    network: str, theirs: str, suffix: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    published = getattr(torchvision.models, theirs)(weights=None).eval()
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".pth":
+        torch.save({"state_dict": published.state_dict()}, path)
+    else:
+        save_file(published.state_dict(), path)
+    backbone = _backbone_of(path, network).eval()
+    faces = torch.rand(2, 3, 64, 64)
+    last = "fc" if theirs == "resnet18" else "classifier"
+    setattr(published, last, torch.nn.Identity())
+    with torch.no_grad():
+        expected = published((faces - backbone.mean) / backbone.std)
+        features = backbone.body((faces - backbone.mean) / backbone.std)
+    torch.testing.assert_close(features, expected, atol=1e-4, rtol=1e-3)
+
+
+def test_for_grey_faces_the_first_layer_is_summed_over_the_colours(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    torch.save(timm.create_model("resnet10t").state_dict(), tmp_path / "weights.pth")
+    colour, grey = (_backbone_of(tmp_path / "weights.pth", "resnet10t", n).eval() for n in (3, 1))
+    face = torch.randn(2, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(grey.body(face), colour.body(face.expand(-1, 3, -1, -1)))
+
+
+def test_files_that_are_no_weights_of_the_network_are_refused(tmp_path: Path) -> None:
+    cases: dict[str, tuple[object, str]] = {
+        "other.pth": (timm.create_model("resnet10t").state_dict(), "not those of timm's resnet18"),
+        "list.pth": ([1, 2], "holds no weights by name"),
+        "mixed.pth": ({"a": torch.zeros(2), "b": 1}, "more than tensors"),
+        "object.pth": ({"a": Path("x")}, "more than tensors"),
+    }
+    for name, (content, message) in cases.items():
+        torch.save(content, tmp_path / name)
+        with pytest.raises(InputError, match=message):
+            _backbone_of(tmp_path / name)
+    (tmp_path / "cut.pth").write_bytes((tmp_path / "other.pth").read_bytes()[:1000])
+    for name, message in (
+        ("cut.pth", "cannot be read as weights"),
+        ("missing.pth", "no such file; it takes true, false or a file"),
+        ("https://example.org/w.pth", "read from disk alone"),
+    ):
+        path = name if "://" in name else str(tmp_path / name)
+        with pytest.raises(InputError, match=message) as say:
+            Backbone("resnet18", 3, 64, 7, 0.0, path)
+        assert "\n" not in str(say.value)
+
+
+def test_a_training_starts_from_a_file_of_weights(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    body = timm.create_model("resnet10t", in_chans=3)
+    torch.save(body.state_dict(), tmp_path / "weights.pth")
+    started = build(spec("resnet10t"), pretrained=str(tmp_path / "weights.pth"))
+    own = dict(started.named_parameters())
+    torch.testing.assert_close(
+        own["body.layer1.0.conv1.weight"], body.get_parameter("layer1.0.conv1.weight")
+    )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_detection.errors import InputError
+from emotion_detection.training.backbone_weights import fit_weights, read_weights
 
 
 class Backbone(nn.Module):
@@ -21,7 +22,7 @@ class Backbone(nn.Module):
         size: height and width of a face in pixels.
         outputs: width of the last layer.
         dropout: probability that one of the features before it is dropped.
-        pretrained: fetch published weights.
+        pretrained: fetch published weights; or a file of weights to start from.
 
     Raises:
         InputError: timm is not installed, knows no such network, or the weights cannot be had.
@@ -31,10 +32,18 @@ class Backbone(nn.Module):
     std: Tensor
 
     def __init__(
-        self, name: str, channels: int, size: int, outputs: int, dropout: float, pretrained: bool
+        self,
+        name: str,
+        channels: int,
+        size: int,
+        outputs: int,
+        dropout: float,
+        pretrained: bool | str,
     ) -> None:
         super().__init__()
-        self.body = _create(name, channels, size, pretrained)
+        self.body = _create(name, channels, size, pretrained is True)
+        if isinstance(pretrained, str):
+            _load_file(self.body, name, channels, pretrained)
         declared: dict[str, Any] = self.body.pretrained_cfg
         mean, std = (_as_channels(declared[key], channels) for key in ("mean", "std"))
         # kept in checkpoints: another version of timm may have other ones
@@ -77,6 +86,31 @@ def check_backbone(name: str) -> None:
         raise InputError(
             f"--network {name}: neither this project's nor timm's (timm.list_models()){hint}"
         )
+
+
+def _load_file(body: nn.Module, name: str, channels: int, path: str) -> None:
+    """Load a file of weights into a network of timm, adapted to the number of channels.
+
+    Raises:
+        InputError: the file cannot be read, or is of another network.
+    """
+    import timm
+
+    weights = read_weights(path)
+    # the file's own first layer mostly takes RGB; timm sums it over the colours for grey
+    whole = timm.create_model(name, pretrained=False, num_classes=0)
+    fitted = fit_weights(weights, whole)
+    if fitted is None:
+        raise InputError(
+            f"--pretrained {path}: its tensors are not those of timm's {name}; name the network "
+            "that it was saved from with --network"
+        )
+    first = whole.pretrained_cfg["first_conv"]
+    for layer in (first,) if isinstance(first, str) else first:
+        key = f"{layer}.weight"
+        if key in fitted and channels == 1:
+            fitted[key] = fitted[key].sum(dim=1, keepdim=True)
+    body.load_state_dict(fitted)
 
 
 def _create(name: str, channels: int, size: int, pretrained: bool) -> Any:

@@ -154,7 +154,7 @@ NETWORKS: dict[str, Callable[[ModelSpec], nn.Module]] = {
 """The project's own networks; every other name is one of timm's."""
 
 
-def check_network(name: str, pretrained: bool = False) -> None:
+def check_network(name: str, pretrained: bool | str = False) -> None:
     """Refuse a network that cannot be made, before faces are read for it.
 
     Raises:
@@ -164,17 +164,17 @@ def check_network(name: str, pretrained: bool = False) -> None:
         check_backbone(name)
     elif pretrained:
         raise InputError(
-            f"--pretrained true: there are published weights for timm's backbones, not for "
-            f"{name}; to start from this project's model say --init pretrained"
+            f"--pretrained {str(pretrained).lower() if pretrained is True else pretrained}: is for "
+            f"timm's backbones, not for {name}; to start from this project's model say --init pretrained"
         )
 
 
-def build(spec: ModelSpec, pretrained: bool = False) -> nn.Module:
+def build(spec: ModelSpec, pretrained: bool | str = False) -> nn.Module:
     """Make a network with fresh weights from torch's global random state.
 
     Args:
         spec: which network, for what input and output.
-        pretrained: take timm's published weights for all but the last layer.
+        pretrained: take timm's published weights for all but the last layer; or those of a file.
 
     Raises:
         InputError: no network of that name, or its published weights cannot be had.
@@ -207,7 +207,7 @@ def take_weights(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     return [name for name in own if name not in fitting]
 
 
-def freshly_seeded(spec: ModelSpec, seed: int, pretrained: bool = False) -> nn.Module:
+def freshly_seeded(spec: ModelSpec, seed: int, pretrained: bool | str = False) -> nn.Module:
     """Make a network whose fresh weights depend on the seed alone."""
     torch.manual_seed(seed)
     return build(spec, pretrained)

@@ -164,8 +164,8 @@ def check_network(name: str, pretrained: bool | str = False) -> None:
         check_backbone(name)
     elif pretrained:
         raise InputError(
-            f"--pretrained {str(pretrained).lower() if pretrained is True else pretrained}: is for "
-            f"timm's backbones, not for {name}; to start from this project's model say --init pretrained"
+            f"--pretrained {'true' if pretrained is True else pretrained}: is for timm's "
+            f"backbones, not for {name}; to start from this project's model say --init pretrained"
         )
 
 

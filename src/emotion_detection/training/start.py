@@ -29,7 +29,7 @@ def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
     Raises:
         InputError: no such run, or another network or input than this one's.
     """
-    weights, other = _weights(init, "--init")
+    weights, other = starting_weights(init, "--init")
     theirs = (other.network, other.channels, other.size)
     ours = (spec.network, spec.channels, spec.size)
     if theirs != ours:
@@ -46,7 +46,7 @@ def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
         )
 
 
-def _weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelSpec]:
+def starting_weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelSpec]:
     """Return the weights of a run, of a checkpoint, or of the shipped model."""
     if place == "pretrained":
         from safetensors import safe_open
@@ -100,7 +100,7 @@ def load_teachers(places: list[str], spec: ModelSpec) -> Teachers | None:
         return None
     networks, specs = [], []
     for place in places:
-        weights, teacher = _weights(place, "--teacher")
+        weights, teacher = starting_weights(place, "--teacher")
         theirs, ours = (f"{s.channels} x {s.size} x {s.size} px" for s in (teacher, spec))
         if theirs != ours:
             raise InputError(f"--teacher {place}: takes faces of {theirs}, this training {ours}")

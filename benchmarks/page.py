@@ -90,7 +90,7 @@ def picture(path: Path) -> None:
     """Write a JPEG of 1920 x 1080 with three drawn faces."""
     sheet = np.full((1080, 1920), 140, np.uint8)
     for face, left in zip(
-        draw_faces(55, size=320).faces[[24, 32, 54]], (150, 800, 1400), strict=True
+        draw_faces(55, size=320).faces[[24, 32, 12]], (150, 800, 1400), strict=True
     ):
         sheet[380:700, left : left + 320] = face
     Image.fromarray(sheet).convert("RGB").save(path, quality=95)

@@ -1,6 +1,7 @@
 """The page's files: how they are sent, and what is said where the page is not built."""
 
 import json
+import re
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from emotion_detection import cli, pretrained
-from emotion_detection.serving.page import page_folder, page_is_built
+from emotion_detection.serving.built_page import page_folder, page_is_built
 
 FILES = {
     "index.html": ("text/html; charset=utf-8", "no-cache"),
@@ -61,6 +62,28 @@ def test_the_root_is_the_page_and_the_api_stays(paged: Any) -> None:
     assert paged.get("/none.js").headers["content-type"] == "application/problem+json"
 
 
+def test_the_api_is_described_without_a_script(paged: Any) -> None:
+    answer = paged.get("/docs")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    for text in ("POST /v1/predict", "GET /health/ready", "curl --data-binary"):
+        assert text in answer.text
+    assert "<script" not in answer.text
+    assert "http" not in re.sub("http://HOST:PORT", "", answer.text)
+
+
+def test_what_people_type_first_is_answered(paged: Any) -> None:
+    assert paged.get("/health").json() == {"status": "ready"}
+    wrong = paged.get("/v1/predict")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert wrong.json()["detail"] == "GET is not allowed here; use POST"
+    unknown = paged.post("/predict", b"an image")
+    assert unknown.status_code == 404
+    assert "/docs lists those of the API" in unknown.json()["detail"]
+
+
 @pytest.mark.parametrize("path", ["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt"])
 def test_nothing_outside_the_folder_is_sent(paged: Any, path: str) -> None:
     with paged.socket() as connection:
@@ -96,7 +119,7 @@ def test_a_missing_page_says_how_it_is_built(serving: Callable[..., Any], tmp_pa
 
 def test_the_command_says_where_the_page_is(process: Callable[..., Any]) -> None:
     before = (
-        "import emotion_detection.serving.page as p\n"
+        "import emotion_detection.serving.built_page as p\n"
         "from pathlib import Path\n"
         "p.page_folder = lambda: Path('none')\n"
         "import builtins; say = builtins.print\n"

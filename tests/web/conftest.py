@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from emotion_detection.commands import export_web
-from emotion_detection.serving.page import page_folder, page_is_built
+from emotion_detection.serving.built_page import page_folder, page_is_built
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")

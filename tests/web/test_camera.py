@@ -51,7 +51,8 @@ def test_a_face_before_the_camera_is_followed(visit: Visits) -> None:
     _start(seen.page)
     expect(seen.page.locator("#faces .face")).to_have_count(1, timeout=60_000)
     expect(seen.page.locator("#rate")).to_contain_text("frames/s")
-    seen.page.wait_for_timeout(3000)
+    enough = "Number(document.getElementById('rate').dataset.frames) > 12"
+    seen.page.wait_for_function(enough, timeout=60_000)
     ink = seen.page.locator("#timeline").evaluate(
         "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter(v => v).length"
     )

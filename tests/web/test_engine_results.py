@@ -94,6 +94,9 @@ def test_the_table_is_pythons_to_the_byte(engine: Engine, tmp_path: Path) -> Non
     assert made == _numbered_from_1((tmp_path / "t.csv").read_bytes())
 
 
+TIFF = "a TIFF image, which browsers do not decode; save it as JPEG or PNG"
+
+
 def _file(kind: str, size: tuple[int, int], frames: int = 1, **options: Any) -> bytes:
     levels = np.random.default_rng(0).integers(0, 256, (frames, *size[::-1], 3), np.uint8)
     pictures = [Image.fromarray(frame) for frame in levels]
@@ -124,10 +127,7 @@ def test_headers_are_read(engine: Engine, kind: str, options: dict[str, Any], fr
     [
         (b"", "empty: 0 bytes"),
         (b"text" + bytes(60), "not a JPEG, PNG, WebP, GIF, BMP or AVIF image"),
-        (
-            _file("TIFF", (9, 9)),
-            "a TIFF image, which browsers do not decode; save it as JPEG or PNG",
-        ),
+        (_file("TIFF", (9, 9)), TIFF),
         (b"GIF89a" + bytes(60), "damaged: it says no size"),
         (_file("PNG", (40, 30))[:-20], "truncated: its end is missing"),
         (_file("WEBP", (40, 30))[:-20], "truncated: its end is missing"),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from emotion_detection.cli import main
-from emotion_detection.commands import export_web
 from emotion_detection.inference.browser import browser_files
+from emotion_detection.serving import built_page
 
 Capture = pytest.CaptureFixture[str]
 
@@ -22,13 +22,13 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (page / "assets").mkdir(parents=True)
     (page / "index.html").write_text("the page")
     (page / "assets" / "a-12345678.js").write_text("its program")
-    monkeypatch.setattr(export_web.resources, "files", _files(page.parent))
+    monkeypatch.setattr(built_page.resources, "files", _files(page.parent))
     monkeypatch.chdir(tmp_path)
     return page
 
 
 def _files(serving: Path) -> Callable[[str], Path]:
-    real = export_web.resources.files
+    real = built_page.resources.files
 
     def files(package: str) -> Path:
         return serving if package.endswith(".serving") else Path(str(real(package)))
@@ -105,7 +105,7 @@ def test_what_cannot_be_is_refused_in_one_line(
 def test_a_page_that_is_not_built_is_said(built: Path, capsys: Capture) -> None:
     (built / "index.html").unlink()
     assert main(["export", "--web", "site"]) == 2
-    assert "the page is not built; 'make web' in a checkout builds it" in capsys.readouterr().err
+    assert "the page is not built: run 'make web' in the checkout" in capsys.readouterr().err
 
 
 def test_it_needs_no_torch(tmp_path: Path) -> None:
@@ -117,3 +117,26 @@ def test_it_needs_no_torch(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
     assert "torch" not in done.stderr
+
+
+@pytest.mark.parametrize("editable", [False, True])
+def test_a_copy_takes_the_page_of_its_checkout(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editable: bool
+) -> None:
+    # installed first, built afterwards: the copy has no page, the checkout has
+    checkout = tmp_path / "my checkout"
+    page = checkout / "src" / "emotion_detection" / "serving" / "page"
+    page.mkdir(parents=True)
+    (page / "index.html").write_text("built afterwards")
+    record = {"url": checkout.as_uri(), "dir_info": {"editable": True} if editable else {}}
+
+    class Installed:
+        def read_text(self, name: str) -> str | None:
+            return json.dumps(record) if name == "direct_url.json" else None
+
+    monkeypatch.setattr(built_page.metadata, "distribution", lambda name: Installed())
+    assert built_page.page_folder() == built
+    (built / "index.html").unlink()
+    assert built_page.page_folder() == (built if editable else page)
+    record["url"] = "https://example.org/package.whl"
+    assert built_page.page_folder() == built

@@ -19,6 +19,8 @@ SCREENS = {1280: (800, 3), 390: (844, 6)}
 """By the width of a window: its height, and how many of them a group may take."""
 LINE = 9
 """Pixels of a box that its own outline may cover, from its edge inwards."""
+CROWD = (3, 7, 10, 13, 17, 21, 24, 32, 34, 35, 38, 39, 43, 46, 48, 5, 6, 0, 1, 4)
+"""Which of the drawn faces stand in it."""
 Visits = Callable[..., Any]
 
 
@@ -33,9 +35,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty drawn faces side by side, hardly apart."""
     faces = draw_faces(60, size=150).faces
     sheet = np.full((4 * 156 + 30, 5 * 156 + 30), 140, np.uint8)
-    for k, place in enumerate(
-        (3, 7, 10, 13, 17, 21, 24, 32, 34, 35, 38, 39, 43, 46, 48, 5, 6, 0, 1, 4)
-    ):
+    for k, place in enumerate(CROWD):
         top, left = 15 + 156 * (k // 5), 15 + 156 * (k % 5)
         sheet[top : top + 150, left : left + 150] = faces[place]
     path = tmp_path_factory.mktemp("crowd") / "crowd.png"

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.browser import ABOUT, browser_files, browser_model
+from emotion_detection.serving.built_page import INDEX, MISSING, page_folder, page_is_built
 
-INDEX = "index.html"
 MODELS = "models"
 
 _MARKS = (INDEX, f"{MODELS}/{ABOUT}")
@@ -32,9 +31,9 @@ def export_page(folder: Path, model: str | None = None, labels: str | None = Non
         InputError: the page is not built; there is no such model; the folder holds something else
             or cannot be written.
     """
-    page = Path(str(resources.files("emotion_detection.serving"))) / "page"
-    if not (page / INDEX).is_file():
-        raise InputError(f"{page}: the page is not built; 'make web' in a checkout builds it")
+    page = page_folder()
+    if not page_is_built(page):
+        raise InputError(MISSING)
     _check(folder)
     about = browser_model(EmotionDetector(model, labels=labels))
     contents = {

@@ -110,14 +110,14 @@ _LIMITS = {
 
 
 def _say_where(host: str, port: int) -> None:
-    from emotion_detection.serving.page import MISSING, page_folder, page_is_built
+    from emotion_detection.serving.built_page import MISSING, page_folder, page_is_built
 
     where = f"http://{host}:{port}"
     if page_is_built(page_folder()):
         print(f"page: {where}/")
     else:
         print(f"page: {MISSING}")
-    print(f"API:  {where}/v1/predict, described at {where}/openapi.json", flush=True)
+    print(f"API:  {where}/v1/predict, described at {where}/docs", flush=True)
 
 
 def _set_up_logging(access: bool) -> None:

@@ -16,8 +16,9 @@ from emotion_detection import __version__
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.serving import schemas
 from emotion_detection.serving.about import about_model
+from emotion_detection.serving.built_page import page_folder
 from emotion_detection.serving.figures import ROUTES
-from emotion_detection.serving.page import add_page, page_folder
+from emotion_detection.serving.page import add_page
 from emotion_detection.serving.problems import PROBLEM_JSON, Problem, failure
 from emotion_detection.serving.reading import log_failure
 from emotion_detection.serving.routes import add_routes
@@ -25,6 +26,8 @@ from emotion_detection.serving.service import Service
 
 ACCESS = "emotion.access"
 """Name of the log with a line a request."""
+_NAMED = 20
+"""Characters that are repeated of a method which a client made up."""
 _METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 
 
@@ -94,7 +97,10 @@ async def _of_problem(_: Request, error: Exception) -> Response:
 async def _of_http(request: Request, error: Exception) -> Response:
     error = cast(HTTPException, error)
     headers: Mapping[str, str] = error.headers or {}
-    return _said(Problem(error.status_code, str(error.detail), headers))
+    detail = str(error.detail)
+    if error.status_code == 405 and "Allow" in headers:
+        detail = f"{request.method[:_NAMED]} is not allowed here; use {headers['Allow']}"
+    return _said(Problem(error.status_code, detail, headers))
 
 
 async def _of_validation(_: Request, error: Exception) -> Response:

@@ -20,7 +20,7 @@ and cut out; they are read; the answer is written."""
 
 ROUTES = (
     *("/v1/predict", "/v1/classify", "/v1/model", "/metrics", "/openapi.json"),
-    *("/health/live", "/health/ready"),
+    *("/health/live", "/health/ready", "/health", "/docs"),
 )
 """Paths that are counted each by itself; those of the page together, and all others."""
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import MutableMapping
-from importlib import resources
 from os import PathLike, stat_result
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,9 @@ from starlette.staticfiles import StaticFiles
 
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.browser import ABOUT, browser_files, browser_model
+from emotion_detection.serving.api_page import API_PAGE_POLICY, render_api_page
+from emotion_detection.serving.built_page import MISSING, page_is_built
 from emotion_detection.serving.problems import Problem
-
-INDEX = "index.html"
-
-MISSING = "the page is not built: 'make web' in a checkout builds it; the API is here all the same"
 
 HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -64,16 +61,6 @@ _FOREVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 
 
-def page_folder() -> Path:
-    """Return where the built page lies, if it is built."""
-    return Path(str(resources.files(__package__))) / "page"
-
-
-def page_is_built(folder: Path) -> bool:
-    """Say whether there is a page in a folder."""
-    return (folder / INDEX).is_file()
-
-
 def add_page(
     app: FastAPI, folder: Path, model: str | Path | None, detector: EmotionDetector
 ) -> None:
@@ -105,10 +92,18 @@ def add_page(
         return FileResponse(files[name], media_type=kind, headers=headers)
 
     async def missing() -> Response:
-        text = f"<!doctype html><html lang=en><title>Emotion</title><p>{MISSING}</p></html>"
+        text = (
+            f"<!doctype html><html lang=en><title>Emotion</title><p>{MISSING}. The API works "
+            "without it: <a href=docs>its description</a></p></html>"
+        )
         return HTMLResponse(text, 404, HEADERS)
 
+    async def api_page() -> Response:
+        headers = {**HEADERS, "Content-Security-Policy": API_PAGE_POLICY}
+        return HTMLResponse(render_api_page(app.openapi()), 200, headers)
+
     both = ["GET", "HEAD"]
+    app.add_api_route("/docs", api_page, methods=both, include_in_schema=False)
     app.add_api_route("/models/{name}", model_part, methods=both, include_in_schema=False)
     if page_is_built(folder):
         # not mounted: what is mounted at / would take wrong methods of other routes for its own
@@ -123,6 +118,12 @@ def _sha256(content: bytes) -> str:
 
 class _Page(StaticFiles):
     """Files of the page: typed by name, kept by browsers where the name holds a hash."""
+
+    async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
+        """Answer a request for a file; others are for no route of the API."""
+        if scope["method"] not in ("GET", "HEAD"):
+            raise Problem(404, "no such route; /docs lists those of the API")
+        return await super().get_response(path, scope)
 
     def file_response(
         self,

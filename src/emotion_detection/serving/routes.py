@@ -108,6 +108,7 @@ def _add_health(app: FastAPI, service: Service) -> None:
     async def live_route() -> Response:
         return _health(service.live, "live")
 
+    @app.get("/health", include_in_schema=False)
     @app.get(
         "/health/ready",
         summary="May requests be sent here?",

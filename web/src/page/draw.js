@@ -1,4 +1,5 @@
-// Boxes and labels over an image, as src/emotion_detection/inference/annotate.py draws them.
+// Boxes and labels over an image: the colours are those of annotate.py, the labels are plainer, and none
+// lies over a face.
 
 import { UNCERTAIN_FACE } from '../engine/settings.js';
 import { highest } from '../engine/table.js';

@@ -68,7 +68,7 @@ export async function startCamera() {
   consent(false);
   offerCameras();
   try {
-    const known = await opened();
+    const known = await opened(latest);
     if (!latest()) return isOn ? undefined : camera.stop();
     makeRoom(known, isRestart);
     await watch(known);

@@ -43,7 +43,10 @@ button('discard').addEventListener('click', () => {
   discardFrames();
   button('camera').focus();
 });
-button('cancel-reading').addEventListener('click', cancel);
+button('cancel-reading').addEventListener('click', () => {
+  leaveCamera();
+  cancel();
+});
 
 listen(() => {
   redraw();

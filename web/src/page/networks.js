@@ -29,18 +29,22 @@ export function showProgress(share, busy) {
   else bar.value = share;
 }
 
-/** Load them, showing how far it is. */
-export async function opened() {
+/**
+ * Load them, showing how far it is.
+ * @param {() => boolean} latest whether anybody still waits for it
+ */
+export async function opened(latest) {
   if (about) return about;
   showProgress(null, true);
   say('Loading the networks, once …');
   try {
     about = await engine.open((done, total) => {
+      if (!latest()) return;
       showProgress(done / total, true);
       say(`Loading the networks, once: ${Math.round(total / 1e6)} MB …`);
     });
   } finally {
-    showProgress(null, false);
+    if (latest()) showProgress(null, false);
   }
   const { label_set: set, labels, thresholds } = about;
   const names = `${labels.slice(0, -1).join(', ')} or ${labels[labels.length - 1]}`;

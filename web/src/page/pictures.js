@@ -46,7 +46,7 @@ export async function read(chosen) {
   entries = chosen.map((one) => ({ ...one, seen: null, film: [], error: null, line: lineOf(one.name) }));
   list();
   try {
-    await opened();
+    await opened(latest);
     if (!latest()) return;
     for (const [place, entry] of entries.entries()) {
       say(entries.length > 1 ? `Reading ${place + 1} of ${entries.length}: ${entry.name} …` : 'Reading …');
@@ -96,7 +96,7 @@ export function tellAgain() {
 /** @param {Entry[]} about */
 function tell(about) {
   told = about;
-  if (about.length) say(summary(about));
+  say(about.length ? summary(about) : 'Cancelled.');
 }
 
 /** Forget all files. */
@@ -139,6 +139,7 @@ async function readOne(entry, latest, progress) {
     }
   } catch (error) {
     entry.error = error instanceof PictureError ? error.message : `it failed: ${words(error)}`;
+    entry.film = [];
   }
 }
 
@@ -197,7 +198,7 @@ function summary(all) {
   const results = all.flatMap((entry) => (entry.seen && !entry.error ? [flagged(entry.seen.result)] : []));
   const faces = results.flatMap((result) => result.faces);
   const parts = [];
-  if (results.length || !films.length) parts.push(`${countedIn(faces, results.length, known)}.`);
+  if (results.length) parts.push(`${countedIn(faces, results.length, known)}.`);
   for (const film of films) parts.push(`${film.name}: ${filmWords(film)}.`);
   if (lost.length) parts.push(`${many(lost.length, 'file')} could not be read: ${namesOf(lost)}.`);
   return parts.join(' ');

@@ -1,0 +1,49 @@
+"""Finds the built web page: in the package, or in the checkout that it was installed from."""
+
+import json
+from importlib import metadata, resources
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+INDEX = "index.html"
+_DISTRIBUTION = "emotion-detection"
+_IN_CHECKOUT = Path("src/emotion_detection/serving/page")
+
+MISSING = (
+    "the page is not built: run 'make web' in the checkout that you installed the package from, "
+    "before or after installing"
+)
+
+
+def page_folder() -> Path:
+    """Return the folder of the built page, or where it would lie in the package.
+
+    An installed copy of the package that was made before the page was built has none. The page
+    of its checkout is taken then, so that ``make web`` is enough.
+    """
+    own = Path(str(resources.files("emotion_detection.serving"))) / "page"
+    if page_is_built(own):
+        return own
+    checkout = _checkout()
+    if checkout is not None and page_is_built(checkout / _IN_CHECKOUT):
+        return checkout / _IN_CHECKOUT
+    return own
+
+
+def page_is_built(folder: Path) -> bool:
+    """Return whether there is a page in a folder."""
+    return (folder / INDEX).is_file()
+
+
+def _checkout() -> Path | None:
+    """Return the folder that a copy of the package was installed from, if pip recorded one."""
+    try:
+        record = metadata.distribution(_DISTRIBUTION).read_text("direct_url.json")
+        origin = json.loads(record) if record else {}
+        # an editable install is no copy: its page lies in the package itself
+        if "dir_info" not in origin or origin["dir_info"].get("editable"):
+            return None
+        return Path(url2pathname(urlsplit(origin["url"]).path))
+    except (metadata.PackageNotFoundError, OSError, ValueError, KeyError, TypeError):
+        return None

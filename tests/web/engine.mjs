@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 
-import { align, alignZoomed, mirrorCrop } from '../../web/src/engine/align.js';
+import { align, mirrorCrop } from '../../web/src/engine/align.js';
 import { decoded, distinct, find } from '../../web/src/engine/centerface.js';
 import { header } from '../../web/src/engine/header.js';
 import { blurred, occlusion } from '../../web/src/engine/heat.js';
@@ -11,6 +11,7 @@ import { resized } from '../../web/src/engine/resize.js';
 import { detectorSettings } from '../../web/src/engine/settings.js';
 import { csv } from '../../web/src/engine/table.js';
 import { Tracker } from '../../web/src/engine/tracker.js';
+import { combineScores, cutViews } from '../../web/src/engine/views.js';
 import { layout } from '../../web/src/page/places.js';
 
 const bytes = (text) => new Uint8Array(Buffer.from(text, 'base64'));
@@ -29,8 +30,9 @@ const rgb = ({ data }) => text(Uint8Array.from(data.filter((_, k) => k % 4 < 3))
 const FUNCTIONS = {
   align: ({ box, landmarks, input, margin, ...of }) =>
     text(align(picture(of), { box, landmarks }, input, margin)),
-  zoom: ({ box, landmarks, input, margin, zoom, ...of }) =>
-    text(alignZoomed(picture(of), { box, landmarks }, input, margin, zoom)),
+  views: ({ faces, about, views, ...of }) =>
+    cutViews(picture(of), faces, about, views).map((crops) => crops.map(text)),
+  combine: ({ views, about }) => combineScores(views, about),
   mirror: ({ crop, input }) => text(mirrorCrop(bytes(crop), input)),
   settings: ({ thresholds }) => detectorSettings({ thresholds }),
   resize: ({ to, ...of }) => rgb(resized(picture(of), ...to)),

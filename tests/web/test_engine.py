@@ -16,6 +16,7 @@ from emotion_detection.inference import face_detector
 from emotion_detection.inference.align import MARGIN, align, cut_out, placement
 from emotion_detection.inference.explain import explain
 from emotion_detection.inference.face_detector import FaceDetector, decoded, distinct
+from emotion_detection.readout import VIEWS, ZOOM, Prior, Readout, make_views
 
 ROOT = Path(__file__).resolve().parents[2]
 Engine = Callable[..., list[Any]]
@@ -70,26 +71,45 @@ def test_crops_are_pythons_to_the_byte(engine: Engine, channels: int) -> None:
         np.testing.assert_array_equal(_bytes(made), wanted.ravel())
 
 
+@pytest.mark.parametrize("views", VIEWS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_zoomed_crops_are_pythons_to_the_byte(engine: Engine, channels: int) -> None:
+def test_views_of_faces_are_pythons_to_the_byte(engine: Engine, channels: int, views: int) -> None:
     rgb = _noise(90, 120)
     generator = np.random.default_rng(7)
-    face = {
-        "box": generator.uniform(10, 60, 4).tolist(),
-        "landmarks": generator.uniform(0, 90, (5, 2)).tolist(),
-    }
-    model_input = {"size": 48, "channels": channels}
-    zooms = [0.8, 0.9, 1.0, 1.1, 1.25]
-    values = [
-        {**_picture(rgb), **face, "input": model_input, "margin": MARGIN, "zoom": zoom}
-        for zoom in zooms
+    faces = [
+        {
+            "box": generator.uniform(10, 60, 4).tolist(),
+            "landmarks": generator.uniform(0, 90, (5, 2)).tolist(),
+        }
+        for _ in range(3)
     ]
-    for made, zoom in zip(engine("zoom", *values), zooms, strict=True):
-        where = placement(face["box"], face["landmarks"], 48, MARGIN * zoom)
-        wanted = cut_out(rgb, where, 48, channels)
-        np.testing.assert_array_equal(_bytes(made), wanted.ravel())
-    (usual,) = engine("align", values[2])
-    assert usual == engine("zoom", values[2])[0]
+    about = {"input": {"size": 48, "channels": channels}, "margin": MARGIN, "zoom": ZOOM}
+    (made,) = engine("views", {**_picture(rgb), "faces": faces, "about": about, "views": views})
+    cut = [
+        np.stack(
+            [
+                cut_out(rgb, placement(face["box"], face["landmarks"], 48, margin), 48, channels)
+                for face in faces
+            ]
+        ).reshape(3, 48, 48, channels)
+        for margin in (MARGIN, MARGIN / ZOOM)
+    ]
+    crops, closer = (one.transpose(0, 3, 1, 2) for one in cut)
+    wanted = make_views(crops, views, closer)
+    assert len(made) == len(wanted) == views
+    for one, other in zip(made, wanted, strict=True):
+        for crop, like in zip(one, other, strict=True):
+            np.testing.assert_array_equal(_bytes(crop), like.transpose(1, 2, 0).ravel())
+
+
+@pytest.mark.parametrize("views", VIEWS)
+@pytest.mark.parametrize("prior", ["natural", "balanced"])
+def test_scores_are_combined_as_in_python(engine: Engine, views: int, prior: Prior) -> None:
+    readout = Readout((0.6, 0.3, 0.1), 0.2, {2: 0.9, 4: 0.8})
+    shown = np.random.default_rng(views).dirichlet((1, 1, 1), (views, 5)).astype(np.float32)
+    about = {"label_set": "abc", "prior": prior, "readouts": {"abc": readout.as_dict()}}
+    made = engine("combine", *({"views": shown[:, k].tolist(), "about": about} for k in range(5)))
+    np.testing.assert_allclose(made, readout.combine(list(shown), prior), atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -19,19 +19,6 @@ export function align(picture, face, input, margin) {
 }
 
 /**
- * Cut out a face, upright, with more or less around it: for scores averaged over several views.
- * @param {Picture} picture
- * @param {{box: number[], landmarks: Point[]}} face
- * @param {{size: number, channels: number}} input
- * @param {number} margin
- * @param {number} zoom side of the crop by the side of the usual one: 1.1 shows more around the face
- * @returns {Uint8Array} (size, size, channels)
- */
-export function alignZoomed(picture, face, input, margin, zoom) {
-  return align(picture, face, input, margin * zoom);
-}
-
-/**
  * Mirror a crop: left becomes right.
  * @param {Uint8Array} crop (size, size, channels)
  * @param {{size: number, channels: number}} input

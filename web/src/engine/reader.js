@@ -1,10 +1,10 @@
 // Pictures in, expressions out: what src/emotion_detection/inference/detector.py does, on two
 // opened networks.
 
-import { align } from './align.js';
 import { find, isCut } from './centerface.js';
 import { occlusion } from './heat.js';
 import { detectorSettings, UNCERTAIN_FACE } from './settings.js';
+import { combineScores, cutViews } from './views.js';
 
 /** @import {Network} from './centerface.js' */
 /** @import {DetectorSettings} from './settings.js' */
@@ -55,8 +55,10 @@ export class Reader {
       { ...settings, working_size: options.working ?? settings.working_size },
       options.once,
     );
-    const crops = this.crop(picture, found.faces);
-    const { scores, intensity } = await this.classify(crops);
+    // a camera's frames come faster than four views of each face can be classified
+    const views = cutViews(picture, found.faces, this.about, options.once ? 1 : this.about.views);
+    const crops = views[0];
+    const { scores, intensity } = await this.classify(views);
     const faces = found.faces.map((face, k) => ({
       ...face,
       scores: scores[k],
@@ -66,17 +68,6 @@ export class Reader {
     }));
     const result = { source, width, height, faces, skipped: found.skipped, notes, frame, time };
     return { result, crops };
-  }
-
-  /**
-   * Cut out faces as the model takes them.
-   * @param {Picture} picture
-   * @param {FoundFace[]} faces
-   * @returns {Uint8Array[]} (size, size, channels) each
-   */
-  crop(picture, faces) {
-    const { input, margin } = this.about;
-    return faces.map((face) => align(picture, face, input, margin));
   }
 
   /**
@@ -100,22 +91,30 @@ export class Reader {
   }
 
   /**
-   * Classify crops.
-   * @param {Uint8Array[]} crops (size, size, channels) each
-   * @returns {Promise<{scores: number[][], intensity: (number | null)[]}>} of each crop
+   * Classify faces, each shown in one or several views.
+   * @param {Uint8Array[][]} views for each view, the crops (size, size, channels) of all faces
+   * @returns {Promise<{scores: number[][], intensity: (number | null)[]}>} of each face
    */
-  async classify(crops) {
+  async classify(views) {
     const { input, labels } = this.about;
-    if (!crops.length) return { scores: [], intensity: [] };
+    const faces = views[0].length;
+    if (!faces) return { scores: [], intensity: [] };
+    const crops = views.flat();
     const joined = new Uint8Array(crops.length * crops[0].length);
     crops.forEach((crop, k) => joined.set(crop, k * crop.length));
     const outputs = this.about.intensity ? [this.output, 'intensity'] : [this.output];
-    const faces = planar(joined, crops.length, input);
-    const [scores, intensity] = await this.networks.reader(faces, crops.length, outputs);
+    const shown = planar(joined, crops.length, input);
+    const [scores, intensity] = await this.networks.reader(shown, crops.length, outputs);
     const count = labels.length;
+    /** @param {number} row */
+    const scoresOf = (row) => [...scores.slice(row * count, (row + 1) * count)];
+    const mean = (/** @type {number} */ face) =>
+      views.reduce((sum, _, view) => sum + intensity[view * faces + face], 0) / views.length;
     return {
-      scores: crops.map((_, k) => [...scores.slice(k * count, (k + 1) * count)]),
-      intensity: crops.map((_, k) => (intensity ? intensity[k] : null)),
+      scores: views[0].map((_, face) =>
+        combineScores(views.map((_, view) => scoresOf(view * faces + face)), this.about),
+      ),
+      intensity: views[0].map((_, face) => (intensity ? mean(face) : null)),
     };
   }
 }

@@ -28,6 +28,11 @@
  * @property {{working_size: number, confidence: number, smallest: number,
  *   least_score: number, pixels: number, certain?: number}} thresholds certain: faces with less
  *   confidence are flagged as uncertain
+ * @property {number} views views of each face of an image whose scores are averaged: 1, 2 or 4
+ * @property {number} zoom how much the face is enlarged in the third and fourth view
+ * @property {'natural' | 'balanced'} prior whose class frequencies the scores go by
+ * @property {Record<string, {prior: number[], adjustment: number,
+ *   temperatures: Record<string, number>}>} readouts of each set of labels
  * @property {number} margin side of a crop by the longer side of the box
  * @property {number} background
  * @property {Record<string, [number, number, number]>} colours

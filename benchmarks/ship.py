@@ -1,8 +1,8 @@
 """Make the shipped model of a run: ONNX file, weights, and their record, inside the package.
 
-The run must have been tested by ``test.py``, on the labels of both its heads, plainly and with
-``--tta``: the record's figures are read from the files that those tests wrote. 'make reproduce'
-does all of it, from the dataset on.
+The run must have been tested by ``test.py``, on the labels of both its heads, in every way of
+:data:`WAYS`: the record's figures are read from the files that those tests wrote.
+'make reproduce' does all of it, from the dataset on.
 
     python benchmarks/ship.py models/shipped
 """
@@ -24,7 +24,9 @@ from emotion_detection import __version__, pretrained
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError, TrainingError
+from emotion_detection.evaluation.evaluate import name_way
 from emotion_detection.files import write_whole
+from emotion_detection.readout import Prior
 from emotion_detection.training.checkpoint import Trained, load_trained
 from emotion_detection.training.export import export_onnx
 from emotion_detection.training.export_sample import SAMPLE
@@ -36,8 +38,13 @@ SLICE = 500
 KEPT = (
     *("accuracy", "accuracy_ci95", "balanced_accuracy", "macro_f1", "ece", "nll", "brier", "n"),
     *("temperature", "before_temperature", "without_duplicates", "intensity", "vote_shares"),
-    *("per_class", "tta"),
+    *("per_class", "tta", "views", "prior", "bias"),
 )
+WAYS: dict[str, tuple[tuple[int, Prior], ...]] = {
+    "ferplus": ((1, "natural"), (2, "natural"), (4, "natural"), (4, "balanced")),
+    "fer2013": ((1, "natural"), (2, "natural"), (4, "natural")),
+}
+"""Views and prior of the tests of each label set."""
 FILTERS = {
     "ferplus": "a majority among FER+'s ten raters (Barsoum et al. 2016)",
     "fer2013": "none: all faces of PrivateTest",
@@ -57,12 +64,14 @@ def ship(run: Path, place: Path) -> dict[str, Any]:
     made, validation = _read(run / "provenance.json"), _read(run / "metrics.json")
     if made["code"]["changed"]:
         raise InputError(f"{run}: was trained with files that no commit has")
-    figures = [_figure(run, labels, tta) for labels in FILTERS for tta in (False, True)]
+    figures = [_figure(run, labels, *way) for labels, ways in WAYS.items() for way in ways]
     trained = _anonymous(load_trained(run))
     images = load(_data(run)).split("validation").images
     sample = images[np.linspace(0, len(images) - 1, SAMPLE).astype(int)]
     short = {
-        f"{f['labels']}{'-tta' if f['tta'] else ''}": {k: f[k] for k in ("accuracy", "ece", "n")}
+        f"{f['labels']}{name_way(f['views'], f['prior'])}": {
+            k: f[k] for k in ("accuracy", "balanced_accuracy", "ece", "n")
+        }
         for f in figures
     }
     place.mkdir(parents=True, exist_ok=True)
@@ -105,8 +114,8 @@ def _also(trained: Trained) -> dict[str, Any]:
     return found
 
 
-def _figure(run: Path, labels: str, tta: bool) -> dict[str, Any]:
-    folder = run / "test" / (f"{labels}-test" + ("-tta" if tta else ""))
+def _figure(run: Path, labels: str, views: int, prior: Prior) -> dict[str, Any]:
+    folder = run / "test" / f"{labels}-test{name_way(views, prior)}"
     metrics = _read(folder / "metrics.json")
     if not str(metrics["model"]).endswith("best.ckpt"):
         raise InputError(f"{folder}: its test is of {metrics['model']}, not of best.ckpt")
@@ -114,9 +123,12 @@ def _figure(run: Path, labels: str, tta: bool) -> dict[str, Any]:
     scores = np.array(table["scores"].to_pylist(), np.float32)
     called = [metrics["labels"][place] for place in scores.argmax(axis=1)]
     right = [one == other for one, other in zip(called, table["label"].to_pylist(), strict=True)]
-    mirrored = " --tta" if tta else ""
+    command = f"python test.py --model models/{run.name} --labels {labels}"
+    command += ("" if views == 1 else f" --views {views}") + (
+        "" if prior == "natural" else f" --prior {prior}"
+    )
     return {
-        "command": f"python test.py --model models/{run.name} --labels {labels}{mirrored}",
+        "command": command,
         "data": "FER-2013, PrivateTest",
         "labels": labels,
         "filter": FILTERS[labels],
@@ -162,6 +174,7 @@ def _record(
         "training": {
             "command": _named(made["command"]),
             "again": "make reproduce",
+            **({"averaged": made["averaged"]} if "averaged" in made else {}),
             "config": recipe,
             "data_hash": made["data"]["hash"],
             "code_version": f"{made['code']['version']} {made['code']['commit']}",
@@ -176,6 +189,7 @@ def _record(
                     k: validation["also"]["fer2013"][k] for k in ("accuracy", "accuracy_ci95", "n")
                 },
                 "temperatures": trained.temperatures,
+                "readouts": {name: one.as_dict() for name, one in trained.readouts.items()},
             },
         },
         "figures": figures,

@@ -163,7 +163,7 @@ def ask(
     if tta and views not in (None, 2):
         raise InputError(f"--tta and --views {views}: --tta means two views; give one of them")
     shown = check_views((2 if tta else 1) if views is None else views)
-    how = _how(shown, check_prior(prior))
+    how = name_way(shown, check_prior(prior))
     trained = [
         Trained(model.path, model.training_data, str(place))
         for model, place in zip(opened, places, strict=True)
@@ -197,7 +197,7 @@ def ask(
     )
 
 
-def _how(views: int, prior: Prior) -> str:
+def name_way(views: int, prior: Prior) -> str:
     """Return what the folder of a test is called after for its views and prior."""
     shown = {1: "", 2: "-tta"}.get(views, f"-views{views}")
     return shown + ("" if prior == "natural" else f"-{prior}")

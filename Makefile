@@ -51,11 +51,7 @@ web:
 	cd web && npm ci --no-audit --no-fund && npm run build
 
 reproduce: $(VENV)/.train
-	if [ -e models/shipped/config.yaml ]; then $(BIN)/python train.py --resume models/shipped; else \
-	  $(BIN)/python train.py --preset compact --data $(DATA) --labels ferplus --also fer2013 --name shipped; fi
-	for labels in ferplus fer2013; do for mirrored in "" --tta; do \
-	  $(BIN)/python test.py --model models/shipped --labels $$labels $$mirrored || exit 1; done; done
-	$(BIN)/python benchmarks/ship.py models/shipped --place models/shipped/package
+	$(BIN)/python benchmarks/reproduce.py --data $(DATA)
 
 clean:
 	rm -rf $(VENV)

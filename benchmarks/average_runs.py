@@ -9,7 +9,6 @@ exported.
 """
 
 import argparse
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -26,6 +25,8 @@ from emotion_detection.training.checkpoint import (
     read_checkpoint,
 )
 from emotion_detection.training.finish import Took, finish
+from emotion_detection.training.losses import class_frequencies
+from emotion_detection.training.network import ModelSpec
 from emotion_detection.training.prepare import prepare
 from emotion_detection.training.provenance import code
 from emotion_detection.training.start import starting_weights
@@ -53,7 +54,11 @@ def average_weights(
 
 
 def average_runs(
-    places: list[str], shares: list[float], folder: Path, logs: Path
+    places: list[str],
+    shares: list[float],
+    folder: Path,
+    logs: Path,
+    adjustment: float | None = None,
 ) -> dict[str, Any]:
     """Write the averaged run and return its figures on validation.
 
@@ -63,6 +68,8 @@ def average_runs(
         shares: of each in the average; they sum to 1.
         folder: of the new run.
         logs: where its curves go.
+        adjustment: exponent of the class frequencies that the scores are divided by; None: the
+            first run's.
 
     Raises:
         InputError: no such run, shares that do not sum to 1, or a folder that exists.
@@ -78,6 +85,18 @@ def average_runs(
     averaged = average_weights(weights, shares)
     checkpoint["state_dict"] |= {f"network.{name}": value for name, value in averaged.items()}
     own = checkpoint[CHECKPOINT_KEY]
+    values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    recipe = {**own["record"]["config"], **data_fields(values), "init": None}
+    if adjustment is not None:
+        recipe["logit_adjustment"] = values["logit_adjustment"] = adjustment
+    config = TrainConfig(**recipe)
+    prepared = prepare(config)
+    spec = ModelSpec.from_dict(own["spec"])
+    # runs of older versions do not keep the frequencies
+    own["record"] |= {
+        "config": own["record"]["config"] | {"logit_adjustment": config.logit_adjustment},
+        "class_frequencies": class_frequencies(prepared.faces["train"], spec),
+    }
     for key in ("temperatures", "readouts"):
         own.pop(key, None)
     folder.mkdir(parents=True)
@@ -89,11 +108,7 @@ def average_runs(
     ]
     made["code"] = code()
     write_whole(folder / "provenance.json", json.dumps(made, indent=2))
-    values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     write_whole(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
-    config = TrainConfig(**{**own["record"]["config"], **data_fields(values)})
-    config = dataclasses.replace(config, init=None)
-    prepared = prepare(config)
     return finish(
         config, prepared.dataset, prepared.faces["validation"], folder, logs, [], Took(0.0, 0.0)
     )
@@ -104,11 +119,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("runs", nargs="+", help="run folders; 'pretrained' too, but not first")
     parser.add_argument("--shares", type=float, nargs="+", required=True, help="of each run")
+    parser.add_argument("--logit_adjustment", type=float, help="instead of the first run's")
     parser.add_argument("--name", default="average", help="of the new run below models/")
     options = parser.parse_args()
     try:
         figures = average_runs(
-            options.runs, options.shares, Path("models", options.name), Path("logs", options.name)
+            options.runs,
+            options.shares,
+            Path("models", options.name),
+            Path("logs", options.name),
+            options.logit_adjustment,
         )
     except (InputError, TrainingError) as error:
         print(f"average_runs: {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ from emotion_detection.training.provenance import processor
 from emotion_detection.training.scoring import network_outputs
 from emotion_detection.training.start import starting_weights
 
-SETS = ("ferplus", "fer2013")
+SETS: tuple[Literal["ferplus", "fer2013"], ...] = ("ferplus", "fer2013")
 ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 Scores = npt.NDArray[np.float32]
 

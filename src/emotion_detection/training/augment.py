@@ -15,8 +15,7 @@ def augmentation(config: TrainConfig) -> nn.Module | None:
         None where every strength is 0.
     """
     moved = config.rotate or config.shift or config.scale
-    light = config.brightness or config.contrast
-    if not (config.flip or moved or light or config.erase or config.corrupt):
+    if not (config.flip or moved or config.brightness or config.contrast or config.erase):
         return None
     # imported here: it takes seconds, and the baseline does without
     import kornia.augmentation as kornia
@@ -42,6 +41,9 @@ def augmentation(config: TrainConfig) -> nn.Module | None:
         steps.append(kornia.RandomContrast(contrast=limits, p=1.0))
     if config.erase:
         steps.append(kornia.RandomErasing(p=config.erase, scale=(0.02, 0.2)))
-    if config.corrupt:
-        steps.append(RandomCorruption(config.corrupt))
     return nn.Sequential(*steps)
+
+
+def corruption(config: TrainConfig) -> nn.Module | None:
+    """Make the random corruption that a config asks for, or None; it follows the augmentation."""
+    return RandomCorruption(config.corrupt) if config.corrupt else None

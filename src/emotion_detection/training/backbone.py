@@ -98,7 +98,7 @@ def _load_file(body: nn.Module, name: str, channels: int, path: str) -> None:
 
     weights = read_weights(path)
     # the file's own first layer mostly takes RGB; timm sums it over the colours for grey
-    whole = timm.create_model(name, pretrained=False, num_classes=0)
+    whole: Any = timm.create_model(name, pretrained=False, num_classes=0)
     fitted = fit_weights(weights, whole)
     if fitted is None:
         raise InputError(

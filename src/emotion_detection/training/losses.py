@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Faces
+from emotion_detection.emotions import positions
 from emotion_detection.training.batches import Batch
 from emotion_detection.training.network import ModelSpec, Outputs, take_apart
 
@@ -159,8 +160,12 @@ class Teachers:
                 for network, own in zip(self.networks, self.specs, strict=True)
             ]
         costs = {}
-        for name in spec.label_sets:
-            opinions = [s.logits[name].softmax(1) for s in said if name in s.logits]
+        for name, labels in spec.label_sets.items():
+            opinions = [
+                outputs_of.logits[name].softmax(1)[:, positions(labels, teacher.label_sets[name])]
+                for teacher, outputs_of in zip(self.specs, said, strict=True)
+                if name in outputs_of.logits
+            ]
             if opinions:
                 mean = torch.stack(opinions).mean(0)
                 costs[name] = functional.cross_entropy(outputs.logits[name], mean, reduction="none")

@@ -8,7 +8,7 @@ from emotion_detection.config import DataConfig, TrainConfig, as_dict, data_fiel
 from emotion_detection.data import Dataset, Faces, joined, load
 from emotion_detection.data.exclude import exclude
 from emotion_detection.errors import InputError
-from emotion_detection.training.augment import augmentation
+from emotion_detection.training.augment import augmentation, corruption
 from emotion_detection.training.losses import class_frequencies, class_weights
 from emotion_detection.training.network import ModelSpec, freshly_seeded
 from emotion_detection.training.run_paths import recorded
@@ -119,4 +119,5 @@ def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None
         record,
         class_weights(train_faces, spec, config.class_balance),
         load_teachers(config.teacher, spec),
+        corruption(config),
     )

@@ -118,7 +118,11 @@ def load_teachers(places: list[str], spec: ModelSpec) -> Teachers | None:
 
 def _common(one: ModelSpec, other: ModelSpec) -> bool:
     shared = one.label_sets.keys() & other.label_sets.keys()
-    return bool(shared) and all(one.label_sets[name] == other.label_sets[name] for name in shared)
+    keys = [
+        {name: sorted(map(class_key, spec.label_sets[name])) for name in shared}
+        for spec in (one, other)
+    ]
+    return bool(shared) and keys[0] == keys[1]
 
 
 def _sets(spec: ModelSpec) -> str:

@@ -27,6 +27,7 @@ class EmotionTask(LightningModule):
         spec: what the network declares of itself.
         config: the recipe.
         augmentation: float32 (N, C, H, W) -> the same, or None.
+        corruption: likewise, applied after it; teachers see the faces without it.
         record: plain values that go into each checkpoint (config, data, version).
         weights: of the classes of each label set, or None.
         teachers: whose scores are learnt too, or None.
@@ -41,10 +42,11 @@ class EmotionTask(LightningModule):
         record: dict[str, Any] | None = None,
         weights: Weights | None = None,
         teachers: Teachers | None = None,
+        corruption: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.network = network
-        self.augmentation = augmentation
+        self.augmentation, self.corruption = augmentation, corruption
         self.spec, self.config = spec, config
         self.record = record or {}
         self.weights, self.teachers = weights, teachers
@@ -83,35 +85,43 @@ class EmotionTask(LightningModule):
         faces = to_unit(batch.images)
         if self.augmentation is not None:
             faces = self.augmentation(faces)
+        # what a teacher says of a face beyond recognition is not worth learning
+        clean = faces
+        if self.corruption is not None:
+            faces = self.corruption(faces)
         if self.config.mixup:
-            costs, outputs = self._mixed(faces, batch)
+            costs, outputs, clean = self._mixed(faces, clean, batch)
         else:
             outputs = self._shared_step(faces)
             costs = face_losses(self.spec, self.config, outputs, batch, self.weights)
         # a mixture of two faces is shown to the teachers as it is
-        taught = self.teachers.losses(self.spec, outputs, faces) if self.teachers else None
+        taught = self.teachers.losses(self.spec, outputs, clean) if self.teachers else None
         total = whole_loss(self.spec, self.config, costs, taught).sum()
         self._count(outputs, batch, total)
         return total * batch.weight
 
-    def _mixed(self, faces: Tensor, batch: Batch) -> tuple[Losses, Outputs]:
-        """Mix each face with another one, and what both cost (Zhang et al. 2018).
+    def _mixed(self, faces: Tensor, clean: Tensor, batch: Batch) -> tuple[Losses, Outputs, Tensor]:
+        """Mix each face with another one (Zhang et al. 2018).
 
-        The mixed faces replace ``faces`` in place, for whoever else looks at them.
+        Returns:
+            The losses, the outputs, and the clean faces mixed in the same way.
         """
         alpha = torch.tensor(self.config.mixup, device=faces.device, dtype=torch.float32)
         share = torch.distributions.Beta(alpha, alpha).sample((len(faces),))
         share = torch.maximum(share, 1 - share)  # the first of the two is the one that is counted
         order = torch.randperm(len(faces), device=faces.device)
         part = share[:, None, None, None]
-        faces.copy_(part * faces + (1 - part) * faces[order])
-        outputs = self._shared_step(faces)
+        mixed = part * faces + (1 - part) * faces[order]
+        outputs = self._shared_step(mixed)
+        if clean is not faces:
+            mixed = part * clean + (1 - part) * clean[order]
 
         one, other = (
             face_losses(self.spec, self.config, outputs, labelled, self.weights)
             for labelled in (batch, batch.permuted(order))
         )
-        return {name: share * one[name] + (1 - share) * other[name] for name in one}, outputs
+        costs = {name: share * one[name] + (1 - share) * other[name] for name in one}
+        return costs, outputs, mixed
 
     def _count(self, outputs: Outputs, batch: Batch, total: Tensor) -> None:
         """Add a batch to the epoch's loss and accuracy (of the first label set)."""

@@ -82,8 +82,8 @@ export function draw(canvas, picture, result, about, options) {
   if (mirrored) pen.setTransform(-1, 0, 0, 1, width, 0);
   pen.drawImage(picture, 0, 0, width, height);
   pen.restore();
-  const line = Math.max(2, options.text / 7);
   result.faces.forEach((face, k) => {
+    const line = lineOf(boxes[k], options.text);
     const ink = colour(about.colours[about.labels[highest(face.scores)]]);
     const thick = isUncertain(face) ? line / 2 : line;
     const dashes = isUnsure(face) || isUncertain(face) ? [3 * line, 2 * line] : [];
@@ -107,6 +107,11 @@ export function boxesIn(width, result, mirrored) {
     const left = mirrored ? result.width - x - wide : x;
     return /** @type {Area} */ ([left * scale, y * scale, wide * scale, high * scale]);
   });
+}
+
+/** Return the width of a box's line: small faces have thin ones. @param {Area} box @param {number} text */
+function lineOf([, , wide, high], text) {
+  return Math.max(text / 15, Math.min(text / 7, Math.min(wide, high) / 12), 1);
 }
 
 /**

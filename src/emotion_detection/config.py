@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from emotion_detection.errors import InputError
+from emotion_detection.plain_values import check_plain_options
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,9 @@ class TrainConfig(DataConfig):
         _within("ema", self.ema, 0.0, 0.99999)
         for name in ("class_balance", "teacher_weight"):
             _within(name, getattr(self, name), 0.0, 1.0)
+        if not isinstance(self.trainer, dict):
+            raise InputError(f"--trainer {self.trainer}: must be fields of Lightning's Trainer")
+        check_plain_options(self.trainer, "--trainer")
         if isinstance(self.teacher, str):
             raise InputError(f"--teacher {self.teacher}: must be a list of runs")
         if self.also == self.labels:

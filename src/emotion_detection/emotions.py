@@ -1,5 +1,6 @@
 """The emotions, their order, and every dataset's names for them."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 EMOTIONS = (
@@ -56,11 +57,19 @@ def canonical(name: str) -> str | None:
     return _CANONICAL.get(name.strip().lower())
 
 
+def composed(name: str) -> str:
+    """Return a class name in Unicode's composed form (NFC), which looks the same."""
+    return unicodedata.normalize("NFC", name)
+
+
 def class_names(found: Iterable[str]) -> dict[str, str]:
     """Map each class name of a dataset to the name that the project uses for it.
 
     When every name is a known emotion they become the project's names in its order. As soon as
     one is not, all names stay as they are, sorted: someone's own classes are not renamed.
+
+    Names that differ only in their Unicode form, such as an accent that is a character of its own
+    (as macOS writes file names), are one class.
 
     Args:
         found: class names as they stand on disk; repeated names count once.
@@ -76,7 +85,7 @@ def class_names(found: Iterable[str]) -> dict[str, str]:
     names = sorted(set(found))
     known = {name: canonical(name) for name in names}
     if any(value is None for value in known.values()):
-        return {name: name for name in names}
+        return {name: composed(name) for name in names}
     return {
         name: emotion for emotion in EMOTIONS for name, value in known.items() if value == emotion
     }

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from emotion_detection.errors import InputError
+from emotion_detection.image_headers import check_density, prepare
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -100,7 +101,9 @@ def _opened(content: bytes | str | os.PathLike[str]) -> tuple[Image.Image, Image
     if not data:
         raise PictureError("empty: 0 bytes")
     with _refusals():
+        data = prepare(data)
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+        check_density(image.size, data)
         decoded = _decoded(image)
     # Pillow takes a PNG for whole once it has all pixels of the first frame
     if image.format == "PNG" and b"IEND" not in data:

@@ -1,6 +1,5 @@
 """``emotion export``: a run's best checkpoint -> one ONNX file; or the page -> a static folder."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from jsonargparse import Namespace
 
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.errors import InputError
+from emotion_detection.plain_values import read_json
 
 
 def run(words: list[str]) -> int:
@@ -58,8 +58,17 @@ def _export_onnx(parsed: Namespace) -> int:
     out = Path(parsed.out) if parsed.out else trained.path.parent / "model.onnx"
     if out.suffix != ".onnx":
         raise InputError(f"--out {out}: the name must end in .onnx")
-    options = trained.record["data"]["options"] | ({"data": parsed.data} if parsed.data else {})
-    images = load(DataConfig(**options)).split("validation").images
+    options = trained.record.get("data", {}).get("options", {})
+    if not isinstance(options, dict) or not options:
+        raise InputError(f"{trained.path}: does not tell how its faces were read: damaged")
+    options = options | ({"data": parsed.data} if parsed.data else {})
+    try:
+        config = DataConfig(**options)
+    except TypeError as error:
+        raise InputError(
+            f"{trained.path}: how its faces were read is not understood: {error}"
+        ) from None
+    images = load(config).split("validation").images
     rows = np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -74,9 +83,9 @@ def _export_onnx(parsed: Namespace) -> int:
 def _metrics(checkpoint: Path) -> dict[str, Any]:
     """Return the run's figures, where they are those of this checkpoint."""
     try:
-        values = json.loads((checkpoint.parent / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = read_json(checkpoint.parent / "metrics.json")
+        if Path(values["model"]).name != checkpoint.name:
+            return {}
+        return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}
+    except (OSError, ValueError, LookupError, TypeError):
         return {}
-    if Path(values["model"]).name != checkpoint.name:
-        return {}
-    return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}

@@ -4,15 +4,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
-from pytorch_lightning import Trainer
 
 from emotion_detection.commands.parsing import new_parser, parse, plain
+from emotion_detection.commands.trainer_options import add_trainer_options
 from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import InputError
+from emotion_detection.plain_values import read_yaml
 from emotion_detection.training import Run, resumed_config, train
-from emotion_detection.training.fit import NOT_THE_USERS
 
 
 def run(words: list[str]) -> int:
@@ -22,7 +21,9 @@ def run(words: list[str]) -> int:
     parser = _parser()
     resume = _option(words, "--resume")
     if resume is not None:
-        first = [f"--config={_existing(Path(resume) / 'config.yaml', '--resume')}"]
+        path = _existing(Path(resume) / "config.yaml", "--resume")
+        read_yaml(path, "--resume")  # before the parser, which is told to follow it, sees it
+        first = [f"--config={path}"]
     else:
         first = [f"--config={preset_path(_preset(words))}"]
     parsed = parse(parser, [*first, *words])
@@ -55,9 +56,7 @@ def _parser() -> ArgumentParser:
         default=TrainConfig.preset,
         help=f"what the other values start from: {', '.join(presets())}",
     )
-    parser.add_class_arguments(
-        Trainer, "trainer", instantiate=False, skip=set(NOT_THE_USERS), sub_configs=False
-    )
+    add_trainer_options(parser)
     return parser
 
 
@@ -86,13 +85,7 @@ def _preset(words: list[str]) -> str:
     if (named := _option(words, "--preset")) is not None:
         return named
     if (file := _option(words, "--config")) is not None:
-        try:
-            values = yaml.safe_load(_existing(Path(file), "--config").read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"--config {file}: cannot be read as YAML: {reason}") from None
-        if not isinstance(values, dict):
-            raise InputError(f"--config {file}: must hold lines of 'option: value'")
+        values = read_yaml(_existing(Path(file), "--config"), "--config")
         return str(values.get("preset", TrainConfig.preset))
     return TrainConfig.preset
 

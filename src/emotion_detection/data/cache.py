@@ -22,11 +22,12 @@ import numpy.typing as npt
 
 from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import duplicates
-from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
+from emotion_detection.data.faces import SPLITS, Corrupt, Dataset, damaged
 from emotion_detection.data.source import Content, Face, Source
 from emotion_detection.data.splitting import UNKNOWN, assign_splits
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError, face_array, read_face
+from emotion_detection.plain_values import read_json
 from emotion_detection.progress import progress
 
 FORMAT = 2
@@ -46,17 +47,23 @@ def cached(source: Source, config: DataConfig) -> Dataset:
     folder = Path(config.cache) / _key(source, config)
     if not (folder / "meta.json").exists():
         _build(source, config, folder)
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    corrupt = tuple(Corrupt(**entry) for entry in meta["corrupt"])
-    _check_corrupt(corrupt, sum(meta["sizes"].values()), config)
+    try:
+        meta = read_json(folder / "meta.json")
+        corrupt = tuple(
+            Corrupt(str(entry["name"]), str(entry["reason"])) for entry in meta["corrupt"]
+        )
+        sizes, content = {name: int(meta["sizes"][name]) for name in SPLITS}, str(meta["hash"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise damaged(folder / "meta.json", error) from None
+    _check_corrupt(corrupt, sum(sizes.values()), config)
     return Dataset(
         source=config.data,
         kind=source.kind,
         label_set=source.label_set,
         labels=source.labels,
         folder=folder,
-        hash=meta["hash"],
-        sizes=meta["sizes"],
+        hash=content,
+        sizes=sizes,
         corrupt=corrupt,
     )
 

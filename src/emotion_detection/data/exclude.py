@@ -8,6 +8,7 @@ import numpy as np
 
 from emotion_detection.data.faces import Faces
 from emotion_detection.errors import InputError
+from emotion_detection.files import text_of_cell
 
 _HEADERS = {"file", "name", "row"}
 
@@ -15,7 +16,9 @@ _HEADERS = {"file", "name", "row"}
 def excluded_names(path: Path) -> set[str]:
     """Read the names of faces to leave out: one a line, or the first column of a CSV.
 
-    Empty lines, lines that begin with ``#`` and a header (file, name or row) are passed over.
+    Empty lines, lines that begin with ``#`` and a header (file, name or row) are passed over. A
+    name that was written with a quotation mark before it, so that no spreadsheet takes it for a
+    formula, is read without.
 
     Raises:
         InputError: the file is missing, unreadable or names nothing.
@@ -25,7 +28,7 @@ def excluded_names(path: Path) -> set[str]:
             cells = [row[0].strip() for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"--exclude {path}: cannot be read: {error}") from None
-    names = {name for name in cells if name and not name.startswith("#")}
+    names = {text_of_cell(name) for name in cells if name and not name.startswith("#")}
     if cells and cells[0].lower() in _HEADERS:
         names.discard(cells[0])
     if not names:

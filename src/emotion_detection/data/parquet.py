@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from emotion_detection.data.parquet_pages import bounded_batches, rows_per_batch
 from emotion_detection.data.source import SPLIT_NAMES, Face, Source, fer2013_place
 from emotion_detection.emotions import FER2013, class_names, ordered
 from emotion_detection.errors import InputError
@@ -64,6 +65,7 @@ def _survey(files: list[Path]) -> tuple[tuple[str, ...], int, bool]:
         try:
             with pq.ParquetFile(path) as file:
                 schema, rows = file.schema_arrow, file.metadata.num_rows
+                rows_per_batch(path, file.metadata, BATCH_ROWS)  # refuses what would not fit
                 first = next(file.iter_batches(1, columns=["image"]), None) if rows else None
         except (OSError, pa.ArrowException) as error:
             raise _unreadable(path, error) from None
@@ -103,7 +105,9 @@ def _cells(path: Path) -> Iterator[tuple[Any, int | None]]:
 
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=["image", "label"]):
+            rows = rows_per_batch(path, file.metadata, BATCH_ROWS)
+            batches = file.iter_batches(rows, columns=["image", "label"])
+            for batch in bounded_batches(path, batches):
                 pictures, labels = batch.column("image").to_pylist(), batch.column("label")
                 yield from zip(pictures, labels.to_pylist(), strict=True)
     except (OSError, pa.ArrowException) as error:

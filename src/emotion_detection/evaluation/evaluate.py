@@ -170,7 +170,12 @@ def _data_config(model: Model, given: dict[str, Any]) -> DataConfig:
     values = {k: v for k, v in data_fields(trained_on).items() if k in known} | given
     if "data" not in values:
         raise InputError(f"{model.path}: does not say what it was trained on; name it with --data")
-    return DataConfig(**(values | {"size": model.size, "channels": model.channels}))
+    try:
+        return DataConfig(**(values | {"size": model.size, "channels": model.channels}))
+    except TypeError as error:
+        raise InputError(
+            f"{model.path}: how its faces were read is not understood: {error}"
+        ) from None
 
 
 def _record(dataset: Dataset, split: str, models: list[Model], tta: bool) -> dict[str, Any]:

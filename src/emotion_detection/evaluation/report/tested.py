@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from emotion_detection.config import DataConfig
 from emotion_detection.data import Faces, load
@@ -17,6 +16,7 @@ from emotion_detection.evaluation.evaluate import BEST, Asked, ask, is_shipped, 
 from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.models import open_model
 from emotion_detection.evaluation.written import METRICS, Written, is_test, printable, read_test
+from emotion_detection.plain_values import read_yaml
 
 
 @dataclass(frozen=True)
@@ -229,12 +229,12 @@ def _curves(model: str | Sequence[str]) -> list[dict[str, float | None]] | None:
         return None
     folder = Path(model).parent
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        config = read_yaml(folder / "config.yaml", "the run's")
         with (Path(config["logs"]) / folder.name / "metrics.csv").open(newline="") as file:
             rows = [
                 {name: float(value) if value else None for name, value in row.items()}
                 for row in csv.DictReader(file)
             ]
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     return rows or None

@@ -103,8 +103,7 @@ def _opened(content: bytes | str | os.PathLike[str]) -> tuple[Image.Image, Image
     with _refusals():
         data = prepare(data)
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        check_density(image.size, data)
-        decoded = _decoded(image)
+        decoded = _decoded(image, data)
     # Pillow takes a PNG for whole once it has all pixels of the first frame
     if image.format == "PNG" and b"IEND" not in data:
         raise PictureError("truncated: its end is missing")
@@ -127,12 +126,14 @@ def _refusals() -> Iterator[None]:
         raise PictureError(str(error) or type(error).__name__) from None
 
 
-def _decoded(image: Image.Image) -> Image.Image:
+def _decoded(image: Image.Image, content: bytes | None = None) -> Image.Image:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PictureError(
             f"{width} x {height} pixels: more than {MAX_PIXELS / 1e6:.0f} megapixels"
         )
+    if content is not None:
+        check_density(image.size, content)
     image.load()
     return _eight_bit(_upright(image))
 

@@ -155,8 +155,8 @@ def memory(server: Served, crop: bytes, requests: int, seed: int) -> dict[str, A
     found["after_all_mb"] = round(server.resident() / 1e6)
     found["highest_after_an_answer_mb"] = round(highest / 1e6)
     found["statuses"] = {str(status): count for status, count in sorted(statuses.items())}
-    status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
-    found["peak_mb"] = round(int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6)
+    text = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+    found["peak_mb"] = round(int(text.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6)
     print(json.dumps(found), flush=True)
     return found
 

@@ -1,16 +1,18 @@
 """Parquet files that unpack to far more than images do are refused before they fill the memory."""
 
-import tracemalloc
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from emotion_detection.data import parquet_pages
 from emotion_detection.data.parquet import parquet
-from emotion_detection.data.parquet_pages import LARGEST_BATCH, rows_per_batch
+from emotion_detection.data.parquet_pages import rows_per_batch
 from emotion_detection.errors import InputError
 
 TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -43,25 +45,29 @@ def test_usual_files_are_read_in_large_batches(
     assert [face.content for face in parquet([path]).read()] == images
 
 
-def test_a_value_that_all_rows_repeat_is_not_unpacked(tmp_path: Path) -> None:
-    path = write(tmp_path, [bytes(2_000_000)] * 1000, dictionary_pagesize_limit=4_000_000)
-    assert path.stat().st_size < 20_000
-    assert rows(path) == LARGEST_BATCH // 2_000_000 - 1  # its page has a few bytes more
-    pool, before = pa.default_memory_pool(), pa.default_memory_pool().bytes_allocated()
-    source = parquet([path])
-    tracemalloc.start()
+@pytest.fixture
+def small_limit(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A megabyte in place of the limit, so that tests need no more."""
+    monkeypatch.setattr(parquet_pages, "LARGEST_BATCH", 1_000_000)
+    return 1_000_000
+
+
+def test_a_value_that_all_rows_repeat_is_not_unpacked(tmp_path: Path, small_limit: int) -> None:
+    path = write(tmp_path, [bytes(50_000)] * 100)
+    assert path.stat().st_size < 10_000
+    assert rows(path) == 19  # of a page that has a few bytes more than its one value
+    read: list[Any] = []
     with pytest.raises(InputError, match="unpack to more than"):
-        list(source.read())
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 3 * LARGEST_BATCH
-    assert pool.bytes_allocated() <= before + LARGEST_BATCH
+        read.extend(parquet([path]).read())
+    assert sum(len(face.content) for face in read) <= small_limit
 
 
-def test_a_page_of_a_few_bytes_that_unpacks_to_very_many_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, [bytes(80_000_000)], use_dictionary=False)
-    assert path.stat().st_size < 20_000
-    with pytest.raises(InputError, match=r"a page of [\d,]+ bytes unpacks to 80,"):
+def test_a_page_of_a_few_bytes_that_unpacks_to_very_many_is_refused(
+    tmp_path: Path, small_limit: int
+) -> None:
+    path = write(tmp_path, [bytes(small_limit + 500_000)], use_dictionary=False)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(InputError, match=r"a page of [\d,]+ bytes unpacks to 1,50"):
         parquet([path])
 
 
@@ -80,26 +86,20 @@ def test_more_rows_than_bytes_are_refused(tmp_path: Path) -> None:
 
 
 def test_damaged_headers_of_pages_are_refused_or_read(tmp_path: Path, png: Any) -> None:
-    import numpy as np
-
     rng = np.random.default_rng(13)
     path = write(tmp_path, [png(np.full((8, 8), row, np.uint8)) for row in range(8)])
     with pq.ParquetFile(path) as file:
         metadata = file.metadata
     content = path.read_bytes()
-    for _ in range(200):
+    for _ in range(100):
         damaged = bytearray(content)
         damaged[4 : 4 + 40] = rng.integers(0, 256, 40, dtype=np.uint8).tobytes()
         path.write_bytes(damaged)
-        try:
+        with contextlib.suppress(InputError):  # some of the damage is harmless
             assert rows_per_batch(path, metadata, 1024) >= 1
-        except InputError as error:
-            assert "\n" not in str(error)  # noqa: PT017 - some of the damage is harmless
 
 
 def test_a_number_of_thousands_of_digits_is_no_place_in_fer2013(tmp_path: Path, png: Any) -> None:
-    import numpy as np
-
     name = f"Training_{'9' * 5000}.png"
     row = {"bytes": png(np.full((8, 8), 9, np.uint8)), "path": name}
     table = pa.table({"image": pa.array([row] * 3, TYPE), "label": [0, 1, 2]})

@@ -174,7 +174,7 @@ class Dataset:
         folder = self.folder / name
         faces = Faces(
             stored=_array(folder / "images.npy", "uint8", 4),
-            labels=_array(folder / "labels.npy", "int64", 1),
+            labels=np.array(_array(folder / "labels.npy", "int64", 1)),
             targets=_optional(folder / "targets.npy", 2),
             intensity=_optional(folder / "intensity.npy", 1),
             shares=_optional(folder / "shares.npy", 2),

@@ -18,6 +18,7 @@ from typing import Any
 import audit_tables
 import detector_tables
 import page_tables
+import reliability_tables
 import robustness_table
 import seeds
 import serving_tables
@@ -82,6 +83,8 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "audit-training": ("docs/results/audit.json", audit_tables.training),
     "page": ("docs/results/page.json", page_tables.page),
     "page-sizes": ("docs/results/page.json", page_tables.page_sizes),
+    "reliability": ("docs/results/reliability.json", reliability_tables.reliability),
+    "bombs": ("docs/results/bombs.json", reliability_tables.bombs),
 }
 """Each table's file and how it is made of it."""
 
@@ -93,6 +96,7 @@ PAGES = (
     "docs/serving.md",
     "docs/audit.md",
     "docs/page.md",
+    "docs/reliability.md",
 )
 
 

@@ -98,3 +98,11 @@ def test_a_number_before_a_name_does_not_matter(name):
 def test_positions_say_where_labels_stand_elsewhere():
     assert positions(["contempt", "anger"], FER2013) == [None, 0]
     assert positions(FER2013, FERPLUS) == list(range(7))
+
+
+def test_names_that_differ_only_in_their_unicode_form_are_one_class() -> None:
+    one, two = "caf\u00e9", "cafe\u0301"
+    assert one != two
+    mapping = class_names([one, two, "bored"])
+    assert mapping == {"bored": "bored", one: one, two: one}
+    assert ordered(mapping) == ("bored", one)

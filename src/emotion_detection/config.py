@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from emotion_detection.errors import InputError
 from emotion_detection.field_types import check_types
+from emotion_detection.plain_values import check_plain_options
 
 T = TypeVar("T")
 
@@ -240,6 +241,7 @@ class TrainConfig(DataConfig):
         _within("ema", self.ema, 0.0, 0.99999)
         for name in ("class_balance", "teacher_weight", "logit_adjustment"):
             _within(name, getattr(self, name), 0.0, 1.0)
+        check_plain_options(self.trainer, "--trainer")
         if self.also == self.labels:
             raise InputError(f"--also {self.also}: is the first label set already (--labels)")
         for name in ("flip", "erase", "brightness", "contrast", "corrupt"):

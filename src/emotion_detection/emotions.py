@@ -76,11 +76,19 @@ def class_key(name: str) -> str:
     return canonical(name) or unicodedata.normalize("NFC", name.strip()).casefold()
 
 
+def composed(name: str) -> str:
+    """Return a class name in Unicode's composed form (NFC), which looks the same."""
+    return unicodedata.normalize("NFC", name)
+
+
 def class_names(found: Iterable[str]) -> dict[str, str]:
     """Map each class name of a dataset to the name that the project uses for it.
 
     Known emotions get the project's names and come first, in its order. Other classes keep their
     names and follow, sorted; names that differ in case or Unicode form alone are one class.
+
+    Names that differ only in their Unicode form, such as an accent that is a character of its own
+    (as macOS writes file names), are one class.
 
     Args:
         found: class names as they stand on disk; repeated names count once.

@@ -1,7 +1,26 @@
 """Writing a file whole, or not at all."""
 
 import os
+import re
 from pathlib import Path
+from typing import Any
+
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""How text begins that a spreadsheet takes for a formula (OWASP, CSV Injection), also in
+full-width characters; or that :func:`spreadsheet_cell` has made harmless."""
+
+
+def spreadsheet_cell(value: Any) -> Any:
+    """Return a CSV cell that no spreadsheet takes for a formula: with a quotation mark before it.
+
+    Values that are no text, and text that is no formula, stay as they are.
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that :func:`spreadsheet_cell` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError, features
 
 from emotion_detection.errors import InputError, missing, shorten
+from emotion_detection.image_headers import check_density, prepare
 from emotion_detection.image_kinds import (
     FORMATS,
     HEIF,
@@ -172,6 +173,7 @@ def _open(
         raise PictureError("empty: 0 bytes")
     formats = _formats(data, formats)
     with _refusals(data):
+        data = prepare(data)
         image = Image.open(io.BytesIO(data), formats=formats)
         _check_size(image, max_pixels)
         notes: tuple[str, ...] = ()
@@ -180,6 +182,7 @@ def _open(
             if note is not None:
                 notes = (note,)
                 image = Image.open(io.BytesIO(data), formats=formats)
+        check_density(image.size, data)
         opened = _decode_reduced(image, data) if reduced and _is_large(image) else None
         opened = opened or _Opened(image, _decoded(image))
     # Pillow takes a PNG for whole once it has all pixels of the first frame

@@ -4,7 +4,6 @@ import dataclasses
 from typing import Any
 
 from jsonargparse import ArgumentParser
-from pytorch_lightning import Trainer
 
 from emotion_detection.commands.parsing import (
     join_data_words,
@@ -13,11 +12,11 @@ from emotion_detection.commands.parsing import (
     plain,
     preset_name,
 )
+from emotion_detection.commands.trainer_options import add_trainer_options
 from emotion_detection.config import TrainConfig, config_of, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit import AuditOptions, audit
 from emotion_detection.evaluation.audit.options import REASONS, SPLITS
-from emotion_detection.training.fit import NOT_THE_USERS
 
 PRESET = "quick"
 """The recipe of the folds when none is named: each is trained in a minute or two."""
@@ -75,7 +74,5 @@ def _parser() -> ArgumentParser:
         default = list(getattr(AuditOptions, name))
         parser.add_argument(f"--{name}", type=str, nargs="+", default=default, help=what)
     parser.add_class_arguments(TrainConfig, skip=_THE_AUDITS)
-    parser.add_class_arguments(
-        Trainer, "trainer", instantiate=False, skip=set(NOT_THE_USERS), sub_configs=False
-    )
+    add_trainer_options(parser)
     return parser

@@ -1,6 +1,5 @@
 """``emotion export``: a run's best checkpoint -> one ONNX file; or the page -> a static folder."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from jsonargparse import Namespace
 
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.errors import InputError
+from emotion_detection.plain_values import read_json
 
 
 def run(words: list[str]) -> int:
@@ -61,8 +61,16 @@ def _export_onnx(parsed: Namespace) -> int:
     if parsed.data is None:
         sample, kind = find_sample(trained.path.parent, trained.spec)
     else:
-        options = trained.record["data"]["options"] | {"data": parsed.data}
-        faces = load(DataConfig(**data_fields(options))).split("validation")
+        options = trained.record.get("data", {}).get("options", {})
+        if not isinstance(options, dict) or not options:
+            raise InputError(f"{trained.path}: does not tell how its faces were read: damaged")
+        try:
+            config = DataConfig(**data_fields(options | {"data": parsed.data}))
+        except TypeError as error:
+            raise InputError(
+                f"{trained.path}: how its faces were read is not understood: {error}"
+            ) from None
+        faces = load(config).split("validation")
         sample, kind = faces.draw(spread_rows(len(faces))), "validation"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -77,9 +85,9 @@ def _export_onnx(parsed: Namespace) -> int:
 def _metrics(checkpoint: Path) -> dict[str, Any]:
     """Return the run's figures, where they are those of this checkpoint."""
     try:
-        values = json.loads((checkpoint.parent / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = read_json(checkpoint.parent / "metrics.json")
+        if Path(values["model"]).name != checkpoint.name:
+            return {}
+        return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}
+    except (OSError, ValueError, LookupError, TypeError):
         return {}
-    if Path(str(values.get("model"))).name != checkpoint.name:
-        return {}
-    return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}

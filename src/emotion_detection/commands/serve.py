@@ -32,7 +32,8 @@ def run(words: list[str]) -> int:
     for module, name in _NEEDED.items():
         if importlib.util.find_spec(module) is None:
             raise missing("'serve'", name, "serve")
-    from emotion_detection.serving.server import bound, keep_memory, make_server, quiet_pillow
+    from emotion_detection.serving.memory import keep_memory
+    from emotion_detection.serving.server import bound, make_server, quiet_pillow
     from emotion_detection.serving.settings import Settings
 
     parser = new_parser("serve", "Read expressions over HTTP, and in the browser.")

@@ -4,7 +4,6 @@ import sys
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
-from pytorch_lightning import Trainer
 
 from emotion_detection.commands.parsing import (
     join_data_words,
@@ -14,8 +13,10 @@ from emotion_detection.commands.parsing import (
     plain,
     preset_name,
 )
+from emotion_detection.commands.trainer_options import add_trainer_options
 from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import InputError
+from emotion_detection.plain_values import read_yaml
 from emotion_detection.training import Run, resumed_config, train
 from emotion_detection.training.fit import NOT_THE_USERS
 from emotion_detection.training.folder import run_folder
@@ -32,7 +33,9 @@ def run(words: list[str]) -> int:
     parser = _parser()
     resume = option_value(words, "--resume")
     if resume is not None:
-        first = [f"--config={run_folder(resume) / 'config.yaml'}"]
+        path = run_folder(resume) / "config.yaml"
+        read_yaml(path, "--resume")  # before the parser, which is told to follow it, sees it
+        first = [f"--config={path}"]
         before = as_dict(_config(parse(parser, first), parser))
         after = as_dict(_config(parse(parser, [*first, *words]), parser))
         config = resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
@@ -81,9 +84,7 @@ def _parser() -> ArgumentParser:
         default=TrainConfig.preset,
         help=f"what the other values start from: {', '.join(presets())}",
     )
-    parser.add_class_arguments(
-        Trainer, "trainer", instantiate=False, skip=set(NOT_THE_USERS), sub_configs=False
-    )
+    add_trainer_options(parser)
     return parser
 
 

@@ -23,13 +23,14 @@ import numpy.typing as npt
 from emotion_detection.config import DataConfig, data_fields
 from emotion_detection.data import duplicates
 from emotion_detection.data.cache_folder import cache_folder, hold, make_room, remove_stale
-from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
+from emotion_detection.data.faces import SPLITS, Corrupt, Dataset, damaged
 from emotion_detection.data.fingerprints import SIZE
 from emotion_detection.data.photographs import find_crop
 from emotion_detection.data.source import Content, Face, Source, Unreadable
 from emotion_detection.data.split_faces import split_faces
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError, face_array, read_face
+from emotion_detection.plain_values import read_json
 from emotion_detection.progress import progress
 
 FORMAT = 3
@@ -50,10 +51,17 @@ def cached(source: Source, config: DataConfig) -> Dataset:
     if not (folder / "meta.json").exists():
         _build(source, config, folder)
         make_room(folder, config.cache_limit)
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    corrupt = tuple(Corrupt(**entry) for entry in meta["corrupt"])
-    _check_corrupt(corrupt, sum(meta["sizes"].values()), config)
-    for note in meta["notes"]:
+    try:
+        meta = read_json(folder / "meta.json")
+        corrupt = tuple(
+            Corrupt(str(entry["name"]), str(entry["reason"])) for entry in meta["corrupt"]
+        )
+        sizes, content = {name: int(meta["sizes"][name]) for name in SPLITS}, str(meta["hash"])
+        drawn, too_few, notes = bool(meta["drawn"]), tuple(meta["too_few"]), list(meta["notes"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise damaged(folder / "meta.json", error) from None
+    _check_corrupt(corrupt, sum(sizes.values()), config)
+    for note in notes:
         print(f"note: {config.data}: {note}", file=sys.stderr)
     dataset = Dataset(
         source=config.data,
@@ -61,11 +69,11 @@ def cached(source: Source, config: DataConfig) -> Dataset:
         label_set=source.label_set,
         labels=source.labels,
         folder=folder,
-        hash=meta["hash"],
-        sizes=meta["sizes"],
+        hash=content,
+        sizes=sizes,
         corrupt=corrupt,
-        drawn=meta["drawn"],
-        too_few=tuple(meta["too_few"]),
+        drawn=drawn,
+        too_few=too_few,
     )
     hold(folder, dataset)
     if not (folder / "meta.json").exists():  # another process has just made room

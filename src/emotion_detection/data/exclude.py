@@ -9,6 +9,7 @@ import numpy as np
 
 from emotion_detection.data.faces import Faces
 from emotion_detection.errors import InputError
+from emotion_detection.files import text_of_cell
 
 _HEADERS = {"file", "name", "row", "path", "image", "filename"}
 
@@ -18,7 +19,8 @@ def excluded_names(path: Path) -> set[str]:
 
     The column is the one that a header calls file, name, row, path, image or filename, else the
     first. Empty lines and lines that begin with ``#`` are passed over. Paths may begin with
-    ``./`` and be written with backslashes.
+    ``./`` and be written with backslashes. A name that was written with a quotation mark before
+    it, so that no spreadsheet takes it for a formula, is read without.
 
     Raises:
         InputError: the file is missing, unreadable or names nothing.
@@ -32,7 +34,7 @@ def excluded_names(path: Path) -> set[str]:
     named = [column for column, cell in enumerate(header) if cell in _HEADERS]
     column = named[0] if named else 0
     cells = [row[column].strip() for row in rows[bool(named) :] if len(row) > column]
-    names = {_plain(cell) for cell in cells if cell}
+    names = {_plain(text_of_cell(cell)) for cell in cells if cell}
     if not names:
         raise InputError(f"--exclude {path}: names no faces; one name a line is needed")
     return names

@@ -1,17 +1,17 @@
 """What every data source ends as: arrays of faces, memory-mapped, one folder a split."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.data.fingerprints import Fingerprints, take_fingerprints
 from emotion_detection.errors import InputError
+from emotion_detection.plain_values import read_json
 
 SPLITS = ("train", "validation", "test")
 
@@ -75,7 +75,13 @@ class Faces:
     @cached_property
     def names(self) -> Sequence[str]:
         """Each face's name: its file, or FER-2013's ``Training_00017.png``; read when asked for."""
-        names: list[str] = json.loads((self.folder / "names.json").read_text(encoding="utf-8"))
+        path = self.folder / "names.json"
+        try:
+            names: list[str] = read_json(path)
+        except (OSError, ValueError) as error:
+            raise damaged(path, error) from None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise damaged(path, "no list of names")
         return names if self.rows is None else [names[row] for row in self.rows]
 
     def counts(self, classes: int) -> npt.NDArray[np.int64]:
@@ -201,16 +207,22 @@ class Dataset:
             raise InputError(f"{self.source}: there are no faces in the {name} split")
         folder = self.folder / name
         faces = Faces(
-            stored=np.load(folder / "images.npy", mmap_mode="r"),
-            labels=np.load(folder / "labels.npy"),
-            targets=_optional(folder / "targets.npy"),
-            intensity=_optional(folder / "intensity.npy"),
-            shares=_optional(folder / "shares.npy"),
-            digests=np.load(folder / "digests.npy", mmap_mode="r"),
-            thumbnails=np.load(folder / "thumbnails.npy", mmap_mode="r"),
+            stored=_array(folder / "images.npy", "uint8", 4),
+            labels=np.array(_array(folder / "labels.npy", "int64", 1)),
+            targets=_optional(folder / "targets.npy", 2),
+            intensity=_optional(folder / "intensity.npy", 1),
+            shares=_optional(folder / "shares.npy", 2),
+            digests=_array(folder / "digests.npy", "uint8", 2),
+            thumbnails=_array(folder / "thumbnails.npy", "float32", 2),
             folder=folder,
             reference=_optional(folder / "reference.npy", mmap_mode="r"),
         )
+        others = (faces.targets, faces.intensity, faces.shares, faces.digests, faces.thumbnails)
+        rows = {len(array) for array in (faces.stored, *others) if array is not None}
+        if rows != {self.sizes[name]} or len(faces.labels) != self.sizes[name]:
+            raise damaged(folder, "its arrays are of different lengths")
+        if not ((faces.labels >= 0) & (faces.labels < len(self.labels))).all():
+            raise damaged(folder / "labels.npy", "a label beyond the classes")
         return faces.keep(self.kept[name]) if name in self.kept else faces
 
     def record(self) -> dict[str, Any]:
@@ -231,5 +243,26 @@ class Dataset:
         return [name for name, count in zip(self.labels, counts, strict=True) if not count]
 
 
-def _optional(path: Path, mmap_mode: Literal["r"] | None = None) -> Any:
-    return np.load(path, mmap_mode=mmap_mode) if path.exists() else None
+def damaged(path: Path, reason: object) -> InputError:
+    """Return the error of a cache's file that is not what was written."""
+    words = " ".join(str(reason).split())[:160]
+    return InputError(f"{path}: is damaged ({words}): delete its folder, and it is made again")
+
+
+def _array(path: Path, dtype: str, dimensions: int) -> npt.NDArray[Any]:
+    """Map an array of the cache; nothing in the file is executed.
+
+    Raises:
+        InputError: it is not there, or another kind of array than was written.
+    """
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, RecursionError, MemoryError) as error:
+        raise damaged(path, error) from None
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != dimensions:
+        raise damaged(path, "another kind of array")
+    return array
+
+
+def _optional(path: Path, dimensions: int) -> npt.NDArray[np.float32] | None:
+    return np.array(_array(path, "float32", dimensions)) if path.exists() else None

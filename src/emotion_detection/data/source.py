@@ -124,6 +124,7 @@ def fer2013_place(file_name: str) -> tuple[str, int] | None:
     """
     usage, _, rest = file_name.partition("_")
     digits = rest.partition(".")[0]
-    if usage not in FER2013_SPLITS or not digits.isdecimal():
+    # more digits are no place in a file, and thousands of them no number to Python
+    if usage not in FER2013_SPLITS or not digits.isdecimal() or len(digits) > 9:
         return None
     return FER2013_SPLITS[usage], int(digits)

@@ -1,6 +1,5 @@
 """What a model card says, gathered from the files that commands wrote; nothing is typed in."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST
 from emotion_detection.evaluation.written import corruptions_of, prior_of, views_of
+from emotion_detection.plain_values import read_json, read_yaml
 
 Values = dict[str, Any]
 
@@ -124,6 +124,13 @@ def run_facts(run: Path, groups: Mapping[str, Any] | None = None) -> CardFacts:
         InputError: it is no whole run, or it was never tested.
     """
     check_run(run)
+    try:
+        return _facts_of(run, groups)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"--card: {run}: a file of this run is damaged: {error!r}") from None
+
+
+def _facts_of(run: Path, groups: Mapping[str, Any] | None) -> CardFacts:
     made, validation = _read(run / "provenance.json"), _read(run / "metrics.json")
     tests = {path: _read(path) for path in sorted((run / "test").glob("*/metrics.json"))}
     tests = {path: found for path, found in tests.items() if _of_this_model(found)}
@@ -201,12 +208,10 @@ def _figure(path: Path, found: Values, trained_on: str) -> Values:
 
 
 def _input(run: Path) -> str:
-    import yaml
-
     try:
-        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        config = read_yaml(run / "config.yaml", "--card")
         return _face(config["size"], config["size"], config["channels"])
-    except (OSError, KeyError, TypeError, yaml.YAMLError):
+    except (InputError, KeyError, TypeError):
         return UNKNOWN
 
 
@@ -216,7 +221,9 @@ def _face(height: int, width: int, channels: int) -> str:
 
 def _read(path: Path) -> Values:
     try:
-        values: Values = json.loads(path.read_text(encoding="utf-8"))
+        values: Values = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must hold a JSON object")
     return values

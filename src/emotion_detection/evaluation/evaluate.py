@@ -259,7 +259,12 @@ def _data_config(model: Model, given: dict[str, Any], whole: bool) -> DataConfig
     values |= given
     if "data" not in values:
         raise InputError(f"{model.path}: does not say what it was trained on; name it with --data")
-    return DataConfig(**(values | {"size": model.size, "channels": model.channels}))
+    try:
+        return DataConfig(**(values | {"size": model.size, "channels": model.channels}))
+    except TypeError as error:
+        raise InputError(
+            f"{model.path}: how its faces were read is not understood: {error}"
+        ) from None
 
 
 def _record(asked: Asked) -> dict[str, Any]:

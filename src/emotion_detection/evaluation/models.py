@@ -1,6 +1,5 @@
 """Opening what is to be tested: a run's folder, a checkpoint, or an ONNX file."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ import torch
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.inference.model import open_onnx
+from emotion_detection.plain_values import parse_json
 from emotion_detection.readout import Readout
-from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.checkpoint import Trained, is_temperatures, load_trained
 from emotion_detection.training.network import parameter_count
 from emotion_detection.training.scoring import BATCH, network_outputs
 
@@ -108,7 +108,7 @@ def _checkpoint_model(path: Path) -> Model:
         channels=trained.spec.channels,
         size=trained.spec.size,
         parameters=parameter_count(trained.network),
-        training_data=trained.record.get("data", {}),
+        training_data=_training_data(trained),
         temperatures=trained.temperatures,
         readouts=trained.readouts,
         outputs=lambda images: network_outputs(
@@ -118,12 +118,34 @@ def _checkpoint_model(path: Path) -> Model:
     )
 
 
+def _training_data(trained: Trained) -> dict[str, Any]:
+    data: dict[str, Any] = trained.record.get("data", {})
+    if not is_training_data(data):
+        raise InputError(f"{trained.path}: its record of the training data is damaged")
+    return data
+
+
+def is_training_data(data: Any) -> bool:
+    """Return True for a record of training data whose parts are of the kinds that tests use."""
+    if not isinstance(data, dict):
+        return False
+    parts = [data.get(name, {}) for name in ("options", "sizes", "also")]
+    return all(isinstance(part, dict) for part in parts) and all(
+        isinstance(other, dict) and isinstance(other.get("hash"), str)
+        for other in parts[2].values()
+    )
+
+
 def _onnx_model(path: Path) -> Model:
     opened = open_onnx(path)
     metadata = opened.session.get_modelmeta().custom_metadata_map
     try:
-        known = {name: json.loads(metadata[name]) for name in ("parameters", "training_data")}
-        temperatures = json.loads(metadata.get("temperatures", "{}"))
+        known = {name: parse_json(metadata[name]) for name in ("parameters", "training_data")}
+        temperatures = parse_json(metadata.get("temperatures", "{}"))
+        if type(known["parameters"]) is not int or not is_temperatures(temperatures):
+            raise ValueError("parameters and temperatures must be numbers")
+        if not is_training_data(known["training_data"]):
+            raise ValueError("training_data does not hold what a training writes")
     except KeyError as error:
         raise InputError(
             f"{path}: its metadata lacks {error}: not exported by this project"

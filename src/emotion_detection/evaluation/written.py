@@ -21,6 +21,7 @@ from emotion_detection.evaluation.drawing import picture
 from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.predict import Predicted
 from emotion_detection.files import write_whole
+from emotion_detection.plain_values import parse_json, read_json
 
 METRICS, PREDICTIONS, CONFUSION = "metrics.json", "predictions.parquet", "confusion.png"
 CORRUPTIONS = "corruptions.json"
@@ -156,7 +157,7 @@ def read_test(folder: Path) -> Written:
     path = folder / PREDICTIONS
     try:
         table = pq.read_table(path).combine_chunks()
-        names = tuple(json.loads(table.schema.metadata[b"labels"]))
+        names = tuple(parse_json(table.schema.metadata[b"labels"]))
         place = {name: number for number, name in enumerate(names)}
         written = Written(
             folder=folder,
@@ -175,14 +176,34 @@ def read_test(folder: Path) -> Written:
         known = {"accuracy", "accuracy_ci95", "n", "per_class", "confusion", "data", "split"}
         if lacking := sorted(known - set(metrics)):
             raise InputError(f"{folder / METRICS}: lacks {', '.join(lacking)}: no test wrote it")
+        _check_metrics(metrics, len(names))
         if not len(written.truth) or metrics["n"] != len(written.truth):
             raise InputError(f"{path}: has {len(written.truth)} faces, {METRICS} {metrics['n']}")
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is not what a test writes: {reason}") from None
     return written
+
+
+def _check_metrics(metrics: dict[str, Any], classes: int) -> None:
+    """Check the kinds of those metrics that reports rely on.
+
+    Raises:
+        ValueError: one is of another kind.
+    """
+    low, high = map(float, metrics["accuracy_ci95"])
+    numbers = [metrics["accuracy"], metrics["n"], low, high]
+    numbers += [cell for row in metrics["confusion"] for cell in row]
+    data, model, per_class = metrics["data"], metrics.get("model"), metrics["per_class"]
+    models = [model] if isinstance(model, str) else model
+    words = [metrics["split"], data["source"], data["label_set"], *models]
+    rows = len(metrics["confusion"])
+    well = all(isinstance(word, str) for word in words) and rows == classes
+    well &= all(isinstance(one, int | float) for one in numbers) and isinstance(per_class, dict)
+    if not well or len(numbers) != 4 + classes * classes:
+        raise ValueError("its metrics are not of the kinds that a test writes")
 
 
 def corruptions_of(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
@@ -213,7 +234,7 @@ def corruptions_of(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | No
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not isinstance(values, dict):

@@ -1,6 +1,5 @@
 """One ONNX file of this project, opened: what it declares of itself, and running it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,16 @@ import numpy.typing as npt
 import onnxruntime
 
 from emotion_detection import pretrained
+from emotion_detection.emotions import composed
 from emotion_detection.errors import InputError
 from emotion_detection.inference.external import keeps_data_outside
+from emotion_detection.plain_values import parse_json
 from emotion_detection.readout import Readout
 
 LARGEST_SIZE = 1024
+_ROUNDING = 1e-3
+"""By which scores may miss 0, 1 and a sum of 1."""
+
 PRETRAINED = "pretrained"
 """The word for the shipped model, here as on the command line."""
 
@@ -65,9 +69,33 @@ class Model:
     def run(
         self, faces: npt.NDArray[np.uint8], outputs: Sequence[str]
     ) -> list[npt.NDArray[np.float32]]:
-        """Run the network once on faces uint8 (N, C, H, W) of its own size; N at least 1."""
+        """Run the network once on faces uint8 (N, C, H, W) of its own size; N at least 1.
+
+        Raises:
+            InputError: what it computes are no probabilities.
+        """
         results: list[npt.NDArray[np.float32]] = self.session.run(list(outputs), {"faces": faces})
+        for name, values in zip(outputs, results, strict=True):
+            self._check_output(name, values, len(faces))
         return results
+
+    def _check_output(self, name: str, values: npt.NDArray[np.float32], count: int) -> None:
+        """Refuse numbers that are no probabilities: a foreign graph may compute anything.
+
+        Raises:
+            InputError: not finite, below 0 or above 1, or scores that do not sum to 1.
+        """
+        # written so that NaN fails
+        well = len(values) == count and bool(
+            ((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all()
+        )
+        if well and name.startswith("scores"):
+            well = bool((np.abs(values.sum(axis=1) - 1) <= _ROUNDING).all())
+        if not well:
+            raise InputError(
+                f"{self.path}: this model's {name} are no probabilities: each must be between 0 "
+                f"and 1{', and those of a face must sum to 1' if name != 'intensity' else ''}"
+            )
 
 
 def model_file(model: str | Path | None) -> Path:
@@ -153,10 +181,10 @@ def _session(content: bytes, threads: int | None) -> Any:
 
 def _declared(path: Path, session: Any) -> Model:
     metadata = session.get_modelmeta().custom_metadata_map
-    labels, declared = json.loads(metadata["labels"]), json.loads(metadata["input"])
-    also = json.loads(metadata.get("also", "{}"))
+    labels, declared = parse_json(metadata["labels"]), parse_json(metadata["input"])
+    also = parse_json(metadata.get("also", "{}"))
     # files of version 0.1 do not name their set of labels
-    own = json.loads(metadata.get("label_set", '"own"'))
+    own = parse_json(metadata.get("label_set", '"own"'))
     height, width, channels = declared["height"], declared["width"], declared["channels"]
     if type(height) is not int or height != width or not 1 <= height <= LARGEST_SIZE:
         raise ValueError(f"faces of {height!r} x {width!r}: not square, up to {LARGEST_SIZE}")
@@ -170,7 +198,11 @@ def _declared(path: Path, session: Any) -> Model:
     for names in (labels, *also.values()):
         if not names or not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             raise ValueError(f"labels {names!r}")
-    label_sets = {name: tuple(names) for name, names in {own: labels, **also}.items()}
+        if len(set(map(composed, names))) < len(names):
+            raise ValueError(f"labels {names!r}: two of one name")
+    label_sets = {
+        name: tuple(map(composed, names)) for name, names in {own: labels, **also}.items()
+    }
     return Model(
         path=path,
         input=ModelInput(height, channels),
@@ -185,7 +217,7 @@ def _readouts(
     metadata: dict[str, str], label_sets: dict[str, tuple[str, ...]]
 ) -> dict[str, Readout]:
     """Return how each label set's scores are read; files of older versions do not say."""
-    declared = json.loads(metadata.get("readouts", "{}"))
+    declared = parse_json(metadata.get("readouts", "{}"))
     if not isinstance(declared, dict) or not declared.keys() <= label_sets.keys():
         raise ValueError(f"readouts {str(declared)[:80]}")
     return {

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from emotion_detection.errors import InputError, missing
+from emotion_detection.files import spreadsheet_cell
 from emotion_detection.results import columns, rows
 
 Record = dict[str, Any]
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-
-_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
-"""What makes a cell of text a formula to a spreadsheet (OWASP, CSV Injection): also full-width."""
 
 _WHOLE_NUMBERS = {"frame", "faces", "skipped", "face", "track", "uncertain_face"}
 _TEXTS = {"file", "emotion", "flags", "notes", "error"}
@@ -155,7 +153,7 @@ class _Csv:
 
     def add(self, record: Record, text: str | None = None) -> None:
         for row in rows(record):
-            self._writer.writerow({name: _cell(value) for name, value in row.items()})
+            self._writer.writerow({name: spreadsheet_cell(value) for name, value in row.items()})
 
     def close(self) -> None:
         self._file.flush()
@@ -200,10 +198,6 @@ def _parquet(part: Path, names: Sequence[str]) -> Iterator[Table]:
     schema = pyarrow.schema([(name, kind(name)) for name in names])
     with ParquetWriter(part, schema, compression="zstd") as writer:
         yield _Parquet(writer, schema)
-
-
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _unicode(value: Any) -> Any:

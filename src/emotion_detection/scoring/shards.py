@@ -1,9 +1,9 @@
 """Shards: some lines of the list of files, read only where somebody asks for the files."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from emotion_detection.plain_values import parse_json
 from emotion_detection.scoring.entries import Entry
 
 _VIDEO = ", true]\n"
@@ -48,5 +48,5 @@ def values(lines: Sequence[str]) -> list[Any]:
     Raises:
         ValueError: a line is no JSON.
     """
-    found: list[Any] = json.loads(f"[{','.join(lines)}]")
+    found: list[Any] = parse_json(f"[{','.join(lines)}]")
     return found

@@ -18,6 +18,7 @@ from typing import Any
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import Record, whole_lines
+from emotion_detection.plain_values import parse_json
 from emotion_detection.scoring.entries import Entry
 from emotion_detection.scoring.lock import NAME, own_files, remove_if_empty
 from emotion_detection.scoring.shards import Shard, is_video, values
@@ -93,7 +94,7 @@ class Work:
             with path.open(encoding="ascii") as file:
                 if shard.is_video:  # it has any number of records, too many to be kept
                     for text in file:
-                        yield _checked(json.loads(text), wanted[0]), text
+                        yield _checked(parse_json(text), wanted[0]), text
                     return
                 lines = list(file)
             if len(lines) != len(wanted) or not lines[-1].endswith("\n"):
@@ -102,7 +103,7 @@ class Work:
                 yield _checked(record, entry), text
         except BrokenPipeError:
             raise  # of who takes the records, not of the file
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: damaged ({error}): delete it and run again") from None
 
     def forget(self, shard: Shard) -> None:
@@ -127,7 +128,26 @@ class Work:
 def _checked(record: Record, entry: Entry) -> Record:
     if record["source"] != entry.source:
         raise ValueError("another file's")
+    if "error" in record:
+        well = isinstance(record["error"], str)
+    else:
+        well = isinstance(record["notes"], list) and all(map(_is_face, record["faces"]))
+    if not well:
+        raise ValueError("no record of a picture")
     return record
+
+
+def _is_face(face: dict[str, Any]) -> bool:
+    """Return True for a face whose values are of the kinds that tables take."""
+    numbers = [*face["box"], face["confidence"], *face["scores"].values()]
+    numbers += (value for point in face["landmarks"].values() for value in point)
+    words = [face["emotion"], *face["flags"]]
+    return (
+        len(face["box"]) == 4
+        and all(type(one) in (int, float) for one in numbers)
+        and all(isinstance(one, str) for one in words)
+        and type(face["intensity"]) in (int, float, type(None))
+    )
 
 
 def open_work(folder: Path, entries: Iterable[Entry], options: Mapping[str, Any]) -> Work:
@@ -202,7 +222,7 @@ def _is_same(folder: Path, manifest: Path, wanted: dict[str, Any]) -> bool:
     """Say whether it is the same work; refuse other work of which anything is done."""
     mend = f"give those again, remove {folder}, or choose another --out"
     try:
-        there = json.loads(manifest.read_text(encoding="ascii"))
+        there = parse_json(manifest.read_bytes())
         if there["digest"] == wanted["digest"]:
             return True
         if next(_shards(folder, there["digest"]).glob("*.jsonl"), None) is None:

@@ -1,7 +1,6 @@
 """What a server says of its model."""
 
 import hashlib
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.model import model_file, open_onnx
+from emotion_detection.plain_values import parse_json
 from emotion_detection.serving.settings import Settings
 
 _OF_THE_RECORD = ("name", "version", "parameters", "figures", "licence", "rights")
@@ -57,7 +57,9 @@ def _of_metadata(path: Path) -> dict[str, Any]:
     """Return what an ONNX file of this project says of itself, in the record's words."""
     metadata = open_onnx(path, 1).session.get_modelmeta().custom_metadata_map
     try:
-        metrics = json.loads(metadata.get("metrics", "{}"))
+        metrics = parse_json(metadata.get("metrics", "{}"))
+        if not isinstance(metrics, dict):
+            raise ValueError("no object")
     except ValueError:
         raise InputError(f"{path}: its metadata cannot be understood: metrics") from None
     known = {"name": path.parent.name, "version": metadata.get("version"), "figures": [metrics]}

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from emotion_detection.image_headers import prepare
 from emotion_detection.image_kinds import describe_content
-from emotion_detection.images import PictureError, face_array, picture_array
+from emotion_detection.images import face_array, picture_array
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.annotate import annotated
 from emotion_detection.inference.face_detector import FoundFace
@@ -22,6 +23,7 @@ from emotion_detection.inference.looking import Seen
 from emotion_detection.results import Result
 from emotion_detection.serving.connection import Connection
 from emotion_detection.serving.figures import Figures
+from emotion_detection.serving.memory import give_memory_back
 from emotion_detection.serving.multipart import Part, parts
 from emotion_detection.serving.problems import Problem, failure
 from emotion_detection.serving.settings import Settings
@@ -33,6 +35,9 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 JSON = "application/json"
+
+LARGE = 16_000_000
+"""Bytes of pixels beyond which memory is given back to the system after the answer."""
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -54,6 +59,8 @@ class Job:
     crops: bool
     annotate: str | None
     connection: Connection
+    large: bool = dataclasses.field(default=False, init=False)
+    """Whether a picture of it took so much memory that it is given back at once."""
     future: "asyncio.Future[Answer]" = dataclasses.field(init=False)
     queued: float = dataclasses.field(init=False)
 
@@ -98,6 +105,12 @@ class Reader:
 
     def answers(self, jobs: list[Job]) -> list[Answer | Problem]:
         """Answer each of some jobs; their faces are read in one go."""
+        answers = self._answers(jobs)
+        if any(job.large for job in jobs):
+            give_memory_back()
+        return answers
+
+    def _answers(self, jobs: list[Job]) -> list[Answer | Problem]:
         looked = [self._safely(self._looked, job) for job in jobs]
         pictures = [
             one
@@ -111,7 +124,7 @@ class Reader:
         if isinstance(results, Problem):
             if len(jobs) == 1:
                 return [results]
-            return [answer for job in jobs for answer in self.answers([job])]
+            return [answer for job in jobs for answer in self._answers([job])]
         if pictures:
             took = (perf_counter() - start) / len(jobs)
             for _ in jobs:
@@ -141,31 +154,33 @@ class Reader:
     def _looked(self, job: Job) -> list[_Looked | dict[str, Any]]:
         """Return a job's pictures, looked at; one of several that cannot be read is an error."""
         if not job.boundary:
-            return [self._look(Part(job.body), job.crops)]
+            return [self._look(Part(job.body), job)]
         found = parts(job.body, job.boundary, self._settings.max_pictures)
         if len(found) == 1:
-            return [self._look(found[0], job.crops)]
+            return [self._look(found[0], job)]
         if job.annotate:
             raise Problem(400, "annotate: one picture in a request, not several")
         looked: list[_Looked | dict[str, Any]] = []
         for part in found:
             try:
-                looked.append(self._look(part, job.crops))
+                looked.append(self._look(part, job))
             except Problem as problem:
                 self._figures.failed(problem.reason)
                 looked.append({"source": part.name, "error": problem.detail})
         return looked
 
-    def _look(self, part: Part, crops: bool) -> _Looked:
+    def _look(self, part: Part, job: Job) -> _Looked:
         with self._figures.stage("decode"):
-            check_picture(part.content, self._settings.max_pixels)
             try:
-                pixels, notes = picture_array(part.content)
-            except PictureError as error:
+                content = prepare(part.content)  # before anything opens it
+                check_picture(content, self._settings.max_pixels)
+                pixels, notes = picture_array(content)
+            except ValueError as error:
                 raise Problem(
                     422, f"the picture cannot be read: {error}", reason="picture"
                 ) from None
-        if crops:
+        job.large |= pixels.size > LARGE
+        if job.crops:
             seen = _as_whole(pixels, *self._detector.input)
         else:
             with self._figures.stage("detect"):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import signal
 import socket
 import threading
@@ -22,8 +21,6 @@ from emotion_detection.serving.settings import Settings
 
 _LAST_REQUESTS = 1.0
 """Seconds that an idle connection stays open at the end, for a request that is on its way."""
-_KEPT = 512_000_000
-"""Bytes that are kept at most when they are free."""
 
 
 class Server(uvicorn.Server):
@@ -155,17 +152,3 @@ def make_server(
 def quiet_pillow() -> None:
     """Let Pillow not print what it thinks of odd metadata: sizes are checked all the same."""
     warnings.filterwarnings("ignore", module="PIL")
-
-
-def keep_memory() -> None:
-    """Let glibc keep what pictures took for the next ones, where this process runs on it.
-
-    It would give large arrays back to the system after each picture, and the system would clear
-    the pages again for the next, which takes its time. Without effect elsewhere.
-    """
-    trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # of malloc.h
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(trim_threshold, _KEPT)
-        mallopt(mmap_threshold, _KEPT)
-        mallopt(arena_max, 1)

@@ -69,6 +69,10 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
+LARGEST_OUTPUT = 10_000
+"""Classes of all label sets together, that a checkpoint may declare."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """A network read from a checkpoint.
@@ -142,23 +146,57 @@ def load_trained(place: str | Path) -> Trained:
     own = checkpoint[CHECKPOINT_KEY]
     try:
         spec = ModelSpec.from_dict(own["spec"])
+        check_spec(spec)
         network = build(spec)
         network.load_state_dict(network_weights(checkpoint))
         readouts = {
             name: Readout.from_dict(values, len(spec.label_sets[name]))
             for name, values in own.get("readouts", {}).items()
         }
-    except (KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
-        reason = str(error).splitlines()[0]
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"{path}: this version cannot build its network: {reason}") from None
+    record, temperatures = own.get("record"), own.get("temperatures", {})
+    epoch = checkpoint.get("epoch", 0)
+    if not isinstance(record, dict) or not isinstance(record.get("data", {}), dict):
+        raise InputError(f"{path}: its record of the training is damaged")
+    if not is_temperatures(temperatures) or not isinstance(epoch, int):
+        raise InputError(f"{path}: its temperatures or its epoch are no numbers: damaged")
     return Trained(
         network=network.eval(),
         spec=spec,
-        record=own["record"],
+        record=record,
         path=path,
-        temperatures=own.get("temperatures", {}),
+        temperatures=temperatures,
         readouts=readouts,
-        epoch=int(checkpoint.get("epoch", 0)) + 1,
+        epoch=epoch + 1,
+    )
+
+
+def check_spec(spec: ModelSpec) -> None:
+    """Check what a checkpoint declares, before a network of that size is made.
+
+    Raises:
+        ValueError: it is none that a training writes.
+    """
+    sets = spec.label_sets
+    names = [name for labels in sets.values() for name in labels]
+    if not (isinstance(spec.network, str) and all(isinstance(n, str) for n in [*sets, *names])):
+        raise ValueError("its network or its labels are no words")
+    if type(spec.size) is not int or not 16 <= spec.size <= 1024 or spec.channels not in (1, 3):
+        raise ValueError(f"faces of {spec.channels!r} x {spec.size!r} px")
+    if not 1 <= len(names) <= LARGEST_OUTPUT:
+        raise ValueError(f"{len(names):,} classes")
+    for labels in sets.values():
+        if len(set(labels)) < len(labels):
+            raise ValueError("two classes of one name")
+
+
+def is_temperatures(values: Any) -> bool:
+    """Return True for a dict of label sets and positive numbers."""
+    return isinstance(values, dict) and all(
+        isinstance(name, str) and isinstance(value, int | float) and 0 < value < 1e6
+        for name, value in values.items()
     )
 
 

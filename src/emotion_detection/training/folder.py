@@ -15,6 +15,7 @@ from emotion_detection.config import TrainConfig, as_dict, config_of
 from emotion_detection.data.exclude import excluded_names
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
+from emotion_detection.plain_values import read_json, read_yaml
 from emotion_detection.training.checkpoint import read_checkpoint
 from emotion_detection.training.prepare import Prepared
 from emotion_detection.training.provenance import provenance
@@ -102,9 +103,8 @@ def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) ->
     """
     path = run_folder(folder) / "config.yaml"
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        config = config_of(locate({**values}, path.parent))
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        config = config_of(locate({**read_yaml(path, "--resume")}, path.parent))
+    except TypeError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is no config of this version: {reason}") from None
     changes = changes or {}
@@ -161,15 +161,16 @@ def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> No
     Raises:
         InputError: the data's hash, or the list of excluded faces, is another.
     """
-    try:
-        record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    record = _read_record(folder / "provenance.json")
+    if record is None:
         if not (folder / "last.ckpt").exists():
             return  # killed before it was written: nothing was trained
         own = read_checkpoint(folder / "last.ckpt")[CHECKPOINT_KEY]["record"]
         record = {"data": own["data"], "excluded": _excluded(config)}
     dataset = prepared.dataset
-    known = record["data"]
+    known = record.get("data")
+    if not isinstance(known, dict) or not isinstance(known.get("hash"), str):
+        raise InputError(f"{folder / 'provenance.json'}: does not tell the data's hash: damaged")
     other_changed = prepared.other and known.get("also_hash") not in (None, prepared.other.hash)
     if known["hash"] != dataset.hash or other_changed:
         raise InputError(
@@ -183,6 +184,23 @@ def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> No
         )
 
 
+def _read_record(path: Path) -> dict[str, Any] | None:
+    """Read a file of a run, None where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        values = read_json(path)
+    except OSError:
+        return None
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read as JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must hold a JSON object")
+    return values
+
+
 def _excluded(config: TrainConfig) -> str | None:
     """Return the SHA-256 of the names that are left out."""
     if config.exclude is None:
@@ -193,12 +211,14 @@ def _excluded(config: TrainConfig) -> str | None:
 
 def already_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
     """Return a finished run's figures, None when there is something left to do."""
-    try:
-        metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        trained = metrics["training"]
-        asked = trained["asked"]
-    except (OSError, ValueError, KeyError, TypeError):
+    metrics = _read_record(folder / "metrics.json")
+    if metrics is None:
         return None
+    trained = metrics.get("training")
+    asked = trained.get("asked") if isinstance(trained, dict) else None
+    if not isinstance(asked, dict) or not isinstance(asked.get("epochs"), int):
+        raise InputError(f"{folder / 'metrics.json'}: is none of a finished run: damaged")
+    assert isinstance(trained, dict)
     if trained.get("ended_by", _old_end(trained)) == "max_time":
         return None
     same = {**asked, "epochs": config.epochs} == asked_of(config)
@@ -231,9 +251,9 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
         record["data"]["also_hash"] = prepared.other.hash
     keep_trained_faces(folder, prepared.faces, config)
     path = folder / "provenance.json"
-    if resumed and path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        record = {**before, "resumed": [*before.get("resumed", []), record]}
+    if resumed and (before := _read_record(path)) is not None:
+        earlier = before.get("resumed", [])
+        record = {**before, "resumed": [*(earlier if isinstance(earlier, list) else []), record]}
     _write(path, json.dumps(record, indent=2))
     # without its name, so that the file runs again as it stands
     values = as_dict(dataclasses.replace(config, name=None))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from emotion_detection.emotions import composed
 from emotion_detection.errors import InputError
 from emotion_detection.training.backbone import Backbone, check_backbone
 from emotion_detection.training.residual import PoolingNet, ResidualNet
@@ -77,8 +78,9 @@ class ModelSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ModelSpec":
         """Make it from :meth:`as_dict`'s values."""
-        also = {name: tuple(labels) for name, labels in values.get("also", {}).items()}
-        return cls(**{**values, "labels": tuple(values["labels"]), "also": also})
+        # runs of earlier versions may have other forms of the names that the data has
+        also = {name: tuple(map(composed, own)) for name, own in values.get("also", {}).items()}
+        return cls(**{**values, "labels": tuple(map(composed, values["labels"])), "also": also})
 
 
 class Outputs(NamedTuple):

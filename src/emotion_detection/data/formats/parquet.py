@@ -21,6 +21,7 @@ from emotion_detection.data.formats.known_labels import (
     numbers_by_file_names,
 )
 from emotion_detection.data.formats.table import Row, Table, image_of_cell, source_of
+from emotion_detection.data.parquet_pages import bounded_batches, rows_per_batch
 from emotion_detection.data.source import Source, fer2013_place, split_of
 from emotion_detection.errors import InputError
 
@@ -126,7 +127,9 @@ def _cells(path: Path, columns: list[str], batch_rows: int = BATCH_ROWS) -> Iter
 
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_rows, columns=columns):
+            rows = rows_per_batch(path, file.metadata, batch_rows)
+            batches = file.iter_batches(rows, columns=columns)
+            for batch in bounded_batches(path, batches):
                 parts = [batch.column(name).to_pylist() for name in columns]
                 yield from map(list, zip(*parts, strict=True))
     except (OSError, pa.ArrowException) as error:

@@ -23,7 +23,7 @@ from emotion_detection.data.exclude import excluded_names
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit.features import held_out_outputs
 from emotion_detection.evaluation.audit.looked import Looked, Numbers, Values, assign_folds
-from emotion_detection.files import write_whole
+from emotion_detection.files import spreadsheet_cell, write_whole
 from emotion_detection.training import resumed_config, train
 from emotion_detection.training.checkpoint import load_trained
 
@@ -76,7 +76,9 @@ def out_of_fold(
         own = _fold_config(config, dataset, out, fold)
         _write_held_out(own, looked, mine)
         try:
-            scores[mine], distances[mine] = _fold(own, looked, mine, train_rows & ~mine)
+            scores[mine], distances[mine] = _fold(
+                own, looked, mine, train_rows & ~mine, len(dataset.labels)
+            )
         except (KeyboardInterrupt, SystemExit):
             print(GO_ON, file=sys.stderr, flush=True)
             raise
@@ -123,7 +125,7 @@ def _write_held_out(config: TrainConfig, looked: Looked, mine: npt.NDArray[np.bo
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["file"])
-    rows.writerows([name] for name in sorted(names))
+    rows.writerows([spreadsheet_cell(name)] for name in sorted(names))
     try:
         write_whole(path, text.getvalue())
     except OSError as error:
@@ -142,13 +144,14 @@ def _fold(
     looked: Looked,
     mine: npt.NDArray[np.bool_],
     seen: npt.NDArray[np.bool_],
+    classes: int,
 ) -> tuple[Values, Values]:
     """Return scores and distances of the faces of one fold, from its file where that is whole."""
     folder = Path(config.models, config.name or "")
     begun = (folder / "config.yaml").exists()
     if begun and (other := _differing(config, resumed_config(folder))):
         raise _another(folder.parent, f"--{other} is another one")
-    kept = _read(folder / _HELD_OUT, int(mine.sum()))
+    kept = _read(folder / _HELD_OUT, int(mine.sum()), classes)
     if kept is not None:
         return kept
     whole = resumed_config(folder) if begun else config
@@ -170,12 +173,14 @@ def _differing(config: TrainConfig, begun: TrainConfig) -> str | None:
     return next((k for k in ours if k not in _MOVABLE and ours[k] != theirs[k]), None)
 
 
-def _read(path: Path, count: int) -> tuple[Values, Values] | None:
+def _read(path: Path, count: int, classes: int) -> tuple[Values, Values] | None:
     """Return what an earlier start wrote, None where there is nothing whole."""
     try:
         # whole and at once: numpy leaves a file that it cannot read open
         with np.load(io.BytesIO(path.read_bytes())) as file:
             scores, distances = file["scores"], file["distances"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None
-    return (scores, distances) if len(scores) == len(distances) == count else None
+    well = scores.shape == (count, classes) and distances.shape == (count,)
+    well = well and scores.dtype == distances.dtype == np.float32
+    return (scores, distances) if well and np.isfinite(scores).all() else None

@@ -18,6 +18,7 @@ from emotion_detection.evaluation.audit.looked import Looked
 from emotion_detection.evaluation.audit.options import REASONS, AuditOptions
 from emotion_detection.evaluation.audit.sheet import COLUMNS, ROWS, Cell, draw_sheet
 from emotion_detection.evaluation.audit.suspects import MEANINGS, Suspects, taken_once
+from emotion_detection.files import spreadsheet_cell
 from emotion_detection.statistics import accuracy_interval
 
 HEADINGS = {
@@ -74,8 +75,8 @@ def write_csv(path: Path, dataset: Dataset, looked: Looked, listed: dict[str, Su
             zip(own.rows, own.scores, own.suggested, strict=True), 1
         ):
             label, other = _names(dataset, int(looked.labels[row]), int(suggested))
-            cells = (looked.names[row], looked.splits[row], _cell(label), _cell(other), reason)
-            rows.writerow((*cells, f"{score:.4f}", rank))
+            cells = (looked.names[row], looked.splits[row], label, other, reason)
+            rows.writerow((*map(spreadsheet_cell, cells), f"{score:.4f}", rank))
             count += 1
     save(path, text.getvalue().encode())
     return count
@@ -83,11 +84,6 @@ def write_csv(path: Path, dataset: Dataset, looked: Looked, listed: dict[str, Su
 
 def _names(dataset: Dataset, label: int, suggested: int) -> tuple[str, str]:
     return dataset.labels[label], dataset.labels[suggested] if suggested >= 0 else ""
-
-
-def _cell(text: str) -> str:
-    """Keep a spreadsheet from taking the name of a class for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def record(

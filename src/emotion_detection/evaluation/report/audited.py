@@ -1,6 +1,5 @@
 """The section of a report on the data itself: what an audit found wrong with its faces."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.markup import interval, percent, text
+from emotion_detection.plain_values import read_json
 
 Values = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ def read_audit(path: Path) -> dict[str, Any]:
     """
     path = path / "audit.json" if path.is_dir() else path
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         known = {
             "faces": int(found["faces"]),
             "splits": [str(one) for one in found["splits"]],

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from emotion_detection.config import DataConfig, as_dict, data_fields
 from emotion_detection.data import Faces, load
@@ -25,6 +24,7 @@ from emotion_detection.evaluation.written import (
     read_test,
     views_of,
 )
+from emotion_detection.plain_values import read_yaml
 
 
 @dataclass(frozen=True)
@@ -288,12 +288,12 @@ def _curves(model: str | Sequence[str]) -> list[dict[str, float | None]] | None:
         return None
     folder = Path(model).parent
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        config = read_yaml(folder / "config.yaml", "the run's")
         with (Path(config["logs"]) / folder.name / "metrics.csv").open(newline="") as file:
             rows = [
                 {name: float(value) if value else None for name, value in row.items()}
                 for row in csv.DictReader(file)
             ]
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     return rows or None

@@ -20,6 +20,7 @@ from emotion_detection.evaluation.report.page import page
 from emotion_detection.evaluation.report.people import group_facts, over_people
 from emotion_detection.evaluation.report.tested import Tested
 from emotion_detection.files import write_whole
+from emotion_detection.plain_values import read_json
 from emotion_detection.statistics import as_dict
 
 PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
@@ -111,7 +112,7 @@ def write_report(
 def _earlier_figures(folder: Path) -> set[str]:
     """Return the names of the figures that an earlier report in this folder says it has."""
     try:
-        names = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))["figures"]
+        names = read_json(folder / NUMBERS)["figures"]
         return {name for name in names if re.fullmatch(r"[\w-]+", name)}
     except (OSError, ValueError, KeyError, TypeError):
         return set()

@@ -1,0 +1,103 @@
+"""Values from files of others: plain data, checked, never code.
+
+Configs, records and metadata of a run may come from a stranger. They are read as numbers, text,
+lists and dicts alone; whatever could name code to import, or could fill the memory, is refused.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emotion_detection.errors import InputError
+
+LARGEST_CONFIG = 1_000_000
+"""Bytes of a config file; those of runs have about a thousand."""
+
+_CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
+
+
+def read_yaml(path: Path, option: str) -> dict[str, Any]:
+    """Read a config file: lines of ``option: value``.
+
+    Args:
+        path: the file.
+        option: begins the message of an error.
+
+    Raises:
+        InputError: it cannot be read, is no YAML, or has anchors, whose copies of copies can
+            fill the memory.
+    """
+    import yaml
+
+    try:
+        content = path.read_bytes()
+        if len(content) > LARGEST_CONFIG:
+            raise InputError(f"{option} {path}: {len(content):,} bytes: too large for a config")
+        text = content.decode("utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise InputError(f"{option} {path}: anchors (&name, *name) are not read; write it out")
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise InputError(f"{option} {path}: {error.strerror or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{option} {path}: cannot be read as YAML: {reason}") from None
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise InputError(f"{option} {path}: must hold lines of 'option: value'")
+    if isinstance(trainer := values.get("trainer", {}), dict):
+        check_plain_options(trainer, f"{option} {path}: trainer")
+    return values
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, or lists in lists too deep to be read.
+    """
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: it is no JSON, or lists in lists too deep to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def check_plain_options(options: Mapping[Any, Any], where: str) -> None:
+    """Check that options for Lightning are plain values.
+
+    Args:
+        options: name to value.
+        where: begins the message, followed by a dot and the option.
+
+    Raises:
+        InputError: a value is none, or names a class to import.
+    """
+    for name, value in options.items():
+        if isinstance(value, str) and _CLASS_PATH.fullmatch(value):
+            raise InputError(f"{where}.{name} {value}: a class path; only plain values are taken")
+        if not isinstance(name, str) or not _is_plain(value):
+            raise InputError(
+                f"{where}.{name}: must be a number, a word, true, false or null; class paths "
+                "are not taken"
+            )
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):  # such as max_time: {hours: 1}
+        return all(isinstance(k, str) and isinstance(v, int) for k, v in value.items())
+    if isinstance(value, list):  # such as devices: [0, 1]
+        return all(isinstance(one, str | int | float) for one in value)
+    return value is None or isinstance(value, str | int | float)

@@ -82,7 +82,7 @@ def run_folder(place: str | Path) -> Path:
             )
         path = path.parent
     if not (path / "config.yaml").is_file():
-        raise InputError(f"--resume {place}: there is no run: {path / 'config.yaml'}: no such file")
+        raise InputError(f"--resume {place}: no config.yaml there; name a run's folder")
     return path
 
 

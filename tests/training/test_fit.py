@@ -60,14 +60,14 @@ def test_processes_cannot_be_started_from_standard_input(
     monkeypatch.setattr(sys, "argv", [__file__])
     assert make_trainer(config, *place).world_size == 2
     monkeypatch.setattr(sys, "argv", [first])
-    with pytest.raises(InputError, match="--trainer.devices 2: .* standard input"):
+    with pytest.raises(InputError, match=r"--trainer\.devices 2: .* standard input"):
         make_trainer(config, *place)
 
 
 def test_a_refusal_of_lightnings_is_not_cut(striped: Make, tmp_path: Path) -> None:
     name = "x" * 400
+    config = striped(tmp_path, trainer={"strategy": name})
     with pytest.raises(InputError, match=name):
-        config = striped(tmp_path, trainer={"strategy": name})
         make_trainer(config, tmp_path / "run", tmp_path / "logs" / "run", [])
 
 

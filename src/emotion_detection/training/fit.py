@@ -68,7 +68,7 @@ def time_limit(config: TrainConfig) -> float | None:
     limit = config.trainer.get("max_time")
     try:
         seconds = Timer(limit).time_remaining()
-    except (MisconfigurationException, TypeError, ValueError):
+    except (MisconfigurationException, AttributeError, TypeError, ValueError):
         seconds = None if limit is None else -1.0
     if seconds is not None and seconds <= 0:
         raise InputError(

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -146,7 +145,7 @@ def check_checkpoints(folder: Path) -> None:
     checkpoint = read_checkpoint(last)
     best_epoch = checkpoint.get("callbacks", {}).get("KeepBest", {}).get("best_epoch", -1)
     if best_epoch == checkpoint["epoch"]:
-        shutil.copyfile(last, best)  # stopped between the two: they are the same
+        write_whole(best, last.read_bytes())  # stopped between the two: they are the same
     elif best_epoch >= 0:
         raise InputError(
             f"--resume {folder}: best.ckpt is missing, the weights of epoch {best_epoch + 1}; copy "

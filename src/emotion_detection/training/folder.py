@@ -135,10 +135,10 @@ def check_checkpoints(folder: Path) -> None:
         left = [name for name in (best.name, "metrics.json") if (folder / name).exists()]
         if not left:
             return
-        keep = f"--init {folder}" if best.exists() else f"--init {folder / 'last.ckpt'}"
+        keep = f" from its weights: --init {folder}" if best.exists() else ""
         raise InputError(
             f"--resume {folder}: last.ckpt is missing beside {left[0]}, so the run cannot be "
-            f"resumed; copy it there, or start a new run from its weights: {keep}"
+            f"resumed; copy it there, or start a new run{keep}"
         )
     if best.exists():
         return

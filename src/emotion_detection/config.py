@@ -7,6 +7,7 @@ Every field is an option of the command line; defaults live here and nowhere els
 import dataclasses
 import functools
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Literal, TypeVar
@@ -69,7 +70,7 @@ class DataConfig:
 
 def _started_from_preset(cls: type[T]) -> type[T]:
     """Let a config take what it is not given from the preset that it is given."""
-    init = cls.__init__
+    init: Callable[..., None] = cls.__init__
     names = list(inspect.signature(cls).parameters)
 
     @functools.wraps(init)

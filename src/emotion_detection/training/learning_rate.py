@@ -42,7 +42,8 @@ def find_learning_rate(
     Raises:
         InputError: the loss falls at no learning rate.
     """
-    rates, losses = [], []
+    rates: list[float] = []
+    losses: list[float] = []
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(config.seed)

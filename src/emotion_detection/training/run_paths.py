@@ -27,14 +27,14 @@ def start_folder(run: Path) -> Path | None:
     Args:
         run: ``models/RUN``, or any folder that a checkpoint lies in.
     """
-    recorded = _read(run / "provenance.json").get("folder")
+    written = _read(run / "provenance.json").get("folder")
     models = Path(str(_read(run / "config.yaml").get("models") or os.sep))
     if not models.is_absolute() and ".." not in models.parts:
         place = Path(os.path.abspath(run)).parent
         steps = len(models.parts)
         if place.parts[len(place.parts) - steps :] == models.parts or not steps:
             return Path(*place.parts[: len(place.parts) - steps])
-    return Path(recorded) if recorded and Path(recorded).is_dir() else None
+    return Path(written) if isinstance(written, str) and Path(written).is_dir() else None
 
 
 def _read(path: Path) -> dict[str, Any]:

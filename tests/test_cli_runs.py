@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,12 @@ import yaml
 
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.models import open_model
 from emotion_detection.training import Run
+from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.network import build
+from emotion_detection.training.start import start_from
 
 ROOT = Path(__file__).resolve().parents[1]
 LAST = re.compile(r"test accuracy: 0\.\d{4} \(95% CI 0\.\d{4}-[01]\.\d{4}, n=\d+\)")
@@ -118,9 +124,9 @@ def workplace(
 ) -> Path:
     """A folder with own faces, from which models/first was trained."""
     place = tmp_path_factory.mktemp("workplace")
-    words = _faces(place / "faces", tiny_faces, png)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
+        words = _faces(Path("faces"), tiny_faces, png)
         assert main(["train", *words, "--name", "first"]) == 0
     return place
 
@@ -178,7 +184,9 @@ def test_export_writes_the_named_file(
     monkeypatch.chdir(workplace)
     assert main(["export", "models/first", "--out", "new/x.onnx"]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"scores of \d+ faces differ from torch's by \S+ at most", out[0])
+    assert re.fullmatch(
+        r"scores of \d+ validation faces differ from torch's by \S+ at most", out[0]
+    )
     assert re.fullmatch(r"wrote new/x\.onnx \(0\.\d\d MB\)", out[1])
     kept = [onnx.load(place).metadata_props for place in ("new/x.onnx", "models/first/model.onnx")]
     assert {p.key: p.value for p in kept[0]} == {p.key: p.value for p in kept[1]}
@@ -210,6 +218,49 @@ def test_an_export_that_cannot_be_is_refused_in_one_line(
     assert err.startswith("emotion: ")
     assert expected in err
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def elsewhere(workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The run models/first, seen from another folder that has nothing in it."""
+    monkeypatch.chdir(tmp_path)
+    return workplace / "models" / "first"
+
+
+def test_a_run_is_tested_and_resumed_from_another_folder(
+    elsewhere: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert main(["test", "--model", str(elsewhere), "--out", "found"]) == 0
+    assert LAST.fullmatch(capsys.readouterr().out.splitlines()[-1])
+    (tmp_path / "copied").mkdir()
+    copy = tmp_path / "copied" / "models" / "first"
+    shutil.copytree(elsewhere, copy)
+    shutil.copytree(elsewhere.parents[1] / "faces", tmp_path / "copied" / "faces")
+    shutil.copytree(elsewhere.parents[1] / "logs", tmp_path / "copied" / "logs")
+    before = yaml.safe_load((copy / "config.yaml").read_text())
+    assert main(["train", "--resume", str(copy / "last.ckpt"), "--epochs", "2"]) == 0
+    assert (tmp_path / "copied" / "logs" / "first" / "curves.png").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"copied", "found"}
+    assert yaml.safe_load((copy / "config.yaml").read_text()) == before | {"epochs": 2}
+    options = open_model(copy / "model.onnx").training_data["options"]
+    assert options["data"] == before["data"] == "faces"
+
+
+def test_a_run_is_exported_without_its_data(
+    elsewhere: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    shutil.copy(elsewhere / "best.ckpt", "best.ckpt")
+    assert main(["export", "best.ckpt"]) == 0
+    assert "scores of 64 synthetic faces differ" in capsys.readouterr().out
+    assert Path("model.onnx").is_file()
+
+
+def test_an_onnx_file_holds_no_weights_to_train_on(elsewhere: Path, capsys: Capture) -> None:
+    spec = load_trained(elsewhere).spec
+    with pytest.raises(InputError, match="an ONNX file holds no weights to train on"):
+        start_from(build(spec), spec, str(elsewhere / "model.onnx"))
+    assert main(["export", str(elsewhere / "model.onnx")]) == 2
+    assert "an ONNX file holds no weights to train on" in capsys.readouterr().err
 
 
 def test_data_info_and_check_write_what_they_say(

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Literal, TypeVar
@@ -106,7 +107,7 @@ class DataConfig:
 
 def _started_from_preset(cls: type[T]) -> type[T]:
     """Let a config take what it is not given from the preset that it is given."""
-    init = cls.__init__
+    init: Callable[..., None] = cls.__init__
     names = list(inspect.signature(cls).parameters)
 
     @functools.wraps(init)
@@ -151,6 +152,8 @@ class TrainConfig(DataConfig):
         batch_size: faces a step, over all processes together.
         optimizer: 'adam', 'adamw', or 'sgd' with Nesterov's momentum of 0.9.
         learning_rate: step size of the optimizer, at its highest.
+        find_learning_rate: find the learning rate in 100 steps before the training, instead of
+            learning_rate; the run records what was found.
         weight_decay: pull of the weights (not of biases and norms) towards zero.
         schedule: how the step size falls: 'constant', 'cosine' or 'linear' to zero.
         warmup: share of all steps over which the step size rises to its highest.
@@ -195,6 +198,7 @@ class TrainConfig(DataConfig):
     batch_size: int = 32
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = 0.001
+    find_learning_rate: bool = False
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     warmup: float = 0.0

@@ -1,11 +1,15 @@
 """A run that was killed and resumed ends as the one that never was, to the bit."""
 
 import csv
+import itertools
+import json
 import multiprocessing
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,7 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, resumed_config, train
 from emotion_detection.training.checkpoint import read_checkpoint
+from emotion_detection.training.folder import already_finished, check_checkpoints, run_folder
 
 # runs in a process of its own, and sends itself a signal at the same place every time
 DYING = """
@@ -43,8 +48,9 @@ original_save = checkpoint.DurableCheckpointIO.save_checkpoint
 
 def save_checkpoint(self, state, path, storage_options=None):
     global lasts
-    lasts += os.path.basename(path) == "last.ckpt"
-    if where == f"before last.ckpt {lasts}":
+    name = os.path.basename(path)
+    lasts += name == "last.ckpt"
+    if where == f"before {name} {lasts}":
         strike()
     return original_save(self, state, path)
 
@@ -148,7 +154,10 @@ def dies(tmp_path: Path) -> Dies:
 
 @pytest.mark.parametrize(
     "where",
-    ["batch 7", "before last.ckpt 2", "writing last.ckpt 2", "batch 2", "before last.ckpt 1"],
+    [
+        *("batch 7", "before last.ckpt 2", "writing last.ckpt 2", "batch 2"),
+        *("before last.ckpt 1", "before best.ckpt 1"),
+    ],
 )
 def test_killed_and_resumed_is_equal_to_the_bit(
     make: Make, unbroken: Run, dies: Dies, where: str
@@ -249,6 +258,116 @@ def test_a_broken_config_is_said_in_a_line(tmp_path: Path) -> None:
         (tmp_path / "config.yaml").write_text(text)
         with pytest.raises(InputError, match=r"config\.yaml"):
             resumed_config(tmp_path)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock for time limits that goes on by a second whenever it is read: once a step."""
+    ticks = itertools.count()
+    fake = SimpleNamespace(monotonic=lambda: float(next(ticks)))
+    monkeypatch.setattr("emotion_detection.training.callbacks.time", fake)
+
+
+# an epoch has four batches, and reads the clock once more as it starts
+@pytest.mark.parametrize(("seconds", "step"), [(2, 2), (4, 4), (7, 6)])
+def test_a_time_limit_saves_where_it_is_and_the_rest_is_equal(
+    make: Make, unbroken: Run, clock: None, seconds: int, step: int, capsys: Any
+) -> None:
+    limit = {"max_time": f"00:00:00:{seconds:02}"}
+    run = train(make(name=f"limited-{seconds}", trainer=limit))
+    assert f"stopped by --trainer.max_time after step {step}; go on" in capsys.readouterr().err
+    assert run.metrics["training"]["ended_by"] == "max_time"
+    assert run.metrics["n"] == 24
+    assert len(rows(run.folder)) < 3
+    train(resumed_config(run.folder, {"trainer": {}}), resume=run.folder)
+    assert "nothing to do" not in capsys.readouterr().err
+    assert_same_to_the_bit(run.folder, unbroken.folder)
+    assert len(rows(run.folder)) == 3
+    assert "nothing to do" in _resumed_again(run.folder, capsys)
+
+
+def _resumed_again(folder: Path, capsys: Any) -> str:
+    train(resumed_config(folder), resume=folder)
+    return str(capsys.readouterr().err)
+
+
+def test_a_time_limit_is_of_each_start(make: Make, unbroken: Run, clock: None) -> None:
+    folder = train(make(name="each", trainer={"max_time": "00:00:00:07"})).folder
+    assert read_checkpoint(folder / "last.ckpt")["global_step"] < 12
+    assert train(resumed_config(folder), resume=folder).metrics["training"]["ended_by"] == "epochs"
+    assert_same_to_the_bit(folder, unbroken.folder)
+
+
+def test_a_run_of_an_earlier_version_that_a_limit_had_stopped_goes_on(
+    unbroken: Run, tmp_path: Path
+) -> None:
+    folder = _copied(unbroken, tmp_path)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    del metrics["training"]["ended_by"]
+    config = resumed_config(folder)
+    for epochs, finished in ((3, True), (2, False)):
+        metrics["training"]["epochs"] = epochs
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        assert (already_finished(folder, config) is not None) is finished
+    (folder / "metrics.json").write_text("{")
+    assert already_finished(folder, config) is None
+
+
+def _copied(run: Run, place: Path) -> Path:
+    return Path(shutil.copytree(run.folder, place / "models" / run.folder.name))
+
+
+def test_without_its_last_checkpoint_a_run_is_refused_and_keeps_the_rest(
+    unbroken: Run, tmp_path: Path
+) -> None:
+    folder = _copied(unbroken, tmp_path)
+    (folder / "last.ckpt").unlink()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=r"last\.ckpt is missing beside best\.ckpt.*--init "):
+        train(resumed_config(folder, {"epochs": 4}), resume=folder)
+    (folder / "best.ckpt").unlink()
+    with pytest.raises(InputError, match=r"last\.ckpt is missing beside metrics\.json"):
+        train(resumed_config(folder, {"epochs": 4}), resume=folder)
+    del before["best.ckpt"]
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_best_checkpoint_that_is_missing_is_refused_unless_the_last_is_it(
+    unbroken: Run, tmp_path: Path
+) -> None:
+    folder = _copied(unbroken, tmp_path)
+    whole = (folder / "best.ckpt").read_bytes()
+    (folder / "best.ckpt").unlink()
+    last = read_checkpoint(folder / "last.ckpt")
+    state = last["callbacks"]["KeepBest"]
+    state["best_epoch"] = last["epoch"]
+    torch.save(last, folder / "last.ckpt")
+    check_checkpoints(folder)
+    assert (folder / "best.ckpt").read_bytes() == (folder / "last.ckpt").read_bytes()
+    (folder / "best.ckpt").unlink()
+    state["best_epoch"] = 0
+    torch.save(last, folder / "last.ckpt")
+    with pytest.raises(InputError, match=r"best\.ckpt is missing, the weights of epoch 1"):
+        check_checkpoints(folder)
+    (folder / "best.ckpt").write_bytes(whole)
+    check_checkpoints(folder)
+
+
+def test_a_run_is_meant_by_its_last_checkpoint_but_by_no_other_file(unbroken: Run) -> None:
+    assert run_folder(unbroken.folder / "last.ckpt") == unbroken.folder
+    with pytest.raises(InputError, match=r"resumed from its last\.ckpt: --resume .*--init .*best"):
+        run_folder(unbroken.folder / "best.ckpt")
+
+
+def test_changed_data_are_noticed_without_the_record_too(
+    make: Make, tmp_path: Path, write_data: Any
+) -> None:
+    data = write_data(tmp_path / "data")
+    run = train(make(name="unrecorded", data=str(data), epochs=1))
+    (run.folder / "provenance.json").unlink()
+    write_data(tmp_path / "data", first="b")
+    with pytest.raises(InputError, match="is not the data that this run began with"):
+        train(resumed_config(run.folder, {"epochs": 2}), resume=run.folder)
 
 
 def test_changed_data_are_refused(make: Make, tmp_path: Path, write_data: Any) -> None:

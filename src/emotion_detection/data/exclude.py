@@ -10,17 +10,19 @@ import numpy as np
 from emotion_detection.data.faces import Faces
 from emotion_detection.errors import InputError
 from emotion_detection.files import text_of_cell
+from emotion_detection.image_kinds import SUFFIXES
 
-_HEADERS = {"file", "name", "row", "path", "image", "filename"}
+_HEADERS = {"file", "name", "row", "path", "image", "filename", "file_name", "filepath"}
 
 
 def excluded_names(path: Path) -> set[str]:
     """Read the names of faces to leave out: one a line, or a column of a CSV.
 
     The column is the one that a header calls file, name, row, path, image or filename, else the
-    first. Empty lines and lines that begin with ``#`` are passed over. Paths may begin with
-    ``./`` and be written with backslashes. A name that was written with a quotation mark before
-    it, so that no spreadsheet takes it for a formula, is read without.
+    first that mostly holds names of image files, else the first. Empty lines and lines that begin
+    with ``#`` are passed over. Paths may begin with ``./`` and be written with backslashes. A name
+    that was written with a quotation mark before it, so that no spreadsheet takes it for a formula,
+    is read without.
 
     Raises:
         InputError: the file is missing, unreadable or names nothing.
@@ -32,12 +34,20 @@ def excluded_names(path: Path) -> set[str]:
         raise InputError(f"--exclude {path}: cannot be read: {error}") from None
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     named = [column for column, cell in enumerate(header) if cell in _HEADERS]
-    column = named[0] if named else 0
+    column = named[0] if named else _image_column(rows)
     cells = [row[column].strip() for row in rows[bool(named) :] if len(row) > column]
     names = {_plain(text_of_cell(cell)) for cell in cells if cell}
     if not names:
         raise InputError(f"--exclude {path}: names no faces; one name a line is needed")
     return names
+
+
+def _image_column(rows: list[list[str]]) -> int:
+    for column in range(max(map(len, rows), default=0)):
+        cells = [row[column].strip().lower() for row in rows if len(row) > column]
+        if 2 * sum(cell.endswith(SUFFIXES) for cell in cells) > len(cells):
+            return column
+    return 0
 
 
 def _plain(name: str) -> str:

@@ -206,6 +206,7 @@ class Dataset:
         if not self.sizes[name]:
             raise InputError(f"{self.source}: there are no faces in the {name} split")
         folder = self.folder / name
+        reference = folder / "reference.npy"
         faces = Faces(
             stored=_array(folder / "images.npy", "uint8", 4),
             labels=np.array(_array(folder / "labels.npy", "int64", 1)),
@@ -215,7 +216,7 @@ class Dataset:
             digests=_array(folder / "digests.npy", "uint8", 2),
             thumbnails=_array(folder / "thumbnails.npy", "float32", 2),
             folder=folder,
-            reference=_optional(folder / "reference.npy", mmap_mode="r"),
+            reference=_array(reference, "uint8", 3) if reference.exists() else None,
         )
         others = (faces.targets, faces.intensity, faces.shares, faces.digests, faces.thumbnails)
         rows = {len(array) for array in (faces.stored, *others) if array is not None}

@@ -59,16 +59,25 @@ class _Drawn(Dataset[Batch]):
         self.faces = faces
 
     def __getitem__(self, part: tuple[Rows, float]) -> Batch:
-        rows, weight = part
-        faces = self.faces
-        return Batch(
-            images=torch.from_numpy(faces.draw(rows)),
-            labels=torch.from_numpy(faces.labels[rows]),
-            targets=_some(faces.targets, rows),
-            intensity=_some(faces.intensity, rows),
-            also={name: torch.from_numpy(labels[rows]) for name, labels in faces.also.items()},
-            weight=torch.tensor(weight),
-        )
+        return draw_batch(self.faces, *part)
+
+
+def draw_batch(faces: Faces, rows: Rows, weight: float) -> Batch:
+    """Return some faces as a batch.
+
+    Args:
+        faces: the faces of a split.
+        rows: int64 (N,), which of them.
+        weight: as :class:`Batch` has it.
+    """
+    return Batch(
+        images=torch.from_numpy(faces.draw(rows)),
+        labels=torch.from_numpy(faces.labels[rows]),
+        targets=_some(faces.targets, rows),
+        intensity=_some(faces.intensity, rows),
+        also={name: torch.from_numpy(labels[rows]) for name, labels in faces.also.items()},
+        weight=torch.tensor(weight),
+    )
 
 
 def _some(values: npt.NDArray[np.float32] | None, rows: Rows) -> Tensor | None:

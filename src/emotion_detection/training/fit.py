@@ -68,7 +68,7 @@ def time_limit(config: TrainConfig) -> float | None:
     limit = config.trainer.get("max_time")
     try:
         seconds = Timer(limit).time_remaining()
-    except (MisconfigurationException, TypeError, ValueError):
+    except (MisconfigurationException, AttributeError, TypeError, ValueError):
         seconds = None if limit is None else -1.0
     if seconds is not None and seconds <= 0:
         raise InputError(
@@ -152,21 +152,22 @@ def _check_strategy(trainer: Trainer, named: object) -> None:
     """
     strategy = trainer.strategy
     launcher = strategy.launcher
-    starts_itself = isinstance(launcher, _SubprocessScriptLauncher)
-    if type(strategy) not in (SingleDeviceStrategy, DDPStrategy) or (
-        launcher is not None and not starts_itself
-    ):
+    known = launcher is None or isinstance(launcher, _SubprocessScriptLauncher)
+    if type(strategy) not in (SingleDeviceStrategy, DDPStrategy) or not known:
         raise InputError(
             f"--trainer.strategy {named or type(strategy).__name__}: must be ddp, or auto for one "
             "device; processes that are spawned or forked from this one would train apart from it"
         )
-    if starts_itself and not launcher.cluster_environment.creates_processes_externally:
-        main = sys.modules["__main__"]
-        if getattr(main, "__spec__", None) is None and not Path(sys.argv[0]).is_file():
-            raise InputError(
-                f"--trainer.devices {trainer.num_devices}: each process starts this program again, "
-                "which cannot be done from standard input or 'python -c'; put it into a file"
-            )
+    if not isinstance(launcher, _SubprocessScriptLauncher):
+        return
+    if launcher.cluster_environment.creates_processes_externally:
+        return  # torchrun, SLURM
+    main = sys.modules["__main__"]
+    if getattr(main, "__spec__", None) is None and not Path(sys.argv[0]).is_file():
+        raise InputError(
+            f"--trainer.devices {trainer.num_devices}: each process starts this program again, "
+            "which cannot be done from standard input or 'python -c'; put it into a file"
+        )
 
 
 def _refused(error: Exception) -> InputError:

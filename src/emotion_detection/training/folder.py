@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,7 @@ def run_folder(place: str | Path) -> Path:
             )
         path = path.parent
     if not (path / "config.yaml").is_file():
-        raise InputError(f"--resume {place}: there is no run: {path / 'config.yaml'}: no such file")
+        raise InputError(f"--resume {place}: no config.yaml there; name a run's folder")
     return path
 
 
@@ -137,17 +136,17 @@ def check_checkpoints(folder: Path) -> None:
         left = [name for name in (best.name, "metrics.json") if (folder / name).exists()]
         if not left:
             return
-        keep = f"--init {folder}" if best.exists() else f"--init {folder / 'last.ckpt'}"
+        keep = f" from its weights: --init {folder}" if best.exists() else ""
         raise InputError(
             f"--resume {folder}: last.ckpt is missing beside {left[0]}, so the run cannot be "
-            f"resumed; copy it there, or start a new run from its weights: {keep}"
+            f"resumed; copy it there, or start a new run{keep}"
         )
     if best.exists():
         return
     checkpoint = read_checkpoint(last)
     best_epoch = checkpoint.get("callbacks", {}).get("KeepBest", {}).get("best_epoch", -1)
     if best_epoch == checkpoint["epoch"]:
-        shutil.copyfile(last, best)  # stopped between the two: they are the same
+        write_whole(best, last.read_bytes())  # stopped between the two: they are the same
     elif best_epoch >= 0:
         raise InputError(
             f"--resume {folder}: best.ckpt is missing, the weights of epoch {best_epoch + 1}; copy "

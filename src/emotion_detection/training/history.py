@@ -121,7 +121,8 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(frameon=False, fontsize=8)
+    if rows:  # a run that was stopped within its first epoch has none
+        figure.axes[0].legend(frameon=False, fontsize=8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     write_whole(path, picture.getvalue())

@@ -13,7 +13,7 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from emotion_detection.config import TrainConfig
+from emotion_detection.config import TrainConfig, as_dict
 from emotion_detection.data import Faces
 from emotion_detection.errors import InputError
 from emotion_detection.training.batches import FaceBatches
@@ -36,6 +36,7 @@ from emotion_detection.training.folder import (
     write_records,
 )
 from emotion_detection.training.history import History
+from emotion_detection.training.learning_rate import STEPS, find_learning_rate
 from emotion_detection.training.network import check_network, parameter_count
 from emotion_detection.training.prepare import make_task, prepare
 from emotion_detection.training.task import EmotionTask
@@ -86,6 +87,8 @@ def train(
     seconds = time_limit(config)
     if resume:
         resume = run_folder(resume)
+        if already_finished(resume, config) is None:
+            check_checkpoints(resume)
     prepared = prepare(config)
     dataset, faces = prepared.dataset, prepared.faces
     config = dataclasses.replace(config, data=dataset.source)
@@ -96,13 +99,14 @@ def train(
             if (done := already_finished(resume, config)) is not None:
                 print(f"{resume}: is finished; nothing to do", file=sys.stderr)
                 return Run(resume, Path(config.logs) / resume.name, done)
-            check_checkpoints(resume)
         task = make_task(config, prepared, resume)
         folder = resume or new_folder(config, make=first)
         logs = Path(config.logs) / folder.name
         history, stop = History(logs), SaveAndStop(folder, hint, seconds)
         try:
             trainer = make_trainer(config, folder, logs, [*callbacks, history, stop], loggers)
+            if config.find_learning_rate:
+                config = _find_learning_rate(config, task, faces["train"], trainer)
         except InputError:
             if first and not resume:
                 forget(folder, logs)
@@ -131,6 +135,23 @@ def train(
             # the others wait: torchrun ends all processes as soon as one has left
             close_connection(together=True)
     return Run(folder, logs, metrics)
+
+
+def _find_learning_rate(
+    config: TrainConfig, task: EmotionTask, faces: Faces, trainer: Trainer
+) -> TrainConfig:
+    """Return the config with a learning rate that was found, and give it to the task."""
+    if trainer.world_size > 1:  # each process would find its own
+        raise InputError(
+            "--find_learning_rate: works in one process; find it on one device first, then give "
+            "--learning_rate"
+        )
+    found = find_learning_rate(task, faces, config, trainer.strategy.root_device)
+    print(f"learning rate: {found:g}, found in {STEPS} steps at most", file=sys.stderr)
+    config = dataclasses.replace(config, learning_rate=found, find_learning_rate=False)
+    task.config = config
+    task.record["config"] = as_dict(config)
+    return config
 
 
 def _say_start(

@@ -6,6 +6,7 @@ that moves as a whole takes its runs along.
 
 import dataclasses
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,14 @@ def start_folder(run: Path) -> Path | None:
     Args:
         run: ``models/RUN``, or any folder that a checkpoint lies in.
     """
-    recorded = _read(run / "provenance.json").get("folder")
+    written = _read(run / "provenance.json").get("folder")
     models = Path(str(_read(run / "config.yaml").get("models") or os.sep))
     if not models.is_absolute() and ".." not in models.parts:
         place = Path(os.path.abspath(run)).parent
         steps = len(models.parts)
         if place.parts[len(place.parts) - steps :] == models.parts or not steps:
             return Path(*place.parts[: len(place.parts) - steps])
-    return Path(recorded) if recorded and Path(recorded).is_dir() else None
+    return Path(written) if isinstance(written, str) and Path(written).is_dir() else None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -68,8 +69,18 @@ def _located(value: str, start: Path, name: str) -> str:
     if value in _WORDS or Path(value).is_absolute():
         return value
     place = start / value
+    if name == "data" and not place.exists() and len(several := _several(value)) > 1:
+        return shlex.join(_located(each, start, name) for each in several)
     # an input that is not there may lie where the user stands
     return str(place) if name in _OUTPUTS or place.exists() else value
+
+
+def _several(value: str) -> list[str]:
+    """Return the paths of several datasets, which stand between blanks, quoted as in a shell."""
+    try:
+        return shlex.split(value)
+    except ValueError:  # a quotation mark in a name
+        return [value]
 
 
 def recorded(config: TrainConfig, run: Path) -> TrainConfig:
@@ -80,7 +91,9 @@ def recorded(config: TrainConfig, run: Path) -> TrainConfig:
     changed: dict[str, Any] = {}
     for name in _INPUTS + _OUTPUTS:
         value = getattr(config, name)
-        if isinstance(value, list):
+        if name == "data" and not Path(value).exists() and len(several := _several(value)) > 1:
+            changed[name] = shlex.join(relative_to(start, each) for each in several)
+        elif isinstance(value, list):
             changed[name] = [relative_to(start, each) for each in value]
         elif value is not None:
             changed[name] = relative_to(start, value)

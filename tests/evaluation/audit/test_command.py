@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.cli import main
+from emotion_detection.commands import data_audit
 from emotion_detection.data import load
 from emotion_detection.data.exclude import exclude
 from emotion_detection.evaluation.audit.write import COLUMN_NAMES
@@ -71,6 +72,26 @@ def load_hash(record):
     from emotion_detection.config import DataConfig, data_fields
 
     return load(DataConfig(**data_fields(record["settings"]["recipe"]))).hash
+
+
+@pytest.mark.parametrize(
+    ("more", "recipe"),
+    [
+        ([], ("quick", "quick", 24)),
+        (["--config", "own.yaml"], ("compact", "compact", 40)),
+        (["--config=own.yaml", "--preset", "large"], ("large", "large", 40)),
+        (["--preset", "resnet18", "--trainer.precision", "null"], ("resnet18", "resnet18", 48)),
+    ],
+)
+def test_the_recipe_is_the_presets_also_of_a_config_file(more, recipe, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("preset: compact\nsize: 40\n")
+    monkeypatch.setattr(data_audit, "audit", lambda config, options: seen.append(config))
+    assert main(["data", "audit", "faces", *more]) == 0
+    assert (seen[0].preset, seen[0].network, seen[0].size) == recipe
+    precision = {} if "null" in more else {"precision": "bf16-mixed"}
+    assert seen[0].trainer == {"devices": 1, **precision}
 
 
 def test_the_last_line_takes_the_list_back(audited, whole, capsys):

@@ -26,8 +26,8 @@ SAMPLE = 24
 """Images that are looked at for faces."""
 
 SMALL = 0.6
-"""A face is much smaller than its image below this share of the image's shorter side. Cut-out
-faces fill their image: on the detector's own crops the share is 0.9 to 1."""
+"""A face is much smaller than its image below this share of the image's shorter side, which is the
+side of the square that is trained on. Cut-out faces fill their image."""
 
 LEAST_SIDE = 96
 """Pixels; smaller images are taken for cut-out faces without a look."""

@@ -20,7 +20,8 @@ from emotion_detection.data.formats.known_labels import (
     numbers_by_columns,
     numbers_by_file_names,
 )
-from emotion_detection.data.formats.table import Row, Table, image_of_cell, source_of
+from emotion_detection.data.formats.survey import Row, Table
+from emotion_detection.data.formats.table import image_of_cell, source_of
 from emotion_detection.data.source import Source, fer2013_place, split_of
 from emotion_detection.errors import InputError
 

@@ -30,7 +30,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError, face_array, read_face
 from emotion_detection.progress import progress
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the arrays' layout or the decoding changes, so that old caches are not used."""
 
 _COPY_ROWS = 4096
@@ -67,9 +67,6 @@ def _key(source: Source, config: DataConfig) -> str:
     options = data_fields(dataclasses.asdict(config))
     for name in ("data", "cache", "max_corrupt"):
         del options[name]
-    for name in ("classes", "rename", "crop"):
-        if options[name] in ([], "none"):  # as before there were these options
-            del options[name]
     key = hashlib.sha256()
     key.update(json.dumps([FORMAT, source.kind, source.labels, options], sort_keys=True).encode())
     for path in source.files:

@@ -70,8 +70,8 @@ def load(config: DataConfig) -> Dataset:
     for note in source.notes:
         _note_once(f"note: {note}")
     _note_missing_rows(dataset)
-    if config.crop == "none" and (note := note_photographs(source, dataset.folder)):
-        _note_once(f"note: {note}")
+    if config.crop == "none" and (whole := note_photographs(source, dataset.folder)):
+        _note_once(f"note: {whole}")
     if dataset.corrupt:
         first = dataset.corrupt[0]
         print(

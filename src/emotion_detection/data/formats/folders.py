@@ -233,7 +233,7 @@ def _source(
     ]
     counts = Counter(name for image in images if (name := classes[image.name]))
     by_split = Counter(face.split or "" for face in listed)
-    own = {}
+    own: dict[str, str] = {}
     for name, split in splits.items():
         own[split] = f"{own[split]}, {name}" if split in own else name
     people_found = {face.person for face in listed if face.person}

@@ -149,7 +149,7 @@ def test_codes_as_classes_are_noticed(fill):
 
 def test_numbers_as_classes_are_noticed(fill):
     notes = recognise(fill("1/a.png", "2/b.png")).notes
-    assert "does not say what its classes 1, 2 mean" in notes[-1]
+    assert "not known what the classes 1, 2 mean" in notes[-1]
 
 
 SERVICE = [".cache", "__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information"]

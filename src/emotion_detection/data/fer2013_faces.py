@@ -1,4 +1,4 @@
-"""Which face of FER-2013 an image is, told by its pixels.
+"""Identify faces of FER-2013 by their pixels.
 
 ``fer2013_digests.bin`` holds for each of the 35,887 faces, in the order of Kaggle's file, the first
 8 bytes of BLAKE2b (of 16) over its 48 x 48 grey levels. ``benchmarks/fer2013_digests.py`` writes
@@ -38,8 +38,8 @@ def file_name(number: int) -> str:
 
 def short_digest(pixels: npt.NDArray[np.uint8]) -> bytes:
     """Return 8 bytes that stand for the pixels of a face, uint8 (48, 48)."""
-    whole = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16)
-    return whole.digest()[:8]
+    digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16)
+    return digest.digest()[:8]
 
 
 @cache

@@ -90,8 +90,8 @@ def _chosen(labels: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
     for name in classes:
         if class_key(name) not in keys:
             raise InputError(f"--classes {name}: no such class; there are {', '.join(labels)}")
-    wanted = {class_key(name) for name in classes} or keys
-    return tuple(label for label in labels if class_key(label) in wanted)
+    chosen = {class_key(name) for name in classes} or keys
+    return tuple(label for label in labels if class_key(label) in chosen)
 
 
 def _mapped(face: Face, mapping: Sequence[int | None], classes: int) -> Face | None:
@@ -153,7 +153,7 @@ def join_sources(sources: Sequence[Source], places: Sequence[Path]) -> Source:
 
 
 def _origins(places: Sequence[Path]) -> list[str]:
-    """Return the names of datasets: the last part of their paths, the whole where these repeat."""
+    """Return names of datasets: the last parts of their paths, or the paths where these repeat."""
     names = [place.name for place in places]
     return names if len(set(names)) == len(names) else [place.as_posix() for place in places]
 

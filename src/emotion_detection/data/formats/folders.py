@@ -6,7 +6,7 @@ folders ``train``, ``validation`` and ``test`` (each optional, by any of their u
 the classes or in each of them); FER-2013's file name prefixes (``Training_``, ``PublicTest_``,
 ``PrivateTest_``) decide where they stand; what is missing is split off
 (:mod:`emotion_detection.data.splitting`). Folders of people below the classes (``happy/S01``) and
-the names of CK+, KDEF and JAFFE say whose face it is. Licence and citation: those of your images.
+the file names of CK+, KDEF and JAFFE give the person. Licence and citation: those of your images.
 """
 
 import re
@@ -165,7 +165,7 @@ def _is_wrapper(images: list[tuple[str, ...]], depth: int, above: str) -> bool:
 
 
 def _in_class(root: Path, name: str, images: list[tuple[str, ...]]) -> Iterator[ClassImage]:
-    """Yield the images of one class; ``happy/train/*`` says their splits.
+    """Yield the images of one class; ``happy/train/*`` gives their splits.
 
     Raises:
         InputError: only some of its folders are splits.
@@ -258,7 +258,7 @@ def _class_of(folder: str, numbers: dict[int, str | None] | None) -> str | None:
 
 
 def find_people(images: list[ClassImage]) -> Callable[[ClassImage], str | None]:
-    """Return what says whose face an image is: its name, or its folder below the class.
+    """Return a function that gives the person of an image, from its name or folder.
 
     Folders count where all of them look like codes (``S01``) and they come again in other classes.
     """

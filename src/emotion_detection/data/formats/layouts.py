@@ -234,10 +234,10 @@ def _ckplus_label(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class NameLayout:
-    """A dataset whose file names say person and expression.
+    """A dataset whose file names hold person and expression.
 
     Args:
-        pattern: of whole file names, with the groups ``person`` and ``emotion``.
+        pattern: of complete file names, with the groups ``person`` and ``emotion``.
         emotions: the codes of the expressions.
     """
 
@@ -270,7 +270,7 @@ def _by_names(layout: NameLayout) -> Callable[[Tree], list[Labelled] | None]:
     def read(tree: Tree) -> list[Labelled] | None:
         found = [layout.pattern.fullmatch(parts[-1]) for parts in tree.images]
         known = sum(match is not None for match in found)
-        # folders of emotions say more than names
+        # folders of emotions take precedence over names
         folders = {canonical(part) for parts in tree.images for part in parts[:-1]} - {None}
         if not known or known < 0.9 * len(found) or len(folders) > 1:
             return None

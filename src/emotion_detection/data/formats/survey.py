@@ -1,4 +1,4 @@
-"""A table of images on disk, and the first look at it: which labels and splits it has."""
+"""A table of images on disk, and a survey of its labels and splits."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ class Survey:
 
     Args:
         labels: number of rows by label, as the table writes it.
-        splits: number of rows by split, as the table writes it; '' where a row says none.
+        splits: number of rows by split, as the table writes it; '' where a row has none.
         examples: names of some images.
         rows: number of rows.
     """

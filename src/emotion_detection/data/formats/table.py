@@ -55,7 +55,7 @@ def read_tables(paths: Sequence[Path]) -> Source:
     """Recognise tables of text that belong together.
 
     Args:
-        paths: one table, or several whose names say their splits.
+        paths: one table, or several whose names are splits.
 
     Raises:
         InputError: a column is missing, or there are fewer than two emotions.
@@ -74,7 +74,7 @@ def _text_table(path: Path, split: str | None) -> Table:
     roles = find_roles(columns, str(path))
     least = max([roles.label, *roles.pixels, roles.file or 0, roles.split or 0])
 
-    def rows(wanted: Sequence[int]) -> Iterator[Row]:
+    def rows(requested: Sequence[int]) -> Iterator[Row]:
         for line, cells in delimited.lines(path):
             where = f"line {line}"
             if any(cells[len(columns) :]):
@@ -84,7 +84,7 @@ def _text_table(path: Path, split: str | None) -> Table:
                 # a line that was cut off; in lists of files the last cells may be missing
                 yield where, Unreadable(f"{len(cells)} cells; {', '.join(columns)} are needed")
             else:
-                yield where, [cells[place] if place < len(cells) else "" for place in wanted]
+                yield where, [cells[place] if place < len(cells) else "" for place in requested]
 
     return Table(path, tuple(columns), roles, rows, split, label=path.name)
 
@@ -236,7 +236,7 @@ class _Reader:
         """Return a face; None: its label means that it has no emotion.
 
         Raises:
-            ValueError: the row cannot be read; the message says why.
+            ValueError: the row cannot be read; the message gives the reason.
         """
         name, content, order = self._image(image, where)
         emotion = self._class(label_text(label))
@@ -261,7 +261,7 @@ class _Reader:
         """Return an image's name, content and number in FER-2013.
 
         Raises:
-            ValueError: there is none; the message says why.
+            ValueError: there is none; the message gives the reason.
         """
         if self.table.roles.pixels:
             levels = read_levels(cells)

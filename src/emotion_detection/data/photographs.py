@@ -26,8 +26,8 @@ SAMPLE = 24
 """Images in which faces are searched."""
 
 SMALL = 0.6
-"""A face is much smaller than its image below this fraction of the image's shorter side, the side of
-the square that is trained on. Cut-out faces fill their image."""
+"""A face is much smaller than its image below this fraction of the image's shorter side: the side
+of the square that is trained on. Cut-out faces fill their image."""
 
 LEAST_SIDE = 96
 """Pixels; smaller images count as cut-out faces."""

@@ -1,4 +1,4 @@
-"""Write the digests by which FER-2013's faces are told, from FER-2013 itself.
+"""Write the digests that identify FER-2013's faces, from FER-2013 itself.
 
 Usage: python benchmarks/fer2013_digests.py --data PATH [--out FILE]
 

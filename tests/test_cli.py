@@ -101,8 +101,8 @@ def test_words_come_from_the_command_line_by_default(
         ("test", "models: there is no run to test yet: 'python train.py' makes one"),
         ("export", "the following arguments are required: model"),
         ("export none", "none: no such checkpoint"),
-        ("data", "data: must be followed by info, check, audit, download"),
-        ("data facts", "data facts: must be followed by info, check, audit, download"),
+        ("data", "data: must be followed by info, check, crop, audit, download"),
+        ("data facts", "data facts: must be followed by info, check, crop, audit, download"),
         ("data info --data none", "--data none: no such file or folder"),
         ("data info --size big", "--size big: must be a whole number"),
         ("data check --lables x", "--lables: no such option; did you mean --labels?"),
@@ -153,7 +153,8 @@ def test_a_config_file_that_is_no_text_is_named(refused: Callable[..., str]) -> 
         ("test", ["--model", "--data", "--labels", "--split", "--tta", "--out"]),
         ("export", ["model", "--out", "--data"]),
         ("data info", ["--data", "--labels", "--out"]),
-        ("data check", ["--data", "--labels", "--out"]),
+        ("data check", ["--data", "--labels", "--out", "--classes", "--rename", "--crop"]),
+        ("data crop", ["--data", "--size", "--channels", "--out"]),
         ("data download", ["--help"]),
     ],
 )
@@ -171,7 +172,7 @@ def test_help_of_data_lists_what_it_does(word: str, capsys: Capture) -> None:
     assert main(["data", word]) == 0
     out = capsys.readouterr().out
     assert [line.split()[:3] for line in out.splitlines()] == [
-        ["emotion", "data", what] for what in ("info", "check", "audit", "download")
+        ["emotion", "data", what] for what in ("info", "check", "crop", "audit", "download")
     ]
 
 

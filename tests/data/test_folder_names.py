@@ -66,7 +66,7 @@ def test_folders_without_images_beside_the_splits_are_no_matter(fill):
     root = fill("train/happy/1.png", "train/sad/1.png", "test/happy/1.png", "test/sad/1.png")
     (root / "annotations").mkdir()
     (root / "annotations" / "1.txt").write_text("1")
-    assert "left out: annotations (no images), 1 other files (.txt)" in recognise(root).notes[0]
+    assert "left out: annotations (no images), 1 other file (.txt)" in recognise(root).notes[0]
 
 
 def test_splits_below_the_classes(fill):
@@ -126,6 +126,20 @@ def test_folders_of_people_below_classes_say_whose_face_it_is(fill):
     assert sorted(face.person for face in recognise(root).read()) == ["S00", "S00", "S01", "S01"]
 
 
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_folders_of_people_above_classes_say_whose_face_it_is(split, fill):
+    root = fill(*(f"{split}S0{p}/{c}/1.png" for c in ("happy", "sad", "bored") for p in range(2)))
+    source = recognise(root)
+    assert source.labels == ("happiness", "sadness", "bored")
+    assert sorted(face.person for face in source.read()) == ["S00"] * 3 + ["S01"] * 3
+
+
+def test_folds_with_emotions_below_are_datasets_not_people(fill):
+    root = fill(*(f"fold{p}/{c}/1.png" for c in ("happy", "sad") for p in range(2)))
+    with pytest.raises(InputError, match="several datasets in it"):
+        recognise(root)
+
+
 def test_codes_as_classes_are_noticed(fill):
     root = fill(*(f"S{k:03d}/1.png" for k in range(4)))
     assert (
@@ -135,7 +149,7 @@ def test_codes_as_classes_are_noticed(fill):
 
 def test_numbers_as_classes_are_noticed(fill):
     notes = recognise(fill("1/a.png", "2/b.png")).notes
-    assert "does not say what its classes 1, 2 mean" in notes[-1]
+    assert "not known what the classes 1, 2 mean" in notes[-1]
 
 
 SERVICE = [".cache", "__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information"]
@@ -165,7 +179,7 @@ def test_a_file_without_suffix_that_is_no_image_is_left_out(fill):
     root = fill("happy/1.png", "sad/1.png")
     (root / "happy" / "LICENSE").write_text("MIT")
     assert len(taken(root)) == 2
-    assert "left out: 1 other files (LICENSE)" in recognise(root).notes[0]
+    assert "left out: 1 other file (LICENSE)" in recognise(root).notes[0]
 
 
 @pytest.mark.parametrize("split", ["", "train/"])
@@ -191,7 +205,7 @@ def test_an_unreadable_csv_and_a_folder_called_csv_beside_classes_are_no_matter(
 
 def test_loose_images_are_left_out_and_counted(fill):
     root = fill("happy/1.png", "sad/1.png", "me.png", "you.png")
-    assert "left out: 2 images outside the folders of classes" in recognise(root).notes[0]
+    assert "left out: 2 images outside the classes" in recognise(root).notes[0]
 
 
 def test_emotions_beside_a_dataset_are_refused(fill):

@@ -65,6 +65,15 @@ def test_rafdb_by_its_list_file(where, fill):
     assert all(face.content.parent.name == "aligned" for face in found)
 
 
+def test_a_changed_label_of_a_list_is_noticed(fill, data_config):
+    root = fill(*(f"basic/Image/aligned/train_0000{n}_aligned.jpg" for n in range(1, 8)))
+    path = rafdb_list(root)
+    options = {"max_corrupt": 1.0, "validation_fraction": 0, "test_fraction": 0}
+    before = load(data_config(root, **options)).hash
+    path.write_text(path.read_text().replace("train_00001.jpg 1", "train_00001.jpg 2\n"))
+    assert load(data_config(root, **options)).hash != before
+
+
 def test_a_bad_line_of_rafdbs_list_counts_as_unreadable(fill):
     root = fill(*(f"basic/Image/aligned/train_0000{n}_aligned.jpg" for n in range(1, 8)))
     rafdb_list(root, "\ntrain_00009.jpg 9")

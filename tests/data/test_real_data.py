@@ -6,6 +6,7 @@ import pytest
 
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
+from emotion_detection.data.fer2013_faces import Fer2013Matcher
 from emotion_detection.emotions import FER2013
 
 pytestmark = pytest.mark.real_data
@@ -87,3 +88,27 @@ def test_the_files_own_bytes_are_the_faces(whole, fer2013_root):
     for row in table:
         pixels = np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])))
         np.testing.assert_array_equal(images[names.index(row["image"]["path"]), 0], pixels)
+
+
+def test_every_face_is_known_by_its_pixels(whole):
+    for split in USAGES:
+        faces = whole.split(split)
+        matcher = Fer2013Matcher()
+        for name, image in zip(faces.names, faces.images[:, 0], strict=True):
+            number = int(name[-9:-4])
+            assert matcher.match(image, number, USAGES[split]) == number
+
+
+def test_a_shuffled_part_keeps_the_names_of_its_faces(whole, tmp_path, write_csv, data_config):
+    train = whole.split("train")
+    rows = np.random.default_rng(0).permutation(len(train))[:200]
+    labels = [int(label) for label in train.labels[rows]]
+    write_csv(tmp_path, train.images[rows, 0], labels, ["Training"] * 200)
+    dataset = load(data_config(tmp_path, validation_fraction=0, test_fraction=0))
+    part = dataset.split("train")
+    names = {train.images[row].tobytes(): set() for row in rows}
+    for row in range(len(train)):
+        if (pixels := train.images[row].tobytes()) in names:
+            names[pixels].add(train.names[row])
+    for name, image in zip(part.names, part.images, strict=True):
+        assert name in names[image.tobytes()]

@@ -6,9 +6,10 @@ import pytest
 from emotion_detection.commands.parsing import join_data_words
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
-from emotion_detection.data.reshape import choose_classes, join_paths, split_paths
+from emotion_detection.data.reshape import choose_classes, join_paths, origins_of, split_paths
 from emotion_detection.data.source import Face, Source
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.group_table import groups_of, write_datasets
 
 
 def source(labels, faces):
@@ -127,6 +128,10 @@ def test_several_datasets_keep_their_splits_names_and_origin(
     origins = [name.partition("/")[0] for name in dataset.split("train").names]
     assert sorted(set(origins)) == ["fer", "my faces"]
     assert origins.count("my faces") == 6
+    assert origins_of(dataset.split("train").names, dataset.source) == origins
+    write_datasets(tmp_path, dataset.split("test").names, dataset.source)
+    groups = groups_of(tmp_path / "datasets.csv", dataset.split("test").names)
+    assert sorted(groups.columns["dataset"]) == ["fer"] * 7 + ["my faces"] * 6
     with pytest.raises(InputError, match="name one dataset"):
         load(data_config(join_paths(places), labels="ferplus"))
     with pytest.raises(InputError, match="the same dataset twice"):

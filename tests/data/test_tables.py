@@ -225,7 +225,7 @@ def test_parquet_numbers_without_names_are_not_taken_for_fer2013s(faces, tmp_pat
     source = recognise(tmp_path)
     assert source.labels == tuple("0123456")
     assert source.label_set == "own"
-    assert "does not say what its classes 0, 1, 2, 3, 4, 5, 6 mean" in source.notes[-1]
+    assert "not known what the classes 0, 1, 2, 3, 4, 5, 6 mean" in source.notes[-1]
 
 
 def test_parquet_of_paths_finds_the_images(faces, tmp_path):

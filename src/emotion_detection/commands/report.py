@@ -8,7 +8,7 @@ from emotion_detection.data import SPLITS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card import write_card
 from emotion_detection.evaluation.card_facts import check_run
-from emotion_detection.evaluation.group_table import read_groups
+from emotion_detection.evaluation.group_table import DATASETS, read_groups
 from emotion_detection.evaluation.report import Wanted, open_tests, write_report
 from emotion_detection.evaluation.report.audited import read_audit
 
@@ -65,6 +65,9 @@ def run(words: list[str]) -> int:
     if audit:
         read_audit(audit)
     models = open_tests(parsed.model, wanted)
+    datasets = models[0].test.folder / DATASETS
+    if groups is None and datasets.is_file():
+        groups = datasets
     command = shlex.join(["emotion", "report", *words])
     done = write_report(models, out, command, parsed.accuracy, groups, audit)
     for note in (note for model in models for note in model.notes):

@@ -1,4 +1,4 @@
-"""Which face of FER-2013 an image is, told by its pixels.
+"""Identify faces of FER-2013 by their pixels.
 
 ``fer2013_digests.bin`` holds for each of the 35,887 faces, in the order of Kaggle's file, the first
 8 bytes of BLAKE2b (of 16) over its 48 x 48 grey levels. ``benchmarks/fer2013_digests.py`` writes
@@ -6,14 +6,19 @@ it. No face can be made from it.
 """
 
 import hashlib
+from collections import Counter
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.data.source import FER2013_SPLITS, Face
+
 COUNT = 35_887
 SIDE = 48
+USAGES = {split: usage for usage, split in FER2013_SPLITS.items()}
 _ENDS = {"Training": 28_709, "PublicTest": 32_298, "PrivateTest": COUNT}
 
 
@@ -33,8 +38,8 @@ def file_name(number: int) -> str:
 
 def short_digest(pixels: npt.NDArray[np.uint8]) -> bytes:
     """Return 8 bytes that stand for the pixels of a face, uint8 (48, 48)."""
-    whole = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16)
-    return whole.digest()[:8]
+    digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16)
+    return digest.digest()[:8]
 
 
 @cache
@@ -75,3 +80,38 @@ class Fer2013Matcher:
         number = expected if expected in left else (same or left)[0]
         self._used.add(number)
         return number
+
+
+class PixelNames:
+    """Names the faces of a table of pixels by what they are, not by where they stand.
+
+    A face of FER-2013 gets its own number, also where rows were left out or shuffled; any other
+    gets a digest of its pixels.
+    """
+
+    def __init__(self) -> None:
+        self._matcher = Fer2013Matcher()
+        self._given: Counter[str] = Counter()
+        self._is_fer2013 = False
+
+    def name(self, face: Face, row: int) -> Face:
+        """Return a face with its name, and its number where it is one of FER-2013.
+
+        Args:
+            face: its content is its grey levels.
+            row: where it stands in the table.
+        """
+        content = face.content
+        if not isinstance(content, np.ndarray):
+            raise TypeError(f"{type(content).__name__}: grey levels are needed")
+        usage = USAGES.get(face.split or "")
+        number = self._matcher.match(content, row, usage)
+        if number is not None:
+            self._is_fer2013 = True
+            return replace(face, name=file_name(number), order=number)
+        digest = short_digest(content).hex()
+        name = f"{usage or 'face'}_{digest}"
+        self._given[name] += 1
+        if self._given[name] > 1:
+            name = f"{name}_{self._given[name]}"
+        return replace(face, name=f"{name}.png", order=None if self._is_fer2013 else row)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.fer2013_faces import SIDE, Fer2013Matcher
+from emotion_detection.data.fer2013_faces import SIDE, USAGES, Fer2013Matcher
 from emotion_detection.data.source import FER2013_SPLITS, Face, Source, Unreadable
 from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
@@ -239,10 +239,7 @@ def _number(matcher: Fer2013Matcher, face: Face) -> int | None:
         if image.size != (SIDE, SIDE):
             return None
         content = np.asarray(image.convert("L"))
-    return matcher.match(content, face.order, _USAGES.get(face.split or ""))
-
-
-_USAGES = {split: usage for usage, split in FER2013_SPLITS.items()}
+    return matcher.match(content, face.order, USAGES.get(face.split or ""))
 
 
 def _paired_by_lines(

@@ -29,7 +29,7 @@ DATA = Path("data")
 """Where datasets are looked for, below the current folder."""
 
 DEEPER = 3
-"""Levels below a folder that a dataset is looked for in."""
+"""Levels below a folder in which a dataset is searched."""
 
 FILE_NAMES = ("fer2013.csv", "icml_face_data.csv")
 """Kaggle's names of FER-2013; other tables in the folder are parts of it."""
@@ -70,8 +70,8 @@ def load(config: DataConfig) -> Dataset:
     for note in source.notes:
         _note_once(f"note: {note}")
     _note_missing_rows(dataset)
-    if config.crop == "none" and (note := note_photographs(source, dataset.folder)):
-        _note_once(f"note: {note}")
+    if config.crop == "none" and (whole := note_photographs(source, dataset.folder)):
+        _note_once(f"note: {whole}")
     if dataset.corrupt:
         first = dataset.corrupt[0]
         print(
@@ -149,7 +149,7 @@ def locate(place: Path, deeper: int = DEEPER) -> tuple[Source, Path]:
 
     Args:
         place: a file or folder.
-        deeper: how many levels below a folder a dataset is looked for, if it is none itself.
+        deeper: how many levels below a folder are searched, if it is no dataset itself.
 
     Raises:
         InputError: it is in none of the known shapes, or some of it is not understood; several

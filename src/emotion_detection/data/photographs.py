@@ -1,7 +1,7 @@
 """Whole photographs: noticed, and faces cut out of them as in use.
 
-The cutting is :func:`emotion_detection.inference.looking.look`, the one that ``emotion predict``
-uses, so that a model is trained on what it will get.
+Faces are cut out by :func:`emotion_detection.inference.looking.look`, as in ``emotion predict``,
+so that a model is trained on the input it gets in use.
 """
 
 import json
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from emotion_detection.inference.face_detector import FaceDetector
 
 SAMPLE = 24
-"""Images that are looked at for faces."""
+"""Images in which faces are searched."""
 
 SMALL = 0.6
-"""A face is much smaller than its image below this share of the image's shorter side. Cut-out
-faces fill their image: on the detector's own crops the share is 0.9 to 1."""
+"""A face is much smaller than its image below this fraction of the image's shorter side: the side
+of the square that is trained on. Cut-out faces fill their image."""
 
 LEAST_SIDE = 96
-"""Pixels; smaller images are taken for cut-out faces without a look."""
+"""Pixels; smaller images count as cut-out faces."""
 
 _FIRST = 2000
 """Images among which the sample is spread."""
@@ -73,18 +73,18 @@ def note_photographs(source: Source, folder: Path) -> str | None:
     """
     kept = folder / "photographs.json"
     try:
-        shares = json.loads(kept.read_text(encoding="utf-8"))
+        fractions = json.loads(kept.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        shares = measure_faces(source)
+        fractions = measure_faces(source)
         try:
-            kept.write_text(json.dumps(shares), encoding="utf-8")
+            kept.write_text(json.dumps(fractions), encoding="utf-8")
         except OSError:  # a cache that may only be read
             return None
-    small = sum(share < SMALL for share in shares)
-    if not shares or small * 2 <= len(shares):
+    small = sum(fraction < SMALL for fraction in fractions)
+    if not fractions or small * 2 <= len(fractions):
         return None
     return (
-        f"these look like whole photographs, not cut-out faces: in {small} of {len(shares)} the "
+        f"these look like whole photographs, not cut-out faces: in {small} of {len(fractions)} the "
         f"face is smaller than {SMALL:.0%} of the image; a model trained on them does not fit the "
         "faces that 'emotion predict' cuts out; 'emotion data crop IN OUT' cuts them out, or add "
         "--crop faces"
@@ -92,25 +92,25 @@ def note_photographs(source: Source, folder: Path) -> str | None:
 
 
 def measure_faces(source: Source) -> list[float]:
-    """Return the size of the largest face as a share of its image's shorter side.
+    """Return the size of the largest face as a fraction of its image's shorter side.
 
     Args:
-        source: a dataset; :data:`SAMPLE` of its images are looked at.
+        source: a dataset; :data:`SAMPLE` of its images are examined.
 
     Returns:
-        A share for each image of the sample in which a face was found; empty where the images are
-        small or the detector is not there.
+        A fraction for each image of the sample in which a face was found; empty where the images
+        are small or the detector is not there.
     """
-    shares = []
+    fractions = []
     try:
         for rgb in _sample(source):
             faces = _detector().find(rgb).faces
             if faces:
                 largest = max(max(face.box[2:]) for face in faces)
-                shares.append(round(float(largest / min(rgb.shape[:2])), 3))
+                fractions.append(round(float(largest / min(rgb.shape[:2])), 3))
     except InputError:  # the network of the detector is missing
         return []
-    return shares
+    return fractions
 
 
 def _sample(source: Source) -> Iterator[npt.NDArray[np.uint8]]:

@@ -90,8 +90,8 @@ def _chosen(labels: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
     for name in classes:
         if class_key(name) not in keys:
             raise InputError(f"--classes {name}: no such class; there are {', '.join(labels)}")
-    wanted = {class_key(name) for name in classes} or keys
-    return tuple(label for label in labels if class_key(label) in wanted)
+    chosen = {class_key(name) for name in classes} or keys
+    return tuple(label for label in labels if class_key(label) in chosen)
 
 
 def _mapped(face: Face, mapping: Sequence[int | None], classes: int) -> Face | None:
@@ -119,9 +119,7 @@ def join_sources(sources: Sequence[Source], places: Sequence[Path]) -> Source:
     """
     used = class_names(label for source in sources for label in source.labels)
     labels = ordered(used)
-    origins = [place.name for place in places]
-    if len(set(origins)) < len(origins):
-        origins = [place.as_posix() for place in places]
+    origins = _origins(places)
     if len(set(origins)) < len(origins):
         raise InputError(f"--data {' '.join(origins)}: the same dataset twice")
 
@@ -152,3 +150,23 @@ def join_sources(sources: Sequence[Source], places: Sequence[Path]) -> Source:
             f"{len(sources)} datasets together: classes {', '.join(labels)}",
         ),
     )
+
+
+def _origins(places: Sequence[Path]) -> list[str]:
+    """Return names of datasets: the last parts of their paths, or the paths where these repeat."""
+    names = [place.name for place in places]
+    return names if len(set(names)) == len(names) else [place.as_posix() for place in places]
+
+
+def origins_of(names: Sequence[str], data: str) -> list[str] | None:
+    """Return which of several datasets each face comes from; None: there is one dataset.
+
+    Args:
+        names: of the faces, as :func:`join_sources` makes them.
+        data: the paths of the datasets, as in ``--data``.
+    """
+    places = split_paths(data)
+    if len(places) < 2:
+        return None
+    origins = sorted(_origins(places), key=len, reverse=True)
+    return [next((o for o in origins if name.startswith(f"{o}/")), "") for name in names]

@@ -43,8 +43,8 @@ def split_of(name: str) -> str | None:
     lower = name.strip().lower()
     words = [word for word in re.split(r"[\s._-]+", lower) if word]
     named = [word for word in words if word not in _FILLERS]
-    whole = "".join(named)
-    return SPLIT_NAMES.get(whole) or SPLIT_NAMES.get(whole.removesuffix("set"))
+    joined = "".join(named)
+    return SPLIT_NAMES.get(joined) or SPLIT_NAMES.get(joined.removesuffix("set"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Face:
         target: float32 (classes,) that sums to 1, or None.
         intensity: 0 to 1, or None.
         shares: float32 (classes,), the share of all raters who saw each class, or None.
-        person: whose face it is, where the data says so.
+        person: whose face it is, where that is known.
         origin: the dataset that it comes from, where there are several.
     """
 

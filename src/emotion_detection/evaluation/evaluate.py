@@ -14,6 +14,7 @@ from emotion_detection.data.duplicates import NEAR, copies_in
 from emotion_detection.data.ferplus import RATERS
 from emotion_detection.emotions import class_key
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.group_table import write_datasets
 from emotion_detection.evaluation.models import Model, newest_run, open_model
 from emotion_detection.evaluation.predict import Predicted, predict
 from emotion_detection.evaluation.written import write_test
@@ -233,6 +234,7 @@ def run(asked: Asked) -> Test:
         "seconds": round(time.perf_counter() - start, 1),
     }
     write_test(asked.folder, metrics, faces, predicted)
+    write_datasets(asked.folder, faces.names, dataset.source)
     return Test(asked.folder, metrics)
 
 

@@ -4,6 +4,8 @@ The CSV has a column ``file`` and one or more of groups (age, gender, light, any
 ``identity`` says whose face each is: then intervals are over people instead of faces.
 """
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +14,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from emotion_detection.data.formats.delimited import columns, lines
+from emotion_detection.data.reshape import origins_of
 from emotion_detection.errors import InputError
+from emotion_detection.files import write_whole
 from emotion_detection.statistics import Ints
 
 IDENTITY = "identity"
+DATASETS = "datasets.csv"
+"""Written with a test on several datasets: the groups of its report where no others are named."""
 
 
 def read_groups(path: Path) -> dict[str, dict[str, str]]:
@@ -109,3 +115,21 @@ def groups_of(path: Path, files: Sequence[str]) -> Groups:
         unmatched=key.count(""),
         unknown=len(named - met),
     )
+
+
+def write_datasets(folder: Path, files: Sequence[str], data: str) -> None:
+    """Write which dataset each face comes from, as a CSV of groups; nothing where there is one.
+
+    Args:
+        folder: of the test.
+        files: each face's name.
+        data: the datasets, as in ``--data``.
+    """
+    origins = origins_of(files, data)
+    if origins is None:
+        return
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "dataset"])
+    writer.writerows(zip(files, origins, strict=True))
+    write_whole(folder / DATASETS, text.getvalue())

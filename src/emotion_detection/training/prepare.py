@@ -63,7 +63,7 @@ def prepare(config: TrainConfig) -> Prepared:
     if missing := dataset.missing_classes(faces["train"]):
         raise InputError(
             f"{dataset.source}: no training faces of {', '.join(missing)}; "
-            "add some, or take the class out of the data"
+            "add some, or name the classes to keep with --classes"
         )
     if missing := dataset.missing_classes(faces["validation"]):
         print(f"warning: no validation faces of {', '.join(missing)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What the columns of a table mean, and what its cells say: image, label, split, person.
+"""What the columns of a table mean, and what its cells mean: image, label, split, person.
 
 Every reader of tables (CSV, TSV, Parquet) goes by the same words.
 """
@@ -108,7 +108,7 @@ def _pixel_columns(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def label_text(cell: Any) -> str:
-    """Return what a cell says as a label: a word, or a whole number; '' where it is empty.
+    """Read a label from a cell: a word, or a whole number; '' where it is empty.
 
     >>> label_text("3.0"), label_text(3), label_text(" happy "), label_text(None)
     ('3', '3', 'happy', '')

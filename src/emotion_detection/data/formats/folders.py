@@ -6,7 +6,7 @@ folders ``train``, ``validation`` and ``test`` (each optional, by any of their u
 the classes or in each of them); FER-2013's file name prefixes (``Training_``, ``PublicTest_``,
 ``PrivateTest_``) decide where they stand; what is missing is split off
 (:mod:`emotion_detection.data.splitting`). Folders of people below the classes (``happy/S01``) and
-the names of CK+, KDEF and JAFFE say whose face it is. Licence and citation: those of your images.
+the file names of CK+, KDEF and JAFFE give the person. Licence and citation: those of your images.
 """
 
 import re
@@ -30,6 +30,10 @@ from emotion_detection.errors import InputError
 
 _CODE = re.compile(r"[A-Za-z]{0,8}[\s_.-]?\d+[A-Za-z]?")
 """Of names such as S01, AF17, subject_3 or 0042."""
+_NO_PERSON = re.compile(
+    r"(fold|set|part|batch|split|session|cam|camera|day|take|v|version|group)[\s_.-]?\d+\w?",
+    re.IGNORECASE,
+)
 
 PERSON_IN_NAME = (
     re.compile(r"(S\d{3})_\d{3}_\d{6,8}\b.*"),
@@ -48,12 +52,14 @@ class ClassImage:
         name: the class, as the folder is called.
         split: 'train', 'validation', 'test' or None.
         below: the folders between class and file.
+        person: the folder above the class, where that is a person's.
     """
 
     parts: tuple[str, ...]
     name: str
     split: str | None
     below: tuple[str, ...]
+    person: str | None = None
 
 
 def read_folders(root: Path, tree: Tree | None = None) -> Source | None:
@@ -75,6 +81,12 @@ def read_folders(root: Path, tree: Tree | None = None) -> Source | None:
     splits = {name: split for name in tops if (split := split_of(name))}
     if splits:
         images = _in_splits(root, tops, splits)
+    elif _are_people(tree.images, 0):
+        images = [
+            ClassImage(parts, parts[1], None, parts[2:-1], parts[0])
+            for parts in tree.images
+            if len(parts) > 2
+        ]
     elif any(_is_dataset(name, images) for name, images in tops.items()):
         _refuse_classes_beside(root, tops)
         return None
@@ -87,7 +99,7 @@ def read_folders(root: Path, tree: Tree | None = None) -> Source | None:
             return None
         if splits and tree.images:
             raise InputError(
-                f"{root}: {', '.join(sorted(splits))}: no folders of emotions in it, as in "
+                f"{root}: no folders of emotions in {', '.join(sorted(splits))}, as in "
                 f"{root.name}/{min(splits)}/happy/1.png"
             )
         return None
@@ -116,12 +128,32 @@ def _in_splits(
         # train/images/happy/1.png, train/train/happy/1.png
         while _is_wrapper(tops[top], depth, top):
             depth += 1
+        people = _are_people(tops[top], depth)
+        depth += people
         images += [
-            ClassImage(parts, parts[depth], split, parts[depth + 1 : -1])
+            ClassImage(
+                parts,
+                parts[depth],
+                split,
+                parts[depth + 1 : -1],
+                parts[depth - 1] if people else None,
+            )
             for parts in tops[top]
             if len(parts) > depth + 1
         ]
     return images
+
+
+def _are_people(images: list[tuple[str, ...]], depth: int) -> bool:
+    """Return True if the folders at a depth are people with emotions below: ``S01/happy/1.png``."""
+    names = {parts[depth] for parts in images if len(parts) > depth + 1}
+    below = {parts[depth + 1] for parts in images if len(parts) > depth + 2}
+    known = sum(canonical(name) is not None for name in below)
+    return bool(names) and all(map(_is_person, names)) and known > 1 and 2 * known >= len(below)
+
+
+def _is_person(name: str) -> bool:
+    return _CODE.fullmatch(name) is not None and _NO_PERSON.fullmatch(name) is None
 
 
 def _is_wrapper(images: list[tuple[str, ...]], depth: int, above: str) -> bool:
@@ -133,7 +165,7 @@ def _is_wrapper(images: list[tuple[str, ...]], depth: int, above: str) -> bool:
 
 
 def _in_class(root: Path, name: str, images: list[tuple[str, ...]]) -> Iterator[ClassImage]:
-    """Yield the images of one class; ``happy/train/*`` says their splits.
+    """Yield the images of one class; ``happy/train/*`` gives their splits.
 
     Raises:
         InputError: only some of its folders are splits.
@@ -201,7 +233,7 @@ def _source(
     ]
     counts = Counter(name for image in images if (name := classes[image.name]))
     by_split = Counter(face.split or "" for face in listed)
-    own = {}
+    own: dict[str, str] = {}
     for name, split in splits.items():
         own[split] = f"{own[split]}, {name}" if split in own else name
     people_found = {face.person for face in listed if face.person}
@@ -226,10 +258,12 @@ def _class_of(folder: str, numbers: dict[int, str | None] | None) -> str | None:
 
 
 def find_people(images: list[ClassImage]) -> Callable[[ClassImage], str | None]:
-    """Return what says whose face an image is: its name, or its folder below the class.
+    """Return a function that gives the person of an image, from its name or folder.
 
     Folders count where all of them look like codes (``S01``) and they come again in other classes.
     """
+    if any(image.person for image in images):
+        return lambda image: image.person
     some = images[:: max(1, len(images) // 500)]
     for pattern in PERSON_IN_NAME:
         if sum(pattern.fullmatch(image.parts[-1]) is not None for image in some) > 0.9 * len(some):
@@ -239,7 +273,7 @@ def find_people(images: list[ClassImage]) -> Callable[[ClassImage], str | None]:
         if image.below:
             classes.setdefault(image.below[0], set()).add(image.name)
     again = any(len(names) > 1 for names in classes.values())
-    if len(classes) < 2 or not again or not all(map(_CODE.fullmatch, classes)):
+    if len(classes) < 2 or not again or not all(map(_is_person, classes)):
         return lambda image: None
     return lambda image: image.below[0] if image.below else None
 
@@ -259,13 +293,16 @@ def holds_several(source: Source, root: Path) -> bool:
 
 def _describe_rest(tree: Tree, images: int) -> str:
     """Return what was left out, with counts; '' where nothing was."""
-    words = [f"{images:,} images outside the folders of classes"] * bool(images)
+    words = [f"{images:,} {'image' if images == 1 else 'images'} outside the classes"] * bool(
+        images
+    )
     words += [f"{'/'.join(parts)} (no images)" for parts in tree.empty[:5]]
     if len(tree.empty) > 5:
         words.append(f"{len(tree.empty) - 5} more folders without images")
     if tree.others:
         kinds = ", ".join(suffix for suffix, _ in tree.others.most_common(3))
-        words.append(f"{sum(tree.others.values()):,} other files ({kinds})")
+        files = sum(tree.others.values())
+        words.append(f"{files:,} other {'file' if files == 1 else 'files'} ({kinds})")
     return f"; left out: {', '.join(words)}" if words else ""
 
 

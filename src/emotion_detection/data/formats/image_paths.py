@@ -12,7 +12,7 @@ class ImagePaths:
     finds ``train_1_aligned.jpg``, as RAF-DB's lists mean it.
 
     Args:
-        folder: where images are looked for.
+        folder: where images are searched.
     """
 
     def __init__(self, folder: Path) -> None:

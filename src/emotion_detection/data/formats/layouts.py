@@ -49,6 +49,7 @@ class Labelled:
         emotion: the project's name of its class; None: it has none and is left out.
         split: 'train', 'validation', 'test' or None.
         person: whose face it is, where that is known.
+        label_file: the file that its emotion stands in.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Labelled:
     emotion: str | None
     split: str | None = None
     person: str | None = None
+    label_file: Path | None = None
 
 
 def read_layout(tree: Tree) -> Source | None:
@@ -84,9 +86,11 @@ def _source(layout: str, root: Path, images: list[Labelled]) -> Source:
     note += f"; {len(people)} people" * bool(people)
     if len(kept) < len(images):
         note += f"; left out: {len(images) - len(kept):,} images that show no emotion by the data"
+    label_files = dict.fromkeys(image.label_file for image in images if image.label_file)
+    paths = (image.content for image, _ in kept if isinstance(image.content, Path))
     return Source(
         kind=layout,
-        files=tuple(image.content for image, _ in kept if isinstance(image.content, Path)),
+        files=(*label_files, *paths),
         labels=labels,
         read=lambda: (
             Face(
@@ -134,10 +138,12 @@ def read_rafdb_list(path: Path) -> list[Labelled]:
         file, label = words[0], words[-1]
         if len(words) != 2 or not label.isdecimal() or int(label) not in RAFDB_NUMBERS:
             reason = Unreadable("a file name and a number from 1 to 7 are needed")
-            images.append(Labelled(f"{path.name} line {number}", reason, "neutral"))
+            name = f"{path.name} line {number}"
+            images.append(Labelled(name, reason, "neutral", label_file=path))
             continue
         split = split_of(file.partition("_")[0])
-        images.append(Labelled(file, paths.find(file), RAFDB_NUMBERS[int(label)], split))
+        emotion = RAFDB_NUMBERS[int(label)]
+        images.append(Labelled(file, paths.find(file), emotion, split, label_file=path))
     return images
 
 
@@ -170,11 +176,13 @@ def _affectnet(tree: Tree) -> list[Labelled] | None:
         files = sorted((place / "images").iterdir())
         for path in progress(files, f"reading labels of {place.name}", len(files)):
             name = path.relative_to(root).as_posix()
-            found = _affectnet_label(place / "annotations" / f"{path.stem}_exp.npy")
+            label_file = place / "annotations" / f"{path.stem}_exp.npy"
+            found = _affectnet_label(label_file)
             if isinstance(found, Unreadable):
-                listed.append(Labelled(name, found, "neutral", split))
+                listed.append(Labelled(name, found, "neutral", split, None, label_file))
             else:
-                listed.append(Labelled(name, path, AFFECTNET_NUMBERS[found], split))
+                emotion = AFFECTNET_NUMBERS[found]
+                listed.append(Labelled(name, path, emotion, split, None, label_file))
     return listed
 
 
@@ -211,7 +219,7 @@ def _ckplus(tree: Tree) -> list[Labelled] | None:
         chosen = [(sequence[0], "neutral")] * (len(sequence) > _CKPLUS_PEAK)
         chosen += [(parts, emotion) for parts in sequence[-_CKPLUS_PEAK:]]
         images += [
-            Labelled("/".join(parts), tree.root.joinpath(*parts), label, person=path.name[:4])
+            Labelled("/".join(parts), tree.root.joinpath(*parts), label, None, path.name[:4], path)
             for parts, label in chosen
         ]
     return images
@@ -226,10 +234,10 @@ def _ckplus_label(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class NameLayout:
-    """A dataset whose file names say person and expression.
+    """A dataset whose file names hold person and expression.
 
     Args:
-        pattern: of whole file names, with the groups ``person`` and ``emotion``.
+        pattern: of complete file names, with the groups ``person`` and ``emotion``.
         emotions: the codes of the expressions.
     """
 
@@ -262,7 +270,7 @@ def _by_names(layout: NameLayout) -> Callable[[Tree], list[Labelled] | None]:
     def read(tree: Tree) -> list[Labelled] | None:
         found = [layout.pattern.fullmatch(parts[-1]) for parts in tree.images]
         known = sum(match is not None for match in found)
-        # folders of emotions say more than names
+        # folders of emotions take precedence over names
         folders = {canonical(part) for parts in tree.images for part in parts[:-1]} - {None}
         if not known or known < 0.9 * len(found) or len(folders) > 1:
             return None

@@ -45,7 +45,7 @@ def note_numbers(labels: Iterable[str]) -> tuple[str, ...]:
     if not numbers:
         return ()
     return (
-        f"the data does not say what its classes {', '.join(numbers)} mean; "
+        f"it is not known what the classes {', '.join(numbers)} mean; "
         f"name them, for example --rename {numbers[0]}=anger",
     )
 

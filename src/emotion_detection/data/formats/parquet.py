@@ -20,7 +20,8 @@ from emotion_detection.data.formats.known_labels import (
     numbers_by_columns,
     numbers_by_file_names,
 )
-from emotion_detection.data.formats.table import Row, Table, image_of_cell, source_of
+from emotion_detection.data.formats.survey import Row, Table
+from emotion_detection.data.formats.table import image_of_cell, source_of
 from emotion_detection.data.parquet_pages import bounded_batches, rows_per_batch
 from emotion_detection.data.source import Source, fer2013_place, split_of
 from emotion_detection.errors import InputError
@@ -46,7 +47,7 @@ def read_parquet(files: Sequence[Path]) -> Source:
     """Recognise Parquet files of faces.
 
     Raises:
-        InputError: a column is missing, a file cannot be read, or only some names say a split.
+        InputError: a column is missing, a file cannot be read, or only some names mean a split.
     """
     splits = {path: parquet_split(path) for path in files}
     files = sorted(files, key=lambda path: (splits[path] or "", path))
@@ -83,8 +84,8 @@ def _table(path: Path, split: str | None, flat: bool) -> Table:
     if pa.types.is_nested(kind):
         raise InputError(f"{path}: column {columns[roles.label]!r} holds {kind}, not one label")
 
-    def rows(wanted: Sequence[int]) -> Iterator[Row]:
-        for number, cells in enumerate(_cells(path, [columns[place] for place in wanted])):
+    def rows(requested: Sequence[int]) -> Iterator[Row]:
+        for number, cells in enumerate(_cells(path, [columns[place] for place in requested])):
             yield f"row {number}", cells
 
     names = _named_classes(schema.metadata or {}, columns[roles.label])

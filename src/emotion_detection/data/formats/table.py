@@ -16,16 +16,13 @@ in Representation Learning: A Report on Three Machine Learning Contests", arXiv:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.data import fer2013_faces
+from emotion_detection.data.fer2013_faces import PixelNames
 from emotion_detection.data.formats import delimited
 from emotion_detection.data.formats.columns import (
-    Roles,
     find_roles,
     is_number,
     label_text,
@@ -41,8 +38,8 @@ from emotion_detection.data.formats.known_labels import (
     numbers_by_file_names,
 )
 from emotion_detection.data.formats.notes import describe_classes, describe_splits, note_numbers
+from emotion_detection.data.formats.survey import Row, Survey, Table, survey
 from emotion_detection.data.source import (
-    FER2013_SPLITS,
     Content,
     Face,
     Source,
@@ -53,58 +50,12 @@ from emotion_detection.data.source import (
 from emotion_detection.emotions import FER2013, class_names, ordered
 from emotion_detection.errors import InputError
 
-Row = tuple[str, list[Any] | Unreadable]
-"""Where a row stands ("line 3"), and its cells, or why it has none."""
-
-_EXAMPLES = 200
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table on disk.
-
-    Args:
-        path: the file.
-        columns: names of its columns.
-        roles: which column holds what.
-        rows: gives the cells of some columns, row by row; columns that are not asked for may be
-            left unread.
-        split: the split that the file's name means, where it counts.
-        names: the names of its numbers, where the file gives them.
-        label: what rows call themselves, such as ``faces.csv``; for messages and names.
-    """
-
-    path: Path
-    columns: tuple[str, ...]
-    roles: Roles
-    rows: Callable[[Sequence[int]], Iterator[Row]]
-    split: str | None = None
-    names: tuple[str, ...] | None = None
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What the labels and splits of a table are.
-
-    Args:
-        labels: number of rows by label, as the table writes it.
-        splits: number of rows by split, as the table writes it; '' where a row says none.
-        examples: names of some images.
-        rows: number of rows.
-    """
-
-    labels: dict[str, int]
-    splits: dict[str, int]
-    examples: tuple[str, ...]
-    rows: int
-
 
 def read_tables(paths: Sequence[Path]) -> Source:
     """Recognise tables of text that belong together.
 
     Args:
-        paths: one table, or several whose names say their splits.
+        paths: one table, or several whose names are splits.
 
     Raises:
         InputError: a column is missing, or there are fewer than two emotions.
@@ -123,7 +74,7 @@ def _text_table(path: Path, split: str | None) -> Table:
     roles = find_roles(columns, str(path))
     least = max([roles.label, *roles.pixels, roles.file or 0, roles.split or 0])
 
-    def rows(wanted: Sequence[int]) -> Iterator[Row]:
+    def rows(requested: Sequence[int]) -> Iterator[Row]:
         for line, cells in delimited.lines(path):
             where = f"line {line}"
             if any(cells[len(columns) :]):
@@ -133,7 +84,7 @@ def _text_table(path: Path, split: str | None) -> Table:
                 # a line that was cut off; in lists of files the last cells may be missing
                 yield where, Unreadable(f"{len(cells)} cells; {', '.join(columns)} are needed")
             else:
-                yield where, [cells[place] if place < len(cells) else "" for place in wanted]
+                yield where, [cells[place] if place < len(cells) else "" for place in requested]
 
     return Table(path, tuple(columns), roles, rows, split, label=path.name)
 
@@ -192,50 +143,6 @@ def source_of(
             *note_numbers(labels),
         ),
     )
-
-
-def survey(table: Table) -> Survey:
-    """Read the labels and splits of a table, and the names of some images."""
-    status = table.path.stat()
-    return _surveyed(_Same(table, (status.st_size, status.st_mtime_ns)))
-
-
-@dataclass(frozen=True)
-class _Same:
-    """A table, equal to another while its file is the same: so that it is surveyed once."""
-
-    table: Table
-    state: tuple[int, int]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[str, tuple[int, int]]:
-        return str(self.table.path.absolute()), self.state
-
-
-@lru_cache(maxsize=64)
-def _surveyed(same: _Same) -> Survey:
-    table = same.table
-    roles = table.roles
-    places = [roles.label, *([] if roles.split is None else [roles.split])]
-    names = [] if roles.file is None else [roles.file]
-    labels: Counter[str] = Counter()
-    splits: Counter[str] = Counter()
-    examples: list[str] = []
-    rows = 0
-    for _, cells in table.rows([*places, *names]):
-        rows += 1
-        if isinstance(cells, Unreadable):
-            continue
-        labels[label_text(cells[0])] += 1
-        splits["" if roles.split is None else label_text(cells[1])] += 1
-        if names and len(examples) < _EXAMPLES:
-            examples.append(str(cells[-1]))
-    return Survey(dict(labels), dict(splits), tuple(examples), rows)
 
 
 class _Reader:
@@ -307,7 +214,7 @@ class _Reader:
         }
         image = roles.pixels or (roles.file if roles.file is not None else roles.content,)
         places = [roles.label, *optional.values(), *(p for p in image if p is not None)]
-        name_pixels = _PixelNames()
+        name_pixels = PixelNames()
         for number, (where, cells) in enumerate(table.rows(places)):
             unreadable = f"{table.label} {where}"
             if isinstance(cells, Unreadable):
@@ -329,7 +236,7 @@ class _Reader:
         """Return a face; None: its label means that it has no emotion.
 
         Raises:
-            ValueError: the row cannot be read; the message says why.
+            ValueError: the row cannot be read; the message gives the reason.
         """
         name, content, order = self._image(image, where)
         emotion = self._class(label_text(label))
@@ -354,7 +261,7 @@ class _Reader:
         """Return an image's name, content and number in FER-2013.
 
         Raises:
-            ValueError: there is none; the message says why.
+            ValueError: there is none; the message gives the reason.
         """
         if self.table.roles.pixels:
             levels = read_levels(cells)
@@ -381,37 +288,6 @@ def image_of_cell(cell: Any, name: str) -> tuple[str, Content, int | None]:
         name, cell = cell.get("path") or name, cell.get("bytes")
     place = fer2013_place(name)
     return name, cell if isinstance(cell, bytes) else b"", place[1] if place else None
-
-
-class _PixelNames:
-    """Names the faces of a table of pixels by what they are, not by where they stand.
-
-    A face of FER-2013 gets its own number, also where rows were left out or shuffled; any other
-    gets a digest of its pixels.
-    """
-
-    def __init__(self) -> None:
-        self._matcher = fer2013_faces.Fer2013Matcher()
-        self._given: Counter[str] = Counter()
-        self._is_fer2013 = False
-
-    def name(self, face: Face, row: int) -> Face:
-        content = face.content
-        assert not isinstance(content, bytes | Path | Unreadable)  # levels were read
-        usage = _USAGES.get(face.split or "")
-        number = self._matcher.match(content, row, usage)
-        if number is not None:
-            self._is_fer2013 = True
-            return replace(face, name=fer2013_faces.file_name(number), order=number)
-        digest = fer2013_faces.short_digest(content).hex()
-        name = f"{usage or 'face'}_{digest}"
-        self._given[name] += 1
-        if self._given[name] > 1:
-            name = f"{name}_{self._given[name]}"
-        return replace(face, name=f"{name}.png", order=None if self._is_fer2013 else row)
-
-
-_USAGES = {split: usage for usage, split in FER2013_SPLITS.items()}
 
 
 def _splits(table: Table, found: Survey) -> Counter[str]:

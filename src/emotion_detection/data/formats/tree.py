@@ -105,7 +105,7 @@ def _is_image(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return True
-    # "Dr. Who 12" ends in no suffix either; files without one are told by their first bytes
+    # "Dr. Who 12" ends in no suffix either; files without one are recognised by their first bytes
     if suffix and len(suffix) <= 6 and " " not in suffix:
         return False
     return _begins_as_image(path)

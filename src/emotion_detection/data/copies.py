@@ -88,7 +88,7 @@ def _standardize(images: Images) -> Values:
     padded = np.pad(images.astype(np.float32), ((0, 0), (1, 1), (1, 1)), "edge")
     rows = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
     blurred = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
-    return standardize(blurred)
+    return standardize(blurred.astype(np.float32))
 
 
 def standardize(images: Values) -> Values:

@@ -196,7 +196,7 @@ class _Drawer:
         able = (self.place != split) & (self.counts[:, label] > 0)
         candidates = [
             group
-            for group in np.flatnonzero(able)
+            for group in np.flatnonzero(able).tolist()
             if self._fits(self.counts[group], room[int(self.place[group])])
         ]
         if not candidates:

@@ -76,10 +76,22 @@ def test_known_names_come_in_the_projects_order():
     assert ordered(used) == ("anger", "happiness", "neutral")
 
 
-def test_one_unknown_name_keeps_all_as_they_are():
-    used = class_names(["sad", "Happy", "bored"])
-    assert ordered(used) == ("Happy", "bored", "sad")
-    assert all(own == name for own, name in used.items())
+def test_an_unknown_name_does_not_lose_the_known_ones():
+    used = class_names(["sad", "Happy", "bored", "Bored", "awake"])
+    assert ordered(used) == ("happiness", "sadness", "Bored", "awake")
+    assert used["bored"] == used["Bored"] == "Bored"
+
+
+def test_names_that_differ_in_unicode_form_alone_are_one_class():
+    composed, decomposed = "m\u00fcde", "mu\u0308de"
+    used = class_names([composed, decomposed])
+    assert len(set(used.values())) == 1
+    assert positions([composed], [decomposed, "wach"]) == [0]
+
+
+@pytest.mark.parametrize("name", ["0_angry", "3 - Angry", "01.anger"])
+def test_a_number_before_a_name_does_not_matter(name):
+    assert canonical(name) == "anger"
 
 
 def test_positions_say_where_labels_stand_elsewhere():

@@ -1,5 +1,6 @@
 """The emotions, their order, and every dataset's names for them."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -41,20 +42,26 @@ _OTHER_NAMES = {
     "fear": ("fearful", "afraid", "scared"),
     "happiness": ("happy", "joy", "joyful"),
     "sadness": ("sad",),
-    "surprise": ("surprised",),
-    "neutral": ("neutrality", "calm"),
+    "surprise": ("surprised", "suprise"),
+    "neutral": ("neutrality", "calm", "normal"),
     "contempt": ("contemptuous",),
 }
 _CANONICAL = {other: name for name, others in _OTHER_NAMES.items() for other in (name, *others)}
 
 
+_NUMBERED = re.compile(r"^\d+[\s._-]*(?=[^\W\d])")
+"""What stands before a name in folders that are sorted by number, such as ``0_angry``."""
+
+
 def canonical(name: str) -> str | None:
     """Return the project's name for a dataset's emotion name, or None for one it does not know.
 
-    >>> canonical("Angry"), canonical("confused")
-    ('anger', None)
+    A number before the name does not matter.
+
+    >>> canonical("Angry"), canonical("0_angry"), canonical("confused")
+    ('anger', 'anger', None)
     """
-    return _CANONICAL.get(name.strip().lower())
+    return _CANONICAL.get(_NUMBERED.sub("", name.strip().lower()))
 
 
 def class_key(name: str) -> str:
@@ -72,8 +79,8 @@ def class_key(name: str) -> str:
 def class_names(found: Iterable[str]) -> dict[str, str]:
     """Map each class name of a dataset to the name that the project uses for it.
 
-    When every name is a known emotion they become the project's names in its order. As soon as
-    one is not, all names stay as they are, sorted: someone's own classes are not renamed.
+    Known emotions get the project's names and come first, in its order. Other classes keep their
+    names and follow, sorted; names that differ in case or Unicode form alone are one class.
 
     Args:
         found: class names as they stand on disk; repeated names count once.
@@ -83,16 +90,19 @@ def class_names(found: Iterable[str]) -> dict[str, str]:
 
     >>> class_names(["sad", "Angry"])
     {'Angry': 'anger', 'sad': 'sadness'}
-    >>> class_names(["sad", "bored"])
-    {'bored': 'bored', 'sad': 'sad'}
+    >>> class_names(["sad", "bored", "Bored"])
+    {'sad': 'sadness', 'Bored': 'Bored', 'bored': 'Bored'}
     """
     names = sorted(set(found))
     known = {name: canonical(name) for name in names}
-    if any(value is None for value in known.values()):
-        return {name: name for name in names}
-    return {
+    used = {
         name: emotion for emotion in EMOTIONS for name, value in known.items() if value == emotion
     }
+    spelling: dict[str, str] = {}
+    for name in names:
+        if known[name] is None:
+            used[name] = spelling.setdefault(class_key(name), name)
+    return used
 
 
 def ordered(mapping: dict[str, str]) -> tuple[str, ...]:
@@ -111,3 +121,13 @@ def positions(labels: Sequence[str], within: Sequence[str]) -> list[int | None]:
     exact = {name: index for index, name in enumerate(within)}
     keyed = {class_key(name): index for index, name in enumerate(within)}
     return [exact.get(name, keyed.get(class_key(name))) for name in labels]
+
+
+def shared_classes(labels: Iterable[str], others: Iterable[str]) -> set[str]:
+    """Return those labels that stand among others too, by :func:`class_key`.
+
+    >>> shared_classes(["happy", "bored"], ["anger", "happiness"])
+    {'happy'}
+    """
+    keys = {class_key(other) for other in others}
+    return {label for label in labels if class_key(label) in keys}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emotion_detection.config import DataConfig, as_dict
 from emotion_detection.data import Dataset, Faces, load
-from emotion_detection.emotions import class_key, positions
+from emotion_detection.emotions import class_key, positions, shared_classes
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.models import Model
 from emotion_detection.evaluation.processes import gather_rows, own_rows
@@ -135,10 +135,10 @@ def predict(
     gathered = gather_rows(np.concatenate(means, axis=1), len(matched.truth))
     if gathered is None:
         return None
-    classes = len(names)
+    count = len(names)
     return Predicted(
-        scores=np.ascontiguousarray(gathered[:, :classes]),
-        before=np.ascontiguousarray(gathered[:, classes:-1]),
+        scores=np.ascontiguousarray(gathered[:, :count]),
+        before=np.ascontiguousarray(gathered[:, count:-1]),
         intensity=gathered[:, -1].copy() if known else None,
         truth=matched.truth,
         names=names,
@@ -156,17 +156,18 @@ def _classes(
 
     On a dataset with a label set of its own (FER-2013, FER+) these are its classes: a class that
     only the model knows is dropped and the rest renormalised. On a user's own faces they are the
-    model's, so that a folder of two emotions does not become a two-class problem.
+    model's, so that a folder of two emotions does not become a two-class problem, and the classes
+    that only the data has. Classes that were asked for rule over both.
     """
-    shared = [place is not None for place in positions(dataset.labels, known)]
-    if not any(shared):
+    shared = shared_classes(dataset.labels, known)
+    if not shared:
         raise InputError(
             f"{dataset.source}: its classes ({', '.join(dataset.labels)}) are not the model's "
             f"({', '.join(known)})"
         )
     names = dataset.labels
-    if dataset.label_set == "own" and all(shared):
-        names = known
+    if dataset.label_set == "own":
+        names = (*known, *(label for label in dataset.labels if label not in shared))
     names = asked or names
     place = positions(dataset.labels, names)
     if unknown := [name for name, at in zip(dataset.labels, place, strict=True) if at is None]:

@@ -151,10 +151,10 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
     Raises:
         InputError: they cannot be written.
     """
+    keep_trained_faces(folder, prepared.faces, config)
     record = provenance(config, prepared.dataset) | {"excluded": _excluded(config)}
     if prepared.other:
         record["data"]["also_hash"] = prepared.other.hash
-    keep_trained_faces(folder, prepared.faces, config)
     path = folder / "provenance.json"
     if resumed and path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))

@@ -66,9 +66,7 @@ def _take_head(
     network: nn.Module, spec: ModelSpec, weights: dict[str, Tensor], other: ModelSpec
 ) -> list[str]:
     """Copy the rows of the last layer that both have; return the names of the other rows."""
-    theirs = {
-        (label_set, class_key(name)): row for row, (label_set, name) in enumerate(_rows(other))
-    }
+    theirs = {(of, class_key(name)): row for row, (of, name) in enumerate(_rows(other))}
     own, fresh = network.state_dict(), []
     for row, (label_set, name) in enumerate(_rows(spec)):
         # the same class of the same label set, else of the first one

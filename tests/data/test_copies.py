@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.data import drawn, duplicates
-from emotion_detection.data.copies import are_copies
+from emotion_detection.data.copies import LARGEST_CERTAIN, are_copies
 from emotion_detection.data.fingerprints import (
     find_same_faces,
     read_fingerprints,
@@ -76,6 +76,8 @@ def test_another_expression_of_a_person_looks_alike_and_is_no_copy(posed):
     assert different.sum() > 100
     copies = are_copies(images[one[different]], images[other[different]])
     assert copies.mean() < 0.1
+    certain = are_copies(images[one[different]], images[other[different]], LARGEST_CERTAIN)
+    assert certain.mean() < 0.03
 
 
 def test_flat_faces_are_copies_of_nothing(faces):

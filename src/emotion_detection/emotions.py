@@ -87,9 +87,6 @@ def class_names(found: Iterable[str]) -> dict[str, str]:
     Known emotions get the project's names and come first, in its order. Other classes keep their
     names and follow, sorted; names that differ in case or Unicode form alone are one class.
 
-    Names that differ only in their Unicode form, such as an accent that is a character of its own
-    (as macOS writes file names), are one class.
-
     Args:
         found: class names as they stand on disk; repeated names count once.
 

@@ -39,9 +39,11 @@ def test_without_a_split_column_the_faces_are_split_by_class(
 ):
     path = write_manifest(tmp_path / "own", tiny_faces(60), EMOTIONS * 20)
     dataset = load(data_config(path))
-    assert dataset.sizes == {"train": 48, "validation": 6, "test": 6}
-    for split, each in (("train", 16), ("validation", 2), ("test", 2)):
-        assert dataset.split(split).counts(3).tolist() == [each] * 3
+    assert sum(dataset.sizes.values()) == 60
+    for name in ("validation", "test"):
+        # a hash decides: about a tenth, and of each class at least half of that
+        assert (dataset.split(name).counts(3) >= 1).all()
+        assert dataset.sizes[name] <= 15
     assert dataset.split("train").intensity is None
 
 

@@ -101,12 +101,11 @@ def test_every_split_gets_at_least_half_of_what_was_asked_of_each_class(
     assert found.shortages == ()
     for label, size in enumerate(sizes):
         counts = np.bincount(found.splits[labels == label], minlength=3)
-        asked = {VALIDATION: validation * size, TEST: test * size}
-        asked[TRAIN] = size - sum(asked.values())
-        for place, goal in asked.items():
-            wanted = goal > 0 and size > (validation > 0) + (test > 0)
-            assert counts[place] >= max(goal / 2 - 1e-6, 1 if wanted else 0) or not wanted
+        assert counts[TRAIN] >= size / 3 - 1
+        for place, goal in ((VALIDATION, validation * size), (TEST, test * size)):
             assert goal or not counts[place]
+            if goal and size > (validation > 0) + (test > 0):
+                assert counts[place] >= max(goal / 2 - 1e-6, 1)
 
 
 def test_of_many_faces_each_split_gets_about_its_share_and_another_seed_another_one():

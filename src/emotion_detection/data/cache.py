@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -160,7 +160,7 @@ def _write(source: Source, config: DataConfig, working: Path) -> dict[str, objec
         reference = np.memmap(reference_raw, np.uint8, "r", shape=(count, SIZE, SIZE))
     images = pixels[:, 0] if reference is None else reference
     prints = np.stack(read.digests), np.stack(read.thumbnails), images
-    assigned = split_faces(read.faces, *prints, source.labels, config)
+    assigned = split_faces(read.faces, *prints, source.labels, config, working.parent)
     splits = assigned.splits
     content = hashlib.sha256(json.dumps(source.labels).encode())
     sizes = {}
@@ -224,7 +224,7 @@ def _decode(source: Source, config: DataConfig, raw: Path, reference_raw: Path) 
 def _keep(
     batch: list[npt.NDArray[np.uint8]],
     references: list[npt.NDArray[np.uint8]],
-    outs: list[BinaryIO],
+    outs: Sequence[BinaryIO],
     read: _Read,
 ) -> None:
     if not batch:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.copies import are_copies
+from emotion_detection.data.copies import LARGEST_DIFFERENCE, are_copies
 
 NEAR = 0.98
 """Correlation from which on two faces are called near-duplicates.
@@ -108,6 +108,7 @@ def likeness_groups(
     thumbnails: npt.NDArray[np.float32],
     threshold: float = NEAR,
     faces: npt.NDArray[np.uint8] | None = None,
+    largest: float = LARGEST_DIFFERENCE,
 ) -> npt.NDArray[np.int64]:
     """Group faces that are exact or near-duplicates, of each other or of a common third.
 
@@ -117,6 +118,7 @@ def likeness_groups(
         threshold: smallest correlation of near-duplicates.
         faces: uint8 (N, H, W), grey: near-duplicates count only where they are copies at this
             size (:func:`.copies.are_copies`); None: all count.
+        largest: largest difference of two copies.
 
     Returns:
         int64 (N,), the smallest position in each face's group.
@@ -135,7 +137,7 @@ def likeness_groups(
             apart = np.array([root(one) != root(other) for one, other in part.tolist()], np.bool_)
             some = part[apart]
             if faces is not None and len(some):
-                some = some[are_copies(faces[some[:, 0]], faces[some[:, 1]])]
+                some = some[are_copies(faces[some[:, 0]], faces[some[:, 1]], largest)]
             for one, other in some.tolist():
                 low, high = sorted((root(one), root(other)))
                 parent[high] = low

@@ -91,8 +91,10 @@ def find_same_faces(faces: Fingerprints, known: Fingerprints) -> npt.NDArray[np.
     if not len(left) or not len(known):
         return found
     best = np.full(len(left), LARGEST_DIFFERENCE, np.float32)
-    thumbs = [thumbnails(one[:, np.newaxis]) for one in (faces.miniatures[left], known.miniatures)]
-    for pairs, _ in near_pairs(*thumbs):
+    own, others = (
+        thumbnails(images[:, np.newaxis]) for images in (faces.miniatures[left], known.miniatures)
+    )
+    for pairs, _ in near_pairs(own, others):
         for start in range(0, len(pairs), _BLOCK):
             here, there = pairs[start : start + _BLOCK].T
             differences = largest_differences(
@@ -113,7 +115,10 @@ def write_fingerprints(path: Path, faces: Fingerprints, **more: npt.NDArray[np.g
     """
     content = io.BytesIO()
     arrays = {"digests": faces.digests, "miniatures": faces.miniatures, **more}
-    np.savez_compressed(content, format=np.array(_FORMAT), **arrays)
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, array in {**arrays, "format": np.array(_FORMAT)}.items():
+            with file.open(f"{name}.npy", "w") as out:
+                np.lib.format.write_array(out, np.asarray(array), allow_pickle=False)
     write_whole(path, content.getvalue())
 
 

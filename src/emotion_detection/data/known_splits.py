@@ -26,27 +26,27 @@ from emotion_detection.data.splitting import UNKNOWN
 Numbers = npt.NDArray[np.int64]
 
 
-def known_splits_path(config: DataConfig) -> Path:
+def known_splits_path(cache: Path, config: DataConfig) -> Path:
     """Return the file for these options: other fractions, seeds or people are another draw."""
     drawn_by = [config.split_seed, config.validation_fraction, config.test_fraction, config.person]
     key = hashlib.sha256(json.dumps(drawn_by).encode()).hexdigest()[:12]
-    return Path(config.cache) / "splits" / f"{key}.npz"
+    return cache / "splits" / f"{key}.npz"
 
 
-def find_known_splits(config: DataConfig, faces: Fingerprints) -> Numbers:
+def find_known_splits(path: Path, faces: Fingerprints) -> Numbers:
     """Return the split that each face was drawn into before, int64 (N,); -1: in none."""
-    known, splits = _read(config)
+    known, splits = _read(path)
     places = find_same_faces(faces, known)
     return np.where(places < 0, UNKNOWN, splits[places] if len(splits) else UNKNOWN)
 
 
-def remember_splits(config: DataConfig, faces: Fingerprints, splits: Numbers) -> None:
+def remember_splits(path: Path, faces: Fingerprints, splits: Numbers) -> None:
     """Add faces and the splits that they were drawn into.
 
     Raises:
         OSError: the file cannot be written.
     """
-    known, before = _read(config)
+    known, before = _read(path)
     seen = {digest.tobytes() for digest in known.digests}
     new = []
     for row in np.flatnonzero(splits >= 0):
@@ -56,13 +56,10 @@ def remember_splits(config: DataConfig, faces: Fingerprints, splits: Numbers) ->
     if new:
         rows = np.array(new, np.int64)
         together = join_fingerprints([known, faces.keep(rows)])
-        write_fingerprints(
-            known_splits_path(config), together, splits=np.concatenate([before, splits[rows]])
-        )
+        write_fingerprints(path, together, splits=np.concatenate([before, splits[rows]]))
 
 
-def _read(config: DataConfig) -> tuple[Fingerprints, Numbers]:
-    path = known_splits_path(config)
+def _read(path: Path) -> tuple[Fingerprints, Numbers]:
     try:
         faces, arrays = read_fingerprints(path)
         return faces, arrays["splits"].astype(np.int64)

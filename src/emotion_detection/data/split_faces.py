@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,11 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data.duplicates import likeness_groups
 from emotion_detection.data.faces import SPLITS
 from emotion_detection.data.fingerprints import take_fingerprints
-from emotion_detection.data.known_splits import find_known_splits, remember_splits
+from emotion_detection.data.known_splits import (
+    find_known_splits,
+    known_splits_path,
+    remember_splits,
+)
 from emotion_detection.data.people import find_people, join_groups
 from emotion_detection.data.source import Face
 from emotion_detection.data.splitting import (
@@ -53,6 +58,7 @@ def split_faces(
     reference: Bytes,
     names: Sequence[str],
     config: DataConfig,
+    cache: Path,
 ) -> SplitFaces:
     """Give every face its split; draw what the data does not say.
 
@@ -63,13 +69,14 @@ def split_faces(
         reference: uint8 (N, 48, 48), grey; may be memory-mapped.
         names: class names.
         config: fractions, seed, people and folds.
+        cache: folder in which drawn splits are remembered.
 
     Raises:
         InputError: ``person`` fits no face, or no faces are left for folds.
         OSError: drawn splits cannot be remembered.
     """
     people = find_people(faces, config.person)
-    assignment = _assign(faces, people, digests, thumbnails, reference, config)
+    assignment = _assign(faces, people, digests, thumbnails, reference, config, cache)
     too_few = [
         f"{names[short.label]} has {short.faces} of its {short.of} faces in the {short.split} "
         f"split, and at least {short.least} are needed"
@@ -93,6 +100,7 @@ def _assign(
     thumbnails: npt.NDArray[np.float32],
     reference: Bytes,
     config: DataConfig,
+    cache: Path,
 ) -> Assignment:
     given = np.array(
         [UNKNOWN if face.split is None else SPLITS.index(face.split) for face in faces], np.int64
@@ -111,9 +119,10 @@ def _assign(
         return _assign_fold(labels, given, groups, keys, config)
     prints = take_fingerprints(digests, reference)
     fractions = config.validation_fraction, config.test_fraction
-    known = find_known_splits(config, prints)
+    memory = known_splits_path(cache, config)
+    known = find_known_splits(memory, prints)
     assignment = assign_splits(labels, given, groups, keys, fractions, config.split_seed, known)
-    remember_splits(config, prints, np.where(assignment.drawn, assignment.splits, UNKNOWN))
+    remember_splits(memory, prints, np.where(assignment.drawn, assignment.splits, UNKNOWN))
     return assignment
 
 
@@ -126,7 +135,7 @@ def _assign_fold(
     rows = np.flatnonzero(~closed)
     if not len(rows):
         raise InputError(f"{config.data}: --folds: all faces are in the test split")
-    labels, groups, keys = labels[rows], groups[rows], [keys[row] for row in rows]
+    labels, groups, keys = labels[rows], groups[rows], [keys[row] for row in rows.tolist()]
     count, fold = config.folds or 1, config.fold or 1
     tested = deal_folds(labels, groups, keys, count, config.split_seed) == fold - 1
     fractions = config.validation_fraction, 0.0

@@ -149,16 +149,20 @@ class _Drawer:
         totals = np.bincount(labels[pool], minlength=self.classes)
         self.totals = totals
         self.goals = {split: part * totals for split, part in self.fractions.items()}
-        # of three faces or more, each split that is wanted at all gets one
-        enough = totals > len(wanted)
-        self.least = {
-            split: np.where(enough, np.maximum(np.ceil(goal / 2 - 1e-9), 1), 0).astype(np.int64)
-            for split, goal in self.goals.items()
-        }
+        self.least = self._least_faces(wanted)
 
-        # what the others need at least comes first: of three faces each split gets one
-        others = sum(self.least[split] for split in wanted)
-        self.least[TRAIN] = np.minimum(self.least[TRAIN], np.maximum(totals - others, 0))
+    def _least_faces(self, wanted: dict[int, float]) -> dict[int, Numbers]:
+        """Return how many faces of each class a split needs: half of what was asked, or one."""
+        enough = self.totals > len(wanted)
+        least = {}
+        for split in wanted:
+            half = np.ceil(self.goals[split] / 2 - 1e-9).astype(np.int64)
+            least[split] = np.where(enough, np.maximum(half, 1), 0)
+        # with few large groups train gets less than was asked, but still a third
+        third = np.minimum(np.ceil(self.goals[TRAIN] / 2).astype(np.int64), self.totals // 3)
+        rest = self.totals - sum(least.values())
+        least[TRAIN] = np.where(enough, np.minimum(np.maximum(third, 1), rest), self.totals)
+        return least
 
     def draw(self) -> tuple[Shortage, ...]:
         """Write the drawn splits into the result; return what could not be reached."""
@@ -192,7 +196,7 @@ class _Drawer:
         able = (self.place != split) & (self.counts[:, label] > 0)
         candidates = [
             group
-            for group in np.flatnonzero(able)
+            for group in np.flatnonzero(able).tolist()
             if self._fits(self.counts[group], room[int(self.place[group])])
         ]
         if not candidates:

@@ -272,7 +272,11 @@ def _data_config(model: Model, given: dict[str, Any], whole: bool) -> DataConfig
 def _record(asked: Asked) -> dict[str, Any]:
     dataset, models = asked.dataset, asked.models
     paths = [model.path.as_posix() for model in models]
-    data = {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash}
+    data: dict[str, Any] = {
+        "source": dataset.source,
+        "label_set": dataset.label_set,
+        "hash": dataset.hash,
+    }
     if asked.split in dataset.left_out:
         # only where there are any, so that other records stay as they were
         data["left_out_trained_on"] = dataset.left_out[asked.split]

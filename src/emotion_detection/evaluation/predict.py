@@ -141,10 +141,10 @@ def predict(
     gathered = gather_rows(np.concatenate(means, axis=1), len(matched.truth))
     if gathered is None:
         return None
-    classes = len(names)
+    count = len(names)
     return Predicted(
-        scores=np.ascontiguousarray(gathered[:, :classes]),
-        before=np.ascontiguousarray(gathered[:, classes:-1]),
+        scores=np.ascontiguousarray(gathered[:, :count]),
+        before=np.ascontiguousarray(gathered[:, count:-1]),
         intensity=gathered[:, -1].copy() if known else None,
         truth=matched.truth,
         names=names,
@@ -175,7 +175,7 @@ def _classes(
     On a dataset with a label set of its own (FER-2013, FER+) these are its classes: a class that
     only the model knows is dropped and the rest renormalised. On a user's own faces they are the
     model's, so that a folder of two emotions does not become a two-class problem, and the classes
-    that only the data has.
+    that only the data has. Classes that were asked for rule over both.
     """
     shared = shared_classes(dataset.labels, known)
     if not shared:

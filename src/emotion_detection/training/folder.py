@@ -244,11 +244,11 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
     Raises:
         InputError: they cannot be written.
     """
+    keep_trained_faces(folder, prepared.faces, config)
     record = provenance(config, prepared.dataset) | {"excluded": _excluded(config)}
     config = recorded(config, folder)
     if prepared.other:
         record["data"]["also_hash"] = prepared.other.hash
-    keep_trained_faces(folder, prepared.faces, config)
     path = folder / "provenance.json"
     if resumed and (before := _read_record(path)) is not None:
         earlier = before.get("resumed", [])

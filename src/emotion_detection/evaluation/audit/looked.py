@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.data import Dataset, Faces
+from emotion_detection.data.copies import LARGEST_CERTAIN
 from emotion_detection.data.duplicates import likeness_groups
 from emotion_detection.errors import InputError
 
@@ -71,7 +72,7 @@ def look_at(dataset: Dataset, splits: Sequence[str]) -> Looked:
         labels=np.concatenate([faces.labels for faces in parts.values()]),
         # a network that saw what merely resembles a face may know its label too
         groups=likeness_groups(digests, thumbnails),
-        copies=likeness_groups(digests, thumbnails, faces=reference),
+        copies=likeness_groups(digests, thumbnails, faces=reference, largest=LARGEST_CERTAIN),
         thumbnails=thumbnails,
         digests=digests,
         parts=parts,

@@ -48,6 +48,7 @@ URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
 """Of names: matches at the start of those that are no paths."""
 NO_URL = "a URL: pictures are read from disk alone; download it first"
 _DATA_URL = "a data URL: decode it, and pass the bytes: base64.b64decode(text.split(',')[1])"
+_RAISE_LIMIT = "--max_pixels, in Python max_pixels=, sets the limit"
 _LONGEST_NAME = 4096
 """Characters of a path, at most; longer texts are no paths on any system."""
 
@@ -225,7 +226,7 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise PictureError(
             f"{width} x {height} pixels: more than {max_pixels / 1e6:g} megapixels "
-            f"({width * height / 1e6:.1f}); max_pixels sets the limit"
+            f"({width * height / 1e6:.1f}); {_RAISE_LIMIT}"
         )
 
 
@@ -349,7 +350,7 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
     if found.st_size > 8 * max_pixels + 50_000_000:
         raise PictureError(
             f"{found.st_size / 1e6:,.0f} MB: more than {max_pixels / 1e6:g} megapixels can take; "
-            "max_pixels sets the limit"
+            f"{_RAISE_LIMIT}"
         )
     try:
         return Path(name).read_bytes()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from emotion_detection.image_kinds import describe_content
-from emotion_detection.images import PictureError, face_array, picture_array
+from emotion_detection.images import LoadedImage, PictureError, face_array, load_image
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.annotate import annotated
 from emotion_detection.inference.face_detector import FoundFace
@@ -72,7 +72,7 @@ class Answer(NamedTuple):
 
 class _Looked(NamedTuple):
     name: str | None
-    pixels: npt.NDArray[np.uint8]
+    loaded: LoadedImage
     seen: Seen
 
 
@@ -117,7 +117,8 @@ class Reader:
             for _ in jobs:
                 self._figures.took("classify", took)
         self._figures.pictures.inc(len(pictures))
-        self._figures.faces.inc(sum(len(result.faces) for result in results))
+        certain = (not face.is_uncertain for result in results for face in result.faces)
+        self._figures.faces.inc(sum(certain))
         left = iter(zip(pictures, results, strict=True))
         answers: list[Answer | Problem] = []
         for job, found in zip(jobs, looked, strict=True):
@@ -160,18 +161,18 @@ class Reader:
         with self._figures.stage("decode"):
             check_picture(part.content, self._settings.max_pixels)
             try:
-                pixels, notes = picture_array(part.content)
+                loaded = load_image(part.content, self._settings.max_pixels)
             except PictureError as error:
                 raise Problem(
                     422, f"the picture cannot be read: {error}", reason="picture"
                 ) from None
         if crops:
-            seen = _as_whole(pixels, *self._detector.input)
+            seen = _as_whole(loaded.pixels, *self._detector.input)
         else:
             with self._figures.stage("detect"):
-                seen = self._detector.look(pixels)
-        about = dataclasses.replace(seen.about, source=part.name, notes=notes)
-        return _Looked(part.name, pixels, seen._replace(about=about))
+                seen = self._detector.look(loaded.pixels)
+        about = dataclasses.replace(seen.about, source=part.name, notes=loaded.notes)
+        return _Looked(part.name, loaded, seen._replace(about=about))
 
     def _encoded(self, job: Job, found: list[dict[str, Any] | tuple[_Looked, Result]]) -> Answer:
         with self._figures.stage("encode"):
@@ -232,7 +233,9 @@ def _as_whole(pixels: npt.NDArray[np.uint8], size: int, channels: int) -> Seen:
 def _drawn(looked: _Looked, result: Result, media_type: str) -> Answer:
     out = io.BytesIO()
     try:
-        annotated(looked.pixels, result).save(out, media_type.removeprefix("image/"), quality=92)
+        image = annotated(looked.loaded.pixels, result)
+        kind, profile = media_type.removeprefix("image/"), looked.loaded.icc_profile
+        image.save(out, kind, quality=92, icc_profile=profile)
     except (OSError, ValueError) as error:
         size = f"{result.width} x {result.height} pixels"
         raise Problem(422, f"{size} cannot be written as {media_type}: {error}") from None

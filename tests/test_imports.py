@@ -18,8 +18,11 @@ BASE = {
     "results",
     "images",
     "config",
+    "cpus",
     "errors",
     "files",
+    "image_kinds",
+    "jpeg_ends",
     "progress",
     "statistics",
 }

@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from emotion_detection.errors import InputError, missing, shorten
 from emotion_detection.image_kinds import (
@@ -188,9 +188,9 @@ def _formats(data: bytes) -> tuple[str, ...]:
             raise PictureError(str(missing(f"{what}:", "pillow-heif", "heif"))) from None
         register_heif_opener(thumbnails=False)
         return (HEIF,)
-    if is_avif(data) and not features.check("avif"):
-        raise PictureError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
     Image.init()  # formats that this Pillow lacks must not be named
+    if is_avif(data) and "AVIF" not in Image.OPEN:
+        raise PictureError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
@@ -216,6 +216,8 @@ def _not_read(data: bytes) -> str:
         return f"not an image in a format that is read ({READ})"
     if "video" in what:
         return f"{what}, not an image: its name must end as a video's, such as .mp4 or .mov"
+    if what.startswith("a TIFF"):
+        return "a TIFF image of a kind that is not read, or a camera's raw file"
     if any(what.endswith(f" {name} image") for name in READ_NAMES):
         return f"{what}, damaged at its beginning"
     return f"not an image in a format that is read ({READ}): {what}"

@@ -43,6 +43,7 @@ def complete_jpeg(data: bytes) -> tuple[bytes, str | None]:
         ValueError: more is missing than the last rows.
     """
     start = _first_scan(data)
+    data = data.removesuffix(b"\xff")  # half an end marker
     if start is None or _END in data[start:]:  # some cameras write more behind it
         return data, None
     is_progressive = _frame_kind(data) == _PROGRESSIVE

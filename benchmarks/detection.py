@@ -122,7 +122,6 @@ class OneLook(Remembered):
 
 WAYS: dict[str, tuple[type[FaceDetector], int, tuple[float, ...]]] = {
     "one look at 640": (OneLook, 640, (0.2, 0.3, 0.4)),
-    "one look at 960": (OneLook, 960, (0.2, 0.3, 0.4)),
     "one look at 1280": (OneLook, 1280, (0.2, 0.3, 0.4)),
     "before": (RememberedFormer, 640, (0.2, 0.3, 0.4)),
     "used": (Remembered, 640, (0.2, 0.3, 0.4, 0.5)),
@@ -188,9 +187,9 @@ def scene(photo: Case, size: int, rng: np.random.Generator) -> Case:
     return Case(f"scenes, {size} px", photo.name, np.asarray(canvas), faces, ignored)
 
 
-def scene_cases(photos: list[Case], repeats: int, seed: int) -> Iterator[Case]:
+def scene_cases(photos: list[Case], sizes: list[int], repeats: int, seed: int) -> Iterator[Case]:
     """Yield scenes of each photo and size."""
-    for size in SIZES:
+    for size in sizes:
         for number, photo in enumerate(photos):
             for repeat in range(repeats):
                 yield scene(photo, size, np.random.default_rng((seed, size, number, repeat)))
@@ -274,7 +273,7 @@ def times(cases: list[Case], rounds: int) -> dict[str, dict[str, Any]]:
     finders = {
         "before": FormerDetector(640, 0.2, threads=1),
         "used": FaceDetector(threads=1),
-        **{f"one look at {size}": _timed(size) for size in (640, 960, 1280)},
+        **{f"one look at {size}": _timed(size) for size in (640, 1280)},
     }
     kinds: dict[str, dict[str, list[float]]] = {}
     for case in progress(cases, "taking times", len(cases)):
@@ -342,9 +341,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     counted = parse_counted(options.counted)
     photos = list(photo_cases(options.photos, counted))
     faceless = list(faceless_cases())
-    scenes = list(scene_cases(photos, options.repeats, options.seed))
-    cases = [*faceless, *photos, *scenes]
     kinds = tuple(options.kinds)
+    is_timed = "times".startswith(kinds)
+    sizes = [size for size in SIZES if is_timed or f"scenes, {size} px".startswith(kinds)]
+    scenes = list(scene_cases(photos, sizes, options.repeats, options.seed))
+    cases = [*faceless, *photos, *scenes]
     if options.data and any(kind.startswith(kinds) for kind in ("pasted", "small", "filling")):
         cases += pasted_cases(
             some_crops(options.data, options.cache, options.pasted, options.seed), options.seed
@@ -354,7 +355,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     for way, row in measure([case for case in cases if case.kind.startswith(kinds)]).items():
         ways[way] = {**ways.get(way, {}), **row}
     timed: dict[str, Any] = {"times": before.get("times", {})}
-    if "times".startswith(kinds):
+    if is_timed:
         timed = {"load_before": round(os.getloadavg()[0], 2)}
         some = [*photos, *scenes[:: 2 * options.repeats], *faceless[::4]]
         timed["times"] = times(some, options.rounds)

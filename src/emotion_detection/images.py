@@ -241,12 +241,11 @@ def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
     share = REDUCED_SIDE / max(image.size)
     size = image.size[::-1] if _orientation(image) in _LYING else image.size
     if image.format in ("JPEG", "MPO"):
-        formats = ("JPEG", "MPO")
         image.draft(None, (round(share * image.width), round(share * image.height)))
 
         def full() -> Image.Image:
             with _refusals():
-                return _decoded(Image.open(io.BytesIO(data), formats=formats))
+                return _decoded(Image.open(io.BytesIO(data), formats=("JPEG",)))
 
         return _Opened(image, _decoded(image), size=size, full=full)
     whole = _decoded(image)

@@ -60,7 +60,7 @@ def _count_missing_rows(data: bytes, is_progressive: bool) -> tuple[int, int]:
     """Return how many of the last rows are missing, at most, and how many there should be."""
     images, height = [], 0
     for end in (_END, _FILLER + _END):
-        image = Image.open(io.BytesIO(data + end), formats=("JPEG", "MPO"))
+        image = Image.open(io.BytesIO(data + end), formats=("JPEG",))
         height = image.height
         if not is_progressive and image.width * height > _LARGE:  # means of 8 x 8 pixels do
             image.draft(None, (image.width // 8, image.height // 8))

@@ -28,7 +28,7 @@ from emotion_detection.serving.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP")
 """That a server opens: fewer decoders for what strangers send."""
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 

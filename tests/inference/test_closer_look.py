@@ -155,6 +155,12 @@ def test_small_faces_are_looked_at_closer_as_far_as_the_image_goes() -> None:
     assert len(closer) >= 1
 
 
+def test_large_images_without_a_hint_are_not_looked_at_still_closer() -> None:
+    finder = Scripted({})
+    finder.find(np.zeros((3000, 4000, 3), np.uint8))
+    assert [size for size, _, _ in finder.looks] == [640, 1280, 128]
+
+
 def test_small_images_are_enlarged_a_little() -> None:
     finder = Scripted({})
     finder.find(np.zeros((300, 400, 3), np.uint8))

@@ -19,6 +19,7 @@ from PIL import Image
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.closer_look import (
+    FURTHER_HINT,
     HINT,
     Part,
     keep_distinct,
@@ -138,12 +139,17 @@ class FaceDetector:
         # a closer look may raise the confidence of what the first look doubts
         least = min(HINT, self.threshold)
         faces = self._look(rgb, size, 0, least)
-        for larger in self._closer_sizes(longer):
+        for number, larger in enumerate(self._closer_sizes(longer)):
             scale = size / longer
-            if all(face.confidence <= self.threshold for face in faces):
+            if number == 0 and all(face.confidence <= self.threshold for face in faces):
                 part = Part(0, 0, width, height)
             else:
-                reasons = [face for face in faces if needs_closer_look(face, scale)]
+                hint = FURTHER_HINT if number else least
+                reasons = [
+                    face
+                    for face in faces
+                    if face.confidence >= hint and needs_closer_look(face, scale)
+                ]
                 if not reasons:
                     break
                 part = part_around(reasons, width, height, larger / longer)

@@ -2,6 +2,7 @@
 // src/emotion_detection/inference/face_detector.py does: the same looks, boxes and landmarks.
 
 import {
+  FURTHER_HINT,
   HINT,
   closerSizes,
   cutPart,
@@ -76,11 +77,14 @@ async function findCloser(picture, network, { working_size: working, confidence 
   let size = Math.min(longer, working);
   const least = Math.min(HINT, confidence);
   let faces = await look(picture, network, least, size, 0);
-  for (const larger of once ? [] : closerSizes(longer, working, halfEven)) {
+  for (const [number, larger] of (once ? [] : closerSizes(longer, working, halfEven)).entries()) {
     const scale = size / longer;
     let part = { left: 0, top: 0, right: picture.width, bottom: picture.height };
-    if (faces.some((face) => face.confidence > confidence)) {
-      const reasons = faces.filter((face) => needsCloserLook(face, scale));
+    if (number || faces.some((face) => face.confidence > confidence)) {
+      const hint = number ? FURTHER_HINT : least;
+      const reasons = faces.filter(
+        (face) => face.confidence >= hint && needsCloserLook(face, scale),
+      );
       if (!reasons.length) break;
       part = partAround(reasons, picture.width, picture.height, larger / longer);
     }

@@ -3,7 +3,7 @@
 
 /** @import {FoundFace, Picture, Point} from './types.js' */
 
-export const HINT = 0.1;
+export const [HINT, FURTHER_HINT] = [0.1, 0.2];
 const SURE = 0.5;
 const [SMALL, LARGE] = [20, 96];
 const AROUND = 1.5;

@@ -510,6 +510,26 @@ def test_damaged_pictures_of_any_form_are_read_or_refused(kind, rgb):
     assert refused > 0
 
 
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "AVIF", "HEIF", "MPO"])
+def test_damaged_files_of_further_formats_are_read_or_refused(kind, rgb):
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    content = encoded(Image.fromarray(rgb), kind)
+    generator = np.random.default_rng(1)
+    for number in range(60):
+        damaged = bytearray(content)
+        for place in generator.integers(0, len(content), 4):
+            damaged[place] = generator.integers(0, 256)
+        del damaged[len(content) - 7 * (number % 20) :]
+        try:
+            assert picture_array(bytes(damaged))[0].dtype == np.uint8
+        except PictureError as error:
+            assert 0 < len(str(error)) < 300
+            assert "\n" not in str(error)
+
+
 def test_warnings_are_as_before_after_many_threads_read_at_once(rgb):
     content = encoded(Image.fromarray(rgb))
     before = list(warnings.filters)

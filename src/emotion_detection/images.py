@@ -207,7 +207,8 @@ def _refusals(data: bytes = b"") -> Iterator[None]:
     except MemoryError:
         raise PictureError("too large for the memory that is left") from None
     except Exception as error:  # of damaged files Pillow's plugins raise many kinds
-        raise PictureError(shorten(str(error)) or type(error).__name__) from None
+        words = " ".join(str(error).split())
+        raise PictureError(shorten(words) or type(error).__name__) from None
 
 
 def _not_read(data: bytes) -> str:

@@ -1,7 +1,8 @@
 """Face detection on real images: recall, false finds and time of several ways, side by side.
 
     python benchmarks/detection.py --photos FOLDER --counted party1.jpg=14-17 sample3.jpg=3 ...
-        [--data FER2013] [--pasted 120] [--rounds 3] [--out docs/results/detection.json]
+        [--data FER2013] [--pasted 120] [--rounds 3] [--kinds KIND ...]
+        [--out docs/results/detection.json]
 
 The images:
 
@@ -18,6 +19,9 @@ The ways are one look at a size; the way before ("first look, and two more where
 and the one that is used, which looks closer where small or doubtful faces show; each at several
 least confidences. Of the way that is used it is also counted how many of the finds are flagged as
 uncertain. A find is right where it overlaps a face (intersection over union above 0.3).
+
+``--kinds`` measures some kinds alone, by the beginnings of their names, or "times", and leaves what
+``--out`` holds of the others.
 
 Times are the processor's, of all images of a kind; ratios to the way before, image by image.
 """
@@ -118,7 +122,6 @@ class OneLook(Remembered):
 
 WAYS: dict[str, tuple[type[FaceDetector], int, tuple[float, ...]]] = {
     "one look at 640": (OneLook, 640, (0.2, 0.3, 0.4)),
-    "one look at 960": (OneLook, 960, (0.2, 0.3, 0.4)),
     "one look at 1280": (OneLook, 1280, (0.2, 0.3, 0.4)),
     "before": (RememberedFormer, 640, (0.2, 0.3, 0.4)),
     "used": (Remembered, 640, (0.2, 0.3, 0.4, 0.5)),
@@ -184,9 +187,9 @@ def scene(photo: Case, size: int, rng: np.random.Generator) -> Case:
     return Case(f"scenes, {size} px", photo.name, np.asarray(canvas), faces, ignored)
 
 
-def scene_cases(photos: list[Case], repeats: int, seed: int) -> Iterator[Case]:
+def scene_cases(photos: list[Case], sizes: list[int], repeats: int, seed: int) -> Iterator[Case]:
     """Yield scenes of each photo and size."""
-    for size in SIZES:
+    for size in sizes:
         for number, photo in enumerate(photos):
             for repeat in range(repeats):
                 yield scene(photo, size, np.random.default_rng((seed, size, number, repeat)))
@@ -270,7 +273,7 @@ def times(cases: list[Case], rounds: int) -> dict[str, dict[str, Any]]:
     finders = {
         "before": FormerDetector(640, 0.2, threads=1),
         "used": FaceDetector(threads=1),
-        **{f"one look at {size}": _timed(size) for size in (640, 960, 1280)},
+        **{f"one look at {size}": _timed(size) for size in (640, 1280)},
     }
     kinds: dict[str, dict[str, list[float]]] = {}
     for case in progress(cases, "taking times", len(cases)):
@@ -338,25 +341,36 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     counted = parse_counted(options.counted)
     photos = list(photo_cases(options.photos, counted))
     faceless = list(faceless_cases())
-    scenes = list(scene_cases(photos, options.repeats, options.seed))
+    kinds = tuple(options.kinds)
+    is_timed = "times".startswith(kinds)
+    sizes = [size for size in SIZES if is_timed or f"scenes, {size} px".startswith(kinds)]
+    scenes = list(scene_cases(photos, sizes, options.repeats, options.seed))
     cases = [*faceless, *photos, *scenes]
-    if options.data:
+    if options.data and any(kind.startswith(kinds) for kind in ("pasted", "small", "filling")):
         cases += pasted_cases(
             some_crops(options.data, options.cache, options.pasted, options.seed), options.seed
         )
-    load_before = round(os.getloadavg()[0], 2)
+    before = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
+    ways: dict[str, dict[str, Any]] = before.get("ways", {})
+    for way, row in measure([case for case in cases if case.kind.startswith(kinds)]).items():
+        ways[way] = {**ways.get(way, {}), **row}
+    timed: dict[str, Any] = {"times": before.get("times", {})}
+    if is_timed:
+        timed = {"load_before": round(os.getloadavg()[0], 2)}
+        some = [*photos, *scenes[:: 2 * options.repeats], *faceless[::4]]
+        timed["times"] = times(some, options.rounds)
     return {
+        **before,
         "command": f"python benchmarks/detection.py --photos FOLDER --counted "
         f"{' '.join(options.counted)}{' --data FER2013' if options.data else ''} "
         f"--pasted {options.pasted} --repeats {options.repeats} --rounds {options.rounds}",
         "threshold": THRESHOLD,
         "certain": CERTAIN,
         "faceless": [case.name for case in faceless],
-        "ways": measure(cases),
-        "times": times([*photos, *scenes[:: 2 * options.repeats], *faceless[::4]], options.rounds),
+        "ways": ways,
         "hardware": f"{processor()}, {os.cpu_count()} cores",
         "onnxruntime": onnxruntime.__version__,
-        "load_before": load_before,
+        **timed,
     }
 
 
@@ -386,6 +400,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--pasted", type=int, default=120)
     parser.add_argument("--repeats", type=int, default=2, help="scenes of each photo and size")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kinds", nargs="+", default=[""], help="beginnings of names; or times")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/detection.json")
     options = parser.parse_args(words)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import audit_tables
+import detection_tables
 import detector_tables
 import page_tables
 import reliability_tables
@@ -74,6 +75,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "robustness": ("docs/results/robustness.json", robustness_table.robustness),
     "pasted": ("docs/results/pasted.json", using_tables.pasted),
     "inference": ("docs/results/inference.json", using_tables.inference),
+    "detection": ("docs/results/detection.json", detection_tables.detection),
     "detector-ways": ("docs/results/detector_ways.json", detector_tables.detector_ways),
     "many": ("docs/results/many.json", using_tables.many),
     "serving": ("docs/results/serving.json", serving_tables.serving),

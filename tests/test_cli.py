@@ -1,5 +1,7 @@
 """The command line: what is wrong is said in one line, with the right exit code."""
 
+import io
+import multiprocessing
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -223,3 +225,28 @@ def test_a_training_that_cannot_go_on_ends_with_1(
     _raising(monkeypatch, TrainingError("the loss is not finite in step 3"))
     assert main(["data", "info"]) == 1
     assert capsys.readouterr().err == "emotion: the loss is not finite in step 3\n"
+
+
+def test_letters_that_the_encoding_lacks_are_printed_as_escapes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="cp1252") for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    name = "in/ünï 人脸 🙂.jpg"
+    assert main(["predict", name]) == 2
+    err.flush()
+    told = err.buffer.getvalue().decode("cp1252")
+    assert "ünï \\u4eba\\u8138 \\U0001f642.jpg: no such file" in told
+
+
+def test_in_a_frozen_program_workers_start_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def become_a_worker() -> None:
+        raise SystemExit(7)  # as freeze_support ends the process of a worker
+
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(multiprocessing, "freeze_support", become_a_worker)
+    with pytest.raises(SystemExit, match="7"):
+        main(["--multiprocessing-fork", "parent_pid=1"])

@@ -87,7 +87,10 @@ def test_what_cannot_be_read_is_told_in_its_place_and_at_the_end(
         *("not a JPEG, ", "", "no such file", ""),
     ]
     assert err.splitlines()[0] == "emotion: 2 files could not be read:"
-    assert err.splitlines()[1] == "  bad.png: not a JPEG, PNG or WebP picture"
+    assert err.splitlines()[1] == (
+        "  bad.png: not an image in a format that is read "
+        "(JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF): a text file"
+    )
 
 
 def test_only_the_first_errors_are_told_one_by_one(faces: list[str], said: Any) -> None:
@@ -456,7 +459,7 @@ def _backwards(pull: Any, settings: Any) -> Any:
     [
         ([], "predict: nothing to read"),
         (["--json"], "predict: nothing to read"),
-        (["empty"], "empty: no pictures (.jpg"),
+        (["empty"], "empty: no images in it"),
         (["a.png", "--model", "missing"], "missing: no such run folder or ONNX file"),
         (["a.png", "--model", "http://x/y.onnx"], "http://x/y.onnx: models are read from disk"),
         (["a.png", "--labels", "mine"], "labels 'mine': "),

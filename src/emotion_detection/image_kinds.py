@@ -2,8 +2,9 @@
 
 import importlib.util
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Formats that are read, by Pillow's names. Pillow opens 40 more, which nobody takes photos in."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Formats that are read, by Pillow's names; JPEG opens MPO, too. Pillow knows 40 more, which nobody
+takes photos in."""
 
 HEIF = "HEIF"
 """Pillow's name of the format that the extra ``heif`` adds."""

@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from emotion_detection.errors import InputError, missing, shorten
 from emotion_detection.image_headers import check_density, prepare
@@ -60,6 +60,7 @@ URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
 """Of names: matches at the start of those that are no paths."""
 NO_URL = "a URL: pictures are read from disk alone; download it first"
 _DATA_URL = "a data URL: decode it, and pass the bytes: base64.b64decode(text.split(',')[1])"
+_RAISE_LIMIT = "--max_pixels, in Python max_pixels=, sets the limit"
 _LONGEST_NAME = 4096
 """Characters of a path, at most; longer texts are no paths on any system."""
 
@@ -205,9 +206,9 @@ def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
             raise PictureError(str(missing(f"{what}:", "pillow-heif", "heif"))) from None
         register_heif_opener(thumbnails=False)
         return (HEIF,)
-    if is_avif(data) and not features.check("avif"):
-        raise PictureError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
     Image.init()  # formats that this Pillow lacks must not be named
+    if is_avif(data) and "AVIF" not in Image.OPEN:
+        raise PictureError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
     return tuple(name for name in formats if name in Image.OPEN)
 
 
@@ -224,7 +225,8 @@ def _refusals(data: bytes = b"") -> Iterator[None]:
     except MemoryError:
         raise PictureError("too large for the memory that is left") from None
     except Exception as error:  # of damaged files Pillow's plugins raise many kinds
-        raise PictureError(shorten(str(error)) or type(error).__name__) from None
+        words = " ".join(str(error).split())
+        raise PictureError(shorten(words) or type(error).__name__) from None
 
 
 def _not_read(data: bytes) -> str:
@@ -233,6 +235,8 @@ def _not_read(data: bytes) -> str:
         return f"not an image in a format that is read ({READ})"
     if "video" in what:
         return f"{what}, not an image: its name must end as a video's, such as .mp4 or .mov"
+    if what.startswith("a TIFF"):
+        return "a TIFF image of a kind that is not read, or a camera's raw file"
     if any(what.endswith(f" {name} image") for name in READ_NAMES):
         return f"{what}, damaged at its beginning"
     return f"not an image in a format that is read ({READ}): {what}"
@@ -243,7 +247,7 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise PictureError(
             f"{width} x {height} pixels: more than {max_pixels / 1e6:g} megapixels "
-            f"({width * height / 1e6:.1f}); max_pixels sets the limit"
+            f"({width * height / 1e6:.1f}); {_RAISE_LIMIT}"
         )
 
 
@@ -256,12 +260,11 @@ def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
     share = REDUCED_SIDE / max(image.size)
     size = image.size[::-1] if _orientation(image) in _LYING else image.size
     if image.format in ("JPEG", "MPO"):
-        formats = ("JPEG", "MPO")
         image.draft(None, (round(share * image.width), round(share * image.height)))
 
         def full() -> Image.Image:
             with _refusals():
-                return _decoded(Image.open(io.BytesIO(data), formats=formats))
+                return _decoded(Image.open(io.BytesIO(data), formats=("JPEG",)))
 
         return _Opened(image, _decoded(image), size=size, full=full)
     whole = _decoded(image)
@@ -367,7 +370,7 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
     if found.st_size > 8 * max_pixels + 50_000_000:
         raise PictureError(
             f"{found.st_size / 1e6:,.0f} MB: more than {max_pixels / 1e6:g} megapixels can take; "
-            "max_pixels sets the limit"
+            f"{_RAISE_LIMIT}"
         )
     try:
         return Path(name).read_bytes()

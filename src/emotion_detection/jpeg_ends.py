@@ -12,10 +12,13 @@ import numpy as np
 from PIL import Image
 
 _END = b"\xff\xd9"
-_FILLER = bytes(range(1, 255)) * 16
+_FILLER = b"\x55\xa9\x6e\xd3" * 1024
+"""Bits that are no end of anything: zeros alone would be decoded as what libjpeg fills in."""
 _PROGRESSIVE = 0xC2
 _MOST_MISSING = 0.05
 """Fraction of its rows that an image may lack."""
+_LARGE = 25_000_000
+"""Pixels of an image that is not decoded at its full size for this."""
 
 
 class _Scan(NamedTuple):
@@ -40,6 +43,7 @@ def complete_jpeg(data: bytes) -> tuple[bytes, str | None]:
         ValueError: more is missing than the last rows.
     """
     start = _first_scan(data)
+    data = data.removesuffix(b"\xff")  # half an end marker
     if start is None or _END in data[start:]:  # some cameras write more behind it
         return data, None
     is_progressive = _frame_kind(data) == _PROGRESSIVE
@@ -56,13 +60,13 @@ def _count_missing_rows(data: bytes, is_progressive: bool) -> tuple[int, int]:
     """Return how many of the last rows are missing, at most, and how many there should be."""
     images, height = [], 0
     for end in (_END, _FILLER + _END):
-        image = Image.open(io.BytesIO(data + end), formats=("JPEG", "MPO"))
+        image = Image.open(io.BytesIO(data + end), formats=("JPEG",))
         height = image.height
-        if not is_progressive:  # means of 8 x 8 pixels say enough
+        if not is_progressive and image.width * height > _LARGE:  # means of 8 x 8 pixels do
             image.draft(None, (image.width // 8, image.height // 8))
-        images.append(np.asarray(image.convert("L")))
+        images.append(np.asarray(image.convert("RGB")))
     first, second = images
-    rows = np.nonzero((first != second).any(axis=1))[0]
+    rows = np.nonzero((first != second).any(axis=(1, 2)))[0]
     lacking = round((len(first) - int(rows[0])) * height / len(first)) if len(rows) else 0
     return lacking, height
 

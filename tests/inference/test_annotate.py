@@ -1,6 +1,7 @@
 """Boxes and labels: where they go, that they can be read, and that the rest stays as it was."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from emotion_detection.images import PictureError
 from emotion_detection.inference import annotate
 from emotion_detection.inference.annotate import COLOURS, annotated, emotion_colours, save_picture
 from emotion_detection.inference.label_places import Area
-from emotion_detection.results import Face, Result
+from emotion_detection.results import UNCERTAIN_FACE, Face, Result
 
 
 def _face(
@@ -54,6 +55,26 @@ def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> float:
     wide = min(one[2], two[2]) - max(one[0], two[0])
     high = min(one[3], two[3]) - max(one[1], two[1])
     return max(0.0, wide) * max(0.0, high)
+
+
+def test_what_may_be_no_face_is_drawn_thin() -> None:
+    face = _face((60, 60, 120, 120))
+    doubtful = replace(face, flags=(UNCERTAIN_FACE,))
+    sure, thin = (_drawn(300, 300, one) for one in (face, doubtful))
+    row = slice(100, 140), slice(40, 80)  # its left side
+    changed = [(drawn[row] != 90).any(axis=2).sum(axis=1) for drawn in (sure, thin)]
+    assert (changed[1] >= 1).all()
+    assert (changed[1] < changed[0]).all()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_colour_profile_is_kept(suffix: str, tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(_picture(40, 30))
+    save_picture(image, tmp_path / f"a{suffix}", profile)
+    assert Image.open(tmp_path / f"a{suffix}").info["icc_profile"] == profile
+    save_picture(image, tmp_path / f"b{suffix}")
+    assert "icc_profile" not in Image.open(tmp_path / f"b{suffix}").info
 
 
 def test_nothing_is_drawn_where_there_is_no_face() -> None:

@@ -3,6 +3,7 @@
 import inspect
 import io
 import itertools
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError
 from emotion_detection.inference.align import MARGIN, align, cut_out, placement
 from emotion_detection.readout import VIEWS, ZOOM, make_views
-from emotion_detection.results import CUT, UNSURE, Result
+from emotion_detection.results import CUT, UNCERTAIN_FACE, UNSURE, Result
 
 PLACES = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]  # x, y, size of each drawn face
 
@@ -115,7 +116,7 @@ def test_errors_stand_in_the_place_of_their_pictures(
     whole = _photograph()
     first, error, last = detector.detect_many([whole, broken, whole])
     assert isinstance(error, PictureError)
-    assert str(error) == f"{broken}: not a JPEG, PNG or WebP picture"
+    assert str(error).startswith(f"{broken}: not an image in a format that is read")
     assert isinstance(first, Result)
     assert first == last
     with pytest.raises(PictureError, match=r"broken\.jpg"):
@@ -238,6 +239,78 @@ def test_unsure_faces_are_flagged(found: Result) -> None:
     assert sum(UNSURE in face.flags for face in told.faces) == 1
 
 
+def test_uncertain_faces_are_flagged(found: Result) -> None:
+    confidences = sorted(face.confidence for face in found.faces)
+    level = (confidences[0] + confidences[1]) / 2
+    told = EmotionDetector(threads=1, certain=level).detect(_photograph())
+    flagged = [UNCERTAIN_FACE in face.flags for face in told.faces]
+    assert flagged == [face.confidence < level for face in found.faces]
+    assert flagged == [face.is_uncertain for face in told.faces]
+    assert sum(flagged) == 1
+    with pytest.raises(InputError, match="certain 2: must be between 0 and 1"):
+        EmotionDetector(certain=2)
+
+
+def test_images_with_more_pixels_than_allowed_are_refused() -> None:
+    out = io.BytesIO()
+    Image.fromarray(_photograph()).save(out, "PNG")
+    detector = EmotionDetector(threads=1, max_pixels=1000)
+    with pytest.raises(PictureError, match=r"800 x 300 pixels: more than 0\.001 megapixels"):
+        detector.detect(out.getvalue())
+    for bad in (0, 1.5, "many"):
+        with pytest.raises(InputError, match="max_pixels"):
+            EmotionDetector(max_pixels=bad)
+
+
+def test_opencvs_order_of_colours_gives_the_same(detector: EmotionDetector) -> None:
+    rgb = _photograph().copy()
+    rgb[..., 2] //= 2
+    (bgr,) = detector.detect_many([np.ascontiguousarray(rgb[..., ::-1])], color="bgr")
+    assert bgr == detector.detect(rgb) == detector.detect([rgb[..., ::-1]], color="bgr")[0]
+    assert bgr != detector.detect(rgb[..., ::-1])
+
+
+def test_a_single_image_is_one_image(detector: EmotionDetector, tmp_path: Path) -> None:
+    (missing,) = detector.detect_many("a.jpg")
+    assert str(missing) == "a.jpg: no such file"
+    path = tmp_path / "a.png"
+    Image.fromarray(_photograph()).save(path)
+    whole = detector.detect(_photograph())
+    for form in (str(path), path, path.read_bytes(), Image.open(path), _photograph()):
+        (told,) = detector.detect_many(form)
+        assert isinstance(told, Result)
+        assert told.faces == whole.faces
+
+
+def test_a_pickled_detector_gives_the_same(detector: EmotionDetector) -> None:
+    made = EmotionDetector(threads=1, labels="fer2013", least_score=0.4, certain=0.6)
+    again = pickle.loads(pickle.dumps(made))
+    assert (again.settings, again.label_set) == (made.settings, "fer2013")
+    assert again.detect(_photograph()) == made.detect(_photograph())
+
+
+def test_long_inputs_are_cut_in_messages(detector: EmotionDetector) -> None:
+    for text in ("data:image/jpeg;base64," + "A" * 300_000, "A" * 300_000):
+        with pytest.raises(PictureError) as caught:
+            detector.detect(text)
+        assert len(str(caught.value)) < 400
+
+
+def test_crops_of_large_images_come_from_their_full_size(detector: EmotionDetector) -> None:
+    canvas = Image.new("RGB", (8000, 4000), (128, 128, 128))
+    for face, x in zip(draw_faces(2, seed=3).faces, (1000, 6000), strict=True):
+        big = Image.fromarray(face).convert("RGB").resize((260, 260), Image.Resampling.BICUBIC)
+        canvas.paste(big, (x, 1500))
+    out = io.BytesIO()
+    canvas.save(out, "JPEG", quality=95)
+    told, expected = detector.detect(out.getvalue()), detector.detect(np.asarray(canvas))
+    assert (told.width, told.height) == (8000, 4000)
+    assert len(told.faces) == len(expected.faces) == 2
+    for one, other in zip(told.faces, expected.faces, strict=True):
+        np.testing.assert_allclose(one.box, other.box, atol=30)
+        assert abs(one.scores[other.emotion] - other.score) < 0.25
+
+
 @pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
 def test_a_bad_least_score_is_named(least: float) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
@@ -246,7 +319,7 @@ def test_a_bad_least_score_is_named(least: float) -> None:
 
 def test_it_tells_its_settings() -> None:
     told: dict[str, Any] = {"working_size": 320, "threshold": 0.5, "smallest": 40.0}
-    told["least_score"] = 0.6
+    told |= {"least_score": 0.6, "certain": 0.7, "max_pixels": 1000}
     assert EmotionDetector(**told).settings._asdict() == told
     defaults = inspect.signature(EmotionDetector).parameters
     plain = EmotionDetector().settings._asdict()

@@ -42,7 +42,7 @@ def test_a_folder_is_walked_sorted_files_before_folders(tmp_path: Path) -> None:
 
 
 def test_suffixes_count_in_any_case_and_others_are_left_out(tmp_path: Path) -> None:
-    _make(tmp_path, "a.JPG", "b.Png", "c.jpEG", "d.WEBP", "e.gif", "f.txt", "jpg", "g.jpg.part")
+    _make(tmp_path, "a.JPG", "b.Png", "c.jpEG", "d.WEBP", "e.xcf", "f.txt", "jpg", "g.jpg.part")
     assert _names(tmp_path) == ["a.JPG", "b.Png", "c.jpEG", "d.WEBP"]
 
 
@@ -118,10 +118,10 @@ def test_what_is_not_there_is_reported_and_the_rest_goes_on(
 
 
 def test_what_is_named_twice_comes_once(tmp_path: Path) -> None:
-    _make(tmp_path, "a/1.png", "a/2.png", "b.gif")
-    one, gif, folder = tmp_path / "a/1.png", tmp_path / "b.gif", tmp_path / "a"
+    _make(tmp_path, "a/1.png", "a/2.png", "b.xcf")
+    one, xcf, folder = tmp_path / "a/1.png", tmp_path / "b.xcf", tmp_path / "a"
     two = tmp_path / "a/2.png"
-    assert _walked(one, one, gif, gif)[0] == [one.as_posix(), gif.as_posix()]
+    assert _walked(one, one, xcf, xcf)[0] == [one.as_posix(), xcf.as_posix()]
     assert _walked(two, folder, folder)[0] == [two.as_posix(), one.as_posix()]
     assert _walked(folder, two, tmp_path)[0] == [one.as_posix(), two.as_posix()]
 
@@ -301,13 +301,13 @@ def _walk_many(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
 
 
 def test_other_files_in_folders_are_counted(tmp_path: Path) -> None:
-    for name in ("a.jpg", "b.HEIC", "c.heic", "d.gif", "none", ".hidden.heic", "named.bmp"):
+    for name in ("a.jpg", "b.XCF", "c.xcf", "d.pgm", "none", ".hidden.xcf", "named.txt"):
         (tmp_path / name).touch()
     left_out: Counter[str] = Counter()
-    inputs = [tmp_path, tmp_path / "named.bmp"]
+    inputs = [tmp_path, tmp_path / "named.txt"]
     found = list(picture_files(inputs, lambda name, reason: None, left_out=left_out))
-    assert [path.name for path in found] == ["a.jpg", "named.bmp"]
-    assert left_out == {".heic": 2, ".gif": 1, "": 1, ".bmp": 1}
+    assert [path.name for path in found] == ["a.jpg", "named.txt"]
+    assert left_out == {".xcf": 2, ".pgm": 1, "": 1, ".txt": 1}
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def test_a_folder_without_pictures_is_an_entry_with_an_error(
 ) -> None:
     _, found, after = entries([before, folder, "b.jpg"])
     assert found.source == folder
-    assert "no pictures (.jpg, " in str(found.error)
+    assert "no images in it" in str(found.error)
     assert after == Entry("b.jpg")
 
 

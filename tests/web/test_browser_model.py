@@ -36,12 +36,17 @@ def test_it_fits_the_graph(label_set: str) -> None:
 
 def test_it_has_the_settings_of_the_detector() -> None:
     detector = EmotionDetector(
-        working_size=np.int64(500), threshold=np.float32(0.5), smallest=60, least_score=0.45
+        working_size=np.int64(500),
+        threshold=np.float32(0.5),
+        smallest=60,
+        least_score=0.45,
+        certain=0.6,
     )
     thresholds = json.loads(json.dumps(browser_model(detector)["thresholds"]))
     assert thresholds == {
         "working_size": 500,
         "confidence": 0.5,
+        "certain": 0.6,
         "smallest": 60,
         "least_score": 0.45,
         "pixels": MAX_PIXELS,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from emotion_detection.inference.found_face import FoundFace, intersection
 
-HINT = 0.1
-"""Least confidence of a box that is worth a closer look."""
+HINT, FURTHER_HINT = 0.1, 0.2
+"""Least confidence of a box that is worth a closer look; and a still closer one."""
 SURE = 0.5
 """Confidence from which a large enough face needs no closer look."""
 SMALL, LARGE = 20.0, 96.0

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -104,8 +104,7 @@ class EmotionDetector:
             raise InputError(f"least_score {least_score}: must be between 0 and 1")
         if not 0 <= certain <= 1:
             raise InputError(f"certain {certain}: must be between 0 and 1")
-        if not isinstance(max_pixels, numbers.Integral) or max_pixels < 1:
-            raise InputError(f"max_pixels {max_pixels!r}: must be a whole number from 1")
+        _check_max_pixels(max_pixels)
         self._settings = DetectorSettings(
             working_size, threshold, smallest, least_score, certain, int(max_pixels)
         )
@@ -251,7 +250,7 @@ class EmotionDetector:
             color: order of the channels of arrays.
         """
         seen: list[Seen | PictureError] = []
-        for picture in [pictures] if _is_single(pictures) else pictures:
+        for picture in _each(pictures):
             try:
                 seen.append(self.look(picture, color=color))
             except PictureError as error:
@@ -298,10 +297,12 @@ class EmotionDetector:
         Raises:
             PictureError: the picture cannot be read.
         """
+        settings = self._settings
         with self._lock:  # made at the first picture: crops do without
             if self._finder is None:
-                self._finder = FaceDetector(*self._settings[:3], self._threads)
-        settings = self._settings
+                self._finder = FaceDetector(
+                    settings.working_size, settings.threshold, settings.smallest, self._threads
+                )
         return look(
             *(picture, self._finder, self.input, settings.max_pixels),
             *(color, settings.certain, self.views == 4),
@@ -368,9 +369,15 @@ def _unpickle(
     return kind(*given, **settings)
 
 
-def _is_single(pictures: Picture | Iterable[Picture]) -> TypeGuard[Picture]:
-    """Return True for one picture: a name, too, could be gone through letter by letter."""
-    if isinstance(pictures, np.ndarray):
-        return pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
+def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
+    """Return pictures, also of a single one: a name, too, could be gone through by letters."""
     kinds = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)
-    return isinstance(pictures, kinds)
+    is_single = isinstance(pictures, kinds)
+    if isinstance(pictures, np.ndarray):
+        is_single = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
+    return [cast(Picture, pictures)] if is_single else cast(Iterable[Picture], pictures)
+
+
+def _check_max_pixels(value: object) -> None:
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise InputError(f"max_pixels {value!r}: must be a whole number from 1")

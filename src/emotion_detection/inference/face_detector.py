@@ -6,6 +6,7 @@ https://arxiv.org/abs/1911.03599. The network's file is brought into the package
 """
 
 import hashlib
+import math
 import numbers
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import Image
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.closer_look import (
+    FURTHER_HINT,
     HINT,
     Part,
     keep_distinct,
@@ -56,9 +58,11 @@ _CLOSE_SIZE, _CLOSE_MARGIN = 128, 32
 """Of a close look: longer side of the picture, and the grey around it."""
 _LARGER = 1.4
 """Of a closer look: its size by the working size, for images that are no larger than that."""
-_TILE, _OVERLAPPING = 1600, 192
-"""Of a closer look: the most pixels of a side that are looked at in one go, and what two such
-tiles have in common."""
+_CLOSEST = 4
+"""Of the closest look: its size by the working size."""
+_MOST_AT_ONCE, _TILE, _OVERLAPPING = 1_300_000, 1120, 192
+"""Of a closer look: pixels that are looked at in one go (they take 0.3 GB); where there are more,
+sides of tiles, and what two of them have in common."""
 _LARGEST, _ASTRAY = 4, 1
 """Bounds of what is believed: of a box's sides, by the longer side of the network's input (tight
 close-ups come to 1.4), and of how many sides a landmark lies beyond its box (a tenth)."""
@@ -135,12 +139,17 @@ class FaceDetector:
         # a closer look may raise the confidence of what the first look doubts
         least = min(HINT, self.threshold)
         faces = self._look(rgb, size, 0, least)
-        for larger in self._closer_sizes(longer):
+        for number, larger in enumerate(self._closer_sizes(longer)):
             scale = size / longer
-            if all(face.confidence <= self.threshold for face in faces):
+            if number == 0 and all(face.confidence <= self.threshold for face in faces):
                 part = Part(0, 0, width, height)
             else:
-                reasons = [face for face in faces if needs_closer_look(face, scale)]
+                hint = FURTHER_HINT if number else least
+                reasons = [
+                    face
+                    for face in faces
+                    if face.confidence >= hint and needs_closer_look(face, scale)
+                ]
                 if not reasons:
                     break
                 part = part_around(reasons, width, height, larger / longer)
@@ -157,7 +166,7 @@ class FaceDetector:
         """Return the sizes of further looks, in pixels of the longer side."""
         working = self.working_size
         sizes = [max(min(longer, 2 * working), min(2 * longer, round(_LARGER * working)))]
-        while 2 * sizes[-1] <= longer:
+        while 2 * sizes[-1] <= min(longer, _CLOSEST * working):
             sizes.append(2 * sizes[-1])
         return sizes
 
@@ -173,11 +182,14 @@ class FaceDetector:
             least: confidence.
         """
         faces: list[FoundFace] = []
-        for top, bottom in _tiles(part.top, part.bottom, scale):
-            for left, right in _tiles(part.left, part.right, scale):
-                pixels = rgb[top:bottom, left:right]
-                size = max(1, round(scale * max(pixels.shape[:2])))
-                found = self._look(pixels, size, 0, least)
+        pixels = (part.right - part.left) * (part.bottom - part.top) * scale**2
+        longest = _TILE / scale if pixels > _MOST_AT_ONCE else float("inf")
+        common = _OVERLAPPING / scale
+        for top, bottom in _tiles(part.top, part.bottom, longest, common):
+            for left, right in _tiles(part.left, part.right, longest, common):
+                tile = rgb[top:bottom, left:right]
+                size = max(1, round(scale * max(tile.shape[:2])))
+                found = self._look(tile, size, 0, least)
                 faces += [move_face(face, 1, 1, left, top) for face in found]
         return keep_distinct(faces)
 
@@ -213,17 +225,15 @@ class FaceDetector:
         return keep_distinct(faces)
 
 
-def _tiles(start: int, end: int, scale: float) -> list[tuple[int, int]]:
-    """Cut a range of pixels into overlapping ones, where it is too long to be looked at in one."""
-    longest, common = int(_TILE / scale), int(_OVERLAPPING / scale)
-    count = max(1, -(-(end - start - common) // max(longest - common, 1)))
-    if end - start <= longest:
+def _tiles(start: int, end: int, longest: float, common: float) -> list[tuple[int, int]]:
+    """Cut a range of pixels into overlapping ones of a length at most."""
+    length = end - start
+    if length <= longest:
         return [(start, end)]
-    step = (end - start - common) / count
-    return [
-        (start + int(k * step), min(end, start + int((k + 1) * step) + common))
-        for k in range(count)
-    ]
+    count = math.ceil((length - common) / (longest - common))
+    step = (length - common) / count
+    starts = [start + int(step * number) for number in range(count)]
+    return [(place, min(end, place + math.ceil(step + common))) for place in starts]
 
 
 def decoded(

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.tables import Record
+from emotion_detection.results import UNCERTAIN_FACE
 
 _BAR = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -66,12 +67,13 @@ class Lines:
             yield Text.assemble(name, "      -  ", ("; ".join(["no face", *notes]), "dim"))
             return
         colours = emotion_colours(faces[0]["scores"])
+        count = sum(UNCERTAIN_FACE not in face["flags"] for face in faces)
         for place, face in enumerate(faces):
             score = face["scores"][face["emotion"]]
             intensity = "-" if face["intensity"] is None else f"{face['intensity']:.2f}"
             yield Text.assemble(
                 name if place == 0 else " " * self._file,
-                f"  {len(faces) if place == 0 else '':>5}  {face['emotion']:<9.9}  ",
+                f"  {count if place == 0 else '':>5}  {face['emotion']:<9.9}  ",
                 (self._bar(score), Style(color=Color.from_rgb(*colours[face["emotion"]]))),
                 f"  {score:.2f}  {intensity:>9}",
                 (f"  {' '.join(face['flags'])}" if face["flags"] else "", "yellow"),

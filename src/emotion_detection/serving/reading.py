@@ -15,7 +15,7 @@ from PIL import Image
 
 from emotion_detection.image_headers import prepare
 from emotion_detection.image_kinds import describe_content
-from emotion_detection.images import face_array, picture_array
+from emotion_detection.images import LoadedImage, face_array, load_image
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.annotate import annotated
 from emotion_detection.inference.face_detector import FoundFace
@@ -30,7 +30,7 @@ from emotion_detection.serving.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP")
 """That a server opens: fewer decoders for what strangers send."""
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
@@ -79,7 +79,7 @@ class Answer(NamedTuple):
 
 class _Looked(NamedTuple):
     name: str | None
-    pixels: npt.NDArray[np.uint8]
+    loaded: LoadedImage
     seen: Seen
 
 
@@ -130,7 +130,8 @@ class Reader:
             for _ in jobs:
                 self._figures.took("classify", took)
         self._figures.pictures.inc(len(pictures))
-        self._figures.faces.inc(sum(len(result.faces) for result in results))
+        certain = (not face.is_uncertain for result in results for face in result.faces)
+        self._figures.faces.inc(sum(certain))
         left = iter(zip(pictures, results, strict=True))
         answers: list[Answer | Problem] = []
         for job, found in zip(jobs, looked, strict=True):
@@ -174,19 +175,19 @@ class Reader:
             try:
                 content = prepare(part.content)  # before anything opens it
                 check_picture(content, self._settings.max_pixels)
-                pixels, notes = picture_array(content)
+                loaded = load_image(content, self._settings.max_pixels)
             except ValueError as error:
                 raise Problem(
                     422, f"the picture cannot be read: {error}", reason="picture"
                 ) from None
-        job.large |= pixels.size > LARGE
+        job.large |= loaded.pixels.size > LARGE
         if job.crops:
-            seen = _as_whole(pixels, *self._detector.input)
+            seen = _as_whole(loaded.pixels, *self._detector.input)
         else:
             with self._figures.stage("detect"):
-                seen = self._detector.look(pixels)
-        about = dataclasses.replace(seen.about, source=part.name, notes=notes)
-        return _Looked(part.name, pixels, seen._replace(about=about))
+                seen = self._detector.look(loaded.pixels)
+        about = dataclasses.replace(seen.about, source=part.name, notes=loaded.notes)
+        return _Looked(part.name, loaded, seen._replace(about=about))
 
     def _encoded(self, job: Job, found: list[dict[str, Any] | tuple[_Looked, Result]]) -> Answer:
         with self._figures.stage("encode"):
@@ -247,7 +248,9 @@ def _as_whole(pixels: npt.NDArray[np.uint8], size: int, channels: int) -> Seen:
 def _drawn(looked: _Looked, result: Result, media_type: str) -> Answer:
     out = io.BytesIO()
     try:
-        annotated(looked.pixels, result).save(out, media_type.removeprefix("image/"), quality=92)
+        image = annotated(looked.loaded.pixels, result)
+        kind, profile = media_type.removeprefix("image/"), looked.loaded.icc_profile
+        image.save(out, kind, quality=92, icc_profile=profile)
     except (OSError, ValueError) as error:
         size = f"{result.width} x {result.height} pixels"
         raise Problem(422, f"{size} cannot be written as {media_type}: {error}") from None

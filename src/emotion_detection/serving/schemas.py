@@ -52,7 +52,7 @@ class FaceJson(BaseModel):
     emotion: str = Field(description="the one with the highest score")
     scores: dict[str, float] = Field(description="of each emotion, summing to 1")
     intensity: float | None = Field(description="0 (neutral) to 1; null: the model tells none")
-    flags: list[str] = Field(description="'cut': it reaches beyond the picture; 'unsure'")
+    flags: list[str] = Field(description="'cut': it leaves the picture; 'uncertain_face'; 'unsure'")
 
 
 class ResultJson(BaseModel):

@@ -1,8 +1,20 @@
 // Finds faces by CenterFace (Xu et al. 2019, https://arxiv.org/abs/1911.03599) as
 // src/emotion_detection/inference/face_detector.py does: the same looks, boxes and landmarks.
 
+import {
+  FURTHER_HINT,
+  HINT,
+  closerSizes,
+  cutPart,
+  keepDistinct,
+  leastConfidence,
+  mergeLooks,
+  moveFace,
+  needsCloserLook,
+  partAround,
+  tilesOf,
+} from './closer.js';
 import { resized } from './resize.js';
-import { detectionSize } from './settings.js';
 
 /** @import {DetectorSettings} from './settings.js' */
 /** @import {FoundFace, Picture, Point} from './types.js' */
@@ -12,7 +24,6 @@ const MULTIPLE = 32;
 const OVERLAP = 0.3;
 const CLOSE_SIZE = 128;
 const CLOSE_MARGIN = 32;
-const LARGER = 1.4;
 const LARGEST = 4;
 const ASTRAY = 1;
 const GREY = 128;
@@ -44,20 +55,53 @@ const TOUCHING = 0.02;
 export async function find(picture, network, settings, once = false) {
   const longer = Math.max(picture.width, picture.height);
   const { working_size: working, confidence, smallest } = settings;
-  const seen = (/** @type {number} */ size, /** @type {number} */ margin) =>
-    look(picture, network, confidence, size, margin);
   /** @type {FoundFace[]} */
   let faces = [];
-  if (longer > CLOSE_SIZE) faces = await seen(detectionSize(longer, working), 0);
+  if (longer > CLOSE_SIZE) faces = await findCloser(picture, network, settings, once);
   if (!faces.length && !(once && longer > CLOSE_SIZE)) {
-    faces = await seen(CLOSE_SIZE, CLOSE_MARGIN);
-    if (longer > CLOSE_SIZE) {
-      const more = await seen(Math.min(2 * longer, halfEven(LARGER * working)), 0);
-      if (surest(more) >= surest(faces)) faces = more;
-    }
+    faces = await look(picture, network, confidence, CLOSE_SIZE, CLOSE_MARGIN);
   }
+  faces.sort((a, b) => a.box[0] - b.box[0] || a.box[1] - b.box[1]);
   const large = faces.filter((face) => Math.max(face.box[2], face.box[3]) >= smallest);
   return { faces: large, skipped: faces.length - large.length };
+}
+
+/**
+ * Find faces, looking closer where small or doubtful ones show.
+ * @param {Picture} picture
+ * @param {Network} network
+ * @param {Settings} settings
+ * @param {boolean} once
+ */
+async function findCloser(picture, network, { working_size: working, confidence }, once) {
+  const longer = Math.max(picture.width, picture.height);
+  let size = Math.min(longer, working);
+  const least = Math.min(HINT, confidence);
+  let faces = await look(picture, network, least, size, 0);
+  for (const [number, larger] of (once ? [] : closerSizes(longer, working, halfEven)).entries()) {
+    const scale = size / longer;
+    let part = { left: 0, top: 0, right: picture.width, bottom: picture.height };
+    if (number || faces.some((face) => face.confidence > confidence)) {
+      const hint = number ? FURTHER_HINT : least;
+      const reasons = faces.filter(
+        (face) => face.confidence >= hint && needsCloserLook(face, scale),
+      );
+      if (!reasons.length) break;
+      part = partAround(reasons, picture.width, picture.height, larger / longer);
+    }
+    /** @type {FoundFace[]} */
+    const closer = [];
+    for (const tile of tilesOf(part, larger / longer)) {
+      const pixels = cutPart(picture, tile);
+      const side = Math.max(pixels.width, pixels.height);
+      const at = Math.max(1, halfEven((larger / longer) * side));
+      const found = await look(pixels, network, least, at, 0);
+      closer.push(...found.map((face) => moveFace(face, tile)));
+    }
+    faces = mergeLooks(faces, keepDistinct(closer), part, picture, scale);
+    size = larger;
+  }
+  return faces.filter((face) => face.confidence > leastConfidence(face, size / longer, confidence));
 }
 
 /**
@@ -88,15 +132,15 @@ async function look(picture, network, threshold, longer, margin) {
     landmarks: box.landmarks.map(place),
     confidence: box.confidence,
   }));
-  return distinct(found)
-    .map(({ low, high: end, landmarks, confidence }) => ({
+  return keepDistinct(
+    distinct(found).map(({ low, high: end, landmarks, confidence }) => ({
       box: /** @type {[number, number, number, number]} */ (
         [low[0], low[1], end[0] - low[0], end[1] - low[1]]
       ),
       landmarks,
       confidence,
-    }))
-    .sort((a, b) => a.box[0] - b.box[0] || a.box[1] - b.box[1]);
+    })),
+  );
 }
 
 /**
@@ -199,9 +243,6 @@ export function isCut({ box: [x, y, wide, high] }, width, height) {
   const [reachX, reachY] = [TOUCHING * wide, TOUCHING * high];
   return x < reachX || y < reachY || x + wide > width - reachX || y + high > height - reachY;
 }
-
-/** @param {FoundFace[]} faces */
-const surest = (faces) => faces.reduce((best, face) => Math.max(best, face.confidence), 0);
 
 /**
  * Round as Python does: a half to the even number.

@@ -139,9 +139,9 @@ def test_the_faces_seen_most_get_a_panel_and_the_others_are_counted(
         for at in range(count)
     ]
     draw(results, tmp_path / "plot.png", title="film.mp4")
-    assert titles[0] == f"film.mp4\nthe {MOST_PANELS} faces seen most; 3 more are left out"
+    assert titles[0] == f"film.mp4\nthe {MOST_PANELS} persons seen longest, of {count}"
     shown = range(3, count)
-    assert titles[1:] == [f"face {n}: seen for {(n + 1) / 10:.1f} s, mostly fear" for n in shown]
+    assert titles[1:] == [f"person {n}: seen for {(n + 1) / 10:.1f} s, mostly fear" for n in shown]
     with Image.open(tmp_path / "plot.png") as image:
         assert image.height > 1.5 * image.width / 2
 
@@ -149,11 +149,11 @@ def test_the_faces_seen_most_get_a_panel_and_the_others_are_counted(
 @pytest.mark.parametrize(
     ("results", "title"),
     [
-        ([], "Expressions over time\nno face"),
-        (film(), "Expressions over time\nno face"),
-        (film(count=1), "Expressions over time\nno face"),
-        (film(face(0, {"fear": 1.0}), count=1), "Expressions over time\n1 face"),
-        (film(face(0, {"fear": 1.0}), face(4, {"fear": 1.0})), "Expressions over time\n2 faces"),
+        ([], "Expressions over time\nno person"),
+        (film(), "Expressions over time\nno person"),
+        (film(count=1), "Expressions over time\nno person"),
+        (film(face(0, {"fear": 1.0}), count=1), "Expressions over time\n1 person"),
+        (film(face(0, {"fear": 1.0}), face(4, {"fear": 1.0})), "Expressions over time\n2 persons"),
     ],
 )
 def test_short_and_empty_videos_are_drawn(
@@ -173,7 +173,7 @@ def test_how_long_a_face_was_seen_is_told_by_times_not_frames(
         for time in moments
     ]
     draw(results, tmp_path / "plot.png")
-    assert titles[1] == "face 0: seen for 5.4 s, mostly anger"
+    assert titles[1] == "person 0: seen for 5.4 s, mostly anger"
 
 
 def test_own_classes_have_colours_of_their_own(tmp_path: Path) -> None:

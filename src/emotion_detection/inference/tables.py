@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from emotion_detection.errors import InputError, missing
+from emotion_detection.files import write_whole
 from emotion_detection.results import columns, rows
 
 Record = dict[str, Any]
@@ -26,7 +27,7 @@ _FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 """What makes a cell of text a formula to a spreadsheet (OWASP, CSV Injection): also full-width."""
 
 _WHOLE_NUMBERS = {"frame", "faces", "skipped", "face", "track"}
-_TEXTS = {"file", "emotion", "flags", "notes", "error"}
+_TEXTS = {"file", "emotion", "raw_emotion", "flags", "notes", "error"}
 _ROWS = 20_000
 """Rows that Parquet keeps in memory and writes as one group."""
 
@@ -155,7 +156,7 @@ class _Csv:
 
     def add(self, record: Record, text: str | None = None) -> None:
         for row in rows(record):
-            self._writer.writerow({name: _cell(value) for name, value in row.items()})
+            self._writer.writerow({name: guard_cell(value) for name, value in row.items()})
 
     def close(self) -> None:
         self._file.flush()
@@ -202,8 +203,43 @@ def _parquet(part: Path, names: Sequence[str]) -> Iterator[Table]:
         yield _Parquet(writer, schema)
 
 
-def _cell(value: Any) -> Any:
+def guard_cell(value: Any) -> Any:
+    """Return a cell of CSV that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def write_parquet_rows(
+    path: Path,
+    names: Sequence[str],
+    some_rows: Sequence[dict[str, Any]],
+    texts: set[str],
+    whole_numbers: set[str],
+) -> None:
+    """Write a small table as Parquet, complete or not at all.
+
+    Args:
+        path: the table; needs pyarrow.
+        names: its columns.
+        some_rows: its rows.
+        texts: columns of text.
+        whole_numbers: columns of whole numbers; all others are ``double``.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    def kind(name: str) -> Any:
+        if name in texts:
+            return pyarrow.string()
+        return pyarrow.int64() if name in whole_numbers else pyarrow.float64()
+
+    schema = pyarrow.schema([(name, kind(name)) for name in names])
+    plain = [{name: _unicode(value) for name, value in row.items()} for row in some_rows]
+    content = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.Table.from_pylist(plain, schema), content, compression="zstd")
+    write_whole(path, content.getvalue().to_pybytes())
 
 
 def _unicode(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from emotion_detection.errors import InputError
 from emotion_detection.images import SUFFIXES
 from emotion_detection.inference.video import is_video
+from emotion_detection.inference.video_live import find_live_source
 from emotion_detection.inference.walk import picture_files
 
 
@@ -18,7 +19,7 @@ class Entry(NamedTuple):
     Args:
         source: its name, as results say it.
         error: why it cannot be read, where that is known before it is tried.
-        is_video: whether it is a video.
+        is_video: whether it is a video, or a live source.
     """
 
     source: str
@@ -30,8 +31,8 @@ def entries(inputs: Sequence[str], left_out: Counter[str] | None = None) -> Iter
     """Yield the files that inputs name: pictures, videos, and what is in folders.
 
     Args:
-        inputs: files and folders. A folder stands for the pictures in it, at any depth; a video
-            must be named itself.
+        inputs: files, folders and live sources. A folder stands for the pictures in it, at any
+            depth; a video must be named itself.
         left_out: where given, counts the other files in folders by their suffix.
 
     Yields:
@@ -50,6 +51,9 @@ def entries(inputs: Sequence[str], left_out: Counter[str] | None = None) -> Iter
         nonlocal found
         seen = set[str]()
         for name in inputs:
+            if find_live_source(name) is not None:
+                waiting.append(Entry(name, is_video=True))
+                continue
             if is_video(name) and os.path.isfile(name):
                 if (own := os.path.realpath(name)) not in seen:
                     waiting.append(Entry(name, is_video=True))

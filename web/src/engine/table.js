@@ -37,7 +37,7 @@ function rows(entry, about) {
 /** @param {Face} face @param {number} place @param {About} about @returns {Record<string, Cell>} */
 function faceRow(face, place, { labels, landmarks }) {
   /** @type {Record<string, Cell>} */
-  const row = { face: place, track: face.track };
+  const row = { face: place + 1, track: face.track };
   ['x', 'y', 'width', 'height'].forEach((name, k) => (row[name] = rounded(face.box[k], 2)));
   row.confidence = share(face.confidence);
   row.emotion = labels[highest(face.scores)];

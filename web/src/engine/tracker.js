@@ -22,7 +22,7 @@ const FORESIGHT = 0.5;
 export class Tracker {
   /** @type {Track[]} */
   #tracks = [];
-  #next = 0;
+  #next = 1;
   #last = -Infinity;
 
   /**

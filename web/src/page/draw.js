@@ -61,7 +61,7 @@ export function draw(canvas, picture, result, about, { text, mirrored = false })
     outline(pen, boxes[k], ink, line, isUnsure(face) ? [3 * line, 2 * line] : []);
   });
   const names = result.faces.map((face) => {
-    const place = face.track === null || result.faces.length < 2 ? '' : `${face.track + 1}: `;
+    const place = face.track === null || result.faces.length < 2 ? '' : `${face.track}: `;
     return [named(face, about.labels), called(face, about.labels)].map((name) => place + name);
   });
   write(pen, names, boxes, text);

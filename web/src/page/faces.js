@@ -15,7 +15,7 @@ import { drawHeat } from './heat.js';
  * @param {About} about
  */
 export function card(face, place, about) {
-  const number = (face.track ?? place) + 1;
+  const number = face.track ?? place + 1;
   const title = make('h3', {}, `Face ${number}: ${named(face, about.labels)}`);
   const item = make('li', { class: 'face' }, title);
   if (isUnsure(face)) {

@@ -63,7 +63,7 @@ def test_one_frame_and_no_frame_are_told() -> None:
 
 def test_a_hole_in_a_video_is_no_time_seen() -> None:
     video = told(*(record(time, face(1, 0.9)) for time in (0.0, 0.1, 0.2, 60.0, 60.1)))
-    assert video.people[0].seen == pytest.approx(0.1 + 0.1 + 0.5 + 0.1 + 0.1)
+    assert video.people[0].seen == pytest.approx(0.1 + 0.1 + 2.0 + 0.1 + 0.1)
 
 
 def test_videos_images_and_errors_are_told_apart() -> None:

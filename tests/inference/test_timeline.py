@@ -215,3 +215,31 @@ def test_a_folder_in_its_place_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "plot.png").write_bytes(b"")
     with pytest.raises(OSError, match=r"plot\.png"):
         draw([], tmp_path / "plot.png" / "below.png")
+
+
+def test_a_name_in_any_script_is_drawn_or_escaped_without_a_warning(tmp_path: Path) -> None:
+    # warnings are errors here: matplotlib warns of each character that its font lacks
+    name = "\u4eba\u8138 \U0001f642 \u0645\u0631\u062d\u0628\u0627 $x$ \u00fc.mp4"
+    draw(film(face(1, {"fear": 1.0})), tmp_path / "plot.png", title=name)
+    assert picture(tmp_path / "plot.png").std() > 1
+
+
+def test_what_no_font_has_becomes_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "_drawable", lambda path: set(map(chr, range(32, 0x250))))
+    title, families = timeline.find_fonts("\u4eba \u00fc\n.mp4", EMOTIONS)
+    assert title == "\\u4eba \u00fc\\n.mp4"
+    assert families == ["DejaVu Sans"]
+
+
+def test_a_font_that_has_the_characters_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib import font_manager
+
+    entry = font_manager.FontEntry(fname="cjk.ttf", name="Some Sans CJK", weight=400)
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [entry])
+    latin = set(map(chr, range(32, 0x250)))
+    monkeypatch.setattr(
+        timeline, "_drawable", lambda path: {"\u4eba"} if path == "cjk.ttf" else latin
+    )
+    assert timeline.find_fonts("\u4eba.mp4", EMOTIONS) == (
+        *("\u4eba.mp4", ["DejaVu Sans", "Some Sans CJK"]),
+    )

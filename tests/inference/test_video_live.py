@@ -219,7 +219,9 @@ def test_a_stream_that_hangs_breaks_off(
     monkeypatch.setattr(video_live, "READ_TIMEOUT", 0.7)
     server.hangs = True
     found = []
-    with pytest.raises(PictureError, match=r"broke off after \d\.\d s: .*no (data came|answer) in time"):
+    with pytest.raises(
+        PictureError, match=r"broke off after \d\.\d s: .*no (data came|answer) in time"
+    ):
         found.extend(live_frames(stream))
     assert found
 

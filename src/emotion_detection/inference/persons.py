@@ -17,8 +17,8 @@ from emotion_detection.inference.tables import (
     write_parquet_rows,
 )
 
-_LONGEST_STEP = 5.0
-"""Steps: a longer gap between two frames, as where a video is damaged, is not time seen."""
+_LONGEST_STEP, _LONGEST_GAP = 5.0, 2.0
+"""In steps and in seconds: the rest of a longer gap between two frames is not time seen."""
 
 
 @dataclass
@@ -88,7 +88,8 @@ class VideoPersons:
         if self._held is not None:
             passed = max(record["time"] - self._held["time"], 0.0)
             usual = self._step or passed
-            self._count(self._held, min(passed, _LONGEST_STEP * usual))
+            longest = max(_LONGEST_STEP * usual, _LONGEST_GAP)
+            self._count(self._held, min(passed, longest))
             self.duration += passed
             self._step = passed or self._step
         self._held = record

@@ -27,6 +27,9 @@ MOST_PANELS = 6
 COLUMNS = 600
 """Points in time that are drawn at most; more are averaged, since no picture could show them."""
 
+_PLACEHOLDERS = "Last Resort"
+"""Name of the fonts, one comes with matplotlib, that have a box for each character."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -179,7 +182,9 @@ def find_fonts(title: str, labels: Sequence[str]) -> tuple[str, list[str]]:
     families = [usual]
     if left:
         for entry in sorted(font_manager.fontManager.ttflist, key=_font_order):
-            if entry.name in families or not (more := left & _drawable(entry.fname)):
+            if entry.name in families or entry.name.startswith(_PLACEHOLDERS):
+                continue
+            if not (more := left & _drawable(entry.fname)):
                 continue
             families.append(entry.name)
             left -= more

@@ -175,6 +175,17 @@ def test_inputs_may_stand_between_options(faces: list[str], said: Any) -> None:
     assert [record["source"] for record in records] == faces[:3]
 
 
+def test_patterns_are_expanded_where_the_shell_does_not(faces: list[str], said: Any) -> None:
+    Path("[1].png").write_bytes(Path(faces[0]).read_bytes())
+    code, records, _ = said("faces/0[1-3].png", "[1].png", "**/1*.png", "--crops")
+    assert code == 0
+    wanted = [*faces[1:4], "[1].png", *faces[10:]]
+    assert [record["source"] for record in records] == wanted
+    code, _, err = said(faces[0], "gone*.png", "--crops")
+    assert code == 3
+    assert "  gone*.png: no such file" in err
+
+
 def test_names_that_look_like_options_or_yaml_are_names(faces: list[str], said: Any) -> None:
     names = ["-x.png", "--json", "1.0", "null", "[a].png", "{b: c}.png", "# d.png", " e .png"]
     for name in names:

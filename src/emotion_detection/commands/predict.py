@@ -1,5 +1,6 @@
 """``emotion predict``: photographs, folders and videos -> the expressions of the faces in them."""
 
+import glob
 import importlib.util
 import os
 import sys
@@ -59,6 +60,7 @@ def run(words: list[str]) -> int:
     """Read what the words say; return 0, or 3 where some files could not be read."""
     parser = _parser()
     options = parse(parser, _inputs_last(parser, _renamed(words)))
+    options.inputs = [name for given in options.inputs for name in _expand(given)]
     part = _checked(options)
     try:
         return _predicted(options, part)
@@ -117,6 +119,13 @@ def _renamed(words: Sequence[str]) -> list[str]:
             word = f"{new}{equals}{value}"
         renamed.append(word)
     return renamed
+
+
+def _expand(name: str) -> list[str]:
+    """Return the files that a pattern such as ``*.jpg`` names; not every shell expands it."""
+    if os.path.lexists(name) or not glob.has_magic(name) or "://" in name:
+        return [name]
+    return sorted(glob.glob(name, recursive=True)) or [name]
 
 
 def _inputs_last(parser: ArgumentParser, words: Sequence[str]) -> list[str]:

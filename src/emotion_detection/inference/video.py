@@ -4,7 +4,7 @@ import math
 import numbers
 import os
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -179,7 +179,7 @@ def _open_failure(error: Exception) -> str:
 
 def decode_stream(
     container: "InputContainer", stream: "VideoStream"
-) -> Iterator[tuple["VideoFrame", "Packet"]]:
+) -> Generator[tuple["VideoFrame", "Packet"], None, None]:
     """Yield decoded frames, each with the packet that completed it; skip damaged ones.
 
     Raises:
@@ -254,7 +254,7 @@ def _decode_file(
         stream.codec_context.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
         converter = FrameConverter(str(path), float(stream.sample_aspect_ratio or 1) or 1.0)
         start = (container.start_time or 0) / 1e6
-        with closing(decode_stream(container, stream)) as decoded:  # type: ignore[type-var]
+        with closing(decode_stream(container, stream)) as decoded:
             try:
                 for frame, packet in decoded:
                     # MPEG-TS marks packets after any gap, also where two files were joined

@@ -178,6 +178,17 @@ def test_inputs_may_stand_between_options(faces: list[str], said: Any) -> None:
     assert [record["source"] for record in records] == faces[:3]
 
 
+def test_patterns_are_expanded_where_the_shell_does_not(faces: list[str], said: Any) -> None:
+    Path("[1].png").write_bytes(Path(faces[0]).read_bytes())
+    code, records, _ = said("faces/0[1-3].png", "[1].png", "**/1*.png", "--crops")
+    assert code == 0
+    wanted = [*faces[1:4], "[1].png", *faces[10:]]
+    assert [record["source"] for record in records] == wanted
+    code, _, err = said(faces[0], "gone*.png", "--crops")
+    assert code == 3
+    assert "  gone*.png: no such file" in err
+
+
 def test_names_that_look_like_options_or_yaml_are_names(faces: list[str], said: Any) -> None:
     names = ["-x.png", "--json", "1.0", "null", "[a].png", "{b: c}.png", "# d.png", " e .png"]
     for name in names:
@@ -320,15 +331,15 @@ def test_many_files_without_a_table_come_in_order(
 def clips(faces: list[str], monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """clip.mp4 of two frames and cut.mov that breaks off after one; what is asked of a video."""
     asked: list[tuple[Any, ...]] = []
-    calm = Face((1.0, 2.0, 3.0, 4.0), (), 0.9, {"anger": 0.25, "neutral": 0.75}, 0.1, (), 0)
+    calm = Face((1.0, 2.0, 3.0, 4.0), (), 0.9, {"anger": 0.25, "neutral": 0.75}, 0.1, (), 1)
 
     def run_video(
-        path: Path, detector: Any, every: int, smooth: float, annotate: Any, emit: Any, **more: Any
+        path: Path, detector: Any, options: Any, annotate: Any, emit: Any, **more: Any
     ) -> None:
         name = more["name"]
-        asked.append((every, smooth, annotate, name))
+        asked.append((options, annotate, name))
         emit(Result(64, 48, (calm,), source=str(path), frame=0, time=0.0))
-        if path.suffix == ".mov":
+        if str(path).endswith(".mov"):
             raise PictureError(f"{path}: breaks off")
         emit(Result(64, 48, (calm,), source=str(path), frame=2, time=0.08))
 
@@ -337,7 +348,7 @@ def clips(faces: list[str], monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, 
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
-        lambda name: real("json") if name == "imageio_ffmpeg" else real(name),
+        lambda name: real("json") if name == "av" else real(name),
     )
     for name in ("clip.mp4", "cut.mov"):
         Path(name).write_bytes(b"a video")
@@ -351,13 +362,52 @@ VIDEO_ORDER = ["a.png", "clip.mp4", "clip.mp4", "b.png", "cut.mov", "cut.mov"]
 
 
 def test_videos_come_in_their_place(clips: list[tuple[Any, ...]], said: Any) -> None:
-    code, records, err = said(*VIDEO_INPUTS, "--every", "2", "--smooth", "0")
+    code, records, err = said(*VIDEO_INPUTS, "--frame_stride", "2", "--smoothing", "0")
     assert code == 3
     assert [record["source"] for record in records] == VIDEO_ORDER
     assert [record.get("frame") for record in records] == [None, 0, 2, None, 0, None]
     assert records[-1] == {"source": "cut.mov", "error": "breaks off"}
     assert "  cut.mov: breaks off" in err
-    assert clips == [(2, 0.0, None, None)] * 2
+    assert [(o.frame_stride, o.tracking.smoothing, *more) for o, *more in clips] == [
+        (2, 0.0, None, None)
+    ] * 2
+
+
+def test_old_names_of_options_are_understood_and_told(
+    clips: list[tuple[Any, ...]], said: Any
+) -> None:
+    code, _, err = said("clip.mp4", "--every", "3", "--smooth=0.25")
+    assert code == 0
+    assert err.splitlines()[:2] == [
+        "emotion: --every is now called --frame_stride",
+        "emotion: --smooth is now called --smoothing",
+    ]
+    ((options, _, _),) = clips
+    assert (options.frame_stride, options.tracking.smoothing) == (3, 0.25)
+
+
+@pytest.mark.parametrize("more", [[], ["--out", "a.csv"]])
+def test_persons_of_videos_are_told_and_written(
+    clips: list[tuple[Any, ...]], capsys: Capture, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    words = ["clip.mp4", "a.png", "--persons", "new/persons.csv", *more]
+    assert cli.main(["predict", *words]) == 0
+    out = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert "clip.mp4: 1 person in 2 frames, 0.2 s" in out
+    assert re.search(r"\n +1 +0\.2 s .*neutral 100% +0\n", out)
+    assert "wrote new/persons.csv" in out
+    (row,) = _rows("new/persons.csv")
+    assert (row["file"], row["track"], row["emotion"], row["share_neutral"]) == (
+        *("clip.mp4", "1", "neutral", "1.0"),
+    )
+
+
+def test_a_live_source_comes_in_its_place(clips: list[tuple[Any, ...]], said: Any) -> None:
+    address = "rtsp://127.0.0.1:9/live"
+    code, records, _ = said("a.png", address, "0")
+    assert code == 0
+    assert [record["source"] for record in records] == ["a.png", address, address, "0", "0"]
 
 
 @pytest.mark.parametrize("few", [1, 64])
@@ -372,7 +422,7 @@ def test_videos_stand_in_their_place_in_a_table(
     rows = _rows("a.csv")
     assert [row["file"] for row in rows] == VIDEO_ORDER
     assert [row["frame"] for row in rows] == ["", "0", "2", "", "0", ""]
-    names = [(annotate, name) for _, _, annotate, name in clips]
+    names = [(annotate, name) for _, annotate, name in clips]
     assert names == [(Path("drawn").absolute(), "clip"), (Path("drawn").absolute(), "cut.mov")]
 
 
@@ -469,9 +519,15 @@ def _backwards(pull: Any, settings: Any) -> Any:
         (["a.png", "--address", "x:1"], "--address: is of a Ray cluster; add --engine ray"),
         (["a.png", "--workers", "0"], "--workers 0: must be 1 or more"),
         (["a.png", "--workers", "two"], "--workers two: must be a whole number"),
-        (["a.png", "--every", "0"], "--every 0: must be 1 or more"),
-        (["a.png", "--smooth", "-1"], "--smooth -1.0: must be 0 or more"),
-        (["a.png", "--smooth", "nan"], "--smooth nan: must be a number"),
+        (["a.png", "--frame_stride", "0"], "--frame_stride 0: must be 1 or more"),
+        (["a.png", "--every_seconds", "0"], "--every_seconds 0.0: must be more than 0"),
+        (["a.png", "--smoothing", "-1"], "--smoothing -1.0: must be 0 or more"),
+        (["a.png", "--smoothing", "nan"], "--smoothing nan: must be a number"),
+        (["a.png", "--min_track_time", "-1"], "--min_track_time -1.0: must be 0 or more"),
+        (["a.png", "--track_confidence", "2"], "--track_confidence 2.0: must be from 0 to 1"),
+        (["a.png", "--persons", "p.csv"], "--persons: is a table of the persons in videos"),
+        (["clip.mp4", "--persons", "p.txt"], "p.txt: the name of a table must end in .csv"),
+        (["clip.mp4", "--persons", "a.csv", "--out", "a.csv"], "--persons a.csv: is one of the"),
         (["a.png", "--part", "1/2"], "--part: needs --out"),
         (["a.png", "--out", "a.csv", "--part", "3/2"], "--part 3/2: must be I/N"),
         (["a.png", "--out", "a.csv", "--part", "0/2"], "--part 0/2: must be I/N"),
@@ -510,7 +566,7 @@ def test_bad_usage_is_one_line_and_code_2(
     ("missing", "words", "extra"),
     [
         ("pyarrow", ["a.png", "--out", "a.parquet"], "batch"),
-        ("imageio_ffmpeg", ["clip.mp4"], "video"),
+        ("av", ["clip.mp4"], "video"),
     ],
 )
 def test_a_missing_extra_is_named(

@@ -134,7 +134,9 @@ def test_json_of_a_frame_says_which_one_and_whose_face() -> None:
 
 
 def test_a_row_a_face_and_only_known_columns() -> None:
-    faces = (_face(flags=(CUT,), track=1), _face(intensity=None))
+    first = _face(flags=(CUT,), track=1)
+    first = dataclasses.replace(first, raw_scores=first.scores, raw_intensity=0.5)
+    faces = (first, _face(intensity=None))
     result = Result(64, 48, faces, 2, "a.mp4", ("one", "two"), frame=7, time=0.28)
     told = rows(result.as_dict())
     known = columns(FERPLUS)
@@ -142,7 +144,7 @@ def test_a_row_a_face_and_only_known_columns() -> None:
     assert all(set(row) <= set(known) for row in told)
     assert set().union(*told) == set(known)
     first, second = told
-    assert [first[name] for name in ("file", "frame", "time", "face")] == ["a.mp4", 7, 0.28, 0]
+    assert [first[name] for name in ("file", "frame", "time", "face")] == ["a.mp4", 7, 0.28, 1]
     assert [first[name] for name in ("faces", "skipped", "track")] == [2, 2, 1]
     assert [first[name] for name in ("x", "y", "width", "height")] == [5.0, 6.5, 30.0, 40.25]
     assert (first["emotion"], first["score_happiness"], first["intensity"]) == (
@@ -150,9 +152,14 @@ def test_a_row_a_face_and_only_known_columns() -> None:
         0.7,
         0.25,
     )
+    assert (first["raw_emotion"], first["raw_score_happiness"], first["raw_intensity"]) == (
+        "happiness",
+        0.7,
+        0.5,
+    )
     assert (first["left_eye_x"], first["left_eye_y"]) == (10.0, 20.12)
     assert (first["flags"], first["notes"], first["error"]) == ("cut", "one; two", None)
-    assert (second["face"], second["flags"], second["intensity"]) == (1, None, None)
+    assert (second["face"], second["flags"], second["intensity"]) == (2, None, None)
 
 
 def test_a_picture_without_a_face_has_a_row_as_well() -> None:

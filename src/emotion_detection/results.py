@@ -29,7 +29,10 @@ class Face:
         scores: each emotion's score, summing to 1.
         intensity: 0 (neutral) to 1, or None where the model tells none.
         flags: such as 'cut', 'uncertain_face' and 'unsure'.
-        track: number of the person in a video, from 0; None in pictures.
+        track: number of the person in a video, from 1; None in images.
+        raw_scores: in videos the scores of this frame alone, where ``scores`` are smoothed over
+            time; None in images.
+        raw_intensity: likewise the intensity.
 
     Raises:
         ValueError: a value is not as said above.
@@ -42,6 +45,8 @@ class Face:
     intensity: float | None = None
     flags: tuple[str, ...] = ()
     track: int | None = None
+    raw_scores: dict[str, float] | None = None
+    raw_intensity: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.box) != 4 or not all(map(isfinite, self.box)) or min(self.box[2:]) <= 0:
@@ -89,7 +94,16 @@ class Face:
             "intensity": None if self.intensity is None else _share(self.intensity),
             "flags": list(self.flags),
         }
-        return values if self.track is None else {**values, "track": self.track}
+        if self.track is not None:
+            values["track"] = self.track
+        if self.raw_scores is not None:
+            scores, intensity = self.raw_scores, self.raw_intensity
+            values["raw"] = {
+                "emotion": max(scores, key=lambda name: scores[name]),
+                "scores": {name: _share(value) for name, value in scores.items()},
+                "intensity": None if intensity is None else _share(intensity),
+            }
+        return values
 
 
 @dataclass(frozen=True)
@@ -154,12 +168,15 @@ class Result:
 
 def columns(labels: Iterable[str]) -> list[str]:
     """Return the columns of a table of results, for a model of these emotions."""
+    labels = tuple(labels)
     return [
         *("file", "frame", "time", "faces", "skipped", "face", "track"),
         *("x", "y", "width", "height", "confidence", "uncertain_face"),
         *("emotion", "intensity"),
         *(f"score_{name}" for name in labels),
         *(f"{point}_{axis}" for point in LANDMARKS for axis in "xy"),
+        *("raw_emotion", "raw_intensity"),
+        *(f"raw_score_{name}" for name in labels),
         *("flags", "notes", "error"),
     ]
 
@@ -179,11 +196,14 @@ def rows(record: dict[str, Any]) -> list[dict[str, Any]]:
     about = {"file": record["source"], **{name: record.get(name) for name in ("frame", "time")}}
     about |= {"faces": len(record["faces"]), "skipped": record["skipped"]}
     about |= {"notes": "; ".join(record["notes"]) or None, "error": None}
-    return [{**about, **_row(place, face)} for place, face in enumerate(record["faces"])] or [about]
+    return [{**about, **_row(place, face)} for place, face in enumerate(record["faces"], 1)] or [
+        about
+    ]
 
 
 def _row(place: int, face: dict[str, Any]) -> dict[str, Any]:
     points = face["landmarks"].items()
+    raw = face.get("raw") or {"scores": {}}
     return {
         "face": place,
         "track": face.get("track"),
@@ -197,6 +217,8 @@ def _row(place: int, face: dict[str, Any]) -> dict[str, Any]:
             for name, point in points
             for axis, value in zip("xy", point, strict=True)
         },
+        **{f"raw_{name}": raw.get(name) for name in ("emotion", "intensity")},
+        **{f"raw_score_{name}": value for name, value in raw["scores"].items()},
         "flags": " ".join(face["flags"]) or None,
     }
 

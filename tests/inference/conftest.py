@@ -1,8 +1,9 @@
 """Tiny ONNX files in this project's format, made by hand, with the scores they must give."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,72 @@ def colour(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """FER+'s labels alone, of RGB faces of 32 pixels."""
     path = tmp_path_factory.mktemp("colour") / "model.onnx"
     return _write_onnx(path, size=32, channels=3, also=False, intensity=False)
+
+
+def _write_clip(
+    path: Path,
+    pixels: np.ndarray,
+    rate: int = 25,
+    times: Sequence[float] | None = None,
+    codec: str = "libx264rgb",
+    options: dict[str, str] | None = None,
+    sound: str | None = None,
+    prepare: Callable[[Any], None] | None = None,
+) -> Path:
+    av = pytest.importorskip("av", reason="needs the extra 'video'")
+    lossless = {"qp": "0", "preset": "ultrafast"} if "264" in codec else {"qscale": "2"}
+    with av.open(str(path), "w", container_options=options) as out:
+        video = out.add_stream(codec, rate=rate, options=lossless)
+        video.height, video.width = pixels.shape[1:3]
+        video.pix_fmt = "rgb24" if codec == "libx264rgb" else "yuv420p"
+        video.time_base = video.codec_context.time_base = Fraction(1, 1000)
+        if codec == "mpeg4":  # AVI counts frames
+            video.time_base = video.codec_context.time_base = Fraction(1, rate)
+        if prepare is not None:
+            prepare(video)
+        audio = None if sound is None else out.add_stream(sound, rate=48_000)
+        for at, rgb in enumerate(pixels):
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+            moment = at / rate if times is None else times[at]
+            frame.time_base = video.time_base
+            frame.pts = round(moment / video.time_base)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if audio is not None:
+            _add_tone(av, out, audio, len(pixels) / rate)
+    return path
+
+
+def _add_tone(av: Any, out: Any, audio: Any, seconds: float) -> None:
+    """Add 440 Hz, mono; written in pieces that encoders take."""
+    wave = (np.sin(2 * np.pi * 440 * np.arange(round(48_000 * seconds)) / 48_000) * 9000).astype(
+        np.int16
+    )
+    for start in range(0, len(wave), 960):
+        piece = av.AudioFrame.from_ndarray(wave[None, start : start + 960], "s16", "mono")
+        piece.sample_rate, piece.pts = 48_000, start
+        piece.time_base = Fraction(1, 48_000)
+        out.mux(audio.encode(piece))
+    out.mux(audio.encode(None))
+
+
+@pytest.fixture(scope="session")
+def write_clip() -> Callable[..., Path]:
+    """``write_clip(path, pixels (N, H, W, 3), rate, times, codec, options, sound, prepare)``.
+
+    Without loss by default; ``prepare`` is given the stream before the first frame.
+    """
+    return _write_clip
+
+
+@pytest.fixture(scope="session")
+def squares() -> Callable[..., np.ndarray]:
+    """``squares(count, width, height)``: a bright square that moves two pixels a frame."""
+
+    def draw(count: int, width: int = 96, height: int = 64) -> np.ndarray:
+        pixels = np.full((count, height, width, 3), 30, np.uint8)
+        for at in range(count):
+            pixels[at, 20:44, 4 + 2 * at : 28 + 2 * at] = (230, 200, 40)
+        return pixels
+
+    return draw

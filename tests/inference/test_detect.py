@@ -192,28 +192,50 @@ def test_it_detects_where_nothing_heavy_can_be_imported() -> None:
 
 
 def test_people_keep_their_numbers_in_a_video(detector: EmotionDetector, tmp_path: Path) -> None:
-    pytest.importorskip("imageio_ffmpeg", reason="the extra video is not installed")
+    pytest.importorskip("av", reason="the extra video is not installed")
     from emotion_detection.inference.video_writer import VideoWriter
 
-    with VideoWriter(tmp_path / "two.mp4", 10) as video:
+    path = tmp_path / "two.mp4"
+    with VideoWriter(path, 10) as video:
         for step in range(6):
             places = [(60 + 8 * step, 40, 160), (420 - 8 * step, 60, 160)]
             video.write(_photograph(places), step / 10)
-    raw = list(detector.detect_video(tmp_path / "two.mp4", every=2, smooth=0))
+    raw = list(detector.detect_video(path, frame_stride=2, smoothing=0))
     assert [result.frame for result in raw] == [0, 2, 4]
-    assert [result.time for result in raw] == pytest.approx([0, 0.2, 0.4])
-    assert {result.source for result in raw} == {str(tmp_path / "two.mp4")}
-    assert [[face.track for face in result.faces] for result in raw] == [[0, 1]] * 3
-    smooth = list(detector.detect_video(tmp_path / "two.mp4", every=2, smooth=10))
-    assert smooth[0] == raw[0]
+    assert [result.time for result in raw] == pytest.approx([0, 0.2, 0.4], abs=1e-3)
+    assert {result.source for result in raw} == {str(path)}
+    assert [[face.track for face in result.faces] for result in raw] == [[1, 2]] * 3
+    with pytest.warns(DeprecationWarning, match="every is now called frame_stride"):
+        smooth = list(detector.detect_video(path, every=2, smoothing=10))
+    for one, other in zip(raw, smooth, strict=True):
+        assert [face.raw_scores for face in other.faces] == [face.scores for face in one.faces]
 
     def travelled(results: list[Result]) -> float:
         first, last = (np.array(list(r.faces[0].scores.values())) for r in results[::2])
         return float(np.abs(last - first).sum())
 
     assert travelled(smooth) < travelled(raw)
-    with pytest.raises(PictureError, match="no such file"):
-        next(detector.detect_video(tmp_path / "gone.mp4"))
+    seconds = list(detector.detect_video(path, every_seconds=0.3))
+    assert [result.frame for result in seconds] == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "said"),
+    [
+        ("gone.mp4", PictureError, "no such file"),
+        (987, PictureError, "987: there is no camera|987: cannot be read"),
+        (-1, InputError, "cameras are numbered from 0"),
+        (1.5, InputError, "a video of float: must be a path, a camera's number, or"),
+        (b"gone.mp4", InputError, "a video of bytes: must be"),
+        ("ftp://host/a.mp4", InputError, "only local files are opened"),
+    ],
+)
+def test_what_is_no_video_is_told_in_one_line(
+    detector: EmotionDetector, source: Any, error: type[Exception], said: str
+) -> None:
+    pytest.importorskip("av", reason="the extra video is not installed")
+    with pytest.raises(error, match=said):
+        next(detector.detect_video(source))
 
 
 @pytest.mark.real_data

@@ -139,9 +139,9 @@ def test_the_faces_seen_most_get_a_panel_and_the_others_are_counted(
         for at in range(count)
     ]
     draw(results, tmp_path / "plot.png", title="film.mp4")
-    assert titles[0] == f"film.mp4\nthe {MOST_PANELS} faces seen most; 3 more are left out"
+    assert titles[0] == f"film.mp4\nthe {MOST_PANELS} persons seen longest, of {count}"
     shown = range(3, count)
-    assert titles[1:] == [f"face {n}: seen for {(n + 1) / 10:.1f} s, mostly fear" for n in shown]
+    assert titles[1:] == [f"person {n}: seen for {(n + 1) / 10:.1f} s, mostly fear" for n in shown]
     with Image.open(tmp_path / "plot.png") as image:
         assert image.height > 1.5 * image.width / 2
 
@@ -149,11 +149,11 @@ def test_the_faces_seen_most_get_a_panel_and_the_others_are_counted(
 @pytest.mark.parametrize(
     ("results", "title"),
     [
-        ([], "Expressions over time\nno face"),
-        (film(), "Expressions over time\nno face"),
-        (film(count=1), "Expressions over time\nno face"),
-        (film(face(0, {"fear": 1.0}), count=1), "Expressions over time\n1 face"),
-        (film(face(0, {"fear": 1.0}), face(4, {"fear": 1.0})), "Expressions over time\n2 faces"),
+        ([], "Expressions over time\nno person"),
+        (film(), "Expressions over time\nno person"),
+        (film(count=1), "Expressions over time\nno person"),
+        (film(face(0, {"fear": 1.0}), count=1), "Expressions over time\n1 person"),
+        (film(face(0, {"fear": 1.0}), face(4, {"fear": 1.0})), "Expressions over time\n2 persons"),
     ],
 )
 def test_short_and_empty_videos_are_drawn(
@@ -173,7 +173,7 @@ def test_how_long_a_face_was_seen_is_told_by_times_not_frames(
         for time in moments
     ]
     draw(results, tmp_path / "plot.png")
-    assert titles[1] == "face 0: seen for 5.4 s, mostly anger"
+    assert titles[1] == "person 0: seen for 5.4 s, mostly anger"
 
 
 def test_own_classes_have_colours_of_their_own(tmp_path: Path) -> None:
@@ -215,3 +215,31 @@ def test_a_folder_in_its_place_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "plot.png").write_bytes(b"")
     with pytest.raises(OSError, match=r"plot\.png"):
         draw([], tmp_path / "plot.png" / "below.png")
+
+
+def test_a_name_in_any_script_is_drawn_or_escaped_without_a_warning(tmp_path: Path) -> None:
+    # warnings are errors here: matplotlib warns of each character that its font lacks
+    name = "\u4eba\u8138 \U0001f642 \u0645\u0631\u062d\u0628\u0627 $x$ \u00fc.mp4"
+    draw(film(face(1, {"fear": 1.0})), tmp_path / "plot.png", title=name)
+    assert picture(tmp_path / "plot.png").std() > 1
+
+
+def test_what_no_font_has_becomes_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "_drawable", lambda path: set(map(chr, range(32, 0x250))))
+    title, families = timeline.find_fonts("\u4eba \u00fc\n.mp4", EMOTIONS)
+    assert title == "\\u4eba \u00fc\\n.mp4"
+    assert families == ["DejaVu Sans"]
+
+
+def test_a_font_that_has_the_characters_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib import font_manager
+
+    entry = font_manager.FontEntry(fname="cjk.ttf", name="Some Sans CJK", weight=400)
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [entry])
+    latin = set(map(chr, range(32, 0x250)))
+    monkeypatch.setattr(
+        timeline, "_drawable", lambda path: {"\u4eba"} if path == "cjk.ttf" else latin
+    )
+    assert timeline.find_fonts("\u4eba.mp4", EMOTIONS) == (
+        *("\u4eba.mp4", ["DejaVu Sans", "Some Sans CJK"]),
+    )

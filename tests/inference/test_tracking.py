@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.errors import InputError
-from emotion_detection.inference.tracking import PATIENCE, Tracker, follow, overlaps
+from emotion_detection.inference.tracking import PATIENCE, Tracker, TrackSettings, follow, overlaps
 from emotion_detection.results import Face, Result
 
 RATE = 25.0
@@ -23,6 +23,11 @@ def frame(time: float, *faces: Face) -> Result:
     return Result(640, 360, tuple(sorted(faces, key=lambda one: one.box[0])), time=time)
 
 
+def live(smoothing: float) -> TrackSettings:
+    """Return settings that show every track from its first frame on."""
+    return TrackSettings(smoothing, min_track_time=0.0)
+
+
 def tracks(results: Iterator[Result]) -> list[list[int | None]]:
     return [[one.track for one in result.faces] for result in results]
 
@@ -32,7 +37,7 @@ def test_two_moving_faces_keep_their_numbers() -> None:
         frame(at / RATE, face(50 + 4 * at), face(500 - 3 * at, 120 + math.sin(at) * 5))
         for at in range(40)
     ]
-    assert tracks(follow(film, 0.0)) == [[0, 1]] * 40
+    assert tracks(follow(film, 0.0)) == [[1, 2]] * 40
 
 
 def test_everything_but_tracks_and_scores_stays_as_it_was() -> None:
@@ -44,7 +49,7 @@ def test_everything_but_tracks_and_scores_stays_as_it_was() -> None:
         frame=7,
         time=1,
     )
-    result = Tracker().update(given)
+    result = Tracker(live(0.5)).update(given)
     for name in ("width", "height", "skipped", "source", "notes", "frame", "time"):
         assert getattr(result, name) == getattr(given, name)
     assert [one.box for one in result.faces] == [one.box for one in given.faces]
@@ -57,7 +62,7 @@ def test_everything_but_tracks_and_scores_stays_as_it_was() -> None:
 def test_two_faces_that_cross_are_not_swapped(seed: int, hidden: bool, every: int) -> None:
     """Also while the one behind is not found, and when the boxes tremble."""
     noise = np.random.default_rng(seed)
-    tracker = Tracker(0.0)
+    tracker = Tracker(live(0.0))
     seen: dict[str, set[int | None]] = {"left": set(), "right": set()}
     for at in range(0, 76, every):
         left, right = (
@@ -69,7 +74,7 @@ def test_two_faces_that_cross_are_not_swapped(seed: int, hidden: bool, every: in
         result = tracker.update(frame(at / RATE, *found))
         for one in result.faces:
             seen["left" if one.box == left.box else "right"].add(one.track)
-    assert seen == {"left": {0}, "right": {1}}
+    assert seen == {"left": {1}, "right": {2}}
 
 
 @pytest.mark.parametrize(
@@ -78,23 +83,23 @@ def test_two_faces_that_cross_are_not_swapped(seed: int, hidden: bool, every: in
 def test_a_face_out_of_sight_is_the_same_for_as_long_as_the_patience(
     missed: float, same: bool
 ) -> None:
-    tracker = Tracker(0.0)
+    tracker = Tracker(live(0.0))
     tracker.update(frame(0.0, face(100), face(400)))
     step = 0.05
     for at in range(1, round(missed / step)):
         tracker.update(frame(at * step, face(400)))
     result = tracker.update(frame(missed, face(104), face(400)))
-    assert [one.track for one in result.faces] == [0 if same else 2, 1]
+    assert [one.track for one in result.faces] == [1 if same else 3, 2]
 
 
 def test_people_stay_who_they_are_when_frames_are_further_apart_than_the_patience() -> None:
     film = [frame(at * 3 * PATIENCE, face(100 + 2 * at), face(400)) for at in range(5)]
-    assert tracks(follow(film, 0.5)) == [[0, 1]] * 5
+    assert tracks(follow(film, 0.5)) == [[1, 2]] * 5
 
 
 def test_a_quick_face_is_followed_over_skipped_frames() -> None:
     film = [frame(at * 0.2, face(20 + 55 * at)) for at in range(10)]
-    assert tracks(follow(film, 0.0)) == [[0]] * 10
+    assert tracks(follow(film, 0.0)) == [[1]] * 10
 
 
 def test_a_newcomer_gets_a_new_number_and_nobody_else_s() -> None:
@@ -106,14 +111,14 @@ def test_a_newcomer_gets_a_new_number_and_nobody_else_s() -> None:
         frame(0.16),
         frame(0.20, face(100), face(200), face(300)),
     ]
-    assert tracks(follow(film, 0.0)) == [[0], [1, 0], [1, 2, 0], [2], [], [1, 2, 0]]
+    assert tracks(follow(film, 0.0)) == [[1], [2, 1], [2, 3, 1], [3], [], [2, 3, 1]]
 
 
 def test_the_best_overlap_is_paired_first() -> None:
-    tracker = Tracker(0.0)
+    tracker = Tracker(live(0.0))
     tracker.update(frame(0.0, face(100), face(150)))
     result = tracker.update(frame(0.04, face(140), face(190)))
-    assert [one.track for one in result.faces] == [1, 2]
+    assert [one.track for one in result.faces] == [2, 3]
 
 
 def closed_form(constant: float, step: float, count: int) -> list[float]:
@@ -178,7 +183,7 @@ def test_without_smoothing_scores_are_to_the_bit_as_observed() -> None:
 
 
 def test_people_are_smoothed_apart_and_newcomers_begin_as_observed() -> None:
-    tracker = Tracker(0.5)
+    tracker = Tracker(live(0.5))
     tracker.update(frame(0.0, face(100, happy=1.0)))
     result = tracker.update(frame(0.04, face(100, happy=1.0), face(400, happy=0.0)))
     assert [one.scores["happiness"] for one in result.faces] == [1.0, 0.0]
@@ -230,9 +235,10 @@ def test_results_out_of_order_or_of_pictures_are_refused(time: float | None) -> 
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        ("smooth", lambda value: Tracker(value)),
-        ("smooth", lambda value: follow([], value)),
-        ("patience", lambda value: Tracker(0.5, value)),
+        ("smoothing", lambda value: TrackSettings(value)),
+        ("smoothing", lambda value: follow([], value)),
+        ("patience", lambda value: TrackSettings(patience=value)),
+        ("min_track_time", lambda value: TrackSettings(min_track_time=value)),
     ],
 )
 def test_bad_settings_are_refused(value: float, name: str, make: Callable[[float], object]) -> None:

@@ -40,9 +40,9 @@ def _lines(*records: dict[str, Any], **options: Any) -> list[str]:
 def test_each_face_has_a_line_and_each_picture_its_name_once() -> None:
     result = Result(640, 480, (HAPPY, CALM), source="a.jpg")
     head, first, second = _lines(result.as_dict())
-    assert head.split() == ["file", "faces", "emotion", "score", "intensity"]
-    assert first.split() == ["a.jpg", "2", "happiness", "█████████", "0.75", "0.50", "cut"]
-    assert second.split() == ["neutral", "████████████", "1.00", "-"]
+    assert head.split() == ["file", "faces", "#", "emotion", "score", "intensity"]
+    assert first.split() == ["a.jpg", "2", "1", "happiness", "█████████", "0.75", "0.50", "cut"]
+    assert second.split() == ["2", "neutral", "████████████", "1.00", "-"]
     assert first.index("happiness") == second.index("neutral") == head.index("emotion")
     assert first.index("0.50") + 4 == len(head) == second.index(" -") + 2
 

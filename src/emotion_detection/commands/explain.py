@@ -13,6 +13,7 @@ from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.annotate import save_picture
 from emotion_detection.inference.crops import faces
 from emotion_detection.inference.explain import METHODS, explain, heat_map_picture, stacked
+from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.progress import progress
 
 
@@ -35,6 +36,12 @@ def run(words: list[str]) -> int:
         "--method", type=str, default="rise", help="rise (default) or occlusion (quicker, rougher)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random masks of rise")
+    for name, kind, default, told in (
+        ("smallest", float, SMALLEST, "smallest face in pixels"),
+        ("threshold", float, THRESHOLD, "least confidence of a face, 0 to 1"),
+        ("working_size", int, WORKING_SIZE, "longer side in pixels to detect faces at"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, default=default, help=f"{told}, as for predict")
     parsed = parse(parser, words)
     picture = Path(parsed.picture)
     out = Path(parsed.out or f"{picture.stem}-explained.png")
@@ -44,7 +51,13 @@ def run(words: list[str]) -> int:
         raise InputError(f"--method {parsed.method}: must be {' or '.join(METHODS)}")
     if parsed.seed < 0:
         raise InputError(f"--seed {parsed.seed}: must be 0 or more")
-    detector = EmotionDetector(parsed.model, labels=parsed.labels)
+    detector = EmotionDetector(
+        parsed.model,
+        labels=parsed.labels,
+        working_size=parsed.working_size,
+        threshold=parsed.threshold,
+        smallest=parsed.smallest,
+    )
     wanted = _column(parsed.emotion, detector.labels)
     crops, names = (_crop if parsed.crops else _found)(detector, parsed.picture)
     scores = detector.classify(crops)

@@ -27,8 +27,15 @@ from emotion_detection.inference.face_detector import (
 )
 from emotion_detection.inference.model import PRETRAINED
 from emotion_detection.inference.tables import check_suffix
-from emotion_detection.inference.tracking import SMOOTH
+from emotion_detection.inference.tracking import (
+    MIN_TRACK_TIME,
+    SMOOTHING,
+    START_CONFIDENCE,
+    TrackSettings,
+)
 from emotion_detection.inference.video import is_video
+from emotion_detection.inference.video_detect import VideoOptions
+from emotion_detection.inference.video_live import find_live_source
 from emotion_detection.readout import check_prior
 from emotion_detection.scoring.entries import (
     Entry,
@@ -60,11 +67,13 @@ _REASONS = 5
 
 _ENGINES = ("local", "ray")
 
+_OLD_NAMES = {"--every": "--frame_stride", "--smooth": "--smoothing"}
+
 
 def run(words: list[str]) -> int:
     """Read what the words say; return 0, or 3 where some files could not be read."""
     parser = _parser()
-    options = parse(parser, _inputs_last(parser, words))
+    options = parse(parser, _inputs_last(parser, _renamed(words)))
     options.inputs = list(expand_patterns(options.inputs))
     part = _checked(options)
     try:
@@ -81,7 +90,9 @@ def _parser() -> ArgumentParser:
     def add(option: str, metavar: str, said: str, kind: type = str, default: Any = None) -> None:
         parser.add_argument(f"--{option}", type=kind, metavar=metavar, default=default, help=said)
 
-    inputs = "photographs, folders of them (at any depth), videos"
+    inputs = (
+        "photographs, folders of them (at any depth), videos, cameras (0), streams (rtsp://...)"
+    )
     parser.add_argument("inputs", type=str, nargs="*", metavar="INPUT", help=inputs)
     add("model", "RUN", "run folder or ONNX file; default: the shipped model")
     add("labels", "NAME", "set of labels, as ferplus or fer2013; default: the model's own")
@@ -102,13 +113,32 @@ def _parser() -> ArgumentParser:
     add("max_pixels", "N", "images with more are refused", int, DEFAULT_MAX_PIXELS)
     add("views", "N", VIEWS_HELP, int)
     add("prior", "PRIOR", PRIOR_HELP, str, "natural")
-    add("every", "N", "of a video, look at every Nth frame", int, 1)
-    add("smooth", "SECONDS", "of a video, over how long scores are smoothed; 0: not", float, SMOOTH)
+    add("frame_stride", "N", "of a video, use every Nth frame", int, 1)
+    add("every_seconds", "SECONDS", "of a video, use one frame in each interval this long", float)
+    add("smoothing", "SECONDS", "of a video, time that scores are smoothed over", float, SMOOTHING)
+    told = "of a video, leave out persons seen for a shorter time"
+    add("min_track_time", "SECONDS", told, float, MIN_TRACK_TIME)
+    told = "of a video, confidence of a face that counts as a person at once"
+    add("track_confidence", "SHARE", told, float, START_CONFIDENCE)
+    add("persons", "FILE", "of videos, table of persons to write: .csv, .jsonl or .parquet")
     add("engine", "ENGINE", "who reads many files: local or ray", str, "local")
     add("address", "HOST:PORT", "of the Ray cluster; default: this machine's")
     add("workers", "N", "processes of the local engine; default: one a core", int)
     add("part", "I/N", "do only the Ith of N shares, and write no table yet")
     return parser
+
+
+def _renamed(words: Sequence[str]) -> list[str]:
+    """Return the words with old names of options replaced; each is told on standard error."""
+    renamed, is_option = [], True
+    for word in words:
+        is_option = is_option and word != "--"
+        name, equals, value = word.partition("=")
+        if is_option and (new := _OLD_NAMES.get(name)):
+            print(f"emotion: {name} is now called {new}", file=sys.stderr)
+            word = f"{new}{equals}{value}"
+        renamed.append(word)
+    return renamed
 
 
 def _inputs_last(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
@@ -137,17 +167,27 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
         raise InputError(f"--engine {parsed.engine}: must be {' or '.join(_ENGINES)}")
     if parsed.address is not None and parsed.engine != "ray":
         raise InputError("--address: is of a Ray cluster; add --engine ray")
-    for name, least in (("workers", 1), ("every", 1), ("smooth", 0)):
+    least_values = (("workers", 1), ("frame_stride", 1), ("smoothing", 0), ("min_track_time", 0))
+    for name, least in least_values:
         value = getattr(parsed, name)
         if value is not None and not value >= least:
             raise InputError(f"--{name} {value}: must be {least} or more")
+    if parsed.every_seconds is not None and not parsed.every_seconds > 0:
+        raise InputError(f"--every_seconds {parsed.every_seconds}: must be more than 0")
+    if not 0 <= parsed.track_confidence <= 1:
+        raise InputError(f"--track_confidence {parsed.track_confidence}: must be from 0 to 1")
     if parsed.out is not None:
         check_suffix(Path(parsed.out))
         if os.path.realpath(parsed.out) in map(os.path.realpath, parsed.inputs):
             raise InputError(f"--out {parsed.out}: is one of the inputs")
+    live = [name for name in parsed.inputs if find_live_source(name) is not None]
+    files = [name for name in parsed.inputs if name not in live]
+    videos = [name for name in files if is_video(name) and not os.path.isdir(name)]
+    if parsed.persons is not None:
+        _check_persons(parsed, [*videos, *live])
     if parsed.annotate is not None:
-        make_annotate(parsed.annotate, parsed.inputs)
-    if parsed.videos or any(is_video(n) and not os.path.isdir(n) for n in parsed.inputs):
+        make_annotate(parsed.annotate, files)
+    if parsed.videos or videos or live:
         _check_videos(parsed)
     if parsed.part is None:
         return None
@@ -162,8 +202,19 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
 def _check_videos(parsed: Namespace) -> None:
     if parsed.crops:
         raise InputError("--crops: takes pictures of single faces, no videos")
-    if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise missing("a video", "imageio-ffmpeg", "video")
+    if importlib.util.find_spec("av") is None:
+        raise missing("a video", "av", "video")
+
+
+def _check_persons(parsed: Namespace, videos: Sequence[str]) -> None:
+    check_suffix(Path(parsed.persons))
+    if not videos:
+        raise InputError("--persons: is a table of the persons in videos; name a video")
+    if parsed.part is not None:
+        raise InputError("--persons: needs all of a video; leave it out with --part")
+    others = [*parsed.inputs, *([parsed.out] if parsed.out else [])]
+    if os.path.realpath(parsed.persons) in map(os.path.realpath, others):
+        raise InputError(f"--persons {parsed.persons}: is one of the inputs, or --out")
 
 
 def _settings(options: Namespace) -> Settings:
@@ -188,7 +239,7 @@ def _settings(options: Namespace) -> Settings:
         crops=options.crops,
         folder=os.getcwd(),
         annotate=options.annotate and os.path.abspath(options.annotate),
-        root=common_folder(options.inputs),
+        root=common_folder([n for n in options.inputs if find_live_source(n) is None] or ["."]),
     )
 
 
@@ -204,11 +255,20 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
             raise InputError(_nothing(first) or nothing)
         first.append(following)
     where = f"annotated copies in {options.annotate}" if options.annotate else ""
-    every, smooth = options.every, options.smooth
-    video = partial(read_video, settings=settings, every=every, smooth=smooth, console=show.console)
+
+    def end(wrote: str | None = None) -> int:
+        written = [f"wrote {name}" for name in (wrote, options.persons) if name]
+        if options.persons is not None:
+            show.end_videos()
+            show.persons.write(Path(options.persons), detector.labels)
+        return show.end("\n".join(filter(None, [where, *written])))
+
+    video = partial(
+        read_video, settings=settings, options=_video_options(options), console=show.console
+    )
     if options.out is None and len(first) < FEW and options.engine == "local":
         predict_at_once(first, settings, video, show)
-        return show.end(where)
+        return end()
     with ExitStack() as stack:
         if options.out is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="emotion-"))
@@ -221,11 +281,11 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
         work = open_work(Path(folder), chain(first, files), _about(options, settings))
         if options.out is None:
             predict_in_order(work, engine, video, show)
-            return show.end(where)
+            return end()
         try:
             if part is None:
                 do_whole(work, engine, video, show, Path(options.out), detector.labels)
-                return show.end("\n".join(filter(None, [where, f"wrote {options.out}"])))
+                return end(options.out)
             count, earlier = do_part(work, engine, video, show, part)
         except KeyboardInterrupt:
             print(
@@ -237,6 +297,15 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
         f"the same command without --part writes {options.out}"
     )
     return 0
+
+
+def _video_options(options: Namespace) -> VideoOptions:
+    tracking = TrackSettings(
+        options.smoothing,
+        start_confidence=options.track_confidence,
+        min_track_time=options.min_track_time,
+    )
+    return VideoOptions(options.frame_stride, options.every_seconds, tracking)
 
 
 def _nothing(files: Sequence[Entry]) -> str:
@@ -270,7 +339,8 @@ def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
             for name in (
                 *("crops", "smallest", "least_score", "certain", "max_pixels", "videos"),
                 *("views", "prior"),
-                *("threshold", "working_size", "every", "smooth"),
+                *("threshold", "working_size", "frame_stride", "every_seconds"),
+                *("smoothing", "min_track_time", "track_confidence"),
             )
         },
         "--annotate": settings.annotate,

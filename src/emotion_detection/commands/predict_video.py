@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +18,13 @@ from rich.console import Console
 
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError
+from emotion_detection.inference.label_places import LabelLayout
 from emotion_detection.inference.tables import Record, error_record
 from emotion_detection.inference.timeline import Timeline
-from emotion_detection.inference.tracking import SMOOTH, Tracker
-from emotion_detection.inference.video import frames, is_video, video_info
+from emotion_detection.inference.video import is_video, video_info
+from emotion_detection.inference.video_detect import VideoOptions, detect_file, detect_live
+from emotion_detection.inference.video_draw import ResultSpool, draw_frame, draw_video
+from emotion_detection.inference.video_live import LiveSource, find_live_source, live_frames
 from emotion_detection.inference.video_writer import VideoWriter
 from emotion_detection.results import Result
 from emotion_detection.scoring.entries import Entry
@@ -32,6 +37,9 @@ from emotion_detection.scoring.reading import (
 )
 
 __all__ = ["is_video", "read_video", "run_video"]
+
+_LIVE_RATE = 15.0
+"""Frames a second of an annotated live source, about: they are shown when they came."""
 
 
 class Detector(Protocol):
@@ -49,28 +57,30 @@ def read_video(
     entry: Entry,
     emit: Callable[[Record], object],
     settings: Settings,
-    every: int = 1,
-    smooth: float = SMOOTH,
+    options: VideoOptions | None = None,
     console: Console | None = None,
 ) -> None:
-    """Read a video in this process.
+    """Read a video, or a live source, in this process.
 
     Args:
         entry: the video.
         emit: is given the record of each frame, and where the video cannot be read, or anything
             unforeseen happens, that of the error.
         settings: how frames are read, and where annotated videos lie.
-        every: as of :func:`run_video`.
-        smooth: likewise.
+        options: as of :func:`run_video`.
         console: likewise.
 
     Raises:
         InputError: annotated videos cannot be written, or must not be.
     """
-    path = settings.path(entry.source)
+    is_live = find_live_source(entry.source) is not None
+    source = entry.source if is_live else settings.path(entry.source)
     annotate, name = None, None
     if settings.annotate is not None:
-        place = place_below_annotate(entry.source, settings)
+        if is_live:
+            place = Path(settings.folder, settings.annotate, _file_name(entry.source))
+        else:
+            place = place_below_annotate(entry.source, settings)
         # a.mp4 and a.mov may lie side by side
         annotate, name = place.parent, place.name.removesuffix(".mp4")
         if (reason := _made(annotate, name, entry, settings)) is not None:
@@ -81,19 +91,25 @@ def read_video(
         emit(replace(result, source=entry.source).as_dict())
 
     try:
-        detector = detector_of(settings)
         run_video(
-            *(path, detector, every, smooth, annotate, one),
+            *(source, detector_of(settings), options, annotate, one),
             least_score=settings.least_score,
             name=name,
             console=console,
         )
     except PictureError as error:
-        emit(error_record(entry.source, str(error).removeprefix(f"{path}: ")))
+        emit(error_record(entry.source, str(error).removeprefix(f"{source}: ")))
     except (InputError, BrokenPipeError):  # of who takes the records
         raise
     except Exception as error:
         emit(error_record(entry.source, unforeseen(error)))
+
+
+def _file_name(source: str) -> str:
+    """Return a name for files that are made of a live source."""
+    address = urlsplit(source)
+    words = re.sub(r"[^\w.-]+", "-", f"{address.hostname or ''}{address.path}").strip("-.")
+    return f"camera-{words}" if source.isdecimal() else words or "stream"
 
 
 def _made(folder: Path, name: str, entry: Entry, settings: Settings) -> str | None:
@@ -115,10 +131,9 @@ def _made(folder: Path, name: str, entry: Entry, settings: Settings) -> str | No
 
 
 def run_video(
-    path: Path,
+    source: Path | str,
     detector: Detector,
-    every: int = 1,
-    smooth: float = SMOOTH,
+    options: VideoOptions | None = None,
     annotate: Path | None = None,
     emit: Callable[[Result], None] = lambda result: None,
     *,
@@ -127,15 +142,15 @@ def run_video(
     name: str | None = None,
     console: Console | None = None,
 ) -> None:
-    """Read the expressions in a video.
+    """Read the expressions in a video, or in a live source until it ends or Ctrl-C is pressed.
 
     Args:
-        path: the video.
-        detector: finds and reads the faces.
-        every: looks at each Nth frame, beginning with the first.
-        smooth: time constant of the smoothing in seconds; 0: scores as they were observed.
-        annotate: folder for ``NAME.mp4``, all frames with what was last found drawn on them, and
-            for ``NAME-timeline.png``; None: neither is made.
+        source: the video, or a live source as :func:`.find_live_source` takes it.
+        detector: detects and reads the faces.
+        options: which frames are used, and how people are followed.
+        annotate: folder for ``NAME.mp4``, all frames with what was found drawn on them, and for
+            ``NAME-timeline.png``; None: neither is made. Of a live source, ``NAME.mp4`` has the
+            frames that were not dropped, and no sound.
         emit: is given each result in order, with source, frame, time and tracks.
         least_score: faces whose smoothed score is below are flagged 'unsure'.
         plot: whether the timeline is made.
@@ -143,68 +158,121 @@ def run_video(
         console: terminal that ``emit`` writes to, so that the bar stays below; None: elsewhere.
 
     Raises:
-        InputError: a bad setting, an address, a missing extra; or a file in ``annotate`` cannot
-            be written, or is the video itself.
+        InputError: an address that is none of a stream, a missing extra; or a file in ``annotate``
+            cannot be written, or is the video itself.
         PictureError: the video cannot be read. Where it is cut off, what was found until there
             has been emitted, drawn and plotted.
     """
-    stem = path.stem if name is None else name
-    info = video_info(path)
-    tracker = Tracker(smooth)
+    options = options or VideoOptions()
+    live = find_live_source(source)
+    stem = name or (Path(source).stem if live is None else _file_name(live.name))
     timeline = Timeline(detector.labels) if annotate is not None and plot else None
-    result, damage = None, None
+
+    def take(result: Result) -> Result:
+        result = result.with_unsure(least_score)
+        emit(result)
+        if timeline is not None:
+            timeline.add(result)
+        return result
+
+    target = None if annotate is None else annotate / f"{stem}.mp4"
+    title = Path(source).name
+    try:
+        if live is not None:
+            title = live.name
+            _run_live(live, detector, options, target, take, console)
+        else:
+            _run_file(Path(source), detector, options, target, take, console)
+    except PictureError:
+        if timeline is not None and timeline.has_frames:
+            _write_timeline(timeline, annotate, stem, title)
+        raise
+    _write_timeline(timeline, annotate, stem, title)
+
+
+def _write_timeline(
+    timeline: Timeline | None, annotate: Path | None, stem: str, title: str
+) -> None:
+    if timeline is None or annotate is None:
+        return
+    place = annotate / f"{stem}-timeline.png"
+    try:
+        timeline.write(place, f"{title}: expressions over time")
+    except OSError as error:
+        raise InputError(f"{place}: cannot be written: {error.strerror}") from None
+
+
+def _run_file(
+    path: Path,
+    detector: Detector,
+    options: VideoOptions,
+    target: Path | None,
+    take: Callable[[Result], Result],
+    console: Console | None,
+) -> None:
+    """Go through a file; for an annotated copy twice, since results look ahead."""
+    info = video_info(path)
+    if target is not None and target.exists() and target.samefile(path):
+        raise InputError(f"--annotate {target.parent}: would replace {path}; name another folder")
+    damage = None
     with ExitStack() as stack:
-        film = stack.enter_context(closing(frames(path, every if annotate is None else 1)))
-        writer = None
-        if annotate is not None:
-            writer = stack.enter_context(VideoWriter(_target(path, annotate, stem), info.rate))
-        advance = stack.enter_context(_progress(path.name, info.duration, console))
-        try:
-            for frame in film:
-                if frame.number % every == 0:
-                    found = replace(detector.detect(frame.rgb), source=str(path))
-                    found = replace(found, frame=frame.number, time=frame.time)
-                    result = tracker.update(found).with_unsure(least_score)
-                    emit(result)
-                    if timeline is not None:
-                        timeline.add(result)
-                if writer is not None and result is not None:
-                    writer.write(_drawn(frame.rgb, result), frame.time)
-                advance(frame.time)
-        except PictureError as error:
-            if result is None:
-                raise
-            damage = error
-    if timeline is not None and annotate is not None:
-        place = annotate / f"{stem}-timeline.png"
-        try:
-            timeline.write(place, f"{path.name}: expressions over time")
-        except OSError as error:
-            raise InputError(f"{place}: cannot be written: {error.strerror}") from None
+        spool = stack.enter_context(ResultSpool()) if target is not None else None
+        with _progress(path.name, info.duration, console) as advance:
+            results = stack.enter_context(
+                closing(detect_file(path, detector.detect, options, advance))
+            )
+            try:
+                for result in results:
+                    result = take(result)
+                    if spool is not None:
+                        spool.add(result)
+            except PictureError as error:
+                damage = error
+        if spool is not None and target is not None and spool.count:
+            writer = stack.enter_context(VideoWriter(target, info.rate, sound_of=path))
+            with _progress(f"{path.name}, drawing", info.duration, console, tells=False) as advance:
+                draw_video(path, spool, writer, advance)
+    if target is not None and spool is not None and spool.count and writer.sound_error:
+        print(f"emotion: {target}: without sound: {writer.sound_error}", file=sys.stderr)
     if damage is not None:
         raise damage
 
 
-def _target(path: Path, folder: Path, stem: str) -> Path:
-    target = folder / f"{stem}.mp4"
-    if target.exists() and target.samefile(path):
-        raise InputError(f"--annotate {folder}: would replace {path}; name another folder")
-    return target
-
-
-def _drawn(rgb: npt.NDArray[np.uint8], result: Result) -> npt.NDArray[np.uint8]:
-    from emotion_detection.inference.annotate import annotated
-
-    return np.asarray(annotated(rgb, result).convert("RGB"))
+def _run_live(
+    live: LiveSource,
+    detector: Detector,
+    options: VideoOptions,
+    target: Path | None,
+    take: Callable[[Result], Result],
+    console: Console | None,
+) -> None:
+    """Go through a live source until it ends, or Ctrl-C ends it."""
+    detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first takes longest
+    layout = LabelLayout()
+    with ExitStack() as stack:
+        opened = live_frames(live, options.frame_stride, options.every_seconds)
+        found = stack.enter_context(closing(detect_live(opened, detector.detect, options)))
+        writer = stack.enter_context(VideoWriter(target, _LIVE_RATE)) if target else None
+        advance = stack.enter_context(_progress(live.name, None, console))
+        with suppress(KeyboardInterrupt):
+            for frame, result in found:
+                result = take(result)
+                if writer is not None:
+                    writer.write(draw_frame(frame.rgb, result, layout), frame.time)
+                advance(frame.time)
+    if opened.dropped:
+        count = f"{opened.dropped:,} frame{'' if opened.dropped == 1 else 's'}"
+        print(f"{live.name}: {count} dropped to keep up with the source", file=sys.stderr)
 
 
 @contextmanager
 def _progress(
-    name: str, duration: float | None, console: Console | None
+    name: str, duration: float | None, console: Console | None, tells: bool = True
 ) -> Iterator[Callable[[float], None]]:
-    """Show how far a video is: a bar on a terminal, a closing line elsewhere.
+    """Show how far a video is: a bar on a terminal, a closing line elsewhere if it ``tells``.
 
-    What is yielded takes the time of each frame that is done.
+    Yields:
+        A function that takes the time of each frame that is done.
     """
     count, start = 0, time.monotonic()
     if not sys.stderr.isatty():
@@ -214,7 +282,9 @@ def _progress(
             count += 1
 
         yield note
-        print(f"{name}: {count:,} frames in {time.monotonic() - start:.1f} s", file=sys.stderr)
+        if tells:
+            frames = f"{count:,} frame{'' if count == 1 else 's'}"
+            print(f"{name}: {frames} in {time.monotonic() - start:.1f} s", file=sys.stderr)
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

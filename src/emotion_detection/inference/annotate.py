@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
 from emotion_detection.images import PictureError
-from emotion_detection.inference.label_places import Area, placed
+from emotion_detection.inference.label_places import Area, LabelLayout, Placement, place_labels
 from emotion_detection.results import UNSURE, Face, Result
 
 Colour = tuple[int, int, int]
@@ -50,18 +50,25 @@ _HIDDEN = 0.06
 """Share of a face that a label may hide: where a face fills the picture, it must hide some."""
 
 
-def annotated(rgb: npt.NDArray[np.uint8], result: Result, bars: bool = True) -> Image.Image:
+def annotated(
+    rgb: npt.NDArray[np.uint8],
+    result: Result,
+    bars: bool = True,
+    layout: LabelLayout | None = None,
+) -> Image.Image:
     """Draw a result into a copy of its picture.
 
     Each face gets a box in its emotion's colour and a label: the emotion with its score, and,
     where there is room for it without hiding other faces, bars of the highest scores and of the
-    intensity. Labels stay within the picture and, as far as there is room, off one another. What
+    intensity. Labels stay within the picture and, as far as there is room, off one another. They
+    begin with the number of the face, or of the person in a video, where there are several. What
     may be no face (flag 'uncertain_face') gets a thin box, and "face?" for a label.
 
     Args:
         rgb: uint8 (H, W, 3), the picture that the result is of.
         result: what was found in it.
         bars: whether labels may show bars.
+        layout: of the frames before, so that labels do not hop; None: a single image.
 
     Returns:
         The picture, mode "RGB", of the same size.
@@ -78,7 +85,7 @@ def annotated(rgb: npt.NDArray[np.uint8], result: Result, bars: bool = True) -> 
         return image
     colours = emotion_colours(result.faces[0].scores)
     boxes = [Area.of(face) for face in result.faces]
-    labels, places = _best_layout(image.size, result.faces, boxes, colours, bars)
+    labels, places = _best_layout(image.size, result.faces, boxes, colours, bars, layout)
     width = _line_width(image.size)
     draw = ImageDraw.Draw(image)
     for face, box in zip(result.faces, boxes, strict=True):
@@ -124,22 +131,31 @@ def _best_layout(
     boxes: Sequence[Area],
     colours: dict[str, Colour],
     bars: bool,
+    layout: LabelLayout | None = None,
 ) -> tuple[list[Image.Image], list[tuple[int, int]]]:
-    """Return labels and where they go: the richest that hide little, else those that hide least.
+    """Return labels and where they go; all labels of a picture are alike."""
+    numbers = _numbers(faces)
 
-    All labels of a picture are alike.
-    """
-    best: tuple[list[Image.Image], list[tuple[int, int]]] | None = None
-    least = float("inf")
-    for shown, text in _layouts(size, boxes, bars):
-        labels = [_label(face, colours, text, shown, size[0]) for face in faces]
-        places, hidden = placed(size, boxes, [label.size for label in labels])
-        if best is None or hidden < least:
-            best, least = (labels, places), hidden
-        if hidden <= _HIDDEN:
-            break
-    assert best is not None
-    return best
+    def lay(
+        look: tuple[bool, int], kept: Sequence[int | None]
+    ) -> tuple[list[Image.Image], Placement]:
+        labels = [
+            _label(face, number, colours, look[1], look[0], size[0])
+            for face, number in zip(faces, numbers, strict=True)
+        ]
+        return labels, place_labels(size, boxes, [label.size for label in labels], kept)
+
+    looks = list(_layouts(size, boxes, bars))
+    layout = layout or LabelLayout()
+    labels, placement = layout.choose(looks, lay, [face.track for face in faces], _HIDDEN)
+    return labels, placement.corners
+
+
+def _numbers(faces: Sequence[Face]) -> list[int | None]:
+    """Return the number that each label begins with: that of the tables."""
+    if len(faces) == 1 and faces[0].track is None:
+        return [None]
+    return [place if face.track is None else face.track for place, face in enumerate(faces, 1)]
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: Area, colour: Colour, width: int) -> None:
@@ -151,12 +167,19 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: Area, colour: Colour, width: int) 
         draw.rounded_rectangle(area, radius + grow, outline=ink, width=line)
 
 
-def _label(face: Face, colours: dict[str, Colour], text: int, bars: bool, room: int) -> Image.Image:
+def _label(
+    face: Face,
+    number: int | None,
+    colours: dict[str, Colour],
+    text: int,
+    bars: bool,
+    room: int,
+) -> Image.Image:
     """Draw a face's label, mode "RGBA", at most ``room`` pixels wide."""
     head = f"{UNSURE}: {face.emotion}?" if UNSURE in face.flags else face.emotion
     head = "face?" if face.is_uncertain else f"{head} {face.score:.0%}"
     bars = bars and not face.is_uncertain
-    head = head if face.track is None else f"#{face.track} {head}"
+    head = head if number is None else f"#{number} {head}"
     shown = sorted(face.scores, key=lambda name: -face.scores[name])[:_BARS] if bars else []
     rows = [(name, face.scores[name], colours[name]) for name in shown]
     if bars and face.intensity is not None:

@@ -1,11 +1,11 @@
 """The class that users hold: photographs or crops in, emotions out."""
 
 import contextlib
-import dataclasses
 import numbers
 import os
 import threading
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
@@ -27,7 +27,12 @@ from emotion_detection.inference.face_detector import (
 from emotion_detection.inference.looking import Picture, Seen, look
 from emotion_detection.inference.model import Model, ModelInput, model_file, open_onnx
 from emotion_detection.inference.settings import DetectorSettings
-from emotion_detection.inference.tracking import SMOOTH, follow
+from emotion_detection.inference.tracking import (
+    MIN_TRACK_TIME,
+    SMOOTHING,
+    START_CONFIDENCE,
+    TrackSettings,
+)
 from emotion_detection.readout import Prior, Readout, check_prior, check_views, make_views
 from emotion_detection.results import Result
 
@@ -43,6 +48,7 @@ INTENSITY = "intensity"
 
 
 P = TypeVar("P", bound=Picture)
+N = TypeVar("N", int, float)
 
 
 class EmotionDetector:
@@ -259,32 +265,73 @@ class EmotionDetector:
         return [next(results) if isinstance(one, Seen) else one for one in seen]
 
     def detect_video(
-        self, path: str | Path, every: int = 1, smooth: float = SMOOTH
+        self,
+        source: str | Path | int,
+        frame_stride: int | None = None,
+        smoothing: float | None = None,
+        *,
+        every_seconds: float | None = None,
+        min_track_time: float = MIN_TRACK_TIME,
+        track_confidence: float = START_CONFIDENCE,
+        every: int | None = None,
+        smooth: float | None = None,
     ) -> Iterator[Result]:
-        """Read the expressions in a video, frame by frame; needs the extra ``video``.
+        """Detect the faces of a video, frame by frame; needs the extra ``video``.
+
+        Results of a file come with a delay of a second or two of the video, since people are
+        followed, and scores smoothed, by what comes before and after. Of a live source, frames that
+        come while one is being processed are dropped.
+
+        >>> for result in detector.detect_video("clip.mp4"):  # doctest: +SKIP
+        ...     print(result.time, [(face.track, face.emotion) for face in result.faces])
 
         Args:
-            path: the video.
-            every: look at each frame (1), at every second one (2), and so on.
-            smooth: seconds over which scores are smoothed; 0: as they are.
+            source: a video file; or a live source: the number of a camera, its device
+                (``/dev/video0``), or the address of a stream (``rtsp://…``, ``http://…``).
+            frame_stride: use every frame (1, the default), every second one (2), and so on.
+            smoothing: seconds over which scores are smoothed, 0.5 by default; 0: as observed.
+            every_seconds: of the frames so chosen, use at most one in each interval of this length.
+            min_track_time: people who are seen for a shorter time, in seconds, are left out.
+            track_confidence: confidence of a face from which it counts as a person at once, 0 to 1.
+                Less confident faces count once they are found several times in a row.
+            every: deprecated name of ``frame_stride``.
+            smooth: deprecated name of ``smoothing``.
 
         Yields:
-            A result a frame; a person's faces have the same ``track``.
+            A result a frame. Faces of one person have the same ``track``, a number from 1; their
+            ``scores`` are smoothed, their ``raw_scores`` are those of the frame alone.
 
         Raises:
-            PictureError: no such video, or it cannot be read.
+            PictureError: there is no such video or source, it cannot be read, or it breaks off.
             InputError: a bad setting, or the extra is missing.
         """
-        from emotion_detection.inference.video import frames
+        from emotion_detection.inference.video_detect import (
+            VideoOptions,
+            detect_file,
+            detect_live,
+        )
+        from emotion_detection.inference.video_live import find_live_source, live_frames
 
-        with contextlib.closing(frames(path, every)) as seen:
-            results = (
-                dataclasses.replace(
-                    self.detect(frame.rgb), source=str(path), frame=frame.number, time=frame.time
+        frame_stride = _renamed("every", every, "frame_stride", frame_stride, 1)
+        smoothing = _renamed("smooth", smooth, "smoothing", smoothing, SMOOTHING)
+        tracking = TrackSettings(
+            smoothing, start_confidence=track_confidence, min_track_time=min_track_time
+        )
+        options = VideoOptions(frame_stride, every_seconds, tracking)
+        live = find_live_source(source)
+        if live is None:
+            if not isinstance(source, str | Path):
+                raise InputError(
+                    f"a video of {type(source).__name__}: must be a path, a camera's number, or "
+                    "the address of a stream"
                 )
-                for frame in seen
-            )
-            for result in follow(results, smooth):
+            results: Generator[Result, None, None] = detect_file(Path(source), self.detect, options)
+        else:
+            self.detect(np.zeros((64, 64, 3), np.uint8))  # the first takes longest
+            opened = live_frames(live, frame_stride, every_seconds)
+            results = (result for _, result in detect_live(opened, self.detect, options))
+        with contextlib.closing(results):
+            for result in results:
                 yield result.with_unsure(self._settings.least_score)
 
     def look(self, picture: Picture, *, color: str = "rgb") -> Seen:
@@ -381,3 +428,11 @@ def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
 def _check_max_pixels(value: object) -> None:
     if not isinstance(value, numbers.Integral) or value < 1:
         raise InputError(f"max_pixels {value!r}: must be a whole number from 1")
+
+
+def _renamed(old: str, value: N | None, new: str, given: N | None, default: N) -> N:
+    """Return an argument that may be given under its old name."""
+    if value is not None:
+        warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)
+    chosen = value if given is None else given
+    return default if chosen is None else chosen

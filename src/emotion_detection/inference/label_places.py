@@ -1,7 +1,7 @@
-"""Where labels go in a picture, so that they hide neither faces nor one another."""
+"""Where labels go in an image, so that they hide neither faces nor one another."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,33 +27,178 @@ class Area(NamedTuple):
         return cls(x, y, x + width, y + height)
 
 
-def placed(
-    size: tuple[int, int], boxes: Sequence[Area], labels: Sequence[tuple[int, int]]
-) -> tuple[list[tuple[int, int]], float]:
+class Placement(NamedTuple):
+    """Where the labels of an image go.
+
+    Args:
+        corners: the upper left corner of each label.
+        sides: of each label, which of the places around its face it has.
+        costs: how much each label hides: 0 if it lies neither on another one nor on a face, 1 for
+            a whole face.
+    """
+
+    corners: list[tuple[int, int]]
+    sides: list[int]
+    costs: list[float]
+
+    @property
+    def worst(self) -> float:
+        """How much the worst label hides."""
+        return max(self.costs, default=0.0)
+
+
+def place_labels(
+    size: tuple[int, int],
+    boxes: Sequence[Area],
+    labels: Sequence[tuple[int, int]],
+    kept: Sequence[int | None] | None = None,
+) -> Placement:
     """Put each label beside its face.
 
     Args:
-        size: of the picture.
+        size: of the image.
         boxes: of the faces.
         labels: width and height of each label.
-
-    Returns:
-        The upper left corner of each label, and how much the worst of them hides: 0 if none lies
-        on another one or on a face, 1 for a whole face.
+        kept: for each label the side that it keeps; None: the best one.
     """
     faces = np.array(boxes, np.float64)
     taken = np.empty((0, 4))
-    worst = 0.0
-    for box, (wide, high) in zip(boxes, labels, strict=True):
+    sides, costs = [], []
+    for place, (box, (wide, high)) in enumerate(zip(boxes, labels, strict=True)):
         corners = np.array(_candidates(box, wide, high))
         corners = np.clip(corners, 0, np.maximum(np.subtract(size, (wide, high)), 0)).astype(int)
         areas = np.hstack([corners, np.add(corners, (wide, high))])
         hidden = (_shared(areas, faces) / _size(faces)).sum(axis=1)
-        costs = hidden + 3 * _shared(areas, taken).sum(axis=1) / (wide * high)
-        best = int(costs.argmin())
-        worst = max(worst, float(costs[best]))
-        taken = np.vstack([taken, areas[best]])
-    return [(int(left), int(top)) for left, top in taken[:, :2]], worst
+        all_costs = hidden + 3 * _shared(areas, taken).sum(axis=1) / (wide * high)
+        side = kept[place] if kept is not None else None
+        side = int(all_costs.argmin()) if side is None else side
+        sides.append(side)
+        costs.append(float(all_costs[side]))
+        taken = np.vstack([taken, areas[side]])
+    return Placement([(int(left), int(top)) for left, top in taken[:, :2]], sides, costs)
+
+
+L = TypeVar("L")
+T = TypeVar("T")
+
+_ENDURED = 5
+"""Frames for which a label may hide something before it moves."""
+_UNBEARABLE = 0.3
+"""How much a label may hide in no frame."""
+_RICHER_TRIED = 6
+"""A richer look is tried at every so many frames, and taken after so many trials that fit."""
+
+
+class LabelLayout:
+    """Chooses how labels look and where they go; in a video, so that they do not hop.
+
+    A person's label keeps its side of the face, and all labels keep their size, until that has
+    hidden something for some frames. For a single image a new layout gives the best choice.
+    """
+
+    def __init__(self) -> None:
+        self._sides: dict[int, int] = {}
+        self._bad_for: dict[int, int] = {}
+        self._looks: list[Any] = []
+        self._level = 0
+        self._too_poor_for = self._too_rich_for = self._frames = 0
+
+    def choose(
+        self,
+        looks: Sequence[L],
+        lay: Callable[[L, Sequence[int | None]], tuple[T, Placement]],
+        tracks: Sequence[int | None],
+        limit: float,
+    ) -> tuple[T, Placement]:
+        """Choose the richest look whose labels hide little, else the one that hides least.
+
+        Args:
+            looks: how labels may look, from rich to poor; those of the first frame are kept.
+            lay: makes the labels of a look and places them, each on the side that it keeps.
+            tracks: of the faces.
+            limit: how much a label may hide.
+
+        Returns:
+            What ``lay`` returned.
+        """
+        kept = [None if track is None else self._sides.get(track) for track in tracks]
+        if not self._looks:
+            self._looks = list(looks)
+            self._level, made, placement = self._best_level(lay, kept, limit, 0)
+        else:
+            made, placement = self._lay_calmly(lay, kept, tracks, limit)
+            if self._adapt(lay, kept, placement.worst, limit):
+                made, placement = self._lay_calmly(lay, kept, tracks, limit)
+        self._sides |= {
+            track: side
+            for track, side in zip(tracks, placement.sides, strict=True)
+            if track is not None
+        }
+        return made, placement
+
+    def _lay_calmly(
+        self,
+        lay: Callable[[Any, Sequence[int | None]], tuple[T, Placement]],
+        kept: list[int | None],
+        tracks: Sequence[int | None],
+        limit: float,
+    ) -> tuple[T, Placement]:
+        """Lay labels where they were; let those go that have hidden something for some frames."""
+        made, placement = lay(self._looks[self._level], kept)
+        moving = list(kept)
+        for place, (track, cost) in enumerate(zip(tracks, placement.costs, strict=True)):
+            if track is None or kept[place] is None:
+                continue
+            self._bad_for[track] = self._bad_for.get(track, 0) + 1 if cost > limit else 0
+            if self._bad_for[track] >= _ENDURED or cost > _UNBEARABLE:
+                moving[place], self._bad_for[track] = None, 0
+        if moving == kept:
+            return made, placement
+        again, other = lay(self._looks[self._level], moving)
+        # another side that hides as much is no reason to move
+        return (again, other) if other.worst < placement.worst - limit / 2 else (made, placement)
+
+    def _best_level(
+        self,
+        lay: Callable[[Any, Sequence[int | None]], tuple[T, Placement]],
+        kept: Sequence[int | None],
+        limit: float,
+        first: int,
+    ) -> tuple[int, T, Placement]:
+        """Return the richest level from the first on that hides little, and what it gives."""
+        best = (first, *lay(self._looks[first], kept))
+        for level in range(first + 1, len(self._looks)):
+            if best[2].worst <= limit:
+                break
+            other = (level, *lay(self._looks[level], kept))
+            best = other if other[2].worst < best[2].worst else best
+        return best
+
+    def _adapt(
+        self,
+        lay: Callable[[Any, Sequence[int | None]], tuple[Any, Placement]],
+        kept: Sequence[int | None],
+        hidden: float,
+        limit: float,
+    ) -> bool:
+        """Go to a poorer or richer look if the present one has long been wrong."""
+        level = self._level
+        free: list[int | None] = [None] * len(kept)
+        self._frames += 1
+        if hidden > limit:
+            self._too_poor_for, self._too_rich_for = 0, self._too_rich_for + 1
+            if self._too_rich_for >= 3 * _ENDURED and level + 1 < len(self._looks):
+                self._level, _, _ = self._best_level(lay, free, limit, level)
+                self._too_rich_for = 0
+        else:
+            self._too_rich_for = 0
+            if level and self._frames % _RICHER_TRIED == 0:
+                _, placement = lay(self._looks[level - 1], kept)
+                is_fine = placement.worst <= limit
+                self._too_poor_for = self._too_poor_for + 1 if is_fine else 0
+                if self._too_poor_for >= _RICHER_TRIED:
+                    self._level, self._too_poor_for = level - 1, 0
+        return self._level != level
 
 
 def _shared(one: Areas, other: Areas) -> Areas:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from emotion_detection.errors import InputError, missing
-from emotion_detection.files import spreadsheet_cell
+from emotion_detection.files import spreadsheet_cell, write_whole
 from emotion_detection.results import columns, rows
 
 Record = dict[str, Any]
@@ -24,7 +24,7 @@ Record = dict[str, Any]
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 _WHOLE_NUMBERS = {"frame", "faces", "skipped", "face", "track", "uncertain_face"}
-_TEXTS = {"file", "emotion", "flags", "notes", "error"}
+_TEXTS = {"file", "emotion", "raw_emotion", "flags", "notes", "error"}
 _ROWS = 20_000
 """Rows that Parquet keeps in memory and writes as one group."""
 
@@ -198,6 +198,40 @@ def _parquet(part: Path, names: Sequence[str]) -> Iterator[Table]:
     schema = pyarrow.schema([(name, kind(name)) for name in names])
     with ParquetWriter(part, schema, compression="zstd") as writer:
         yield _Parquet(writer, schema)
+
+
+def write_parquet_rows(
+    path: Path,
+    names: Sequence[str],
+    some_rows: Sequence[dict[str, Any]],
+    texts: set[str],
+    whole_numbers: set[str],
+) -> None:
+    """Write a small table as Parquet, complete or not at all.
+
+    Args:
+        path: the table; needs pyarrow.
+        names: its columns.
+        some_rows: its rows.
+        texts: columns of text.
+        whole_numbers: columns of whole numbers; all others are ``double``.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    def kind(name: str) -> Any:
+        if name in texts:
+            return pyarrow.string()
+        return pyarrow.int64() if name in whole_numbers else pyarrow.float64()
+
+    schema = pyarrow.schema([(name, kind(name)) for name in names])
+    plain = [{name: _unicode(value) for name, value in row.items()} for row in some_rows]
+    content = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.Table.from_pylist(plain, schema), content, compression="zstd")
+    write_whole(path, content.getvalue().to_pybytes())
 
 
 def _unicode(value: Any) -> Any:

@@ -5,8 +5,9 @@ import io
 import math
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,16 @@ from emotion_detection.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_PANELS = 6
-"""Faces shown, those seen most."""
+"""Persons shown, those seen longest."""
 
 COLUMNS = 600
 """Points in time that are drawn at most; more are averaged, since no picture could show them."""
+
+_PLACEHOLDERS = "Last Resort"
+"""Name of the fonts, one comes with matplotlib, that have a box for each character."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,6 +52,11 @@ class Timeline:
         self._rows: dict[int, array[float]] = {}
         self._times = array("d")
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether any result was added."""
+        return len(self._times) > 0
+
     def add(self, result: Result) -> None:
         """Take the next frame's result.
 
@@ -64,27 +74,38 @@ class Timeline:
             )
 
     def write(self, path: Path, title: str) -> None:
-        """Draw a panel for each face, as a PNG: of at most :data:`MOST_PANELS`, those seen most.
+        """Draw a panel for each person, at most :data:`MOST_PANELS`, as a PNG: those seen most.
 
         Stacked areas are the emotions' scores, the black line the intensity. A gap is where the
-        person was not seen. The title says how many faces are left out.
+        person was not seen. The title says how many persons there are.
 
         Args:
             path: the picture; written whole or not at all.
-            title: said above it.
+            title: written above it; characters that no installed font has become escapes.
 
         Raises:
             OSError: it cannot be written.
         """
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
 
+        title, families = find_fonts(title, self.labels)
+        with rc_context({"font.family": families}):
+            figure = self._draw_figure(Figure, title)
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png")
+        write_whole(path, picture.getvalue())
+
+    def _draw_figure(self, make: type["Figure"], title: str) -> "Figure":
         shown = sorted(self._rows, key=lambda track: (-len(self._rows[track]), track))[:MOST_PANELS]
         height = 1.15 + 1.75 * max(len(shown), 1)
-        figure = Figure(figsize=(10, height), layout="constrained", dpi=150)
+        figure = make(figsize=(10, height), layout="constrained", dpi=150)
         figure.suptitle(f"{title}\n{self._summary(len(shown))}", fontsize=10.5)
         panels = figure.subplots(max(len(shown), 1), sharex=True, squeeze=False)[:, 0]
         if not shown:
-            panels[0].text(0.5, 0.5, "no face was seen", ha="center", transform=panels[0].transAxes)
+            panels[0].text(
+                0.5, 0.5, "no person was seen", ha="center", transform=panels[0].transAxes
+            )
         for axes, track in zip(panels, sorted(shown), strict=False):
             self._draw(axes, track)
         step = self._step()
@@ -100,15 +121,13 @@ class Timeline:
                 handles, names, loc="outside lower center", ncols=9, frameon=False, fontsize=8,
                 handlelength=1.2, columnspacing=1.2,
             )  # fmt: skip
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png")
-        write_whole(path, picture.getvalue())
+        return figure
 
     def _summary(self, shown: int) -> str:
         faces = len(self._rows)
         if faces > shown:
-            return f"the {shown} faces seen most; {faces - shown} more are left out"
-        return {0: "no face", 1: "1 face"}.get(faces, f"{faces} faces")
+            return f"the {shown} persons seen longest, of {faces}"
+        return {0: "no person", 1: "1 person"}.get(faces, f"{faces} persons")
 
     def _step(self) -> float:
         """Return the usual seconds between two frames that were looked at."""
@@ -122,8 +141,9 @@ class Timeline:
         lasting = np.diff(times, append=times[-1] + step)
         seen = lasting[np.searchsorted(times, rows[:, 0])]
         mean = seen @ rows[:, 2:]
+        main = self.labels[int(mean.argmax())]
         axes.set_title(
-            f"face {track}: seen for {seen.sum():.1f} s, mostly {self.labels[int(mean.argmax())]}",
+            f"person {track}: seen for {seen.sum():.1f} s, mostly {main}",
             loc="left",
             fontsize=9,
         )
@@ -141,6 +161,59 @@ class Timeline:
             axes.plot(points[:, 0], points[:, 1], color="white", linewidth=2.2)
             axes.plot(points[:, 0], points[:, 1], color="black", linewidth=1.1, label="intensity")
         axes.set_ylabel("score", fontsize=8)
+
+
+def find_fonts(title: str, labels: Sequence[str]) -> tuple[str, list[str]]:
+    """Find installed fonts that can draw a title and labels.
+
+    Args:
+        title: the title; a file's name may be in any script.
+        labels: the emotions.
+
+    Returns:
+        The title, with what no installed font can draw as escapes, and the names of the fonts: the
+        usual one first, those for what it lacks after it.
+    """
+    from matplotlib import font_manager
+
+    usual = "DejaVu Sans"
+    left = {letter for letter in (*title, *"".join(labels)) if letter.isprintable()}
+    left -= _drawable(font_manager.findfont(usual))
+    families = [usual]
+    if left:
+        for entry in sorted(font_manager.fontManager.ttflist, key=_font_order):
+            if entry.name in families or entry.name.startswith(_PLACEHOLDERS):
+                continue
+            if not (more := left & _drawable(entry.fname)):
+                continue
+            families.append(entry.name)
+            left -= more
+            if not left:
+                break
+    escaped = (
+        letter.encode("unicode_escape").decode("ascii")
+        if letter in left or not letter.isprintable()
+        else letter
+        for letter in title
+    )
+    # a dollar begins a formula
+    return "".join(escaped).replace("$", r"\$"), families
+
+
+def _font_order(entry: Any) -> tuple[bool, str]:
+    """Sort upright fonts of normal weight first, so that a name looks as the rest does."""
+    return (entry.style != "normal" or entry.weight not in (400, "normal"), entry.name)
+
+
+@cache
+def _drawable(path: str) -> set[str]:
+    """Return the characters that a font can draw."""
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        return set(map(chr, FT2Font(path).get_charmap()))
+    except (OSError, RuntimeError):  # a damaged font on this machine
+        return set()
 
 
 def _averaged(rows: Floats, width: float) -> Floats:

@@ -1,8 +1,10 @@
-"""Who is who from frame to frame of a video, and each person's scores smoothed over time."""
+"""Follows each person from frame to frame of a video."""
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +12,20 @@ import numpy.typing as npt
 from emotion_detection.errors import InputError
 from emotion_detection.results import Face, Result
 
-SMOOTH = 0.5
-"""Seconds: the usual time constant of the smoothing."""
+SMOOTHING = 0.5
+"""Seconds: the default time constant of the smoothing."""
 
 PATIENCE = 1.0
 """Seconds that a person may be out of sight and still be the same."""
+
+START_CONFIDENCE = 0.5
+"""Confidence of a face that begins a track by itself."""
+
+START_SECONDS, START_FRAMES = 0.5, 3
+"""How long, and in how many frames in a row, a less confident face must be found to begin one."""
+
+MIN_TRACK_TIME = 0.2
+"""Seconds that a track must last."""
 
 LEAST_OVERLAP = -0.2
 """Least overlap of the same person's boxes (see :func:`overlaps`): about that of two boxes of one
@@ -28,27 +39,103 @@ _FORESIGHT = 0.5
 
 Boxes = npt.NDArray[np.float64]
 
+Sample = tuple[float, npt.NDArray[np.float64]]
+"""Time, and the scores with the intensity at the end (not a number if there is none)."""
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """How people are followed, and how their scores are smoothed.
+
+    Args:
+        smoothing: time constant of the smoothing in seconds; 0: scores stay as observed.
+        patience: seconds that a person may be out of sight; between two frames further apart than
+            this, people stay who they are all the same.
+        start_confidence: a face of this confidence begins a track by itself, 0 to 1. A less
+            confident face goes on with one, and begins one once it is found in at least
+            :data:`START_FRAMES` frames in a row over :data:`START_SECONDS`.
+        min_confidence: faces below this are not followed at all, 0 to 1; 0: all are that the
+            detector returns.
+        min_track_time: shorter tracks are dropped, in seconds; 0: none.
+
+    Raises:
+        InputError: a setting is out of its range.
+    """
+
+    smoothing: float = SMOOTHING
+    patience: float = PATIENCE
+    start_confidence: float = START_CONFIDENCE
+    min_confidence: float = 0.0
+    min_track_time: float = MIN_TRACK_TIME
+
+    def __post_init__(self) -> None:
+        for name in ("smoothing", "patience", "min_track_time"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 <= value < math.inf:
+                raise InputError(f"{name} {value!r}: must be a number of seconds from 0")
+        for name in ("start_confidence", "min_confidence"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 <= value <= 1:
+                raise InputError(f"{name} {value!r}: must be a number from 0 to 1")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
 
 @dataclass(eq=False)
-class _Track:
-    number: int
+class Track:
+    """One person, or what may turn out to be one.
+
+    Args:
+        box: float64 (4,), where it was last found: x, y, width, height.
+        first: time when it was first found, in seconds.
+        time: time when it was last found.
+        step: seconds between the last frame and the one before.
+        passed: seconds since it was found before.
+        found: in how many frames, all in a row until it is confirmed.
+        velocity: float64 (2,), of the centre, pixels a second.
+        is_confirmed: whether it has begun for certain.
+        is_over: whether it is followed no longer.
+        number: the person's number, from 1; None until it is given one.
+        scores: smoothed by :meth:`Tracker.update`.
+        intensity: likewise.
+        samples: what :func:`.smoothing.follow_file` smooths.
+    """
+
     box: Boxes
+    first: float
     time: float
-    scores: dict[str, float]
-    intensity: float | None
-    velocity: Boxes
+    step: float
+    passed: float = math.inf
+    found: int = 1
+    velocity: Boxes = field(default_factory=lambda: np.zeros(2))
+    is_confirmed: bool = False
+    is_over: bool = False
+    number: int | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    intensity: float | None = None
+    samples: deque[Sample] = field(default_factory=deque)
+
+    @property
+    def lasting(self) -> float:
+        """Seconds from the first to the last frame, both included."""
+        return self.time - self.first + self.step
 
     def expected(self, time: float) -> Boxes:
         """Return the box where the person should be by now: float64 (4,)."""
         moved = self.velocity * min(time - self.time, _FORESIGHT)
         return np.concatenate([self.box[:2] + moved, self.box[2:]])
 
-    def move(self, box: Boxes, time: float) -> None:
+    def move(self, box: Boxes, time: float, step: float) -> None:
         """Take the person's new place."""
-        if (passed := time - self.time) > 0:
-            velocity = (_centres(box) - _centres(self.box)) / passed
-            self.velocity += _weight(passed, _VELOCITY_MEMORY) * (velocity - self.velocity)
-        self.box, self.time = box, time
+        self.passed = time - self.time
+        if self.passed > 0:
+            velocity = (_centres(box) - _centres(self.box)) / self.passed
+            weight = smoothing_weight(self.passed, _VELOCITY_MEMORY)
+            self.velocity += weight * (velocity - self.velocity)
+        self.box, self.time, self.step = box, time, step
+        self.found += 1
 
 
 class Tracker:
@@ -56,34 +143,62 @@ class Tracker:
 
     In each frame, tracks and faces are paired by how well the box where a track is expected (at
     constant velocity) overlaps the face's, best first. So two people who pass each other keep
-    their numbers, also when one is hidden for a moment. A face without a track begins one. There
-    is no recognising: whoever comes back later than ``patience`` is someone new, and after a cut
-    in a film a number may go to whoever sits in the same place.
-
-    Scores and intensity follow the observed ones exponentially: after t seconds of a new
-    expression, 1 - exp(-t / smooth) of it shows, whatever the frame rate. Smoothed scores sum to 1.
+    their numbers, also when one is hidden for a moment. Confident faces are paired first, then less
+    confident ones (Zhang et al. 2022, ByteTrack, arXiv 2110.06864). There is no recognition:
+    whoever comes back later than ``patience`` is someone new, and after a cut in a film a number
+    may go to whoever sits in the same place.
 
     Args:
-        smooth: time constant in seconds; 0: scores as they were observed.
-        patience: seconds that a person may be out of sight; between two frames further apart than
-            this, people stay who they are all the same.
-
-    Raises:
-        InputError: a negative or infinite setting.
+        settings: how people are followed.
     """
 
-    def __init__(self, smooth: float = SMOOTH, patience: float = PATIENCE) -> None:
-        for name, value in (("smooth", smooth), ("patience", patience)):
-            if not 0 <= value < math.inf:
-                raise InputError(f"{name} {value!r}: must be a number of seconds from 0")
-        self._smooth = smooth
-        self._patience = patience
-        self._tracks: list[_Track] = []
-        self._next = 0
+    def __init__(self, settings: TrackSettings | None = None) -> None:
+        self.settings = settings or TrackSettings()
+        self._tracks: list[Track] = []
+        self._given = 0
         self._last = -math.inf
 
+    def assign(self, result: Result) -> list[Track | None]:
+        """Return the track of each face of the next frame, also of those not confirmed yet.
+
+        Args:
+            result: of the next frame; its ``time`` is not before that of the one before.
+
+        Returns:
+            The tracks, in the order of the faces; None for faces below ``min_confidence``.
+
+        Raises:
+            ValueError: a result without a time, as of a picture, or out of order.
+        """
+        if result.time is None or result.time < self._last:
+            raise ValueError(f"a frame at {result.time} s after one at {self._last} s")
+        time, previous = result.time, self._last
+        step = time - previous if math.isfinite(previous) else 0.0
+        self._last = time
+        for track in self._tracks:
+            track.step = track.step or step  # of the first frame it was not known
+        self._end_tracks(previous, time)
+        boxes = np.array([face.box for face in result.faces], np.float64).reshape(-1, 4)
+        followed = self._pair(result.faces, boxes, time)
+        tracks: list[Track | None] = []
+        for place, (face, box) in enumerate(zip(result.faces, boxes, strict=True)):
+            track = followed.get(place)
+            if track is not None:
+                track.move(box, time, step)
+            elif face.confidence >= self.settings.min_confidence:
+                track = Track(box, time, time, step)
+                self._tracks.append(track)
+            if track is not None:
+                self._confirm(track, face)
+            tracks.append(track)
+        return tracks
+
     def update(self, result: Result) -> Result:
-        """Return a frame's result with tracks and smoothed scores; the faces' order stays.
+        """Return a frame's result with tracks and smoothed scores, without looking ahead.
+
+        Scores and intensity follow the observed ones exponentially: after t seconds of a new
+        expression, 1 - exp(-t / smoothing) of it shows, whatever the frame rate. Smoothed scores
+        sum to 1. Faces that are no person's, or not yet, are left out; the others' order stays.
 
         Args:
             result: of the next frame; its ``time`` is not before that of the one before.
@@ -91,71 +206,116 @@ class Tracker:
         Raises:
             ValueError: a result without a time, as of a picture, or out of order.
         """
-        if result.time is None or result.time < self._last:
-            raise ValueError(f"a frame at {result.time} s after one at {self._last} s")
-        oldest = min(self._last, result.time - self._patience)
-        self._last = result.time
-        self._tracks = [track for track in self._tracks if track.time >= oldest]
-        boxes = np.array([face.box for face in result.faces], np.float64).reshape(-1, 4)
-        followed = self._paired(boxes, result.time)
         faces = []
-        for place, (face, box) in enumerate(zip(result.faces, boxes, strict=True)):
-            track = followed.get(place)
+        for face, track in zip(result.faces, self.assign(result), strict=True):
             if track is None:
-                faces.append(replace(face, track=self._begin(face, box, result.time)))
-            else:
-                faces.append(self._continued(track, face, box, result.time))
+                continue
+            self._smooth(track, face)
+            lasts = track.lasting >= self.settings.min_track_time
+            if track.is_confirmed and (lasts or track.number is not None):
+                faces.append(_tracked(face, self.number_of(track), track.scores, track.intensity))
         return replace(result, faces=tuple(faces))
 
-    def _paired(self, boxes: Boxes, time: float) -> dict[int, _Track]:
-        """Return the track of each face that has one, by the face's place."""
-        if not self._tracks or not len(boxes):
-            return {}
-        overlap = overlaps(np.stack([track.expected(time) for track in self._tracks]), boxes)
-        pairs: dict[int, _Track] = {}
-        for index in np.argsort(-overlap, axis=None, kind="stable"):
-            row, place = divmod(int(index), len(boxes))
-            if overlap[row, place] < LEAST_OVERLAP:
-                break
-            if place not in pairs and self._tracks[row] not in pairs.values():
-                pairs[place] = self._tracks[row]
-        return pairs
-
-    def _begin(self, face: Face, box: Boxes, time: float) -> int:
-        track = _Track(self._next, box, time, face.scores, face.intensity, np.zeros(2))
-        self._tracks.append(track)
-        self._next += 1
+    def number_of(self, track: Track) -> int:
+        """Return a person's number, from 1 in the order in which they are first asked for."""
+        if track.number is None:
+            self._given += 1
+            track.number = self._given
         return track.number
 
-    def _continued(self, track: _Track, face: Face, box: Boxes, time: float) -> Face:
-        share = _weight(time - track.time, self._smooth)
-        track.move(box, time)
+    def _end_tracks(self, previous: float, time: float) -> None:
+        """End the tracks of people out of sight, and the unconfirmed that missed a frame."""
+        oldest = min(previous, time - self.settings.patience)
+        for track in self._tracks:
+            track.is_over = track.time < (oldest if track.is_confirmed else previous)
+        self._tracks = [track for track in self._tracks if not track.is_over]
+
+    def _pair(self, faces: tuple[Face, ...], boxes: Boxes, time: float) -> dict[int, Track]:
+        """Return the track of each face that has one, by the face's place."""
+        settings = self.settings
+        confident = [k for k, face in enumerate(faces) if face.confidence >= _start(settings)]
+        others = [
+            k
+            for k, face in enumerate(faces)
+            if settings.min_confidence <= face.confidence < _start(settings)
+        ]
+        known = [track for track in self._tracks if track.is_confirmed]
+        pairs = _paired(known, confident, boxes, time)
+        left = [track for track in known if track not in pairs.values()]
+        pairs |= _paired(left, others, boxes, time)
+        places = [place for place in [*confident, *others] if place not in pairs]
+        unconfirmed = [track for track in self._tracks if not track.is_confirmed]
+        return pairs | _paired(unconfirmed, places, boxes, time)
+
+    def _confirm(self, track: Track, face: Face) -> None:
+        in_a_row = track.found >= START_FRAMES and track.lasting >= START_SECONDS
+        if face.confidence >= _start(self.settings) or in_a_row:
+            track.is_confirmed = True
+
+    def _smooth(self, track: Track, face: Face) -> None:
+        share = smoothing_weight(track.passed, self.settings.smoothing)
+        old = track.scores or face.scores
         track.scores = {
-            name: _between(track.scores[name], value, share) for name, value in face.scores.items()
+            name: _between(old[name], value, share) for name, value in face.scores.items()
         }
         if face.intensity is not None and track.intensity is not None:
             track.intensity = _between(track.intensity, face.intensity, share)
         else:
             track.intensity = face.intensity
-        return replace(face, track=track.number, scores=track.scores, intensity=track.intensity)
 
 
-def follow(results: Iterable[Result], smooth: float = SMOOTH) -> Iterator[Result]:
-    """Give the faces in a video's results their tracks, and smooth their scores.
+def follow(
+    results: Iterable[Result], smoothing: float = SMOOTHING, settings: TrackSettings | None = None
+) -> Iterator[Result]:
+    """Give the faces in a live source's results their tracks, and smooth their scores.
+
+    Each result is handed on before the next is taken, so people appear only once they are known to
+    be there. For files, :func:`.smoothing.follow_file` looks ahead instead.
 
     Args:
         results: one a frame, in order, each with its ``time``.
-        smooth: as for :class:`Tracker`.
+        smoothing: as for :class:`TrackSettings`; used where no settings are given.
+        settings: all settings; by default tracks of any length are shown.
 
     Yields:
         The same results with tracks and smoothed scores.
 
     Raises:
-        InputError: a negative or infinite ``smooth``.
+        InputError: a bad setting.
         ValueError: results without a time or out of order.
     """
-    tracker = Tracker(smooth)
+    tracker = Tracker(settings or TrackSettings(smoothing, min_track_time=0.0))
     return (tracker.update(result) for result in results)
+
+
+def _start(settings: TrackSettings) -> float:
+    return max(settings.start_confidence, settings.min_confidence)
+
+
+def _tracked(face: Face, number: int, scores: dict[str, float], intensity: float | None) -> Face:
+    return replace(
+        face,
+        track=number,
+        scores=scores,
+        intensity=intensity,
+        raw_scores=face.scores,
+        raw_intensity=face.intensity,
+    )
+
+
+def _paired(tracks: list[Track], places: list[int], boxes: Boxes, time: float) -> dict[int, Track]:
+    """Pair tracks with faces by the overlap of their boxes, best first."""
+    if not tracks or not places:
+        return {}
+    overlap = overlaps(np.stack([track.expected(time) for track in tracks]), boxes[places])
+    pairs: dict[int, Track] = {}
+    for index in np.argsort(-overlap, axis=None, kind="stable"):
+        row, column = divmod(int(index), len(places))
+        if overlap[row, column] < LEAST_OVERLAP:
+            break
+        if places[column] not in pairs and tracks[row] not in pairs.values():
+            pairs[places[column]] = tracks[row]
+    return pairs
 
 
 def overlaps(first: Boxes, second: Boxes) -> Boxes:
@@ -186,7 +346,7 @@ def _centres(boxes: Boxes) -> Boxes:
     return boxes[..., :2] + boxes[..., 2:] / 2
 
 
-def _weight(passed: float, constant: float) -> float:
+def smoothing_weight(passed: float, constant: float) -> float:
     """Return the share of a new value that shows after these seconds."""
     return 1.0 if constant == 0 else -math.expm1(-passed / constant)
 

@@ -1,18 +1,25 @@
-"""Videos by the ffmpeg of the extra ``video``: their frames, with times."""
+"""Frames of videos, with their times, decoded by PyAV; needs the extra ``video``."""
 
-import io
+import math
+import numbers
+import os
 import re
-import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.errors import InputError
-from emotion_detection.images import MAX_PIXELS, PictureError
-from emotion_detection.inference.ffmpeg import Log, ffmpeg
+from emotion_detection.errors import InputError, missing
+from emotion_detection.images import PictureError
+from emotion_detection.inference.video_hdr import ToneMapper, needs_tone_mapping
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"),
@@ -20,22 +27,25 @@ SUFFIXES = (
 )
 """Suffixes of the files that are taken for videos."""
 
-# No playlist and no list of files is on it: those could make ffmpeg open what nobody named.
+MAX_FRAME_PIXELS = 150_000_000
+"""Of one frame. 8K has 33 million pixels; H.264 cannot exceed 140 million, a broken header can."""
+
+# No playlist and no list of files is among them: those could name files that nobody asked for.
 _FORMATS = "mov,matroska,avi,mpeg,mpegts,asf,flv,ogg"
-_REASONS = (
-    ("matches no streams", "there is no video in it"),
-    ("not on whitelist", f"not a video of a kind that is read ({', '.join(SUFFIXES)})"),
-    ("max pixel count", f"frames of more than {MAX_PIXELS / 1e6:.0f} megapixels"),
-)
+_MATROSKA = ("matroska", "webm")
+_NO_VIDEO = "there is no video in it"
+_MOST_THREADS = 4
+"""Threads that decode: each holds a frame of its own, and one of 8K takes 100 MB."""
 
 
 class Frame(NamedTuple):
     """One frame of a video.
 
     Args:
-        number: from 0, in the order of showing, skipped frames counted as well.
-        time: when it is shown, in seconds from the start of the file.
-        rgb: uint8 (height, width, 3), upright, with square pixels; nobody else holds it.
+        number: from 0, in display order; skipped frames count.
+        time: display time in seconds from the start of the source.
+        rgb: uint8 (height, width, 3), upright, square pixels, standard dynamic range; owned by
+            the receiver.
     """
 
     number: int
@@ -44,11 +54,11 @@ class Frame(NamedTuple):
 
 
 class VideoInfo(NamedTuple):
-    """What a video says of itself before it is decoded.
+    """What a video's header says.
 
     Args:
-        duration: in seconds, of its longest stream; None where it does not say.
-        rate: frames a second on average, 1 to 120; 25 where it does not say.
+        duration: in seconds, of the longest stream; None if unknown.
+        rate: frames per second on average, 1 to 120; 25 if unknown.
     """
 
     duration: float | None
@@ -56,8 +66,17 @@ class VideoInfo(NamedTuple):
 
 
 def is_video(path: str | Path) -> bool:
-    """Say whether a file's name has the suffix of a video."""
+    """Return True if a file's name has the suffix of a video."""
     return Path(path).suffix.lower() in SUFFIXES
+
+
+def check_video_extra() -> None:
+    """Raise :class:`InputError` if the extra ``video`` is not installed."""
+    try:
+        import av
+    except ModuleNotFoundError:
+        raise missing("a video", "av", "video") from None
+    del av
 
 
 def video_info(path: str | Path) -> VideoInfo:
@@ -65,98 +84,229 @@ def video_info(path: str | Path) -> VideoInfo:
 
     Raises:
         InputError: an address, or the extra ``video`` is missing.
-        PictureError: there is no such file.
+        PictureError: no such file.
     """
-    command = [*ffmpeg("info"), *_input(path)]
-    said = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
-    text = said.stderr.decode("utf-8", "replace")
-    length = re.search(r"^\[info\]   Duration: (\d+):(\d+):([\d.]+)", text, re.MULTILINE)
-    stream = re.search(r"^\[info\]   Stream #.*: Video: .*$", text, re.MULTILINE)
-    # both the average and the guess from single frames can be far too high, in AVI for one
-    found = re.findall(r" ([\d.]+)(k?) (?:fps|tbr)", stream[0]) if stream else []
-    rates = [float(number) * (1000 if thousands else 1) for number, thousands in found]
-    return VideoInfo(
-        int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None,
-        min(max(min(rates, default=25.0), 1.0), 120.0),
-    )
+    place = _checked_path(path)
+    try:
+        with open_video(place) as container:
+            stream = _video_stream(container, place)
+            seconds = None if container.duration is None else container.duration / 1e6
+            # both the average and the guess from single frames can be far too high, in AVI for one
+            rates = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    except PictureError:
+        return VideoInfo(None, 25.0)
+    return VideoInfo(seconds, min(max(min(rates, default=25.0), 1.0), 120.0))
 
 
-def frames(path: str | Path, every: int = 1) -> Generator[Frame, None, None]:
+def frames(
+    path: str | Path, frame_stride: int = 1, every_seconds: float | None = None
+) -> Generator[Frame, None, None]:
     """Decode a video frame by frame, in constant memory.
 
-    The times are those of the file, so a variable frame rate stays as it is: no frame is doubled
-    or dropped to even it out. A frame without a timestamp, or with an earlier one than the frame
-    before, gets that of the frame before. The rotation that phones write down is applied, pixels
-    that are not square are stretched to be, and where the size changes midway, what follows is
-    brought to the first frame's size. Single damaged frames are left out, or shown as ffmpeg
-    conceals them. ffmpeg ends with the generator, also when that is closed early.
+    Times are those of the file, so a variable frame rate is kept: no frame is repeated or dropped.
+    A frame without a timestamp, or with an earlier one than the frame before, gets the time of the
+    frame before. Rotation and mirroring that phones note are applied, pixels are made square, HDR
+    is tone-mapped, and frames of another size than the first are scaled to that size. Single
+    damaged frames are left out. The file is closed with the generator.
 
     Args:
         path: a local file.
-        every: 1 for all frames, N for each Nth, beginning with the first.
+        frame_stride: 1 for all frames, N for every Nth, beginning with the first.
+        every_seconds: of the frames so chosen, yield at most one in each interval of this length.
 
     Yields:
         The frames in order.
 
     Raises:
-        InputError: an address, a bad ``every``, or the extra ``video`` is missing.
+        InputError: an address, a bad stride or interval, or the extra ``video`` is missing.
         PictureError: no such file, no video, or none that can be decoded. Of a video that is cut
-            off, the frames that are there come first; AVI, MPEG-TS, FLV and WMV do not tell.
+            off, the frames that are there come first; AVI, MPEG-TS, FLV and WMV cannot tell.
     """
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise InputError(f"every {every!r}: must be a whole number from 1")
-    filters = (
-        f"select=not(mod(n\\,{every})),"
-        "scale=w='max(1,round(iw*clip(sar,0.25,4)))':h=ih,format=rgb24,showinfo=checksum=0"
-    )
-    command = [*ffmpeg("info"), "-max_pixels", str(MAX_PIXELS), *_input(path)]
-    command += ["-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough"]
-    # passthrough: by default ffmpeg doubles and drops frames to a constant rate
-    return _decoded(Path(path), [*command, "-f", "rawvideo", "pipe:1"], every)
+    check_steps(frame_stride, every_seconds)
+    return _decode_file(_checked_path(path), frame_stride, every_seconds)
 
 
-def _decoded(path: Path, command: list[str], every: int) -> Generator[Frame, None, None]:
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    picture = cast(io.BufferedReader, process.stdout)
-    log = Log(cast(IO[bytes], process.stderr))
-    number, time, shape = 0, 0.0, None
+def check_steps(frame_stride: int, every_seconds: float | None) -> None:
+    """Raise :class:`InputError` unless these choose frames."""
+    whole = isinstance(frame_stride, int) and not isinstance(frame_stride, bool)
+    if not whole or frame_stride < 1:
+        raise InputError(f"frame_stride {frame_stride!r}: must be a whole number from 1")
+    if every_seconds is None:
+        return
+    number = isinstance(every_seconds, numbers.Real) and not isinstance(every_seconds, bool)
+    if not number or not 0 < every_seconds < math.inf:
+        raise InputError(f"every_seconds {every_seconds!r}: must be a number of seconds above 0")
+
+
+def frame_chooser(frame_stride: int, every_seconds: float | None) -> Callable[[int, float], bool]:
+    """Return a function that tells whether to keep a frame, given its number and its time."""
+    last_interval = -1
+
+    def keep(number: int, time: float) -> bool:
+        nonlocal last_interval
+        if number % frame_stride:
+            return False
+        if every_seconds is None:
+            return True
+        # a frame a hair before the interval's start belongs to it: times are rounded in files
+        interval = math.floor(time / every_seconds + 1e-3)
+        chosen, last_interval = interval > last_interval, max(interval, last_interval)
+        return chosen
+
+    return keep
+
+
+def open_video(path: Path) -> "InputContainer":
+    """Open a local file, and nothing that it refers to.
+
+    Raises:
+        PictureError: it is no video of a kind that is read.
+    """
+    import av
+
+    only = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
     try:
-        while (shown := log.frames.get()) is not None:
-            time = max(time, shown[0])
-            shape = shape or (shown[2], shown[1], 3)
-            if shape[0] * shape[1] > MAX_PIXELS:
-                raise PictureError(f"{path}: {_REASONS[-1][1]}")
-            rgb = np.empty(shape, np.uint8)
-            if picture.readinto(rgb.data.cast("B")) < rgb.nbytes:
-                break
-            yield Frame(number, time, rgb)
-            number += every
-        log.join()
-        failed = process.wait() != 0
-        if not number:
-            raise PictureError(f"{path}: {_reason(log.reasons)}")
-        if failed or log.cut:
-            reason = log.cut or _reason(log.reasons)
-            raise PictureError(f"{path}: cut off or damaged after {time:.2f} s: {reason}")
-    finally:
-        process.kill()
-        picture.close()
-        log.join()
-        process.wait()
+        return av.open(f"file:{path.absolute()}", options=only, metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        raise PictureError(f"{path}: {_open_failure(error)}") from None
 
 
-def _reason(reasons: list[str]) -> str:
-    """Return the one that tells most, in a person's words."""
-    for sign, words in _REASONS:
-        if any(sign in reason for reason in reasons):
-            return words
-    return f"not a video that can be read: {next(iter(reasons), 'no frame in it')[:160]}"
+def _open_failure(error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return "cannot be read: Permission denied"
+    return f"not a video of a kind that is read ({', '.join(SUFFIXES)})"
 
 
-def _input(path: str | Path) -> list[str]:
-    """Return the options that make ffmpeg open one local file, and nothing else."""
+def decode_stream(
+    container: "InputContainer", stream: "VideoStream"
+) -> Generator[tuple["VideoFrame", "Packet"], None, None]:
+    """Yield decoded frames, each with the packet that completed it; skip damaged ones.
+
+    Raises:
+        av.FFmpegError: the container cannot be read any further.
+    """
+    import av
+
+    for packet in container.demux(stream):
+        try:
+            for frame in packet.decode():
+                yield frame, packet
+        except av.InvalidDataError:  # one damaged frame; the next key frame is whole again
+            continue
+
+
+class FrameConverter:
+    """Converts decoded frames to upright RGB arrays of the size of the first.
+
+    Args:
+        name: of the source, for messages.
+        pixel_aspect: width of a pixel over its height.
+    """
+
+    def __init__(self, name: str, pixel_aspect: float = 1.0) -> None:
+        self._name = name
+        self._aspect = min(max(pixel_aspect, 0.25), 4.0)
+        self._size: tuple[int, int] | None = None
+        self._tone_mapper = ToneMapper()
+
+    def convert(self, frame: "VideoFrame") -> npt.NDArray[np.uint8]:
+        """Return a frame as uint8 (height, width, 3).
+
+        Raises:
+            PictureError: it is too large.
+        """
+        if frame.width * frame.height > MAX_FRAME_PIXELS:
+            limit = f"{MAX_FRAME_PIXELS / 1e6:.0f} megapixels"
+            raise PictureError(
+                f"{self._name}: frames of {frame.width} x {frame.height}: more than {limit}"
+            )
+        size = self._size or (max(1, round(frame.width * self._aspect)), frame.height)
+        self._size = size
+        mapped = self._tone_mapper.map(frame) if needs_tone_mapping(frame) else frame
+        rgb = mapped.to_ndarray(format="rgb24", width=size[0], height=size[1])
+        return _turn_upright(rgb, frame)
+
+
+def _turn_upright(rgb: npt.NDArray[np.uint8], frame: "VideoFrame") -> npt.NDArray[np.uint8]:
+    """Apply the display matrix that phones write: quarter turns and mirroring."""
+    noted: Any = frame.side_data.get("DISPLAYMATRIX")
+    if noted is None:
+        return rgb
+    # a point's x' is a x + c y and its y' is b x + d y (ISO/IEC 14496-12, 8.3.2)
+    (a, b), (c, d) = np.frombuffer(bytes(noted), np.int32).reshape(3, 3)[:2, :2].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        turned = rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    else:
+        turned = rgb.transpose(1, 0, 2)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]
+    return np.ascontiguousarray(turned)
+
+
+def _decode_file(
+    path: Path, frame_stride: int, every_seconds: float | None
+) -> Generator[Frame, None, None]:
+    import av
+
+    keep = frame_chooser(frame_stride, every_seconds)
+    number, time, is_cut = 0, 0.0, False
+    with open_video(path) as container:
+        stream = _video_stream(container, path)
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = min(os.cpu_count() or 1, _MOST_THREADS)
+        converter = FrameConverter(str(path), float(stream.sample_aspect_ratio or 1) or 1.0)
+        start = (container.start_time or 0) / 1e6
+        with closing(decode_stream(container, stream)) as decoded:
+            try:
+                for frame, packet in decoded:
+                    # MPEG-TS marks packets after any gap, also where two files were joined
+                    is_cut = is_cut or (packet.is_corrupt and "mov" in container.format.name)
+                    if frame.time is not None:
+                        time = max(time, frame.time - start)
+                    if keep(number, time):
+                        yield Frame(number, time, converter.convert(frame))
+                    number += 1
+            except (av.FFmpegError, OSError):
+                is_cut = True
+        is_cut = is_cut or _is_matroska_cut(container, path)
+    if not number:
+        raise PictureError(f"{path}: no frame of it can be decoded")
+    if is_cut:
+        raise PictureError(f"{path}: cut off or damaged after {time:.2f} s")
+
+
+def _video_stream(container: "InputContainer", path: Path) -> "VideoStream":
+    """Return the first stream that is no cover picture.
+
+    Raises:
+        PictureError: there is none.
+    """
+    from av.stream import Disposition
+
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise PictureError(f"{path}: its video is of a kind that nothing here decodes")
+            return stream
+    raise PictureError(f"{path}: {_NO_VIDEO}")
+
+
+def _is_matroska_cut(container: "InputContainer", path: Path) -> bool:
+    """Return True if a Matroska file is shorter than its first element says (RFC 9559)."""
+    if not any(kind in container.format.name for kind in _MATROSKA):
+        return False
+    with path.open("rb") as file:
+        head = file.read(4096)
+    place = head.find(b"\x18\x53\x80\x67")  # the segment: its size follows
+    if place < 0 or place + 12 > len(head) or not head[place + 4]:
+        return False
+    length = 9 - head[place + 4].bit_length()
+    size = int.from_bytes(head[place + 4 : place + 4 + length]) & ((1 << 7 * length) - 1)
+    unknown = (1 << 7 * length) - 1  # as of live recordings
+    return size != unknown and place + 4 + length + size > path.stat().st_size
+
+
+def _checked_path(path: str | Path) -> Path:
+    """Return the path of a local file that is there, with the extra installed."""
+    check_video_extra()
     path = Path(path)
     if not path.is_file():
         # two letters and more: one is a drive
@@ -165,5 +315,4 @@ def _input(path: str | Path) -> list[str]:
         raise PictureError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
     if not path.stat().st_size:
         raise PictureError(f"{path}: an empty file")
-    only = ["-protocol_whitelist", "file", "-format_whitelist", _FORMATS]
-    return [*only, "-i", f"file:{path.absolute()}"]
+    return path

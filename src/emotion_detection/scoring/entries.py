@@ -11,6 +11,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.image_kinds import read_suffixes
 from emotion_detection.inference.video import SUFFIXES as VIDEO_SUFFIXES
 from emotion_detection.inference.video import is_video
+from emotion_detection.inference.video_live import find_live_source
 from emotion_detection.inference.walk import picture_files
 from emotion_detection.scoring.left_out import describe_left_out
 
@@ -21,7 +22,7 @@ class Entry(NamedTuple):
     Args:
         source: its name, as results say it.
         error: why it cannot be read, where that is known before it is tried.
-        is_video: whether it is a video.
+        is_video: whether it is a video, or a live source.
     """
 
     source: str
@@ -35,8 +36,8 @@ def entries(
     """Yield the files that inputs name: pictures, videos, and what is in folders.
 
     Args:
-        inputs: files and folders. A folder stands for the pictures in
-            it, at any depth; a video must be named itself, or be asked for.
+        inputs: files, folders and live sources. A folder stands for the pictures in it, at any
+            depth; a video must be named itself, or be asked for.
         left_out: where given, counts the other files in folders by their suffix.
         videos: folders stand for the videos in them, too.
 
@@ -57,6 +58,9 @@ def entries(
         nonlocal found
         seen = set[str]()
         for name in inputs:
+            if find_live_source(name) is not None:
+                waiting.append(Entry(name, is_video=True))
+                continue
             if is_video(name) and os.path.isfile(name):
                 if (own := os.path.realpath(name)) not in seen:
                     waiting.append(Entry(name, is_video=True))

@@ -6,9 +6,11 @@ from contextlib import AbstractContextManager
 
 from rich.console import Console
 
+from emotion_detection.inference.persons import PersonsTable, VideoPersons
 from emotion_detection.inference.tables import Record, line
+from emotion_detection.inference.video_live import find_live_source
 from emotion_detection.scoring.tally import Tally
-from emotion_detection.scoring.terminal import Lines, bar
+from emotion_detection.scoring.terminal import Lines, bar, print_persons
 
 SOME_FAILED = 3
 """Exit code where some files could not be read."""
@@ -30,6 +32,9 @@ class Show:
         self._json, self._quiet = json or not sys.stdout.isatty(), quiet and not json
         self._console = Console(soft_wrap=True, highlight=False)
         self._lines = Lines(self._console, smallest)
+        self._last_shown: tuple[str, dict[int, str]] = ("", {})
+        self.persons = PersonsTable()
+        """The persons of all videos so far."""
 
     def add(self, record: Record, text: str | None = None) -> None:
         """Show a record.
@@ -39,13 +44,31 @@ class Show:
             text: its line of JSON, where it has been made already.
         """
         self.tally.add(record)
+        self._show_persons(self.persons.add(record))
         if self._quiet:
             return
         if self._json:
             sys.stdout.write(line(record) if text is None else text)
             sys.stdout.flush()
-        else:
+        elif record.get("frame") is None or self._is_news(record):
             self._lines.add(record)
+
+    def _is_news(self, record: Record) -> bool:
+        """Return True for frames of live sources that show other people or emotions than before.
+
+        Of a video file there are too many to be read, and its summary follows soon.
+        """
+        source = record["source"]
+        if find_live_source(source) is None:
+            return False
+        shown = source, {face["track"]: face["emotion"] for face in record["faces"]}
+        is_news, self._last_shown = shown != self._last_shown, shown
+        return is_news
+
+    def _show_persons(self, video: VideoPersons | None) -> None:
+        if video is None or (self._json and not self._quiet):
+            return
+        print_persons(self._console, video)
 
     @property
     def console(self) -> Console | None:
@@ -64,12 +87,17 @@ class Show:
                 console = self._console  # the lines go above the bar
         return bar(count, earlier, console)
 
+    def end_videos(self) -> None:
+        """Show the persons of the last video, which no other record follows."""
+        self._show_persons(self.persons.end())
+
     def end(self, also: str = "") -> int:
         """Say what was found and what could not be read; return the exit code.
 
         Args:
             also: said after what was found.
         """
+        self.end_videos()
         if self._quiet or not self._json:
             if self._quiet or self.tally.records > 1:
                 print(self.tally.said())

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.color import Color
@@ -20,6 +20,7 @@ from rich.style import Style
 from rich.text import Text
 
 from emotion_detection.inference.annotate import emotion_colours
+from emotion_detection.inference.persons import Person, VideoPersons
 from emotion_detection.inference.tables import Record
 from emotion_detection.results import UNCERTAIN_FACE
 
@@ -29,6 +30,9 @@ _FEWEST = 20
 """Columns for the file's name."""
 
 _WORTH_A_LINE = 64
+
+_MOST_SHARES = 3
+"""Emotions whose share of a person's time is written."""
 
 
 class Lines:
@@ -73,7 +77,8 @@ class Lines:
             intensity = "-" if face["intensity"] is None else f"{face['intensity']:.2f}"
             yield Text.assemble(
                 name if place == 0 else " " * self._file,
-                f"  {count if place == 0 else '':>5}  {face['emotion']:<9.9}  ",
+                f"  {count if place == 0 else '':>5}",
+                f"  {face.get('track', place + 1):>2}  {face['emotion']:<9.9}  ",
                 (self._bar(score), Style(color=Color.from_rgb(*colours[face["emotion"]]))),
                 f"  {score:.2f}  {intensity:>9}",
                 (f"  {' '.join(face['flags'])}" if face["flags"] else "", "yellow"),
@@ -103,8 +108,57 @@ class Lines:
         self._console.print(line, soft_wrap=True, highlight=False)
 
 
+def print_persons(console: Console, video: VideoPersons) -> None:
+    """Print what a video shows of each person: a line a person, under a head.
+
+    Args:
+        console: the terminal.
+        video: the video, ended.
+    """
+
+    def put(*parts: str | tuple[str, str | Style]) -> None:
+        console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
+
+    people = video.people
+    count = f"{len(people)} person{'' if len(people) == 1 else 's'}"
+    frames = f"{video.frames:,} frame{'' if video.frames == 1 else 's'}"
+    put(
+        (_printable(video.source), "bold"),
+        f": {count} in {frames}, {video.duration:.1f} s",
+    )
+    if not people:
+        return
+    is_ascii = console.options.ascii_only
+    bar_head = "" if is_ascii else " " * (_BAR + 2)
+    put((f"  {'person':>6}  {'seen':>8}  {bar_head}{'share of the time seen':<40}  changes", "dim"))
+    colours = emotion_colours(dict.fromkeys(name for one in people for name in one.seconds))
+    for person in people:
+        names = sorted(person.seconds, key=lambda name: -person.seconds[name])
+        shares = ", ".join(f"{name} {person.share(name):.0%}" for name in names[:_MOST_SHARES])
+        shares += ", ..." if len(names) > _MOST_SHARES else ""
+        bar = [] if is_ascii else _stacked_bar(person, names, colours)
+        put(
+            f"  {person.number:>6}  {person.seen:>6.1f} s  ",
+            *bar,
+            f"{shares:<40}  {person.changes:>7}",
+        )
+
+
+def _stacked_bar(
+    person: Person, names: Sequence[str], colours: Mapping[str, tuple[int, int, int]]
+) -> list[str | tuple[str, str | Style]]:
+    """Return cells of an emotion's colour for its share of the time seen."""
+    parts: list[str | tuple[str, str | Style]] = []
+    end = 0.0
+    for name in names:
+        start, end = end, end + _BAR * person.share(name)
+        cells = round(end) - round(start)
+        parts.append(("█" * cells, Style(color=Color.from_rgb(*colours[name]))))
+    return [*parts, " " * (_BAR - round(end) + 2)]
+
+
 def _head() -> str:
-    return f"{'faces':>5}  {'emotion':<9}  {'score':<{_BAR + 6}}  {'intensity':>9}"
+    return f"{'faces':>5}  {'#':>2}  {'emotion':<9}  {'score':<{_BAR + 6}}  {'intensity':>9}"
 
 
 def _printable(text: str) -> str:

@@ -1,0 +1,99 @@
+"""Detects the faces of a video frame by frame, and follows each person."""
+
+import contextlib
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.images import PictureError
+from emotion_detection.inference.smoothing import follow_file
+from emotion_detection.inference.tracking import Tracker, TrackSettings
+from emotion_detection.inference.video import Frame, check_steps, frames
+from emotion_detection.inference.video_live import LiveFrames
+from emotion_detection.results import Result
+
+Detect = Callable[[npt.NDArray[np.uint8]], Result]
+"""Detects the faces of a frame, uint8 (H, W, 3), as :meth:`.EmotionDetector.detect`."""
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """Which frames are used, and how people are followed.
+
+    Args:
+        frame_stride: 1 for all frames, N for every Nth.
+        every_seconds: of these at most one in each interval of this length; None: all.
+        tracking: how people are followed.
+
+    Raises:
+        InputError: an option is out of its range.
+    """
+
+    frame_stride: int = 1
+    every_seconds: float | None = None
+    tracking: TrackSettings = field(default_factory=TrackSettings)
+
+    def __post_init__(self) -> None:
+        check_steps(self.frame_stride, self.every_seconds)
+
+
+def detect_file(
+    path: Path,
+    detect: Detect,
+    options: VideoOptions,
+    advance: Callable[[float], None] = lambda time: None,
+) -> Generator[Result, None, None]:
+    """Yield the results of a video file, in order, with tracks and smoothed scores.
+
+    Args:
+        path: the video.
+        detect: detects faces.
+        options: the options.
+        advance: called with the time of each frame that has been through detection.
+
+    Raises:
+        InputError: an address, or the extra ``video`` is missing.
+        PictureError: the video cannot be read. Of one that is cut off, the results of the frames
+            that are there come first.
+    """
+    damage: list[PictureError] = []
+
+    def observed() -> Generator[Result, None, None]:
+        with contextlib.closing(frames(path, options.frame_stride, options.every_seconds)) as film:
+            try:
+                for frame in film:
+                    yield _detect_frame(frame, detect, str(path))
+                    advance(frame.time)
+            except PictureError as error:  # raised once what is there has been followed to its end
+                damage.append(error)
+
+    with contextlib.closing(observed()) as results:
+        yield from follow_file(results, options.tracking)
+    if damage:
+        raise damage[0]
+
+
+def detect_live(
+    live: LiveFrames, detect: Detect, options: VideoOptions
+) -> Generator[tuple[Frame, Result], None, None]:
+    """Yield the newest frames of a live source with their results.
+
+    Args:
+        live: the source, opened with the same options.
+        detect: detects faces.
+        options: the options.
+
+    Raises:
+        PictureError: the connection broke off.
+    """
+    tracker = Tracker(options.tracking)
+    with contextlib.closing(iter(live)) as newest:
+        for frame in newest:
+            yield frame, tracker.update(_detect_frame(frame, detect, live.source.name))
+
+
+def _detect_frame(frame: Frame, detect: Detect, source: str) -> Result:
+    return replace(detect(frame.rgb), source=source, frame=frame.number, time=frame.time)

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,7 @@ Scores = npt.NDArray[np.float32]
 
 
 def measure(
-    network: Any, spec: ModelSpec, faces: dict[str, Faces], prior: list[float], count: int
+    network: Any, spec: ModelSpec, faces: Mapping[Any, Faces], prior: list[float], count: int
 ) -> dict[str, Any]:
     """Return a candidate's figures on validation.
 

@@ -1,5 +1,6 @@
 # make train       set up .venv, train the baseline, test it
 # make test        set up .venv, run the quick tests
+# make test-slow   set up .venv, run the other tests
 # make test-all    set up .venv, run all tests, with coverage
 # make lint        ruff and mypy
 # make web         build the page in the browser (npm), for 'emotion serve' and 'emotion export --web'
@@ -18,7 +19,7 @@ PIP_ARGS ?=
 PYTEST_ARGS ?=
 BIN = $(VENV)/bin
 
-.PHONY: help train test test-all lint web reproduce clean
+.PHONY: help train test test-slow test-all lint web reproduce clean
 .DEFAULT_GOAL := help
 
 help:
@@ -35,6 +36,10 @@ train: $(VENV)/.train
 test: $(VENV)/.dev
 	@echo "== quick tests (make test-all runs the slow ones too)"
 	@$(BIN)/python -m pytest -q -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.dev
+	@echo "== slow tests (make test runs the others)"
+	@$(BIN)/python -m pytest -q -m slow $(PYTEST_ARGS)
 
 test-all: $(VENV)/.dev
 	@echo "== all tests, with coverage"

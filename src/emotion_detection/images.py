@@ -25,14 +25,14 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 DATASET_FORMATS = (
     *FORMATS,
-    *("BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "MPO", "TGA", "PCX"),
+    *("BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF"),
 )
 """Read in datasets, which lie on the user's own disk; photographs are of :data:`FORMATS` alone."""
 IMAGE_SUFFIXES = frozenset(
     [
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".png", ".apng", ".webp"),
         *(".bmp", ".dib", ".gif", ".tif", ".tiff", ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k"),
-        *(".avif", ".avifs", ".mpo", ".tga", ".pcx", ".heic", ".heif"),
+        *(".avif", ".avifs", ".mpo", ".heic", ".heif"),
     ]
 )
 """Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""

@@ -34,11 +34,11 @@ from emotion_detection.image_kinds import (
 )
 from emotion_detection.jpeg_ends import complete_jpeg
 
-DATASET_FORMATS = (*FORMATS, "DIB", "PPM", "JPEG2000", "TGA", "PCX")
+DATASET_FORMATS = (*FORMATS, "DIB", "PPM", "JPEG2000")
 """Read in datasets, which lie on the user's own disk; photographs are of fewer."""
 IMAGE_SUFFIXES = frozenset(
     [
-        *(*SUFFIXES, *HEIF_SUFFIXES, ".jif", ".pjpeg", ".pjp", ".avifs", ".tga", ".pcx"),
+        *(*SUFFIXES, *HEIF_SUFFIXES, ".jif", ".pjpeg", ".pjp", ".avifs"),
         *(".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k"),
     ]
 )

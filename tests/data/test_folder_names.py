@@ -7,6 +7,7 @@ from PIL import Image
 from emotion_detection.data import find, load
 from emotion_detection.data.find import locate, recognise
 from emotion_detection.errors import InputError
+from emotion_detection.images import DATASET_FORMATS
 
 FACE = np.arange(24 * 24, dtype=np.uint8).reshape(24, 24)
 
@@ -212,3 +213,14 @@ def test_emotions_beside_a_dataset_are_refused(fill):
     root = fill("happy/1.png", "sad/1.png", "old/train/happy/1.png")
     with pytest.raises(InputError, match=r"\(happy, sad\) stand beside folders .* \(old\)"):
         recognise(root)
+
+
+def test_every_format_of_datasets_is_one_that_pillow_opens(fill, data_config):
+    Image.init()
+    assert set(DATASET_FORMATS) <= set(Image.OPEN)
+    root = fill(*(f"{c}/{k}.png" for c in ("happy", "sad") for k in range(3)))
+    for name in ("1.tif", "2.jp2", "3.heic", "4.jfif", "5.mpo"):
+        (root / "happy" / name).write_bytes(b"no picture of any kind")
+    dataset = load(data_config(root, max_corrupt=0.5))
+    assert len(dataset.corrupt) == 5
+    assert all("not a JPEG" in entry.reason for entry in dataset.corrupt)

@@ -9,7 +9,6 @@ from emotion_detection.data import load
 from emotion_detection.data.reshape import choose_classes, join_paths, origins_of, split_paths
 from emotion_detection.data.source import Face, Source
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.group_table import groups_of, write_datasets
 
 
 def source(labels, faces):
@@ -129,9 +128,6 @@ def test_several_datasets_keep_their_splits_names_and_origin(
     assert sorted(set(origins)) == ["fer", "my faces"]
     assert origins.count("my faces") == 6
     assert origins_of(dataset.split("train").names, dataset.source) == origins
-    write_datasets(tmp_path, dataset.split("test").names, dataset.source)
-    groups = groups_of(tmp_path / "datasets.csv", dataset.split("test").names)
-    assert sorted(groups.columns["dataset"]) == ["fer"] * 7 + ["my faces"] * 6
     with pytest.raises(InputError, match="name one dataset"):
         load(data_config(join_paths(places), labels="ferplus"))
     with pytest.raises(InputError, match="the same dataset twice"):

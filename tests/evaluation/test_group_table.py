@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from emotion_detection.data.reshape import join_paths
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.group_table import groups_of, read_groups
+from emotion_detection.evaluation.group_table import (
+    DATASETS,
+    groups_of,
+    read_groups,
+    write_datasets,
+)
 
 FILES = ["test/a/1.png", "test/b/1.png", "test/b/2.png", "test/b/3.png"]
 
@@ -81,3 +87,15 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"groups\.csv: cannot be read as CSV"):
         groups_of(path, FILES)
+
+
+def test_a_test_on_several_datasets_has_its_groups_by_dataset(tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("ckplus", "my faces")]
+    for place in places:
+        place.mkdir()
+    files = ["ckplus/anger/1.png", "my faces/anger/1.png", "my faces/happy/2.png"]
+    write_datasets(tmp_path, files, join_paths([str(place) for place in places]))
+    groups = groups_of(tmp_path / DATASETS, files)
+    assert groups.columns == {"dataset": ["ckplus", "my faces", "my faces"]}
+    write_datasets(tmp_path / "one", files, str(places[1]))
+    assert not (tmp_path / "one").exists()

@@ -150,7 +150,7 @@ def open_test(place: str, wanted: Wanted) -> Tested:
         if not run_test(asked).metrics:
             raise InputError("a report is made by one process: run it without torchrun")
         note = f"Tested for this report; the files are in {asked.folder}."
-    notes = (note,)
+    notes: tuple[str, ...] = (note,)
     if count := asked.dataset.left_out.get(wanted.split):
         notes += (f"{count} faces are left out that a model was trained or validated on.",)
     known = _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), notes)

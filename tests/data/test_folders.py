@@ -20,11 +20,11 @@ def fill(tiny_faces, png):
     return write
 
 
-def test_own_class_names_are_kept_and_sorted(tmp_path, fill, data_config):
+def test_own_class_names_are_kept_and_follow_the_known_ones(tmp_path, fill, data_config):
     for name in ("tired", "happy", "Bored"):
         fill(tmp_path / "own" / name)
     dataset = load(data_config(tmp_path / "own"))
-    assert dataset.labels == ("Bored", "happy", "tired")
+    assert dataset.labels == ("happiness", "Bored", "tired")
     assert dataset.label_set == "own"
 
 

@@ -225,6 +225,16 @@ def test_folds_are_trained_tested_and_summed_up_and_kept(
         cross_validate(config(own_data, "crossed", folds=2, epochs=1, dropout=0.1))
 
 
+def test_folds_on_several_devices_are_refused(
+    own_data: Path, config: Callable[..., TrainConfig]
+) -> None:
+    recipe = config(own_data, "many", folds=2, trainer={"devices": 2})
+    with pytest.raises(InputError, match=r"--trainer.devices 2: must be 1 with --folds"):
+        cross_validate(recipe)
+    with pytest.raises(InputError, match=r"--fold 3: must be between 1 and 2"):
+        config(own_data, "many", folds=2, fold=3)
+
+
 def test_means_and_deviations_are_over_folds() -> None:
     measures = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
     folds = [dict.fromkeys(measures, value) | {"n": n} for value, n in ((0.5, 10), (0.7, 12))]

@@ -51,6 +51,13 @@ def cross_validate(config: TrainConfig) -> CrossValidation:
     """
     if config.folds is None or config.fold is not None:
         raise InputError("--folds: give the number of folds, and no --fold")
+    for option in ("devices", "num_nodes"):
+        # each process would run all the folds
+        if str(value := config.trainer.get(option, 1)) not in ("1", "auto", "[0]"):
+            raise InputError(
+                f"--trainer.{option} {value}: must be 1 with --folds: its runs follow one another; "
+                "to use several, train each fold by itself with --fold"
+            )
     name = config.name or f"{config.preset}-folds-{datetime.now():%Y%m%d-%H%M%S}"
     folder = Path(config.models) / name
     folds = []

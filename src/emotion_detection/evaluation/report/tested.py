@@ -158,7 +158,10 @@ def open_test(place: str, wanted: Wanted) -> Tested:
         if not run_test(asked).metrics:
             raise InputError("a report is made by one process: run it without torchrun")
         note = f"Tested for this report; the files are in {asked.folder}."
-    known = _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), (note,))
+    notes: tuple[str, ...] = (note,)
+    if count := asked.dataset.left_out.get(wanted.split):
+        notes += (f"{count} faces are left out that a model was trained or validated on.",)
+    known = _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), notes)
     options = data_fields(as_dict(asked.config)) | {"data": asked.dataset.source}
     for own in ("size", "channels"):
         del options[own]

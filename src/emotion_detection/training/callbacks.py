@@ -184,7 +184,7 @@ class SaveAndStop(Callback):
             )
         if is_sigterm:
             raise SystemExit(128 + signal.SIGTERM)
-        best = next(each for each in trainer.callbacks if isinstance(each, KeepBest))
+        best = next(each for each in trainer.checkpoint_callbacks if isinstance(each, KeepBest))
         if best.best_epoch < 0:  # within the first epoch: a model all the same
             trainer.save_checkpoint(self.folder / "best.ckpt")
         raise TimeLimitError

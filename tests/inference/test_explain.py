@@ -341,6 +341,23 @@ def test_the_command_explains_every_face_of_a_photograph(
     assert Image.open(io.BytesIO(out.read_bytes())).height == 2 * one.height
 
 
+def test_the_command_detects_faces_as_predict_does(
+    drawn: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def look(detector: EmotionDetector, picture: str) -> SimpleNamespace:
+        told.append(detector.settings)
+        return _seen(1, 0, drawn)()
+
+    monkeypatch.setattr(EmotionDetector, "look", look)
+    options = ["--threshold", "0.7", "--smallest", "50", "--working_size", "1280"]
+    words = ["photo.jpg", "--out", str(tmp_path / "a.png"), "--method", "occlusion", *options]
+    assert command.run(words) == 0
+    (settings,) = told
+    assert (settings.threshold, settings.smallest, settings.working_size) == (0.7, 50.0, 1280)
+
+
 def test_a_photograph_without_a_face_is_an_error(
     drawn: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

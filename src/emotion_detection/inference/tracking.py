@@ -175,8 +175,8 @@ class Tracker:
         time, previous = result.time, self._last
         step = time - previous if math.isfinite(previous) else 0.0
         self._last = time
-        for track in self._tracks:
-            track.step = track.step or step  # of the first frame it was not known
+        for known in self._tracks:
+            known.step = known.step or step  # of the first frame it was not known
         self._end_tracks(previous, time)
         boxes = np.array([face.box for face in result.faces], np.float64).reshape(-1, 4)
         followed = self._pair(result.faces, boxes, time)

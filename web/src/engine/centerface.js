@@ -2,9 +2,7 @@
 // src/emotion_detection/inference/face_detector.py does: the same looks, boxes and landmarks.
 
 import { resized } from './resize.js';
-import { detectionSize } from './settings.js';
 
-/** @import {DetectorSettings} from './settings.js' */
 /** @import {FoundFace, Picture, Point} from './types.js' */
 
 const STRIDE = 4;
@@ -29,7 +27,7 @@ const TOUCHING = 0.02;
 
 /** @typedef {(canvas: Float32Array, high: number, wide: number) => Promise<Outputs>} Network */
 
-/** @typedef {Pick<DetectorSettings, 'working_size' | 'confidence' | 'smallest'>} Settings */
+/** @typedef {{working_size: number, confidence: number, smallest: number}} Settings */
 
 /** @typedef {{faces: FoundFace[], skipped: number}} Found */
 
@@ -48,7 +46,7 @@ export async function find(picture, network, settings, once = false) {
     look(picture, network, confidence, size, margin);
   /** @type {FoundFace[]} */
   let faces = [];
-  if (longer > CLOSE_SIZE) faces = await seen(detectionSize(longer, working), 0);
+  if (longer > CLOSE_SIZE) faces = await seen(Math.min(longer, working), 0);
   if (!faces.length && !(once && longer > CLOSE_SIZE)) {
     faces = await seen(CLOSE_SIZE, CLOSE_MARGIN);
     if (longer > CLOSE_SIZE) {

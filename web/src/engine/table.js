@@ -6,7 +6,7 @@
 /** @typedef {string | number | null} Cell */
 
 const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
-const WHOLE = new Set(['frame', 'faces', 'skipped', 'face', 'track']);
+const WHOLE = new Set(['frame', 'faces', 'skipped', 'face', 'track', 'uncertain_face']);
 
 /**
  * What was looked at: a result, or a file that could not be read.
@@ -41,6 +41,7 @@ function faceRow(face, place, { labels, landmarks }) {
   const row = { face: place + 1, track: face.track };
   ['x', 'y', 'width', 'height'].forEach((name, k) => (row[name] = rounded(face.box[k], 2)));
   row.confidence = share(face.confidence);
+  row.uncertain_face = face.flags.includes('uncertain_face') ? 1 : 0;
   row.emotion = labels[highest(face.scores)];
   row.intensity = face.intensity === null ? null : share(face.intensity);
   labels.forEach((label, k) => (row[`score_${label}`] = share(face.scores[k])));

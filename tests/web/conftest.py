@@ -127,7 +127,7 @@ class Visit:
         from playwright.sync_api import expect
 
         self.page.set_input_files("#files", [str(picture) for picture in pictures])
-        expect(self.page.locator("#status")).to_contain_text(said, timeout=60_000)
+        expect(self.page.locator("#status")).to_contain_text(said, timeout=120_000)
         return self.rows()
 
 

@@ -16,7 +16,6 @@ import {
 } from './closer.js';
 import { resized } from './resize.js';
 
-/** @import {DetectorSettings} from './settings.js' */
 /** @import {FoundFace, Picture, Point} from './types.js' */
 
 const STRIDE = 4;
@@ -40,7 +39,7 @@ const TOUCHING = 0.02;
 
 /** @typedef {(canvas: Float32Array, high: number, wide: number) => Promise<Outputs>} Network */
 
-/** @typedef {Pick<DetectorSettings, 'working_size' | 'confidence' | 'smallest'>} Settings */
+/** @typedef {{working_size: number, confidence: number, smallest: number}} Settings */
 
 /** @typedef {{faces: FoundFace[], skipped: number}} Found */
 

@@ -1,5 +1,6 @@
-// Every number of the face detector that may be tuned, in one place. What models/model.json says
-// (the detector's settings in Python, or those of the server) comes first.
+// The settings of the face detector, in one place. What models/model.json says (the settings in
+// Python, or those of the server) comes first. The numbers of the steps themselves stand beside them,
+// in centerface.js, and are held against Python's by the tests.
 
 /** @import {About} from './types.js' */
 
@@ -23,7 +24,7 @@ const MOST_PIXELS = 200_000_000;
  * @property {number} confidence boxes with less are dropped
  * @property {number} certain faces with less are flagged as uncertain
  * @property {number} smallest pixels of the longer side of a box
- * @property {number} working_size pixels; see `detectionSize`
+ * @property {number} working_size pixels of the longer side in which faces are detected first
  */
 
 /**
@@ -35,15 +36,6 @@ export function detectorSettings({ thresholds }) {
   const { confidence, smallest, working_size } = thresholds;
   const certain = Math.max(thresholds.certain ?? CERTAIN, confidence);
   return { confidence, certain, smallest, working_size };
-}
-
-/**
- * Return the longer side, in pixels, of the image in which faces are detected.
- * @param {number} longer side of the image
- * @param {number} workingSize of the settings
- */
-export function detectionSize(longer, workingSize) {
-  return Math.min(longer, workingSize);
 }
 
 /**

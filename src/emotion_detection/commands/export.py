@@ -48,6 +48,7 @@ def _export_onnx(parsed: Namespace) -> int:
 
     from emotion_detection.config import DataConfig
     from emotion_detection.data import load
+    from emotion_detection.evaluation.models import is_training_data
     from emotion_detection.training.checkpoint import load_trained
     from emotion_detection.training.export import export_onnx
     from emotion_detection.training.finish import SAMPLE
@@ -58,8 +59,9 @@ def _export_onnx(parsed: Namespace) -> int:
     out = Path(parsed.out) if parsed.out else trained.path.parent / "model.onnx"
     if out.suffix != ".onnx":
         raise InputError(f"--out {out}: the name must end in .onnx")
-    options = trained.record.get("data", {}).get("options", {})
-    if not isinstance(options, dict) or not options:
+    data = trained.record.get("data", {})
+    options = data.get("options") if is_training_data(data) else None
+    if not options:
         raise InputError(f"{trained.path}: does not tell how its faces were read: damaged")
     options = options | ({"data": parsed.data} if parsed.data else {})
     try:

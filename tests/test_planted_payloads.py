@@ -17,7 +17,8 @@ import torch
 import yaml
 
 from emotion_detection.cli import main
-from emotion_detection.config import TrainConfig
+from emotion_detection.config import DataConfig, TrainConfig
+from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card_facts import run_facts
 from emotion_detection.plain_values import check_plain_options, parse_json, read_yaml
@@ -413,8 +414,8 @@ def test_a_card_of_damaged_files_is_refused(here: Path, name: str, text: str) ->
 
 
 def _arrays(here: Path) -> Path:
-    (meta,) = here.glob("cache/*/meta.json")
-    return meta.parent
+    # the cache goes by the files' places, which are others here than where the run was made
+    return here / load(DataConfig(data="data/manifest.csv", size=16, cache="cache")).folder
 
 
 INFO = ("data", "info", "--data", "data/manifest.csv", "--size", "16", "--cache", "cache")

@@ -86,7 +86,6 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "page": ("docs/results/page.json", page_tables.page),
     "page-sizes": ("docs/results/page.json", page_tables.page_sizes),
     "reliability": ("docs/results/reliability.json", reliability_tables.reliability),
-    "bombs": ("docs/results/bombs.json", reliability_tables.bombs),
 }
 """Each table's file and how it is made of it."""
 

@@ -19,6 +19,7 @@ alone. The results of several calls are added up in the file, a line a call.
 
 import argparse
 import contextlib
+import csv
 import hashlib
 import importlib
 import json
@@ -66,7 +67,7 @@ LEFT_SECONDS = 10.0
 _IMPORTED = ("commands.predict", "commands.data_audit", "evaluation.report.write")
 VOLATILE = {
     *("seconds", "cpu_seconds", "fit_seconds", "fit_cpu_seconds", "finished", "started", "command"),
-    *("resumed", "faces_per_second", "memory_mib", "commit", "dirty", "date", "time"),
+    *("resumed", "faces_per_second", "memory_mib", "code", "date", "time"),
 }
 """Keys of records whose values differ between two runs of the same."""
 
@@ -191,6 +192,9 @@ def digest(path: Path) -> str:
     content = path.read_bytes()
     if path.suffix == ".json":
         content = json.dumps(without_times(json.loads(content)), sort_keys=True).encode()
+    elif path.name == "metrics.csv":
+        rows = csv.DictReader(content.decode().splitlines())
+        content = json.dumps([without_times(row) for row in rows]).encode()
     elif path.suffix == ".ckpt":
         import torch
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from emotion_detection.errors import InputError
 
-LARGEST_CONFIG = 1_000_000
-"""Bytes of a config file; those of runs have about a thousand."""
+LARGEST_CONFIG, MOST_BRACKETS = 30_000, 500
+"""Bytes and opening brackets of a config file; those of runs have about a thousand and ten. The
+parser's time grows with the square of the lists in lists."""
 
 _CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
@@ -36,6 +37,8 @@ def read_yaml(path: Path, option: str) -> dict[str, Any]:
         if len(content) > LARGEST_CONFIG:
             raise InputError(f"{option} {path}: {len(content):,} bytes: too large for a config")
         text = content.decode("utf-8")
+        if text.count("[") + text.count("{") > MOST_BRACKETS:
+            raise InputError(f"{option} {path}: more than {MOST_BRACKETS} brackets: no config")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise InputError(f"{option} {path}: anchors (&name, *name) are not read; write it out")
         values = yaml.safe_load(text)

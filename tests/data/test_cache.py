@@ -241,7 +241,7 @@ def test_training_opens_nothing_of_the_test_split(place, data_config):
     assert train.images.shape == (28, 1, 48, 48)
     assert len(train.names) == 28
     assert len(dataset.split("validation")) == 7
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError, match=r"test.images\.npy: is damaged .*No such file"):
         dataset.split("test")
 
 

@@ -14,6 +14,9 @@ from emotion_detection.scoring.local import Done, Pull, Task
 from emotion_detection.scoring.run import DEATHS, DIED, planned, run
 from emotion_detection.scoring.work import Work, open_work
 
+EMPTY = {"faces": [], "notes": []}
+"""Of the record of a picture without a face."""
+
 
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
@@ -32,7 +35,7 @@ def _engine(dies: Callable[[Task], bool], ahead: int = 1) -> Callable[[Pull], Do
             if not held:
                 return
             task = held.pop()
-            lines = [json.dumps({"source": entry.source}) + "\n" for entry in task.entries]
+            lines = [json.dumps({"source": entry.source, **EMPTY}) + "\n" for entry in task.entries]
             yield task, Death(-9) if dies(task) else lines
 
     return go

@@ -48,6 +48,7 @@ def _export_onnx(parsed: Namespace) -> int:
         raise InputError("--labels: is of --web; an ONNX file scores all sets of labels")
     from emotion_detection.config import DataConfig, data_fields
     from emotion_detection.data import load
+    from emotion_detection.evaluation.models import is_training_data
     from emotion_detection.training.checkpoint import load_trained
     from emotion_detection.training.export import export_onnx
     from emotion_detection.training.export_sample import find_sample, spread_rows
@@ -61,8 +62,9 @@ def _export_onnx(parsed: Namespace) -> int:
     if parsed.data is None:
         sample, kind = find_sample(trained.path.parent, trained.spec)
     else:
-        options = trained.record.get("data", {}).get("options", {})
-        if not isinstance(options, dict) or not options:
+        data = trained.record.get("data", {})
+        options = data.get("options") if is_training_data(data) else None
+        if not options:
             raise InputError(f"{trained.path}: does not tell how its faces were read: damaged")
         try:
             config = DataConfig(**data_fields(options | {"data": parsed.data}))

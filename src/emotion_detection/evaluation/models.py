@@ -1,7 +1,7 @@
 """Opening what is to be tested: a run's folder, a checkpoint, or an ONNX file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from emotion_detection import pretrained
+from emotion_detection.config import DataConfig
 from emotion_detection.errors import InputError
 from emotion_detection.inference.model import open_onnx
 from emotion_detection.plain_values import parse_json
@@ -130,10 +131,23 @@ def is_training_data(data: Any) -> bool:
     if not isinstance(data, dict):
         return False
     parts = [data.get(name, {}) for name in ("options", "sizes", "also")]
-    return all(isinstance(part, dict) for part in parts) and all(
-        isinstance(other, dict) and isinstance(other.get("hash"), str)
-        for other in parts[2].values()
+    if not all(isinstance(part, dict) for part in parts):
+        return False
+    others = parts[2].values()
+    return all(_is_option(name, value) for name, value in parts[0].items()) and all(
+        isinstance(one, dict) and isinstance(one.get("hash"), str) for one in others
     )
+
+
+_DEFAULTS = {field.name: field.default for field in fields(DataConfig)}
+
+
+def _is_option(name: str, value: Any) -> bool:
+    """Return True for a value of the kind that its field has; unknown fields are left out later."""
+    default = _DEFAULTS.get(name)
+    if isinstance(default, str):
+        return isinstance(value, str)
+    return not isinstance(default, int | float) or isinstance(value, int | float)
 
 
 def _onnx_model(path: Path) -> Model:

@@ -197,7 +197,7 @@ def _check_metrics(metrics: dict[str, Any], classes: int) -> None:
     numbers = [metrics["accuracy"], metrics["n"], low, high]
     numbers += [cell for row in metrics["confusion"] for cell in row]
     data, model, per_class = metrics["data"], metrics.get("model"), metrics["per_class"]
-    models = [model] if isinstance(model, str) else model
+    models = model if isinstance(model, list) else [model]
     words = [metrics["split"], data["source"], data["label_set"], *models]
     rows = len(metrics["confusion"])
     well = all(isinstance(word, str) for word in words) and rows == classes

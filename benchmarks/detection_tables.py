@@ -40,6 +40,8 @@ def _cell(row: Result) -> str:
 
 def _times(result: Result) -> list[str]:
     times = result["times"]
+    if not times:
+        return ["Times were not taken."]
     names = list(next(iter(times.values()))["ms"])
     lines = [
         f"| ms of the processor (ratio to the way before) | {' | '.join(names)} |",
@@ -57,6 +59,6 @@ def _source(result: Result) -> str:
         f"The way that is used looks closer; of its finds, those from {result['certain']:g} on are "
         "certain. Scenes are 1920 x 1080; pasted faces are crops without a head. Times: medians; "
         f"{result['hardware']}, one thread, onnxruntime {result['onnxruntime']}; load of the "
-        f"machine before: {result['load_before']:.1f}. Figures: "
+        f"machine before: {result.get('load_before', 'unknown')}. Figures: "
         "[docs/results/detection.json](docs/results/detection.json)."
     )

@@ -54,7 +54,7 @@ def test_a_dataset_of_nothing_but_corrupt_pictures_names_the_first(tmp_path, dat
 
 
 def test_pictures_of_formats_that_are_not_opened_are_listed_not_passed_over(spoiled, data_config):
-    (spoiled / "train" / "happy" / "old.bmp").write_bytes(b"BM")
+    (spoiled / "train" / "happy" / "old.pgm").write_bytes(b"P5 48 48 255 ")
     dataset = load(data_config(spoiled, max_corrupt=0.1))
-    assert dataset.corrupt[-1].name == "train/happy/old.bmp"
+    assert dataset.corrupt[-1].name == "train/happy/old.pgm"
     assert dataset.corrupt[-1].reason.startswith("not an image in a format that is read")

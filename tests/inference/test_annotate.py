@@ -72,9 +72,10 @@ def test_a_colour_profile_is_kept(suffix: str, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.fromarray(_picture(40, 30))
     save_picture(image, tmp_path / f"a{suffix}", profile)
-    assert Image.open(tmp_path / f"a{suffix}").info["icc_profile"] == profile
     save_picture(image, tmp_path / f"b{suffix}")
-    assert "icc_profile" not in Image.open(tmp_path / f"b{suffix}").info
+    with Image.open(tmp_path / f"a{suffix}") as kept, Image.open(tmp_path / f"b{suffix}") as plain:
+        assert kept.info["icc_profile"] == profile
+        assert "icc_profile" not in plain.info
 
 
 def test_nothing_is_drawn_where_there_is_no_face() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from emotion_detection.data.parquet import parquet
 
 from emotion_detection.data import parquet_pages
+from emotion_detection.data.formats.parquet import read_parquet
 from emotion_detection.data.parquet_pages import rows_per_batch
 from emotion_detection.errors import InputError
 
@@ -42,7 +42,7 @@ def test_usual_files_are_read_in_large_batches(
     options = {"use_dictionary": dictionary, "data_page_version": version, "row_group_size": 20}
     path = write(tmp_path, images, **options)
     assert rows(path) > 500
-    assert [face.content for face in parquet([path]).read()] == images
+    assert [face.content for face in read_parquet([path]).read()] == images
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_value_that_all_rows_repeat_is_not_unpacked(tmp_path: Path, small_limi
     assert rows(path) == 19  # of a page that has a few bytes more than its one value
     read: list[Any] = []
     with pytest.raises(InputError, match="unpack to more than"):
-        read.extend(parquet([path]).read())
+        read.extend(read_parquet([path]).read())
     assert sum(len(face.content) for face in read) <= small_limit
 
 
@@ -68,7 +68,7 @@ def test_a_page_of_a_few_bytes_that_unpacks_to_very_many_is_refused(
     path = write(tmp_path, [bytes(small_limit + 500_000)], use_dictionary=False)
     assert path.stat().st_size < 10_000
     with pytest.raises(InputError, match=r"a page of [\d,]+ bytes unpacks to 1,50"):
-        parquet([path])
+        read_parquet([path])
 
 
 def test_more_rows_than_bytes_are_refused(tmp_path: Path) -> None:
@@ -105,4 +105,4 @@ def test_a_number_of_thousands_of_digits_is_no_place_in_fer2013(tmp_path: Path, 
     table = pa.table({"image": pa.array([row] * 3, TYPE), "label": [0, 1, 2]})
     path = tmp_path / "train-00000-of-00001.parquet"
     pq.write_table(table, path)
-    assert [face.order for face in parquet([path]).read()] == [None] * 3
+    assert [face.order for face in read_parquet([path]).read()] == [None] * 3

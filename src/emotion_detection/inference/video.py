@@ -179,7 +179,7 @@ def _open_failure(error: Exception) -> str:
 
 def decode_stream(
     container: "InputContainer", stream: "VideoStream"
-) -> Generator[tuple["VideoFrame", "Packet"], None, None]:
+) -> Generator[tuple["VideoFrame", "Packet[Any]"], None, None]:
     """Yield decoded frames, each with the packet that completed it; skip damaged ones.
 
     Raises:
@@ -224,7 +224,7 @@ class FrameConverter:
         self._size = size
         mapped = self._tone_mapper.map(frame) if needs_tone_mapping(frame) else frame
         rgb = mapped.to_ndarray(format="rgb24", width=size[0], height=size[1])
-        return _turn_upright(rgb, frame)
+        return _turn_upright(np.asarray(rgb, np.uint8), frame)
 
 
 def _turn_upright(rgb: npt.NDArray[np.uint8], frame: "VideoFrame") -> npt.NDArray[np.uint8]:

@@ -54,8 +54,8 @@ class VideoWriter:
         self._rate = Fraction(rate).limit_denominator(100_000)
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._sound_of = sound_of
-        self._sound: Iterator[Packet] = iter(())
-        self._next_sound: Packet | None = None
+        self._sound: Iterator[Packet[Any]] = iter(())
+        self._next_sound: Packet[Any] | None = None
         self._container: Any = None
         self._video: Any = None
         self._shape: tuple[int, ...] = ()
@@ -111,7 +111,7 @@ class VideoWriter:
             self._sound = self._read_sound(self._sound_of)
             self._next_sound = next(self._sound, None)
 
-    def _read_sound(self, path: Path) -> Iterator["Packet"]:
+    def _read_sound(self, path: Path) -> Iterator["Packet[Any]"]:
         """Add a sound track to the output, and yield its packets; a failure ends the sound."""
         import av
 
@@ -192,7 +192,7 @@ class VideoWriter:
                 self._part.unlink(missing_ok=True)
 
 
-def _sound_packets(source: Any, target: Any) -> Iterator["Packet"]:
+def _sound_packets(source: Any, target: Any) -> Iterator["Packet[Any]"]:
     """Yield the packets of a source's first sound track, from time 0, for a target container."""
     import av
 

@@ -276,11 +276,12 @@ def config_of(values: dict[str, Any]) -> TrainConfig:
         InputError: a value is not allowed.
         TypeError: a field is unknown.
     """
-    defaults = {
-        f.name: f.default_factory() if f.default is dataclasses.MISSING else f.default
-        for f in dataclasses.fields(TrainConfig)
-        if f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
-    }
+    defaults: dict[str, Any] = {}
+    for one in dataclasses.fields(TrainConfig):
+        if one.default is not dataclasses.MISSING:
+            defaults[one.name] = one.default
+        elif one.default_factory is not dataclasses.MISSING:
+            defaults[one.name] = one.default_factory()
     return TrainConfig(**defaults | values)
 
 

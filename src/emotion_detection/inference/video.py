@@ -223,7 +223,7 @@ class FrameConverter:
         size = self._size or (max(1, round(frame.width * self._aspect)), frame.height)
         self._size = size
         mapped = self._tone_mapper.map(frame) if needs_tone_mapping(frame) else frame
-        rgb = mapped.to_ndarray(format="rgb24", width=size[0], height=size[1])
+        rgb: Any = mapped.to_ndarray(format="rgb24", width=size[0], height=size[1])
         return _turn_upright(np.asarray(rgb, np.uint8), frame)
 
 

@@ -76,7 +76,7 @@ def _range_test(
             group["lr"] = rate
         optimizer.zero_grad()
         loss = task.training_step(move_data_to_device(batch, device), step)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         smoothed = _SMOOTHING * smoothed + (1 - _SMOOTHING) * float(loss.detach())
         value = smoothed / (1 - _SMOOTHING ** (step + 1))

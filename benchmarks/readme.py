@@ -20,6 +20,7 @@ import detection_tables
 import detector_tables
 import page_tables
 import reliability_tables
+import robust_tables
 import robustness_table
 import seeds
 import serving_tables
@@ -73,6 +74,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "baseline": ("docs/results/baseline.json", seeds.markdown),
     "training": ("docs/results/training.json", speed),
     "robustness": ("docs/results/robustness.json", robustness_table.robustness),
+    "robust-training": ("docs/results/robust_training.json", robust_tables.robust_training),
     "pasted": ("docs/results/pasted.json", using_tables.pasted),
     "inference": ("docs/results/inference.json", using_tables.inference),
     "detection": ("docs/results/detection.json", detection_tables.detection),

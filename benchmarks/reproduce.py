@@ -30,7 +30,7 @@ from ship import WAYS
 
 PLAIN, ROBUST, SHIPPED = "plain", "robust", "shipped"
 SHARES = ("0.7", "0.3")
-"""Of the fine-tuned and of the plain weights; chosen on validation (docs/ablations.md)."""
+"""Of the fine-tuned and of the plain weights; chosen on validation (docs/results.md)."""
 
 
 def plan(data: str) -> list[tuple[str, Path, list[str]]]:

@@ -113,6 +113,8 @@ def main() -> int:
     parser.add_argument("--data", required=True, help="FER-2013 with FER+'s votes beside it")
     parser.add_argument("--shares", type=float, nargs="+", default=[1.0, 0.7, 0.5])
     parser.add_argument("--faces", type=int, default=400, help="faces under corruption")
+    parser.add_argument("--join", type=Path, help="file of a former call, whose candidates stay")
+    parser.add_argument("--chosen", default="robust, share 0.7", help="the candidate to ship")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
     try:
@@ -139,9 +141,18 @@ def main() -> int:
         "data_hash": data["ferplus"].hash,
         "faces_under_corruption": options.faces,
         "prior": prior,
+        "chosen": options.chosen,
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "candidates": {},
     }
+    if options.join:
+        former = json.loads(options.join.read_text(encoding="utf-8"))
+        alike = ("data_hash", "faces_under_corruption")
+        if any(former[name] != result[name] for name in alike):
+            print(f"robust_training: {options.join}: of other faces", file=sys.stderr)
+            return 2
+        result["candidates"] = former["candidates"]
+        candidates = {k: v for k, v in candidates.items() if k not in former["candidates"]}
     for name, weights in candidates.items():
         network = build(spec)
         network.load_state_dict(weights)
@@ -156,6 +167,8 @@ def main() -> int:
         print(f"{name:24} 1 and 4 views: {accuracies}  corruptions {mean:.4f}", flush=True)
         if options.out:
             write_whole(options.out, json.dumps(result, indent=1) + "\n")
+    if options.out:  # also where all candidates were joined
+        write_whole(options.out, json.dumps(result, indent=1) + "\n")
     return 0
 
 

@@ -30,7 +30,7 @@ VIEWS = (1, 2, 4)
 
 ZOOM = 1.15
 """How much larger the face is in the third and fourth view. Chosen on validation
-(``docs/ablations.md``)."""
+(``docs/results.md``)."""
 
 _TINY = 1e-30
 """Added before a logarithm."""

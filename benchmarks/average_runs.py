@@ -109,9 +109,23 @@ def average_runs(
     made["code"] = code()
     write_whole(folder / "provenance.json", json.dumps(made, indent=2))
     write_whole(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
-    return finish(
+    figures = finish(
         config, prepared.dataset, prepared.faces["validation"], folder, logs, [], Took(0.0, 0.0)
     )
+    _keep_training(run, folder)
+    return figures
+
+
+def _keep_training(run: Path, folder: Path) -> None:
+    """Take over what the first run's records tell of its training: how long, how many epochs."""
+    for name, keys in (
+        ("metrics.json", ("training",)),
+        ("provenance.json", ("fit_seconds", "fit_cpu_seconds", "started")),
+    ):
+        values = json.loads((folder / name).read_text(encoding="utf-8"))
+        first = json.loads((run / name).read_text(encoding="utf-8"))
+        values |= {key: first[key] for key in keys if key in first}
+        write_whole(folder / name, json.dumps(values, indent=2))
 
 
 def main() -> int:

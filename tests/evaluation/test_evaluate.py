@@ -77,8 +77,13 @@ def test_tta_is_the_mean_of_the_plain_and_the_mirrored_scores(
     )
     found = evaluate([fer_run.folder], tta=True, out=tmp_path)
     assert np.abs(plain - mirrored).max() > 1e-3
-    np.testing.assert_allclose(scores_in(tmp_path), (plain + mirrored) / 2, atol=1e-5)
-    assert found.metrics["tta"] is True
+    readout = model.readouts[next(iter(model.label_sets))]
+    expected = readout.combine([plain, mirrored])
+    # the mean, made as confident on validation as it is right
+    assert set(readout.temperatures) == {2, 4}
+    np.testing.assert_array_equal(expected.argmax(1), (plain + mirrored).argmax(1))
+    np.testing.assert_allclose(scores_in(tmp_path), expected, atol=1e-5)
+    assert (found.metrics["tta"], found.metrics["views"]) == (True, 2)
 
 
 def test_several_models_are_averaged(

@@ -28,6 +28,7 @@ from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.models import open_model
 from emotion_detection.evaluation.robustness import evaluate_corruptions, robustness_figures
 from emotion_detection.evaluation.robustness_figure import draw_examples
+from emotion_detection.readout import Readout
 from emotion_detection.training import Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +53,8 @@ def _expected(
         faces = load(config).split("test")
         spoiled = corrupt(np.array(faces.images), name, strength)
         views = [spoiled, spoiled[..., ::-1]] if tta else [spoiled]
-        said.append(np.mean([model.outputs(np.array(v))["scores"] for v in views], axis=0))
+        readout = model.readouts.get(next(iter(model.label_sets)), Readout())
+        said.append(readout.combine([model.outputs(np.array(v))["scores"] for v in views]))
     return faces.labels, np.mean(said, axis=0).argmax(axis=1)
 
 

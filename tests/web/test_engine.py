@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from emotion_detection.inference import face_detector
+from emotion_detection.inference import closer_look, face_detector
 from emotion_detection.inference.align import MARGIN, align, cut_out, placement
 from emotion_detection.inference.explain import explain
 from emotion_detection.inference.face_detector import FaceDetector, decoded, distinct
@@ -224,7 +224,13 @@ def test_the_heat_map_is_pythons(engine: Engine) -> None:
 
 
 def test_constants_are_pythons() -> None:
-    source = (ROOT / "web" / "src" / "engine" / "centerface.js").read_text(encoding="utf-8")
-    names = ("STRIDE", "MULTIPLE", "OVERLAP", "CLOSE_SIZE", "CLOSE_MARGIN", "LARGER", "LARGEST")
+    engine = ROOT / "web" / "src" / "engine"
+    source = (engine / "centerface.js").read_text(encoding="utf-8")
+    closer = (engine / "closer.js").read_text(encoding="utf-8")
+    names = ("STRIDE", "MULTIPLE", "OVERLAP", "CLOSE_SIZE", "CLOSE_MARGIN", "LARGEST")
     for name in (*names, "ASTRAY", "GREY", "TOUCHING"):
         assert f"const {name} = {json.dumps(getattr(face_detector, f'_{name}'))};" in source
+    for name in ("LARGER", "CLOSEST", "OVERLAP"):
+        assert f"const {name} = {json.dumps(getattr(face_detector, f'_{name}'))};" in closer
+    for name in ("AROUND", "LEAST_AROUND", "BORDER", "INSIDE"):
+        assert f"const {name} = {getattr(closer_look, f'_{name}'):g};" in closer

@@ -89,7 +89,7 @@ def test_the_table_is_pythons_to_the_byte(engine: Engine, tmp_path: Path) -> Non
     about = browser_model(EmotionDetector())
     scores = [name for name in about["columns"] if "score_" in name]
     columns = [name for name in about["columns"] if name not in scores]
-    columns[14:14] = [f"score_{name}" for name in "abc"]
+    columns[15:15] = [f"score_{name}" for name in "abc"]
     columns[-3:-3] = [f"raw_score_{name}" for name in "abc"]
     about |= {"labels": list("abc"), "columns": columns, "landmarks": list(LANDMARKS)}
     (made,) = engine("csv", {"entries": entries, "about": about})

@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_told_in_its_place_and_at_the_end(
     assert code == 3
     assert [record["source"] for record in records] == ["bad.png", faces[0], "gone.png", faces[1]]
     assert [record.get("error", "")[:12] for record in records] == [
-        *("not a JPEG, ", "", "no such file", ""),
+        *("not an image", "", "no such file", ""),
     ]
     assert err.splitlines()[0] == "emotion: 2 files could not be read:"
     assert err.splitlines()[1] == (

@@ -85,7 +85,8 @@ def class_names(found: Iterable[str]) -> dict[str, str]:
     """Map each class name of a dataset to the name that the project uses for it.
 
     Known emotions get the project's names and come first, in its order. Other classes keep their
-    names and follow, sorted; names that differ in case or Unicode form alone are one class.
+    names, in Unicode's composed form, and follow, sorted; names that differ in case or Unicode form
+    alone are one class.
 
     Args:
         found: class names as they stand on disk; repeated names count once.
@@ -106,7 +107,7 @@ def class_names(found: Iterable[str]) -> dict[str, str]:
     spelling: dict[str, str] = {}
     for name in names:
         if known[name] is None:
-            used[name] = spelling.setdefault(class_key(name), name)
+            used[name] = spelling.setdefault(class_key(name), composed(name))
     return used
 
 

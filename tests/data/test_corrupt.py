@@ -1,4 +1,5 @@
 import pytest
+from PIL import Image
 
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
@@ -54,7 +55,9 @@ def test_a_dataset_of_nothing_but_corrupt_pictures_names_the_first(tmp_path, dat
 
 
 def test_pictures_of_formats_that_are_not_opened_are_listed_not_passed_over(spoiled, data_config):
-    (spoiled / "train" / "happy" / "old.pgm").write_bytes(b"P5 48 48 255 ")
+    # a whole icon, which Pillow itself would open
+    Image.new("RGB", (48, 48), "navy").save(spoiled / "train" / "happy" / "old.png", "ICO")
     dataset = load(data_config(spoiled, max_corrupt=0.1))
-    assert dataset.corrupt[-1].name == "train/happy/old.pgm"
+    assert dataset.corrupt[-1].name == "train/happy/old.png"
     assert dataset.corrupt[-1].reason.startswith("not an image in a format that is read")
+    assert dataset.corrupt[-1].reason.endswith(": a Windows icon")

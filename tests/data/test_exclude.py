@@ -19,6 +19,8 @@ LISTS = {
     "file names": "a.png\nc.png\n",
     "a column of its own": "label,file\n0,angry/a.png\n1,happy/c.png\n",
     "second column": "0,angry/a.png\n1,happy/c.png\n",
+    "semicolons": "label;file\n0;angry/a.png\n1;happy/c.png\n",
+    "tabs, no header": "0\tangry/a.png\n1\thappy/c.png\n",
     "comments": "# spoilt\n\nfile\nangry/a.png\nhappy/c.png\n",
 }
 
@@ -67,6 +69,11 @@ def test_a_name_of_two_faces_is_refused(train, tmp_path):
     (tmp_path / "list.txt").write_text("b.png\n")
     with pytest.raises(InputError, match=r"b\.png means several faces"):
         exclude({"train": train}, tmp_path / "list.txt")
+
+
+def test_a_name_may_hold_a_semicolon_and_a_list_be_unicode_text(tmp_path):
+    (tmp_path / "list.txt").write_text("# seen;twice\na;b.png\nc.png\n", encoding="utf-16")
+    assert excluded_names(tmp_path / "list.txt") == {"a;b.png", "c.png"}
 
 
 def test_plain_names_are_read_as_they_stand(tmp_path):

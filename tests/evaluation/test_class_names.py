@@ -20,7 +20,7 @@ def faces(*labels):
 
 
 def test_a_class_of_ones_own_beside_known_ones_counts_as_a_mistake_and_loses_no_other():
-    names, truth = _classes(own("happiness", "sadness", "bored"), faces(0, 1, 2), FERPLUS)
+    names, truth = _classes(own("happiness", "sadness", "bored"), faces(0, 1, 2), FERPLUS, None)
     assert names == (*FERPLUS, "bored")
     assert [names[label] for label in truth] == ["happiness", "sadness", "bored"]
     scores = _aligned(np.full((3, 8), 0.125, np.float32), positions(names, FERPLUS))
@@ -29,7 +29,8 @@ def test_a_class_of_ones_own_beside_known_ones_counts_as_a_mistake_and_loses_no_
 
 
 def test_a_run_whose_classes_have_their_own_spelling_is_tested_on_the_projects_names():
-    names, truth = _classes(own("happiness", "sadness"), faces(0, 1), ("bored", "happy", "sad"))
+    known = ("bored", "happy", "sad")
+    names, truth = _classes(own("happiness", "sadness"), faces(0, 1), known, None)
     assert names == ("bored", "happy", "sad")
     assert [names[label] for label in truth] == ["happy", "sad"]
 

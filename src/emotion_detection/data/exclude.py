@@ -1,6 +1,5 @@
 """``--exclude FILE``: faces to leave out of training and validation, by name."""
 
-import csv
 import posixpath
 import sys
 from pathlib import Path, PurePosixPath
@@ -8,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from emotion_detection.data.faces import Faces
+from emotion_detection.data.formats import delimited
 from emotion_detection.errors import InputError
 from emotion_detection.files import text_of_cell
 from emotion_detection.image_kinds import SUFFIXES
@@ -16,7 +16,7 @@ _HEADERS = {"file", "name", "row", "path", "image", "filename", "file_name", "fi
 
 
 def excluded_names(path: Path) -> set[str]:
-    """Read the names of faces to leave out: one a line, or a column of a CSV.
+    """Read the names of faces to leave out: one a line, or a column of a table.
 
     The column is the one that a header calls file, name, row, path, image or filename, else the
     first that mostly holds names of image files, else the first. Empty lines and lines that begin
@@ -28,12 +28,14 @@ def excluded_names(path: Path) -> set[str]:
         InputError: the file is missing, unreadable or names nothing.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row and not row[0].startswith("#")]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"--exclude {path}: cannot be read: {error}") from None
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    named = [column for column, cell in enumerate(header) if cell in _HEADERS]
+        rows = delimited.rows(path)
+        header = [cell.strip().lower() for cell in rows[0]] if rows else []
+        named = [column for column, cell in enumerate(header) if cell in _HEADERS]
+        if not named and len(set(map(len, rows))) > 1:
+            # no table: a name may hold a semicolon
+            rows = delimited.rows(path, ",")
+    except InputError as error:
+        raise InputError(f"--exclude {error}") from None
     column = named[0] if named else _image_column(rows)
     cells = [row[column].strip() for row in rows[bool(named) :] if len(row) > column]
     names = {_plain(text_of_cell(cell)) for cell in cells if cell}

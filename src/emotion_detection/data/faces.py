@@ -169,6 +169,7 @@ class Dataset:
         drawn: whether any of the splits was drawn rather than given by the data.
         too_few: sentences on classes that got less than half of what was asked in a split.
         kept: of splits that faces were left out of, int64, the faces that are left.
+        stored: number of faces that such a split has in the cache.
     """
 
     source: str
@@ -182,18 +183,23 @@ class Dataset:
     drawn: bool = False
     too_few: tuple[str, ...] = ()
     kept: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
 
     @property
     def left_out(self) -> dict[str, int]:
         """How many faces were left out of each split of which any were."""
-        stored = {name: len(np.load(self.folder / name / "labels.npy")) for name in self.kept}
-        return {name: stored[name] - len(rows) for name, rows in self.kept.items()}
+        return {name: self.stored[name] - len(rows) for name, rows in self.kept.items()}
 
     def leave_out(self, name: str, faces: npt.NDArray[np.bool_]) -> "Dataset":
         """Return this dataset without some faces of a split, bool (N,); the hash stays."""
         rows = np.flatnonzero(~faces)
         rows = self.kept[name][rows] if name in self.kept else rows
-        return replace(self, kept={**self.kept, name: rows}, sizes={**self.sizes, name: len(rows)})
+        return replace(
+            self,
+            kept={**self.kept, name: rows},
+            sizes={**self.sizes, name: len(rows)},
+            stored={name: self.sizes[name], **self.stored},
+        )
 
     def split(self, name: str) -> Faces:
         """Open one split; the others stay closed.
@@ -219,8 +225,9 @@ class Dataset:
             reference=_array(reference, "uint8", 3) if reference.exists() else None,
         )
         others = (faces.targets, faces.intensity, faces.shares, faces.digests, faces.thumbnails)
-        rows = {len(array) for array in (faces.stored, *others) if array is not None}
-        if rows != {self.sizes[name]} or len(faces.labels) != self.sizes[name]:
+        arrays = (faces.stored, faces.labels, *others)
+        lengths = {len(array) for array in arrays if array is not None}
+        if lengths != {self.stored.get(name, self.sizes[name])}:
             raise damaged(folder, "its arrays are of different lengths")
         if not ((faces.labels >= 0) & (faces.labels < len(self.labels))).all():
             raise damaged(folder / "labels.npy", "a label beyond the classes")

@@ -4,6 +4,7 @@ The separator is the one of ``,`` ``;`` tab and ``|`` that splits the header bes
 """
 
 import csv
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,28 @@ def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         for cells in reader:
             if any(cells):
                 yield reader.line_num + 1, cells
+
+
+def rows(path: Path, separator: str | None = None) -> list[list[str]]:
+    """Return the cells of every line of a list or table, but blank lines and comments.
+
+    Args:
+        path: the file. Lines that begin with ``#`` are comments.
+        separator: what stands between cells; None: what splits the first line best.
+
+    Raises:
+        InputError: the file cannot be read, or not as text.
+    """
+    with _open(path) as file:
+        text = file.read()
+        first = next((line for line in _lines(text) if line.strip() and line[0] != "#"), "")
+        found = csv.reader(_lines(text), delimiter=separator or _separator(first))
+        return [cells for cells in found if any(cells) and not cells[0].startswith("#")]
+
+
+def _lines(text: str) -> io.StringIO:
+    # newlines stay as they are: the csv module wants them so
+    return io.StringIO(text, newline="")
 
 
 @contextmanager

@@ -33,12 +33,12 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from PIL import Image, ImageFilter
 
 import detector_finders
@@ -373,7 +373,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "faceless": [case.name for case in faceless],
         "ways": ways,
         "hardware": f"{processor()}, {os.cpu_count()} cores",
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": metadata.version("onnxruntime"),
         **timed,
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -21,7 +21,8 @@ SPEC = ModelSpec("quick", ("a", "b", "c"), 1, 16, 0.0)
 
 
 def sizes(steps: int = 1000, **fields: Any) -> list[float]:
-    return [step_size(TrainConfig(**fields), step, steps) for step in range(steps)]
+    config = TrainConfig(**fields)
+    return [step_size(config, step, steps) for step in range(steps)]
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear"])
@@ -52,6 +53,7 @@ def test_constant_stays_after_the_rise() -> None:
     assert set(sizes(schedule="constant", warmup=0.3)[299:]) == {1.0}
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     steps=st.integers(1, 400),
     warmup=st.floats(0, 0.9),

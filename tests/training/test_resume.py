@@ -30,6 +30,8 @@ torch.set_num_threads(1)
 from emotion_detection.config import TrainConfig
 from emotion_detection.training import checkpoint, run, task
 
+# a background job of a shell inherits it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.stderr = open(said, "w")
 run.finish = lambda *_: {}
 batches, lasts = 0, 0
@@ -310,7 +312,9 @@ def test_a_run_of_an_earlier_version_that_a_limit_had_stopped_goes_on(
         (folder / "metrics.json").write_text(json.dumps(metrics))
         assert (already_finished(folder, config) is not None) is finished
     (folder / "metrics.json").write_text("{")
-    assert already_finished(folder, config) is None
+    # files are written whole: a broken one is damage, which the user should know of
+    with pytest.raises(InputError, match=r"metrics\.json: cannot be read as JSON"):
+        already_finished(folder, config)
 
 
 def _copied(run: Run, place: Path) -> Path:

@@ -93,7 +93,7 @@ def done(place: Path, data: Path) -> Run:
 def test_a_run_writes_its_files_and_no_others(done: Run) -> None:
     assert sorted(path.name for path in done.folder.iterdir()) == [
         *("best.ckpt", "config.yaml", "faces.npz", "last.ckpt", "metrics.json", "model.onnx"),
-        "provenance.json",
+        *("provenance.json", "sample.npy"),
     ]
     assert any(path.name.startswith("events.out.tfevents") for path in done.logs.iterdir())
     with Image.open(done.logs / "curves.png") as curves:
@@ -152,7 +152,9 @@ def test_ties_go_to_the_lower_loss_and_a_full_tie_to_the_earlier(tmp_path: Path)
             save_checkpoint=lambda path, saved=saved: saved.append(path.name),
         )
         keep.on_train_epoch_end(trainer, None)
-        assert saved[-1] == "last.ckpt"
+        # the first time the other way round: best.ckpt never stands without last.ckpt
+        assert saved[0 if epoch == 0 else -1] == "last.ckpt"
+        assert saved.count("last.ckpt") == 1
         best += [epoch] * ("best.ckpt" in saved)
     assert best == [0, 1, 3]
     assert keep.best_epoch == 3

@@ -59,11 +59,13 @@ def _export_onnx(parsed: Namespace) -> int:
     out = Path(parsed.out) if parsed.out else trained.path.parent / "model.onnx"
     if out.suffix != ".onnx":
         raise InputError(f"--out {out}: the name must end in .onnx")
+    data = trained.record.get("data", {})
+    if not is_training_data(data):  # it goes into the file, which no test would take then
+        raise InputError(f"{trained.path}: what it tells of its training data is damaged")
     if parsed.data is None:
         sample, kind = find_sample(trained.path.parent, trained.spec)
     else:
-        data = trained.record.get("data", {})
-        options = data.get("options") if is_training_data(data) else None
+        options = data.get("options")
         if not options:
             raise InputError(f"{trained.path}: does not tell how its faces were read: damaged")
         try:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from emotion_detection.commands.suggestions import suggest
 from emotion_detection.errors import InputError
 from emotion_detection.field_types import TYPE_WORDS, join_choices
+from emotion_detection.plain_values import read_yaml
 
 VIEWS_HELP = (
     "views of each face whose scores are averaged: 1, 2 (and mirrored) or 4 (and enlarged); "
@@ -170,26 +170,19 @@ def _option_values(words: Sequence[str], name: str) -> list[str]:
 def preset_name(words: Sequence[str], default: str) -> str:
     """Return the preset that an option names, else the last --config file that names one.
 
+    Every --config file is checked here, before the parser reads it in a way of its own.
+
     Raises:
-        InputError: a --config file is missing or not a mapping.
+        InputError: a --config file is missing, no plain YAML, or not a mapping.
     """
+    configs = [_read_config(Path(file)) for file in _option_values(words, "--config")]
     if (named := option_value(words, "--preset")) is not None:
         return named
-    for file in reversed(_option_values(words, "--config")):
-        values = _read_config(Path(file))
-        if "preset" in values:
-            return str(values["preset"])
-    return default
+    presets = [str(values["preset"]) for values in configs if "preset" in values]
+    return presets[-1] if presets else default
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"--config: {path}: no such file")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"--config {path}: cannot be read as YAML: {reason}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"--config {path}: must hold lines of 'option: value'")
-    return values
+    return read_yaml(path, "--config")

@@ -32,6 +32,7 @@ def run(words: list[str]) -> int:
     words = join_data_words(words)
     parser = _parser()
     resume = option_value(words, "--resume")
+    preset = preset_name(words, TrainConfig.preset)
     if resume is not None:
         path = run_folder(resume) / "config.yaml"
         read_yaml(path, "--resume")  # before the parser, which is told to follow it, sees it
@@ -40,7 +41,7 @@ def run(words: list[str]) -> int:
         after = as_dict(_config(parse(parser, [*first, *words]), parser))
         config = resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
     else:
-        first = [f"--config={preset_path(preset_name(words, TrainConfig.preset))}"]
+        first = [f"--config={preset_path(preset)}"]
         config = _config(parse(parser, [*first, *words]), parser)
     if config.folds is not None and config.fold is None:
         return _cross_validate(config)

@@ -44,7 +44,9 @@ _JPEG_TABLE = (
 class RandomCorruption(nn.Module):
     """Corrupt some faces of a batch at random, each by itself, on the batch's device.
 
-    Takes float32 (N, C, H, W) from 0 to 1 and returns the same; random numbers are torch's.
+    Takes float32 (N, C, H, W) from 0 to 1 and returns the same; random numbers are torch's. It
+    works in float32 also where the network is trained in half precision, whose steps are coarser
+    than those of bytes.
 
     Args:
         amount: 0 leaves every face as it is; 1 corrupts :data:`FRACTION` of them.
@@ -62,6 +64,10 @@ class RandomCorruption(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return the faces, float32 (N, C, H, W) from 0 to 1, some of them corrupted."""
+        with torch.autocast(faces.device.type, enabled=False):
+            return self._corrupt(faces)
+
+    def _corrupt(self, faces: Tensor) -> Tensor:
         rows = _draw_rows(len(faces), FRACTION * self.amount, faces.device)
         if not len(rows):
             return faces

@@ -10,9 +10,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from emotion_detection.config import TrainConfig
+from emotion_detection.plain_values import read_json, read_yaml
 
 _WORDS = {"auto", "fer2013", "demo", "pretrained"}
 """What stands in place of a path."""
@@ -27,8 +26,8 @@ def start_folder(run: Path) -> Path | None:
     Args:
         run: ``models/RUN``, or any folder that a checkpoint lies in.
     """
-    written = _read(run / "provenance.json").get("folder")
-    models = Path(str(_read(run / "config.yaml").get("models") or os.sep))
+    written = _read_record(run / "provenance.json").get("folder")
+    models = Path(str(_read_record(run / "config.yaml").get("models") or os.sep))
     if not models.is_absolute() and ".." not in models.parts:
         place = Path(os.path.abspath(run)).parent
         steps = len(models.parts)
@@ -37,11 +36,11 @@ def start_folder(run: Path) -> Path | None:
     return Path(written) if isinstance(written, str) and Path(written).is_dir() else None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_record(path: Path) -> dict[str, Any]:
     """Return a record of the run; nothing where it is missing or broken: others say so."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        values = read_json(path) if path.suffix == ".json" else read_yaml(path, "")
+    except (OSError, ValueError):  # InputError is a ValueError
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from pytorch_lightning.plugins.precision import HalfPrecision, MixedPrecision
 
 from emotion_detection.training import corruption
 from emotion_detection.training.corruption import STAGES, RandomCorruption
@@ -32,6 +33,28 @@ def test_shape_type_and_range_stay(channels: int, size: int) -> None:
     assert changed.dtype == torch.float32
     assert bool(torch.isfinite(changed).all())
     assert 0 <= float(changed.min()) <= float(changed.max()) <= 1
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_half_precision_of_the_network_changes_nothing(
+    precision: str, faces: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # one random stream: numbers of half precision are drawn from it in another way
+    monkeypatch.setattr(corruption, "_draw_rows", lambda count, *_: torch.arange(count))
+    plugin = (
+        HalfPrecision(precision)
+        if precision == "bf16-true"
+        else MixedPrecision("bf16-mixed", "cpu")
+    )
+    torch.manual_seed(3)
+    expected = RandomCorruption(1.0)(faces)
+    module = plugin.convert_module(RandomCorruption(1.0))
+    torch.manual_seed(3)
+    with plugin.train_step_context():
+        changed = module(faces)
+    assert changed.dtype == torch.float32
+    assert bool(torch.isfinite(changed).all())
+    assert float((changed - expected).abs().mean()) < (1e-6 if "mixed" in precision else 0.02)
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.3, 1.0])

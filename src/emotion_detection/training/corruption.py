@@ -52,15 +52,12 @@ class RandomCorruption(nn.Module):
         amount: 0 leaves every face as it is; 1 corrupts :data:`FRACTION` of them.
     """
 
-    basis: Tensor
-    table: Tensor
-
     def __init__(self, amount: float) -> None:
         super().__init__()
         self.amount = amount
-        self.register_buffer("basis", _cosine_basis(), persistent=False)
-        table = torch.tensor(_JPEG_TABLE, dtype=torch.float32).reshape(8, 8) / 255
-        self.register_buffer("table", table, persistent=False)
+        # no buffers: a network of half precision has all of its buffers rounded
+        self.basis = _cosine_basis()
+        self.table = torch.tensor(_JPEG_TABLE, dtype=torch.float32).reshape(8, 8) / 255
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return the faces, float32 (N, C, H, W) from 0 to 1, some of them corrupted."""
@@ -82,7 +79,7 @@ class RandomCorruption(nn.Module):
 
     def _run_stage(self, name: str, faces: Tensor) -> Tensor:
         if name == "compression":
-            return compress(faces, self.basis, self.table)
+            return compress(faces, self.basis.to(faces), self.table.to(faces))
         stages = {
             "pose": change_pose,
             "occlusion": occlude,
@@ -100,7 +97,9 @@ def _draw_rows(count: int, probability: float, device: torch.device) -> Tensor:
 
 def _draw(faces: Tensor, low: float, high: float, skew: float = 1.0) -> Tensor:
     """Draw a number a face: float32 (N,), from ``low`` to ``high``; a skew above 1 favours low."""
-    return low + (high - low) * torch.rand(len(faces), device=faces.device) ** skew
+    # the default type is half precision where the network is
+    drawn = torch.rand(len(faces), device=faces.device, dtype=torch.float32)
+    return low + (high - low) * drawn**skew
 
 
 def _draw_sign(faces: Tensor) -> Tensor:
@@ -144,8 +143,8 @@ def occlude(faces: Tensor) -> Tensor:
     center, reach = _draw(faces, 0.2, 0.8), _draw(faces, 0.08, 0.35)
     left = torch.where(patch, center - reach, left)
     right = torch.where(patch, center + reach, right)
-    y = (torch.arange(height, device=device) + 0.5) / height
-    x = (torch.arange(width, device=device) + 0.5) / width
+    y = (torch.arange(height, device=device, dtype=faces.dtype) + 0.5) / height
+    x = (torch.arange(width, device=device, dtype=faces.dtype) + 0.5) / width
     # a cover need not lie level
     slope = _draw(faces, -0.3, 0.3)
     tilted = y[None, :, None] + slope[:, None, None] * (x[None, None, :] - 0.5)

@@ -36,11 +36,7 @@ def test_shape_type_and_range_stay(channels: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
-def test_half_precision_of_the_network_changes_nothing(
-    precision: str, faces: torch.Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # one random stream: numbers of half precision are drawn from it in another way
-    monkeypatch.setattr(corruption, "_draw_rows", lambda count, *_: torch.arange(count))
+def test_half_precision_of_the_network_changes_nothing(precision: str, faces: torch.Tensor) -> None:
     plugin = (
         HalfPrecision(precision)
         if precision == "bf16-true"
@@ -52,9 +48,9 @@ def test_half_precision_of_the_network_changes_nothing(
     torch.manual_seed(3)
     with plugin.train_step_context():
         changed = module(faces)
-    assert changed.dtype == torch.float32
-    assert bool(torch.isfinite(changed).all())
-    assert float((changed - expected).abs().mean()) < (1e-6 if "mixed" in precision else 0.02)
+    # a byte apart where rounding goes the other way
+    torch.testing.assert_close(changed, expected, atol=1.1 / 255, rtol=0)
+    assert float((changed - expected).abs().mean()) < 1e-4
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.3, 1.0])

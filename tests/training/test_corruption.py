@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from pytorch_lightning.plugins.precision import HalfPrecision, MixedPrecision
 
 from emotion_detection.training import corruption
 from emotion_detection.training.corruption import STAGES, RandomCorruption
@@ -32,6 +33,24 @@ def test_shape_type_and_range_stay(channels: int, size: int) -> None:
     assert changed.dtype == torch.float32
     assert bool(torch.isfinite(changed).all())
     assert 0 <= float(changed.min()) <= float(changed.max()) <= 1
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_half_precision_of_the_network_changes_nothing(precision: str, faces: torch.Tensor) -> None:
+    plugin = (
+        HalfPrecision(precision)
+        if precision == "bf16-true"
+        else MixedPrecision("bf16-mixed", "cpu")
+    )
+    torch.manual_seed(3)
+    expected = RandomCorruption(1.0)(faces)
+    module = plugin.convert_module(RandomCorruption(1.0))
+    torch.manual_seed(3)
+    with plugin.train_step_context():
+        changed = module(faces)
+    # a byte apart where rounding goes the other way
+    torch.testing.assert_close(changed, expected, atol=1.1 / 255, rtol=0)
+    assert float((changed - expected).abs().mean()) < 1e-4
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.3, 1.0])

@@ -52,15 +52,12 @@ class RandomCorruption(nn.Module):
         amount: 0 leaves every face as it is; 1 corrupts :data:`FRACTION` of them.
     """
 
-    basis: Tensor
-    table: Tensor
-
     def __init__(self, amount: float) -> None:
         super().__init__()
         self.amount = amount
-        self.register_buffer("basis", _cosine_basis(), persistent=False)
-        table = torch.tensor(_JPEG_TABLE, dtype=torch.float32).reshape(8, 8) / 255
-        self.register_buffer("table", table, persistent=False)
+        # no buffers: a network of half precision has all of its buffers rounded
+        self.basis = _cosine_basis()
+        self.table = torch.tensor(_JPEG_TABLE, dtype=torch.float32).reshape(8, 8) / 255
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return the faces, float32 (N, C, H, W) from 0 to 1, some of them corrupted."""
@@ -82,7 +79,7 @@ class RandomCorruption(nn.Module):
 
     def _run_stage(self, name: str, faces: Tensor) -> Tensor:
         if name == "compression":
-            return compress(faces, self.basis, self.table)
+            return compress(faces, self.basis.to(faces), self.table.to(faces))
         stages = {
             "pose": change_pose,
             "occlusion": occlude,
@@ -95,16 +92,21 @@ class RandomCorruption(nn.Module):
 
 
 def _draw_rows(count: int, probability: float, device: torch.device) -> Tensor:
-    return (torch.rand(count, device=device) < probability).nonzero().squeeze(1)
+    return (_uniform(count, device) < probability).nonzero().squeeze(1)
+
+
+def _uniform(count: int, device: torch.device) -> Tensor:
+    # the default type is half precision where the network is
+    return torch.rand(count, device=device, dtype=torch.float32)
 
 
 def _draw(faces: Tensor, low: float, high: float, skew: float = 1.0) -> Tensor:
     """Draw a number a face: float32 (N,), from ``low`` to ``high``; a skew above 1 favours low."""
-    return low + (high - low) * torch.rand(len(faces), device=faces.device) ** skew
+    return low + (high - low) * _uniform(len(faces), faces.device) ** skew
 
 
 def _draw_sign(faces: Tensor) -> Tensor:
-    return torch.where(torch.rand(len(faces), device=faces.device) < 0.5, -1.0, 1.0)
+    return torch.where(_uniform(len(faces), faces.device) < 0.5, -1.0, 1.0)
 
 
 def _per_face(values: Tensor) -> Tensor:
@@ -144,8 +146,8 @@ def occlude(faces: Tensor) -> Tensor:
     center, reach = _draw(faces, 0.2, 0.8), _draw(faces, 0.08, 0.35)
     left = torch.where(patch, center - reach, left)
     right = torch.where(patch, center + reach, right)
-    y = (torch.arange(height, device=device) + 0.5) / height
-    x = (torch.arange(width, device=device) + 0.5) / width
+    y = (torch.arange(height, device=device, dtype=faces.dtype) + 0.5) / height
+    x = (torch.arange(width, device=device, dtype=faces.dtype) + 0.5) / width
     # a cover need not lie level
     slope = _draw(faces, -0.3, 0.3)
     tilted = y[None, :, None] + slope[:, None, None] * (x[None, None, :] - 0.5)
@@ -171,7 +173,7 @@ def change_light(faces: Tensor) -> Tensor:
     kind = torch.randint(3, (len(faces),), device=faces.device)
     factor = torch.exp(_draw(faces, 0, math.log(0.06), 1.3))
     glare = _draw(faces, 1, 1.9)
-    is_glare = torch.rand(len(faces), device=faces.device) < 0.25
+    is_glare = _uniform(len(faces), faces.device) < 0.25
     brightness = torch.where(is_glare, glare, factor)
     contrast = torch.where(is_glare, _draw(faces, 1, 2), factor)
     gamma = torch.exp(_draw(faces, 0, math.log(3), 1.3) * _draw_sign(faces))
@@ -240,11 +242,11 @@ def _resize(faces: Tensor, size: list[int], mode: str) -> Tensor:
 def add_noise(faces: Tensor) -> Tensor:
     """Add Gaussian or shot noise, fine or in grains of two pixels."""
     deviation = _per_face(torch.exp(_draw(faces, math.log(0.012), math.log(0.3), 1.2)))
-    is_shot = torch.rand(len(faces), device=faces.device) < 0.5
+    is_shot = _uniform(len(faces), faces.device) < 0.5
     deviation = torch.where(_per_face(is_shot), deviation * faces.clamp_min(0).sqrt(), deviation)
     noise = torch.randn_like(faces)
     grain = functional.avg_pool2d(noise, 2, 1, padding=1)[:, :, :-1, :-1] * 2
-    is_grain = torch.rand(len(faces), device=faces.device) < 0.25
+    is_grain = _uniform(len(faces), faces.device) < 0.25
     return faces + deviation * torch.where(_per_face(is_grain), grain, noise)
 
 

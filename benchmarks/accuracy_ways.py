@@ -212,8 +212,10 @@ def way_b(work: Path, seed: int, options: argparse.Namespace) -> Run:
             looks.note(trainer.global_step, float(trainer.callback_metrics["val_accuracy"]))
             looks.start()
 
-    def with_clock(config: TrainConfig, folder: Path, logs: Path, callbacks: Any) -> Trainer:
-        return make_trainer(config, folder, logs, [*callbacks, Clock()])
+    def with_clock(
+        config: TrainConfig, folder: Path, logs: Path, callbacks: Any, loggers: Any
+    ) -> Trainer:
+        return make_trainer(config, folder, logs, [*callbacks, Clock()], loggers)
 
     config = _configs(options)["b"]
     looks = Looks(f"b, seed {seed}", -(-load(config).sizes["train"] // config.batch_size))

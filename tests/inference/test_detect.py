@@ -8,7 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from emotion_detection.emotions import FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.images import PictureError
 from emotion_detection.inference.align import MARGIN, align, cut_out, placement
-from emotion_detection.readout import VIEWS, ZOOM, make_views
+from emotion_detection.readout import VIEWS, ZOOM, Prior, make_views
 from emotion_detection.results import CUT, UNCERTAIN_FACE, UNSURE, Result
 
 PLACES = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]  # x, y, size of each drawn face
@@ -363,4 +363,4 @@ def test_other_views_and_priors_are_refused() -> None:
     with pytest.raises(InputError, match="views 3: must be one of 1, 2, 4"):
         EmotionDetector(views=3)
     with pytest.raises(InputError, match="prior 'uniform': must be one of natural, balanced"):
-        EmotionDetector(prior="uniform")  # type: ignore[arg-type]
+        EmotionDetector(prior=cast(Prior, "uniform"))

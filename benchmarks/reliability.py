@@ -67,9 +67,10 @@ LEFT_SECONDS = 10.0
 _IMPORTED = ("commands.predict", "commands.data_audit", "evaluation.report.write")
 VOLATILE = {
     *("seconds", "cpu_seconds", "fit_seconds", "fit_cpu_seconds", "finished", "started", "command"),
-    *("resumed", "faces_per_second", "memory_mib", "code", "date", "time"),
+    *("resumed", "faces_per_second", "memory_mib", "code", "date", "time", "notes"),
 }
-"""Keys of records whose values differ between two runs of the same."""
+"""Keys of records whose values differ between two runs of the same; a report's notes say which of
+its tests were there before."""
 
 
 def make_inputs(folder: Path) -> None:

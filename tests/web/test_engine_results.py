@@ -22,9 +22,14 @@ from emotion_detection.results import LANDMARKS, Face, Result
 Engine = Callable[..., list[Any]]
 
 
-def _face(box: tuple[float, float, float, float], scores: tuple[float, ...], **more: Any) -> Face:
+def _face(
+    box: tuple[float, float, float, float],
+    scores: tuple[float, ...],
+    confidence: float = 0.9,
+    **more: Any,
+) -> Face:
     points = tuple((box[0] + k, box[1] + 2 * k) for k in range(5))
-    return Face(box, points, 0.9, dict(zip("abc", scores, strict=True)), **more)
+    return Face(box, points, confidence, dict(zip("abc", scores, strict=True)), **more)
 
 
 def _plain(result: Result) -> dict[str, Any]:
@@ -34,7 +39,8 @@ def _plain(result: Result) -> dict[str, Any]:
     return {**dataclasses.asdict(result), "faces": faces}
 
 
-def test_people_are_followed_as_in_python(engine: Engine) -> None:
+@pytest.mark.parametrize("least", [0.9, 0.3], ids=["confident", "some-uncertain"])
+def test_people_are_followed_as_in_python(engine: Engine, least: float) -> None:
     generator = np.random.default_rng(5)
     results = []
     for step in range(60):
@@ -43,9 +49,14 @@ def test_people_are_followed_as_in_python(engine: Engine) -> None:
         faces = []
         for x, y in shown:
             share = generator.dirichlet((1, 1, 1))
-            faces.append(_face((x, y, 90, 110), tuple(share), intensity=float(share[0])))
+            confidence = generator.uniform(least, 0.6) if least < 0.6 else least
+            faces.append(
+                _face((x, y, 90, 110), tuple(share), confidence, intensity=float(share[0]))
+            )
         results.append(Result(640, 480, tuple(faces), frame=step, time=step * 0.13))
     wanted = list(follow(results))
+    followed = sum(len(result.faces) for result in wanted)
+    assert (followed == sum(len(result.faces) for result in results)) == (least == 0.9)
     (made,) = engine("track", [_plain(result) for result in results])
     first = min(face.track or 0 for result in wanted for face in result.faces)
     for one, other in zip(made, wanted, strict=True):

@@ -1,5 +1,5 @@
-// Who is who from frame to frame, and each person's scores smoothed over time: as
-// src/emotion_detection/inference/tracking.py.
+// Who is who from frame to frame, and each person's scores smoothed over time: as the live tracking
+// of src/emotion_detection/inference/tracking.py.
 
 /** @import {Area, Face, Result} from './types.js' */
 
@@ -8,12 +8,21 @@ const PATIENCE = 1.0;
 const LEAST_OVERLAP = -0.2;
 const VELOCITY_MEMORY = 0.2;
 const FORESIGHT = 0.5;
+/** A face of this confidence begins a track by itself. */
+const START_CONFIDENCE = 0.5;
+/** How long, and in how many frames in a row, a less confident face must be found to begin one. */
+const START_SECONDS = 0.5;
+const START_FRAMES = 3;
 
 /**
  * @typedef {object} Track
- * @property {number} number
+ * @property {number | null} number given when the track is first shown
+ * @property {boolean} confirmed whether it is a person for certain
  * @property {Area} box
- * @property {number} time
+ * @property {number} first time of the first frame, in seconds
+ * @property {number} time time of the last frame
+ * @property {number} step seconds between the last frame and the one before
+ * @property {number} found in how many frames
  * @property {number[]} scores
  * @property {number | null} intensity
  * @property {[number, number]} velocity
@@ -26,55 +35,115 @@ export class Tracker {
   #last = -Infinity;
 
   /**
-   * Return a frame's result with tracks and smoothed scores.
+   * Return a frame's result with tracks and smoothed scores. Faces that are nobody's yet are left out.
    * @param {Result} result whose time is not before the last one's
    * @returns {Result}
    */
   update(result) {
     const time = result.time ?? 0;
-    const oldest = Math.min(this.#last, time - PATIENCE);
+    const previous = this.#last;
+    const step = Number.isFinite(previous) ? time - previous : 0;
     this.#last = time;
-    this.#tracks = this.#tracks.filter((track) => track.time >= oldest);
+    for (const track of this.#tracks) track.step ||= step; // the first frame had none
+    this.#end(previous, time);
     const followed = this.#paired(result.faces, time);
-    const faces = result.faces.map((face, place) => {
-      const track = followed.get(place);
-      return track ? continued(track, face, time) : this.#begin(face, time);
+    const faces = result.faces.flatMap((face, place) => {
+      const known = followed.get(place);
+      const track = known ?? this.#begin(face, time, step);
+      if (known) advance(known, face, time, step);
+      if (face.confidence >= START_CONFIDENCE || isLasting(track)) track.confirmed = true;
+      if (!track.confirmed) return [];
+      track.number ??= this.#next++;
+      return [{ ...face, track: track.number, scores: track.scores, intensity: track.intensity }];
     });
     return { ...result, faces };
   }
 
-  /** @param {Face[]} faces @param {number} time @returns {Map<number, Track>} */
+  /**
+   * End the tracks of people out of sight, and the unconfirmed that missed a frame.
+   * @param {number} previous
+   * @param {number} time
+   */
+  #end(previous, time) {
+    const oldest = Math.min(previous, time - PATIENCE);
+    this.#tracks = this.#tracks.filter((one) => one.time >= (one.confirmed ? oldest : previous));
+  }
+
+  /**
+   * Pair faces with tracks: confident faces first, then the others with the people that are left.
+   * @param {Face[]} faces
+   * @param {number} time
+   * @returns {Map<number, Track>}
+   */
   #paired(faces, time) {
-    const pairs = this.#tracks.flatMap((track) =>
-      faces.map((face, place) => ({
-        track,
-        place,
-        overlap: overlap(expected(track, time), face.box),
-      })),
-    );
-    pairs.sort((a, b) => b.overlap - a.overlap);
-    const found = new Map();
-    const taken = new Set();
-    for (const pair of pairs) {
-      if (pair.overlap < LEAST_OVERLAP) break;
-      if (found.has(pair.place) || taken.has(pair.track)) continue;
-      found.set(pair.place, pair.track);
-      taken.add(pair.track);
-    }
+    const isConfident = (/** @type {number} */ place) =>
+      faces[place].confidence >= START_CONFIDENCE;
+    const places = [...faces.keys()];
+    const confident = places.filter(isConfident);
+    const others = places.filter((place) => !isConfident(place));
+    const known = this.#tracks.filter((track) => track.confirmed);
+    const found = paired(known, confident, faces, time);
+    const taken = new Set(found.values());
+    const left = known.filter((track) => !taken.has(track));
+    for (const [place, track] of paired(left, others, faces, time)) found.set(place, track);
+    const free = [...confident, ...others].filter((place) => !found.has(place));
+    const unconfirmed = this.#tracks.filter((track) => !track.confirmed);
+    for (const [place, track] of paired(unconfirmed, free, faces, time)) found.set(place, track);
     return found;
   }
 
-  /** @param {Face} face @param {number} time @returns {Face} */
-  #begin(face, time) {
-    const { box, scores, intensity } = face;
-    const number = this.#next++;
-    this.#tracks.push({ number, box, time, scores, intensity, velocity: [0, 0] });
-    return { ...face, track: number };
+  /** @param {Face} face @param {number} time @param {number} step @returns {Track} */
+  #begin({ box, scores, intensity }, time, step) {
+    /** @type {Track} */
+    const track = {
+      ...{ number: null, confirmed: false, box, scores, intensity },
+      ...{ first: time, time, step, found: 1, velocity: [0, 0] },
+    };
+    this.#tracks.push(track);
+    return track;
   }
 }
 
-/** @param {Track} track @param {Face} face @param {number} time @returns {Face} */
-function continued(track, face, time) {
+/** @param {Track} track */
+const isLasting = ({ found, time, first, step }) =>
+  found >= START_FRAMES && time - first + step >= START_SECONDS;
+
+/**
+ * Pair tracks with faces by the overlap of their boxes, best first.
+ * @param {Track[]} tracks
+ * @param {number[]} places
+ * @param {Face[]} faces
+ * @param {number} time
+ * @returns {Map<number, Track>}
+ */
+function paired(tracks, places, faces, time) {
+  const pairs = tracks.flatMap((track) =>
+    places.map((place) => ({
+      track,
+      place,
+      overlap: overlap(expected(track, time), faces[place].box),
+    })),
+  );
+  pairs.sort((a, b) => b.overlap - a.overlap);
+  const found = new Map();
+  const taken = new Set();
+  for (const pair of pairs) {
+    if (pair.overlap < LEAST_OVERLAP) break;
+    if (found.has(pair.place) || taken.has(pair.track)) continue;
+    found.set(pair.place, pair.track);
+    taken.add(pair.track);
+  }
+  return found;
+}
+
+/**
+ * Take a person's new place, and smooth the scores.
+ * @param {Track} track
+ * @param {Face} face
+ * @param {number} time
+ * @param {number} step
+ */
+function advance(track, face, time, step) {
   const passed = time - track.time;
   const share = weight(passed, SMOOTH);
   if (passed > 0) {
@@ -86,17 +155,18 @@ function continued(track, face, time) {
   }
   track.box = face.box;
   track.time = time;
+  track.step = step;
+  track.found += 1;
   track.scores = face.scores.map((score, k) => between(track.scores[k], score, share));
   track.intensity =
     face.intensity === null || track.intensity === null
       ? face.intensity
       : between(track.intensity, face.intensity, share);
-  return { ...face, track: track.number, scores: track.scores, intensity: track.intensity };
 }
 
 /** @param {Track} track @param {number} time @returns {Area} */
-function expected({ box, velocity, time: seen }, time) {
-  const ahead = Math.min(time - seen, FORESIGHT);
+function expected({ box, velocity, time: last }, time) {
+  const ahead = Math.min(time - last, FORESIGHT);
   return [box[0] + velocity[0] * ahead, box[1] + velocity[1] * ahead, box[2], box[3]];
 }
 

@@ -77,6 +77,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "robust-training": ("docs/results/robust_training.json", robust_tables.robust_training),
     "pasted": ("docs/results/pasted.json", using_tables.pasted),
     "inference": ("docs/results/inference.json", using_tables.inference),
+    "against": ("docs/results/against.json", using_tables.against),
     "detection": ("docs/results/detection.json", detection_tables.detection),
     "detector-ways": ("docs/results/detector_ways.json", detector_tables.detector_ways),
     "many": ("docs/results/many.json", using_tables.many),

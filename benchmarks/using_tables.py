@@ -37,6 +37,28 @@ def pasted(result: Result) -> str:
     return "\n".join(lines)
 
 
+def against(result: Result) -> str:
+    """Return the table of ``benchmarks/against.py``'s file."""
+    lines = [
+        f"| part | faces | {result['commit']} | this version | ratio (95 % interval) |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, row in result["parts"].items():
+        low, high = row["ratio_ci95"]
+        lines.append(
+            f"| {name} | {row['faces']['newer']} | {row['older_ms']:.1f} ms "
+            f"| {row['newer_ms']:.1f} ms | {row['ratio']:.2f} ({low:.2f}-{high:.2f}) |"
+        )
+    lines += [
+        "",
+        f"`{result['command']}`: processor time, medians of {result['rounds']} rounds in turns, one "
+        f"thread; {result['processor']}, {result['cores']} cores, shared with other work (load "
+        f"{result['load']}); onnxruntime {result['onnxruntime']}. Figures: "
+        "[docs/results/against.json](docs/results/against.json).",
+    ]
+    return "\n".join(lines)
+
+
 def _ways(row: Result) -> list[str]:
     """Return the table of the ways to cut a face out, on one split."""
     lines = [

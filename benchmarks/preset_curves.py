@@ -26,6 +26,7 @@ from emotion_detection.training.provenance import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 
+
 def train_briefly(data: str, epochs: int, batches: int, words: list[str]) -> dict[str, Any]:
     """Train, and return the curve.
 

@@ -51,8 +51,8 @@ def against(result: Result) -> str:
         )
     lines += [
         "",
-        f"`{result['command']}`: processor time, medians of {result['rounds']} rounds in turns, one "
-        f"thread; {result['processor']}, {result['cores']} cores, shared with other work (load "
+        f"`{result['command']}`: processor time, medians of {result['rounds']} rounds in turns, "
+        f"one thread; {result['processor']}, {result['cores']} cores, shared with other work (load "
         f"{result['load']}); onnxruntime {result['onnxruntime']}. Figures: "
         "[docs/results/against.json](docs/results/against.json).",
     ]

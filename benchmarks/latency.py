@@ -3,8 +3,9 @@
     python benchmarks/latency.py [--model PATH] [--threads 1] [--out docs/results/latency.json]
 
 Measured are the session alone (a face ready as the graph wants it) and ``classify`` (a grey crop,
-checked and resized), one face and 64 faces at a time. A round times each of them in turn; the
-figure is the median over the rounds, beside it the 5th and the 95th percentile.
+checked and resized), one face and 64 faces at a time, and one face in two and in four views. A
+round times each of them in turn; the figure is the median over the rounds, beside it the 5th and
+the 95th percentile.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def measure(model: Path, threads: int, rounds: int) -> dict[str, dict[str, float
         For each thing: milliseconds a call, median and percentiles.
     """
     opened = open_onnx(model, threads)
-    detector = EmotionDetector(model, threads=threads)
+    detector, two, four = (EmotionDetector(model, threads=threads, views=n) for n in (1, 2, 4))
     size, channels = opened.input
     generator = np.random.default_rng(0)
     crops = generator.integers(0, 256, (64, size, size), dtype=np.uint8)
@@ -50,6 +51,8 @@ def measure(model: Path, threads: int, rounds: int) -> dict[str, dict[str, float
         "session, 1 face": lambda: opened.run(faces[:1], names),
         "session, 64 faces": lambda: opened.run(faces, names),
         "classify, 1 face": lambda: detector.classify(crops[:1]),
+        "classify, 1 face, 2 views": lambda: two.classify(crops[:1]),
+        "classify, 1 face, 4 views": lambda: four.classify(crops[:1]),
         "classify, 64 faces": lambda: detector.classify(crops),
     }
     seconds: dict[str, list[float]] = {name: [] for name in things}

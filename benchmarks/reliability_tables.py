@@ -31,7 +31,7 @@ def bombs(result: Result) -> str:
         "| beside | answers | its own time, p50 | small crops, p50 | p99 | longest |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, found in result["latency"].items():
+    for name, found in result["latency"]["beside"].items():
         crops, bomb = found["crops"], found.get("bomb")
         own = f"{', '.join(map(str, bomb['statuses']))} | {bomb['p50_ms']:,} ms" if bomb else " | "
         lines.append(
@@ -45,8 +45,8 @@ def bombs(result: Result) -> str:
         f"megapixels, and the above): {memory['after_ten_mb']:,} MB after ten, "
         f"{memory['after_all_mb']:,} MB after all, {memory['peak_mb']:,} MB at its peak.",
         "",
-        f"`{result['command']}`: {machine['processor']}, {machine['cores']} cores, shared with "
-        f"other work (load {machine['load'][0]}); Pillow {machine['pillow']}, onnxruntime "
+        f"`{result['command']}`: {machine['processor']}, {machine['cores']} cores (load "
+        f"before: {result['latency']['load']}, {memory['load']}); Pillow {machine['pillow']}, onnxruntime "
         f"{machine['onnxruntime']}. Figures: [docs/results/bombs.json](docs/results/bombs.json).",
     ]
     return "\n".join(lines)

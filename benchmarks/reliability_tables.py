@@ -46,7 +46,7 @@ def bombs(result: Result) -> str:
         f"{memory['after_all_mb']:,} MB after all, {memory['peak_mb']:,} MB at its peak.",
         "",
         f"`{result['command']}`: {machine['processor']}, {machine['cores']} cores (load "
-        f"before: {result['latency']['load']}, {memory['load']}); Pillow {machine['pillow']}, onnxruntime "
-        f"{machine['onnxruntime']}. Figures: [docs/results/bombs.json](docs/results/bombs.json).",
+        f"before: {result['latency']['load']}, {memory['load']}); Pillow {machine['pillow']}, "
+        f"onnxruntime {machine['onnxruntime']}. Figures: [docs/results/bombs.json](docs/results/bombs.json).",
     ]
     return "\n".join(lines)

@@ -47,6 +47,7 @@ def bombs(result: Result) -> str:
         "",
         f"`{result['command']}`: {machine['processor']}, {machine['cores']} cores (load "
         f"before: {result['latency']['load']}, {memory['load']}); Pillow {machine['pillow']}, "
-        f"onnxruntime {machine['onnxruntime']}. Figures: [docs/results/bombs.json](docs/results/bombs.json).",
+        f"onnxruntime {machine['onnxruntime']}. Figures: "
+        "[docs/results/bombs.json](docs/results/bombs.json).",
     ]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 # make test-slow   set up .venv, run the other tests
 # make test-all    set up .venv, run all tests, with coverage
 # make lint        ruff and mypy
+# make docs        build the documentation as a site in site/
 # make web         build the page in the browser (npm), for 'emotion serve' and 'emotion export --web'
 # make reproduce   train the shipped model again from FER-2013 with FER+'s votes, and test it (hours)
 # make clean       remove .venv
@@ -19,7 +20,7 @@ PIP_ARGS ?=
 PYTEST_ARGS ?=
 BIN = $(VENV)/bin
 
-.PHONY: help train test test-slow test-all lint web reproduce clean
+.PHONY: help train test test-slow test-all lint docs web reproduce clean
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +51,11 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	@$(BIN)/mkdocs --version > /dev/null 2>&1 || $(BIN)/python -m pip install --progress-bar off $(PIP_ARGS) -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "the site is in site/: open site/index.html"
 
 web:
 	@command -v npm > /dev/null || { echo "npm is missing: install Node.js 20.19 or newer"; exit 2; }

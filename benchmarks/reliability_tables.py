@@ -8,12 +8,13 @@ Result = dict[str, Any]
 def reliability(result: Result) -> str:
     """Return how often each command was killed, and what came of it."""
     lines = [
-        "| command | kills | failures | processes left behind | temporary files left |",
-        "| --- | --- | --- | --- | --- |",
+        "| command | kills | failures | processes left behind | slowest to end "
+        "| temporary files left |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
         f"| `{name}` | {own['kills']:,} | {own['failures']:,} | {own['left_behind']:,} "
-        f"| {own['temporary_files']:,} |"
+        f"| {own.get('slowest_end_seconds', 0):.1f} s | {own['temporary_files']:,} |"
         for name, own in result["total"].items()
     ]
     seeds = sorted({line["seed"] for line in result["calls"]})

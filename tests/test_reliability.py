@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -67,8 +68,16 @@ def test_what_is_lost_or_half_written_is_found(reliability: ModuleType, tmp_path
 
 
 def test_counts_of_several_calls_are_added_up(reliability: ModuleType) -> None:
-    line = {"command": "train", "kills": 3, "failures": 1, "left_behind": 0, "temporary_files": 2}
-    other = {**line, "command": "test"}
+    line: dict[str, Any] = {
+        "command": "train",
+        "kills": 3,
+        "failures": 1,
+        "left_behind": 0,
+        "temporary_files": 2,
+    }
+    line["slowest_end_seconds"] = 0.5
+    other = {**line, "command": "test", "slowest_end_seconds": 2.5}
     total = reliability.add_up([line, other, line])
-    assert total["train"] == {"kills": 6, "failures": 2, "left_behind": 0, "temporary_files": 4}
-    assert total["test"]["kills"] == 3
+    counts = {"kills": 6, "failures": 2, "left_behind": 0, "temporary_files": 4}
+    assert total["train"] == {**counts, "slowest_end_seconds": 0.5}
+    assert (total["test"]["kills"], total["test"]["slowest_end_seconds"]) == (3, 2.5)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.config import TrainConfig
-from emotion_detection.data import cache, cache_folder, load
+from emotion_detection.data import cache, cache_folder, load, pixel_store, stored_arrays
 from emotion_detection.data.source import Face, Source
 from emotion_detection.errors import InputError
 
@@ -26,7 +26,7 @@ def forbid_decoding(monkeypatch):
     def decode(*_):
         raise AssertionError("a picture was decoded again")
 
-    monkeypatch.setattr(cache, "_pixels", decode)
+    monkeypatch.setattr(pixel_store, "decode", decode)
 
 
 def unfinished(folder):
@@ -109,22 +109,24 @@ def test_a_build_that_fails_leaves_nothing(place, data_config, monkeypatch, tmp_
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache, "_write_split", fail)
-    with pytest.raises(KeyboardInterrupt):
-        load(data_config(place))
-    assert unfinished(tmp_path / "cache") == []
+    for step in ("_write_labels", "_write_meta"):
+        with monkeypatch.context() as patch:
+            patch.setattr(cache, step, fail)
+            with pytest.raises(KeyboardInterrupt):
+                load(data_config(place))
+        assert unfinished(tmp_path / "cache") == []
 
 
 KILLED = """
 import os, sys
 from emotion_detection.config import DataConfig
-from emotion_detection.data import cache, cache_folder, load
-write = cache._write_json
+from emotion_detection.data import cache, load, pixel_store
+write = cache.write_json
 def die(path, value):
     write(path, value)
     if path.name == sys.argv[3]:
         os._exit(9)
-cache._write_json = die
+cache.write_json = pixel_store.write_json = die
 load(DataConfig(data=sys.argv[1], cache=sys.argv[2]))
 """
 
@@ -139,18 +141,23 @@ def test_a_killed_build_leaves_nothing_that_looks_finished(moment, place, data_c
     assert ".tmp-" in left[0]
     dataset = load(data_config(place))
     assert dataset.sizes == {"train": 28, "validation": 7, "test": 7}
-    assert unfinished(cache_folder) == sorted([dataset.folder.name, left[0]])
+    assert unfinished(cache_folder) == sorted([dataset.pixels.name, left[0]])
     # what was left is removed when it is old
     os.utime(cache_folder / left[0], (1, 1))
     other = load(data_config(place, size=32))
-    assert unfinished(cache_folder) == sorted([dataset.folder.name, other.folder.name])
+    assert unfinished(cache_folder) == sorted([dataset.pixels.name, other.pixels.name])
 
 
-def test_a_half_deleted_dataset_is_built_again(place, data_config):
-    folder = load(data_config(place)).folder
+@pytest.mark.parametrize("part", ["folder", "pixels"])
+def test_a_half_deleted_dataset_is_built_again(part, place, data_config):
+    dataset = load(data_config(place))
+    folder = getattr(dataset, part)
     (folder / "meta.json").unlink()
-    shutil.rmtree(folder / "train")
-    assert len(load(data_config(place)).split("train")) == 28
+    for path in (folder / "train" / "labels.npy", folder / "images.npy"):
+        path.unlink(missing_ok=True)
+    again = load(data_config(place))
+    assert len(again.split("train").images) == 28
+    assert again == dataset
 
 
 def test_two_starts_at_once_both_end_with_the_whole_dataset(place, data_config, tmp_path):
@@ -172,21 +179,22 @@ def test_threads_of_one_process_do_not_disturb_each_other(place, data_config, tm
     with ThreadPoolExecutor(4) as pool:
         datasets = list(pool.map(lambda _: load(data_config(place)), range(4)))
     assert len({dataset.hash for dataset in datasets}) == 1
-    assert unfinished(tmp_path / "cache") == [datasets[0].folder.name]
+    assert unfinished(tmp_path / "cache") == [datasets[0].pixels.name]
 
 
 def test_the_loser_of_a_race_takes_the_winners_dataset(place, data_config, monkeypatch):
-    write = cache._write
+    write = cache._write_labels
     config = data_config(place)
 
     def write_while_another_finishes(*arguments):
-        monkeypatch.setattr(cache, "_write", write)
+        monkeypatch.setattr(cache, "_write_labels", write)
         load(config)
         return write(*arguments)
 
-    monkeypatch.setattr(cache, "_write", write_while_another_finishes)
+    monkeypatch.setattr(cache, "_write_labels", write_while_another_finishes)
     dataset = load(config)
-    assert unfinished(config.cache) == [dataset.folder.name]
+    assert unfinished(config.cache) == [dataset.pixels.name]
+    assert unfinished(dataset.folder.parent) == [dataset.folder.name]
 
 
 def test_a_cache_that_cannot_be_written_says_where_and_what_to_do(place, data_config, tmp_path):
@@ -241,13 +249,13 @@ def test_training_opens_nothing_of_the_test_split(place, data_config):
     assert train.images.shape == (28, 1, 48, 48)
     assert len(train.names) == 28
     assert len(dataset.split("validation")) == 7
-    with pytest.raises(InputError, match=r"test.images\.npy: is damaged .*No such file"):
+    with pytest.raises(InputError, match=r"test.rows\.npy: is damaged .*No such file"):
         dataset.split("test")
 
 
 def test_more_faces_than_fit_in_memory_are_streamed(tmp_path, data_config, monkeypatch):
-    monkeypatch.setattr(cache, "_BATCH", 32)
-    monkeypatch.setattr(cache, "_COPY_ROWS", 32)
+    monkeypatch.setattr(pixel_store, "_BATCH", 32)
+    monkeypatch.setattr(stored_arrays, "_COPY_ROWS", 32)
     count, size = 4000, 64
 
     def read():
@@ -275,17 +283,17 @@ def entries(folder):
 
 def test_a_dataset_whose_files_changed_replaces_the_older_one(place, data_config, tmp_path):
     load(data_config(place))
-    other = load(data_config(place, size=32)).folder.name
+    other = load(data_config(place, size=32)).pixels.name
     shutil.copy(
         place / "train" / "angry" / "Training_00000.png",
         place / "train" / "angry" / "Training_00050.png",
     )
-    after = load(data_config(place)).folder.name
+    after = load(data_config(place)).pixels.name
     assert entries(tmp_path / "cache") == {after, other}
 
 
 def test_the_least_recently_used_is_removed_above_the_limit(place, data_config, tmp_path):
-    names = {size: load(data_config(place, size=size)).folder.name for size in (24, 32, 40)}
+    names = {size: load(data_config(place, size=size)).pixels.name for size in (24, 32, 40)}
     for age, size in enumerate((24, 40, 32)):
         os.utime(tmp_path / "cache" / names[size] / "used", (1e9 - age, 1e9 - age))
     taken = sum(
@@ -293,15 +301,15 @@ def test_the_least_recently_used_is_removed_above_the_limit(place, data_config, 
         for size in (24, 16)
         for path in (tmp_path / "cache" / names.get(size, names[24])).rglob("*")
     )
-    newest = load(data_config(place, size=16, cache_limit=taken / 1e9)).folder.name
+    newest = load(data_config(place, size=16, cache_limit=taken / 1e9)).pixels.name
     assert entries(tmp_path / "cache") == {names[24], newest}
 
 
 def test_a_dataset_in_use_stays(place, data_config, tmp_path):
     used = load(data_config(place))
-    forgotten = load(data_config(place, size=32)).folder.name
+    forgotten = load(data_config(place, size=32)).pixels.name
     newest = load(data_config(place, size=16, cache_limit=0))
-    assert entries(tmp_path / "cache") == {used.folder.name, newest.folder.name}
+    assert entries(tmp_path / "cache") == {used.pixels.name, newest.pixels.name}
     assert forgotten not in entries(tmp_path / "cache")
     assert len(used.split("test").names) == 7
 

@@ -1,8 +1,11 @@
 """Decoding, once: a source's faces become arrays on disk that later starts map into memory.
 
-The folder of a dataset is named by a key over the paths, sizes and times of its files and the
-options that shape the arrays. It is written under another name, flushed, and renamed when whole:
-a killed start leaves nothing that looks finished. A content hash is stored as it is built.
+The cache has a folder for the decoded faces of each source and size (:mod:`.pixel_store`), and in
+it, below ``labels``, one for each label set, split and choice of classes: which of these faces are
+in which split, and their labels. Both are named by keys over the paths, sizes and times of the
+files that they are made of and the options that shape them. A folder is written under another
+name, flushed, and renamed when it is complete: a killed start leaves nothing that looks finished.
+A content hash over pixels and labels is stored with the labels.
 """
 
 import contextlib
@@ -13,32 +16,43 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.config import DataConfig, data_fields
-from emotion_detection.data import duplicates
-from emotion_detection.data.cache_folder import cache_folder, hold, make_room, remove_stale
-from emotion_detection.data.faces import SPLITS, Corrupt, Dataset, damaged
-from emotion_detection.data.fingerprints import SIZE
-from emotion_detection.data.photographs import find_crop
-from emotion_detection.data.source import Content, Face, Source, Unreadable
-from emotion_detection.data.split_faces import split_faces
+from emotion_detection.data.cache_folder import (
+    LABELS,
+    cache_folder,
+    hold,
+    make_room,
+    remove_replaced,
+    remove_stale,
+)
+from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
+from emotion_detection.data.pixel_store import Decoder, read_faces
+from emotion_detection.data.source import Decoded, Face, Source, Unreadable
+from emotion_detection.data.split_faces import SplitFaces, split_faces
+from emotion_detection.data.stored_arrays import (
+    Numbers,
+    Pixels,
+    StoredRows,
+    damaged,
+    digest_rows,
+    open_pixels,
+    take_rows,
+    write_json,
+)
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError, face_array, read_face
 from emotion_detection.plain_values import read_json
-from emotion_detection.progress import progress
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the arrays' layout, the decoding or the drawing of splits changes, so that old
 caches are not used."""
-
-_COPY_ROWS = 4096
-_BATCH = 512
 
 
 def cached(source: Source, config: DataConfig) -> Dataset:
@@ -47,10 +61,36 @@ def cached(source: Source, config: DataConfig) -> Dataset:
     Raises:
         InputError: too many pictures are unreadable, or the folder cannot be written.
     """
-    folder = cache_folder(config.cache) / _key(source, config)
-    if not (folder / "meta.json").exists():
-        _build(source, config, folder)
-        make_room(folder, config.cache_limit)
+    base = source.base or source
+    store = cache_folder(config.cache) / _store_key(base, config)
+    folder = store / LABELS / _key(source, config)
+    if not _is_complete(store):
+        _build_store(source, config, store, folder.name)
+        make_room(store, config.cache_limit)
+    held = _Held()
+    hold(store, held)
+    if not _is_complete(store):  # another process has just made room
+        return cached(source, config)
+    if not _is_complete(folder):
+        _build_labels(source, config, store, folder)
+        remove_replaced(folder)
+    dataset = _open(source, config, store, folder)
+    hold(store, dataset)
+    hold(folder, dataset)
+    if not _is_complete(folder):  # as above
+        return cached(source, config)
+    return dataset
+
+
+class _Held:
+    """Stands for a store that is in use until this object is gone."""
+
+
+def _is_complete(folder: Path) -> bool:
+    return (folder / "meta.json").exists()
+
+
+def _open(source: Source, config: DataConfig, store: Path, folder: Path) -> Dataset:
     try:
         meta = read_json(folder / "meta.json")
         corrupt = tuple(
@@ -63,22 +103,19 @@ def cached(source: Source, config: DataConfig) -> Dataset:
     _check_corrupt(corrupt, sum(sizes.values()), config)
     for note in notes:
         print(f"note: {config.data}: {note}", file=sys.stderr)
-    dataset = Dataset(
+    return Dataset(
         source=config.data,
         kind=source.kind,
         label_set=source.label_set,
         labels=source.labels,
         folder=folder,
+        pixels=store,
         hash=content,
         sizes=sizes,
         corrupt=corrupt,
         drawn=drawn,
         too_few=too_few,
     )
-    hold(folder, dataset)
-    if not (folder / "meta.json").exists():  # another process has just made room
-        return cached(source, config)
-    return dataset
 
 
 def _options(config: DataConfig) -> dict[str, Any]:
@@ -86,23 +123,30 @@ def _options(config: DataConfig) -> dict[str, Any]:
     options = data_fields(dataclasses.asdict(config))
     for name in ("data", "cache", "cache_limit", "max_corrupt"):
         del options[name]
-    for name in ("classes", "rename", "crop"):
-        if options[name] in ([], "none"):  # the same key as before there were these options
-            del options[name]
     return options
 
 
-def _place(source: Source, config: DataConfig) -> str:
-    """Return what a dataset was read from, and how, whatever its files held."""
+def _store_options(config: DataConfig) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in ("size", "channels", "crop")}
+
+
+def _place(source: Source, config: DataConfig, options: dict[str, Any]) -> str:
+    """Return what was read, and how, whatever its files held."""
     place = os.path.abspath(config.data) if source.files else config.data
-    return json.dumps([place, source.kind, _options(config)], sort_keys=True)
+    return json.dumps([place, source.kind, options], sort_keys=True)
+
+
+def _store_key(base: Source, config: DataConfig) -> str:
+    return _digest([FORMAT, base.kind, base.labels, _store_options(config)], base.files)
 
 
 def _key(source: Source, config: DataConfig) -> str:
-    options = _options(config)
-    key = hashlib.sha256()
-    key.update(json.dumps([FORMAT, source.kind, source.labels, options], sort_keys=True).encode())
-    for path in source.files:
+    return _digest([FORMAT, source.kind, source.labels, _options(config)], source.files)
+
+
+def _digest(values: list[Any], files: Iterable[Path]) -> str:
+    key = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    for path in files:
         try:
             status = path.stat()
             entry = f"{os.path.abspath(path)}|{status.st_size}|{status.st_mtime_ns}\n"
@@ -112,158 +156,185 @@ def _key(source: Source, config: DataConfig) -> str:
     return key.hexdigest()[:24]
 
 
-def _build(source: Source, config: DataConfig, folder: Path) -> None:
+@contextlib.contextmanager
+def _writing(folder: Path, cache: Path) -> Iterator[Path]:
+    """Give a folder to write into, which takes its name once everything in it is on disk.
+
+    Where another process was first, what that wrote stays.
+    """
     working = folder.with_name(f"{folder.name}.tmp-{secrets.token_hex(8)}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        remove_stale(folder.parent)
         working.mkdir()
-        meta = _write(source, config, working)
-        _write_json(working / "meta.json", meta)
+        yield working
         _flush(working)
         try:
             working.rename(folder)
         except OSError:
-            if not (folder / "meta.json").exists():  # else another process was first: the same
-                shutil.rmtree(folder, ignore_errors=True)  # what an interrupted deletion left
+            if not _is_complete(folder):  # what an interrupted deletion left
+                shutil.rmtree(folder, ignore_errors=True)
                 working.rename(folder)
     except OSError as error:
         raise InputError(
-            f"{folder.parent}: the decoded faces cannot be kept there: {error.strerror or error}; "
+            f"{cache}: the decoded faces cannot be kept there: {error.strerror or error}; "
             "free space there or choose another folder with --cache"
         ) from None
     finally:
         shutil.rmtree(working, ignore_errors=True)
 
 
-@dataclasses.dataclass
-class _Read:
-    """What is kept in memory of each face while the pixels go to disk."""
-
-    faces: list[Face] = dataclasses.field(default_factory=list)
-    digests: list[npt.NDArray[np.uint8]] = dataclasses.field(default_factory=list)
-    thumbnails: list[npt.NDArray[np.float32]] = dataclasses.field(default_factory=list)
-    corrupt: list[Corrupt] = dataclasses.field(default_factory=list)
+def _flush(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as file:  # Windows flushes only what it may write
+                os.fsync(file.fileno())
 
 
-def _write(source: Source, config: DataConfig, working: Path) -> dict[str, object]:
-    shape = (config.channels, config.size, config.size)
-    raw, reference_raw = working / "raw", working / "reference"
-    read = _decode(source, config, raw, reference_raw)
-    _check_corrupt(tuple(read.corrupt), len(read.faces), config)
-    if not read.faces:
+@dataclass
+class _Labelled:
+    """The faces of a label set, without their pixels, and the images that cannot be read."""
+
+    faces: list[Face] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    corrupt: list[Corrupt] = field(default_factory=list)
+
+
+def _build_store(source: Source, config: DataConfig, store: Path, name: str) -> None:
+    """Decode the faces, and keep them with the first label set."""
+    base, cache = source.base or source, store.parent
+    with _writing(store, cache) as working:
+        remove_stale(cache)
+        decoder = Decoder(base, config, working)
+        with contextlib.closing(decoder.decode_faces()) as faces:
+            labelled = _collect(source.relabel(faces), config)
+            for _ in faces:  # the label set may have stopped early
+                pass
+        pixels = decoder.pixels()
+        splits = _assign(source, config, labelled, pixels, cache)
+        order = _lay_out(splits, len(pixels.images))
+        places = np.empty(len(order), np.int64)
+        places[order] = np.arange(len(order))
+        labels = working / LABELS / name
+        labels.mkdir(parents=True)
+        meta = _write_labels(labels, source, labelled, splits, pixels, places)
+        _write_meta(labels, meta, source, config)
+        decoder.write_store(working, pixels, order)
+        place = _place(base, config, _store_options(config))
+        write_json(working / "meta.json", {"place": place, "kind": base.kind})
+
+
+def _build_labels(source: Source, config: DataConfig, store: Path, folder: Path) -> None:
+    """Make a label set of faces that are decoded already."""
+    base = source.base or source
+    labelled = _collect(source.relabel(read_faces(store, len(base.labels))), config)
+    pixels = open_pixels(store)
+    if labelled.rows and max(labelled.rows) >= len(pixels.images):
+        raise damaged(store / "faces.json", "a row beyond the pixels")
+    with _writing(folder, store.parent) as working:
+        remove_stale(store / LABELS)
+        splits = _assign(source, config, labelled, pixels, store.parent)
+        places = np.arange(len(pixels.images))
+        meta = _write_labels(working, source, labelled, splits, pixels, places)
+        _write_meta(working, meta, source, config)
+
+
+def _collect(faces: Iterable[Face], config: DataConfig) -> _Labelled:
+    """Go through the faces of a label set.
+
+    Raises:
+        InputError: none can be read, or too many cannot.
+    """
+    found = _Labelled()
+    for face in faces:
+        content = face.content
+        if isinstance(content, Decoded) and content.row >= 0:
+            found.faces.append(face)
+            found.rows.append(content.row)
+        elif isinstance(content, Decoded | Unreadable):
+            found.corrupt.append(Corrupt(face.name, content.reason))
+    _check_corrupt(found.corrupt, len(found.faces), config)
+    if not found.faces:
         raise InputError(f"{config.data}: there are no faces in it")
-    count = len(read.faces)
-    pixels = np.memmap(raw, np.uint8, "r", shape=(count, *shape))
-    reference = None
-    if reference_raw.exists():
-        reference = np.memmap(reference_raw, np.uint8, "r", shape=(count, SIZE, SIZE))
-    images = pixels[:, 0] if reference is None else reference
-    prints = np.stack(read.digests), np.stack(read.thumbnails), images
-    assigned = split_faces(read.faces, *prints, source.labels, config, working.parent)
-    splits = assigned.splits
-    content = hashlib.sha256(json.dumps(source.labels).encode())
-    sizes = {}
+    return found
+
+
+@dataclass(frozen=True)
+class _Splits:
+    """Which faces are in which split, in their order there: positions among the label set's."""
+
+    places: dict[str, Numbers]
+    rows: dict[str, Numbers]
+    assigned: SplitFaces
+
+
+def _assign(
+    source: Source, config: DataConfig, labelled: _Labelled, pixels: Pixels, cache: Path
+) -> _Splits:
+    rows = np.array(labelled.rows, np.int64)
+    prints = take_rows(pixels.digests, rows), take_rows(pixels.thumbnails, rows)
+    reference = StoredRows(pixels.grey, rows)
+    assigned = split_faces(labelled.faces, *prints, reference, source.labels, config, cache)
+    places = {}
     for number, name in enumerate(SPLITS):
-        rows = np.flatnonzero(splits == number)
+        own = np.flatnonzero(assigned.splits == number)
         # FER-2013's own numbers are the order, whatever shape the data came in
-        order = [-1 if (k := read.faces[row].order) is None else k for row in rows]
-        rows = rows[np.argsort(np.array(order, np.int64), kind="stable")]
-        sizes[name] = len(rows)
+        order = [-1 if (k := labelled.faces[place].order) is None else k for place in own]
+        places[name] = own[np.argsort(np.array(order, np.int64), kind="stable")]
+    return _Splits(places, {name: rows[own] for name, own in places.items()}, assigned)
+
+
+def _lay_out(splits: _Splits, count: int) -> Numbers:
+    """Return the rows of decoded faces split by split, and last those that are in none."""
+    used = np.concatenate(list(splits.rows.values()))
+    rest = np.setdiff1d(np.arange(count), used)
+    return np.concatenate([used, rest])
+
+
+def _write_labels(
+    folder: Path,
+    source: Source,
+    labelled: _Labelled,
+    splits: _Splits,
+    pixels: Pixels,
+    places: Numbers,
+) -> dict[str, object]:
+    """Write the arrays of a label set, and return what is recorded of it.
+
+    Args:
+        folder: where to.
+        source: gives the class names.
+        labelled: the faces.
+        splits: where each of them is.
+        pixels: of all faces of the store.
+        places: int64 (M,), where each row of ``pixels`` lies, or will lie, in the store.
+    """
+    content = hashlib.sha256(json.dumps(source.labels).encode())
+    for name, rows in splits.rows.items():
         content.update(f"{name} {len(rows)}".encode())
-        _write_split(working / name, pixels, rows, read, len(source.labels), content)
-        if reference is not None and len(rows):
-            _write_rows(working / name / "reference.npy", reference, rows)
-    del pixels, reference, images, prints
-    raw.unlink()
-    reference_raw.unlink(missing_ok=True)
+        digest_rows(pixels.images, rows, content)
+        (folder / name).mkdir()
+        np.save(folder / name / "rows.npy", places[rows])
+        faces = [labelled.faces[place] for place in splits.places[name]]
+        for key, array in _label_arrays(faces, len(source.labels)).items():
+            np.save(folder / name / f"{key}.npy", array)
+            content.update(key.encode() + array.tobytes())
     return {
         "hash": content.hexdigest(),
-        "drawn": assigned.drawn,
-        "too_few": assigned.too_few,
-        "notes": assigned.notes,
-        "sizes": sizes,
-        "labels": list(source.labels),
-        "kind": source.kind,
-        "place": _place(source, config),
-        "corrupt": [dataclasses.asdict(entry) for entry in read.corrupt],
+        "drawn": splits.assigned.drawn,
+        "too_few": splits.assigned.too_few,
+        "notes": splits.assigned.notes,
+        "sizes": {name: len(rows) for name, rows in splits.rows.items()},
+        "corrupt": [dataclasses.asdict(entry) for entry in labelled.corrupt],
     }
 
 
-def _decode(source: Source, config: DataConfig, raw: Path, reference_raw: Path) -> _Read:
-    """Write all pixels, and where they are not what fingerprints are taken from, those too."""
-    read = _Read()
-    batch: list[npt.NDArray[np.uint8]] = []
-    references: list[npt.NDArray[np.uint8]] = []
-    apart = (config.size, config.channels) != (SIZE, 1)
-    with contextlib.ExitStack() as files:
-        outs = [files.enter_context(raw.open("wb"))]
-        outs += [files.enter_context(reference_raw.open("wb"))] if apart else []
-        faces: Iterator[Face] = source.read()
-        for face in progress(faces, f"reading {source.kind}", source.count):
-            try:
-                if config.crop == "faces":
-                    pixels, _ = find_crop(face.content, config.size, config.channels)
-                    cut, _ = find_crop(face.content, SIZE, 1) if apart else (pixels, None)
-                    reference = cut
-                else:
-                    pixels = _pixels(face.content, config.size, config.channels)
-                    reference = _pixels(face.content, SIZE, 1) if apart else pixels
-            except PictureError as error:
-                read.corrupt.append(Corrupt(face.name, str(error)))
-                continue
-            read.faces.append(dataclasses.replace(face, content=b""))
-            batch.append(pixels)
-            references.append(reference)
-            if len(batch) == _BATCH:
-                _keep(batch, references, outs, read)
-        _keep(batch, references, outs, read)
-    return read
+def _write_meta(folder: Path, meta: dict[str, object], source: Source, config: DataConfig) -> None:
+    place = _place(source, config, _options(config))
+    own = {"labels": list(source.labels), "kind": source.kind, "place": place}
+    write_json(folder / "meta.json", {**meta, **own})
 
 
-def _keep(
-    batch: list[npt.NDArray[np.uint8]],
-    references: list[npt.NDArray[np.uint8]],
-    outs: Sequence[BinaryIO],
-    read: _Read,
-) -> None:
-    if not batch:
-        return
-    reference = np.stack(references)
-    for out, images in zip(outs, (np.stack(batch), reference), strict=False):
-        out.write(images.tobytes())
-    read.digests.extend(map(duplicates.digest, reference))
-    read.thumbnails.extend(duplicates.thumbnails(reference))
-    batch.clear()
-    references.clear()
-
-
-def _pixels(content: Content, size: int, channels: int) -> npt.NDArray[np.uint8]:
-    if isinstance(content, Unreadable):
-        raise PictureError(content.reason)
-    if not isinstance(content, np.ndarray):
-        return read_face(content, size, channels)
-    if not content.size:
-        raise PictureError("the pixels are not a square of grey levels from 0 to 255")
-    if content.shape == (size, size) and channels == 1:
-        return content[np.newaxis]
-    from PIL import Image
-
-    return face_array(Image.fromarray(content), size, channels)
-
-
-def _write_split(
-    folder: Path,
-    pixels: npt.NDArray[np.uint8],
-    rows: npt.NDArray[np.int64],
-    read: _Read,
-    classes: int,
-    content: "hashlib._Hash",
-) -> None:
-    folder.mkdir()
-    faces = [read.faces[row] for row in rows]
-    if faces:
-        _write_rows(folder / "images.npy", pixels, rows, content)
+def _label_arrays(faces: Sequence[Face], classes: int) -> dict[str, npt.NDArray[np.generic]]:
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "labels": np.array([face.label for face in faces], np.int64)
     }
@@ -279,47 +350,10 @@ def _write_split(
     if any(face.shares is not None for face in faces):
         unknown = np.full(classes, np.nan, np.float32)
         arrays["shares"] = np.stack([unknown if f.shares is None else f.shares for f in faces])
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
-        content.update(name.encode() + array.tobytes())
-    if faces:
-        np.save(folder / "digests.npy", np.stack([read.digests[row] for row in rows]))
-        np.save(folder / "thumbnails.npy", np.stack([read.thumbnails[row] for row in rows]))
-    _write_json(folder / "names.json", [face.name for face in faces])
+    return arrays
 
 
-def _write_rows(
-    path: Path,
-    pixels: npt.NDArray[np.uint8],
-    rows: npt.NDArray[np.int64],
-    content: "hashlib._Hash | None" = None,
-) -> None:
-    # not through a memory map: on a full disk that kills the process instead of failing
-    with path.open("wb") as out:
-        shape = (len(rows), *pixels.shape[1:])
-        np.lib.format.write_array_header_1_0(
-            out, {"descr": "|u1", "fortran_order": False, "shape": shape}
-        )
-        for start in range(0, len(rows), _COPY_ROWS):
-            part = pixels[rows[start : start + _COPY_ROWS]].tobytes()
-            out.write(part)
-            if content is not None:
-                content.update(part)
-
-
-def _write_json(path: Path, value: object) -> None:
-    # a file name that is no UTF-8 must not stop a whole dataset
-    path.write_text(json.dumps(value), encoding="utf-8")
-
-
-def _flush(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("r+b") as file:  # Windows flushes only what it may write
-                os.fsync(file.fileno())
-
-
-def _check_corrupt(corrupt: tuple[Corrupt, ...], good: int, config: DataConfig) -> None:
+def _check_corrupt(corrupt: Sequence[Corrupt], good: int, config: DataConfig) -> None:
     if len(corrupt) > config.max_corrupt * (good + len(corrupt)):
         first = corrupt[0]
         raise InputError(

@@ -1,7 +1,8 @@
 """Where decoded faces are kept, and how many: the least recently used are removed.
 
-Each dataset is a folder of its own below the cache. A dataset in use holds a shared lock on its
-file ``used``, whose time is that of its last use.
+The decoded faces of each dataset are a folder of their own below the cache, and their label sets
+folders in it. Both, while in use, hold a shared lock on their file ``used``, whose time is that of
+the last use.
 """
 
 import contextlib
@@ -16,6 +17,9 @@ from pathlib import Path
 _STALE_SECONDS = 6 * 3600
 _GIGABYTE = 1e9
 _USED = "used"
+
+LABELS = "labels"
+"""Folder of the label sets, beside the decoded faces."""
 
 
 def cache_folder(cache: str) -> Path:
@@ -39,14 +43,14 @@ def cache_folder(cache: str) -> Path:
 
 
 def hold(folder: Path, owner: object) -> None:
-    """Mark a dataset as used now, and keep it from being removed while its owner lives.
+    """Mark decoded faces or labels as used now, and keep them while their owner lives.
 
     Where the disk has no locks (Windows, some network disks) files that are open cannot be
     removed, or a removed file stays readable for those that have it open.
 
     Args:
-        folder: the dataset's, in the cache.
-        owner: the object that the dataset is used through.
+        folder: theirs, in the cache.
+        owner: the object that they are used through.
     """
     with contextlib.suppress(OSError):  # a cache that can only be read
         handle = os.open(folder / _USED, os.O_RDWR | os.O_CREAT, 0o666)
@@ -59,7 +63,7 @@ def make_room(newest: Path, limit: float | None) -> None:
     """Remove datasets that a new one replaces, and the least recently used above the limit.
 
     A dataset replaces those that were read from the same place, in the same way: their files have
-    changed since.
+    changed since, or an earlier version kept them in another form.
 
     Args:
         newest: the dataset that was just written; it stays.
@@ -81,9 +85,17 @@ def make_room(newest: Path, limit: float | None) -> None:
         left -= size
 
 
-def remove_stale(cache: Path) -> None:
+def remove_replaced(newest: Path) -> None:
+    """Remove label sets that a new one replaces: other files of labels from the same place."""
+    place = _recorded_place(newest)
+    for entry in newest.parent.iterdir():
+        if entry != newest and place is not None and _recorded_place(entry) == place:
+            _remove(entry)
+
+
+def remove_stale(folder: Path) -> None:
     """Remove what starts that were killed have left half-written."""
-    for left in cache.glob("*.tmp-*"):
+    for left in folder.glob("*.tmp-*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
@@ -124,7 +136,17 @@ def _lock(handle: int, exclusive: bool) -> bool:
 
 
 def _place(entry: Path) -> object:
-    """Return what a dataset was read from, and how; None where that is not recorded."""
+    """Return what a dataset was read from, and how decoded; None where that is not recorded."""
+    try:
+        data, kind, options = json.loads(str(_recorded_place(entry)))
+        decoded_as = options["size"], options["channels"], options.get("crop", "none")
+        # earlier versions kept the pixels of each label set
+        return data, kind.removesuffix(" with FER+ votes"), decoded_as
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _recorded_place(entry: Path) -> object:
     try:
         return json.loads((entry / "meta.json").read_text(encoding="utf-8")).get("place")
     except (OSError, ValueError, AttributeError):

@@ -22,6 +22,7 @@ from emotion_detection.data.copies import LARGEST_DIFFERENCE, are_copies
 from emotion_detection.data.duplicates import NEAR, SIDE, Pairs, exact_groups, near_pairs
 from emotion_detection.data.faces import SPLITS, Dataset
 from emotion_detection.data.info import facts, shown, unreadable
+from emotion_detection.data.stored_arrays import StoredRows
 
 LISTED = 1000
 """Largest number of pairs, groups or faces that a report lists under one heading."""
@@ -153,7 +154,7 @@ def check(dataset: Dataset) -> CheckReport:
     tallies = {(a, b): _Tally(len(labels)) for b in range(len(names)) for a in (b, *range(b))}
     different = _Tally(len(labels))
     blank = np.flatnonzero(~thumbnails.any(axis=1))
-    reference = _Laid([faces.reference_images for faces in splits])
+    reference = _Laid([faces.reference_pixels for faces in splits])
     near = _confirmed(near_pairs(thumbnails), groups, reference)
     for pairs, values in itertools.chain(near, _blank_pairs(blank, groups)):
         earlier, later = pairs.T
@@ -179,7 +180,7 @@ def check(dataset: Dataset) -> CheckReport:
 class _Laid:
     """Arrays laid end to end without a copy of them."""
 
-    def __init__(self, parts: Sequence[npt.NDArray[np.uint8]]) -> None:
+    def __init__(self, parts: Sequence[StoredRows]) -> None:
         self.parts = parts
         self.ends = np.cumsum([len(part) for part in parts])
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.data.copies import LARGEST_DIFFERENCE, are_copies
+from emotion_detection.data.stored_arrays import Images
 
 NEAR = 0.98
 """Correlation from which on two faces are called near-duplicates.
@@ -107,7 +108,7 @@ def likeness_groups(
     digests: npt.NDArray[np.uint8],
     thumbnails: npt.NDArray[np.float32],
     threshold: float = NEAR,
-    faces: npt.NDArray[np.uint8] | None = None,
+    faces: Images | None = None,
     largest: float = LARGEST_DIFFERENCE,
 ) -> npt.NDArray[np.int64]:
     """Group faces that are exact or near-duplicates, of each other or of a common third.

@@ -1,4 +1,4 @@
-"""What every data source ends as: arrays of faces, memory-mapped, one folder a split."""
+"""What every data source ends as: arrays of faces, memory-mapped, by split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.data.fingerprints import Fingerprints, take_fingerprints
+from emotion_detection.data.stored_arrays import (
+    StoredRows,
+    damaged,
+    open_array,
+    open_pixels,
+    read_optional,
+    take_rows,
+)
 from emotion_detection.errors import InputError
 from emotion_detection.plain_values import read_json
 
@@ -21,7 +29,7 @@ class Faces:
     """The faces of one split.
 
     Args:
-        stored: uint8 (M, C, H, W), memory-mapped: the split's pixels as they lie in the cache.
+        stored: uint8 (M, C, H, W), memory-mapped: the source's pixels as they lie in the cache.
         labels: int64 (N,), index into the dataset's class names; -1 where unknown, which only
             :func:`joined` makes.
         targets: float32 (N, classes), rows sum to 1, or None where labels are all there is.
@@ -29,7 +37,7 @@ class Faces:
         digests: uint8 (N, 16), BLAKE2 of each face's pixels at 48 x 48 in grey: equal means the
             same image, whatever input it is read for.
         thumbnails: float32 (N, 64), of the same pixels, for near-duplicates (:mod:`.duplicates`).
-        folder: where the arrays lie.
+        folder: where the pixels lie.
         shares: float32 (N, classes), the share of all raters who saw each class, or None.
         also: labels of further label sets for the same faces, each int64 (N,).
         rows: int64 (N,), which of the stored faces these are; None: all, in order.
@@ -54,8 +62,13 @@ class Faces:
 
     @property
     def images(self) -> npt.NDArray[np.uint8]:
-        """Pixels, uint8 (N, C, H, W): the memory map, or a copy where these are not all."""
-        return self.stored if self.rows is None else self.stored[self.rows]
+        """Pixels, uint8 (N, C, H, W): a memory map, or a copy where they lie scattered."""
+        return self.stored if self.rows is None else take_rows(self.stored, self.rows)
+
+    @property
+    def pixels(self) -> StoredRows:
+        """The same, read only when some of them are asked for."""
+        return StoredRows(self.stored, self.rows)
 
     def draw(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Return the pixels of some of these faces, a copy: uint8 (places, C, H, W)."""
@@ -63,14 +76,20 @@ class Faces:
 
     @property
     def reference_images(self) -> npt.NDArray[np.uint8]:
-        """Pixels at the fixed size of fingerprints, uint8 (N, 48, 48), grey."""
+        """Pixels at the fixed size of fingerprints, uint8 (N, 48, 48), grey, as :attr:`images`."""
         pixels = self.stored[:, 0] if self.reference is None else self.reference
-        return pixels if self.rows is None else pixels[self.rows]
+        return pixels if self.rows is None else take_rows(pixels, self.rows)
+
+    @property
+    def reference_pixels(self) -> StoredRows:
+        """The same, read only when some of them are asked for."""
+        pixels = self.stored[:, 0] if self.reference is None else self.reference
+        return StoredRows(pixels, self.rows)
 
     @property
     def fingerprints(self) -> Fingerprints:
         """What these faces are recognised by."""
-        return take_fingerprints(self.digests, self.reference_images)
+        return take_fingerprints(self.digests, self.reference_pixels)
 
     @cached_property
     def names(self) -> Sequence[str]:
@@ -82,6 +101,8 @@ class Faces:
             raise damaged(path, error) from None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise damaged(path, "no list of names")
+        if len(names) != len(self.stored):
+            raise damaged(path, "not a name for each face")
         return names if self.rows is None else [names[row] for row in self.rows]
 
     def counts(self, classes: int) -> npt.NDArray[np.int64]:
@@ -162,7 +183,8 @@ class Dataset:
         kind: its shape on disk, in words.
         label_set: 'fer2013', 'ferplus', 'demo' or 'own'.
         labels: the class names, in order.
-        folder: the cache's folder of this dataset.
+        folder: the cache's folder of these labels.
+        pixels: the cache's folder of the decoded faces.
         hash: SHA-256 of pixels, labels, targets and splits: equal from every shape of the data.
         sizes: number of faces a split.
         corrupt: pictures that could not be read.
@@ -177,6 +199,7 @@ class Dataset:
     label_set: str
     labels: tuple[str, ...]
     folder: Path
+    pixels: Path
     hash: str
     sizes: dict[str, int]
     corrupt: tuple[Corrupt, ...]
@@ -212,25 +235,30 @@ class Dataset:
         if not self.sizes[name]:
             raise InputError(f"{self.source}: there are no faces in the {name} split")
         folder = self.folder / name
-        reference = folder / "reference.npy"
-        faces = Faces(
-            stored=_array(folder / "images.npy", "uint8", 4),
-            labels=np.array(_array(folder / "labels.npy", "int64", 1)),
-            targets=_optional(folder / "targets.npy", 2),
-            intensity=_optional(folder / "intensity.npy", 1),
-            shares=_optional(folder / "shares.npy", 2),
-            digests=_array(folder / "digests.npy", "uint8", 2),
-            thumbnails=_array(folder / "thumbnails.npy", "float32", 2),
-            folder=folder,
-            reference=_array(reference, "uint8", 3) if reference.exists() else None,
-        )
-        others = (faces.targets, faces.intensity, faces.shares, faces.digests, faces.thumbnails)
-        arrays = (faces.stored, faces.labels, *others)
-        lengths = {len(array) for array in arrays if array is not None}
-        if lengths != {self.stored.get(name, self.sizes[name])}:
+        rows = np.array(open_array(folder / "rows.npy", "int64", 1))
+        labels = np.array(open_array(folder / "labels.npy", "int64", 1))
+        targets, shares = (read_optional(folder / f"{key}.npy", 2) for key in ("targets", "shares"))
+        intensity = read_optional(folder / "intensity.npy", 1)
+        own = [array for array in (labels, targets, shares, intensity) if array is not None]
+        if {len(rows), *map(len, own)} != {self.stored.get(name, self.sizes[name])}:
             raise damaged(folder, "its arrays are of different lengths")
-        if not ((faces.labels >= 0) & (faces.labels < len(self.labels))).all():
+        if not ((labels >= 0) & (labels < len(self.labels))).all():
             raise damaged(folder / "labels.npy", "a label beyond the classes")
+        pixels = open_pixels(self.pixels)
+        if rows.min() < 0 or rows.max() >= len(pixels.images):
+            raise damaged(folder / "rows.npy", "a row beyond the pixels")
+        faces = Faces(
+            stored=pixels.images,
+            labels=labels,
+            targets=targets,
+            intensity=intensity,
+            digests=take_rows(pixels.digests, rows),
+            thumbnails=take_rows(pixels.thumbnails, rows),
+            folder=self.pixels,
+            shares=shares,
+            rows=rows,
+            reference=pixels.reference,
+        )
         return faces.keep(self.kept[name]) if name in self.kept else faces
 
     def record(self) -> dict[str, Any]:
@@ -249,28 +277,3 @@ class Dataset:
         """Return the names of the classes without a face among these."""
         counts = faces.counts(len(self.labels))
         return [name for name, count in zip(self.labels, counts, strict=True) if not count]
-
-
-def damaged(path: Path, reason: object) -> InputError:
-    """Return the error of a cache's file that is not what was written."""
-    words = " ".join(str(reason).split())[:160]
-    return InputError(f"{path}: is damaged ({words}): delete its folder, and it is made again")
-
-
-def _array(path: Path, dtype: str, dimensions: int) -> npt.NDArray[Any]:
-    """Map an array of the cache; nothing in the file is executed.
-
-    Raises:
-        InputError: it is not there, or another kind of array than was written.
-    """
-    try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, RecursionError, MemoryError) as error:
-        raise damaged(path, error) from None
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != dimensions:
-        raise damaged(path, "another kind of array")
-    return array
-
-
-def _optional(path: Path, dimensions: int) -> npt.NDArray[np.float32] | None:
-    return np.array(_array(path, "float32", dimensions)) if path.exists() else None

@@ -73,7 +73,13 @@ class Fer2013Matcher:
         """
         if pixels.shape != (SIDE, SIDE):
             return None
-        left = [n for n in _numbers().get(short_digest(pixels), ()) if n not in self._used]
+        return self.match_digest(short_digest(pixels), expected, usage)
+
+    def match_digest(
+        self, digest: bytes, expected: int | None = None, usage: str | None = None
+    ) -> int | None:
+        """Return the number of a face by the :func:`short_digest` of its pixels, or None."""
+        left = [n for n in _numbers().get(digest, ()) if n not in self._used]
         if not left:
             return None
         same = [number for number in left if usage_of(number) == usage]

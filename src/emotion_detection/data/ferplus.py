@@ -20,7 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.data.fer2013_faces import SIDE, USAGES, Fer2013Matcher
-from emotion_detection.data.source import FER2013_SPLITS, Face, Source, Unreadable
+from emotion_detection.data.source import (
+    FER2013_SPLITS,
+    Decoded,
+    Face,
+    Source,
+    Unreadable,
+    relabel_source,
+)
 from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
 from emotion_detection.images import DATASET_FORMATS, PictureError, open_picture
@@ -160,10 +167,10 @@ def with_votes(source: Source, path: Path, rule: str) -> Source:
             )
         raise InputError(f"--labels ferplus: {path} is missing; 'emotion data download' fetches it")
 
-    def read() -> Iterator[Face]:
+    def relabel(faces: Iterable[Face]) -> Iterator[Face]:
         lines = list(_lines(path))
         votes = {number: counts for number, _, counts in lines if counts is not None}
-        for face in pair_faces(source, [usage for _, usage, _ in lines]):
+        for face in pair_faces(faces, [usage for _, usage, _ in lines], source.label_set):
             if isinstance(face.content, Unreadable):
                 yield face
                 continue
@@ -172,12 +179,12 @@ def with_votes(source: Source, path: Path, rule: str) -> Source:
             if voted is not None:
                 yield voted
 
-    return replace(
+    return relabel_source(
         source,
+        relabel,
         kind=f"{source.kind} with FER+ votes",
         files=(*source.files, path),
         labels=FERPLUS,
-        read=read,
         label_set="ferplus",
         count=None,
         notes=(),
@@ -188,25 +195,26 @@ _FIRST = 64
 """Faces by which it is decided whether the pixels are FER-2013's."""
 
 
-def pair_faces(source: Source, usages: Sequence[str]) -> Iterator[Face]:
+def pair_faces(faces: Iterable[Face], usages: Sequence[str], label_set: str) -> Iterator[Face]:
     """Yield the faces that have a line in the votes file, with its number as their order.
 
     Faces are told by their pixels. Where these are not FER-2013's to the bit, as after another
     compression, the faces must be all that the file has, with its usages line by line.
 
     Args:
-        source: the faces.
+        faces: the faces.
         usages: the usage of each line of the votes file.
+        label_set: of the faces' own labels.
 
     Raises:
         InputError: it cannot be proven which face is which.
     """
-    faces = source.read()
+    faces = iter(faces)
     first = list(islice(faces, _FIRST))
     matcher = Fer2013Matcher()
     hits = sum(_number(Fer2013Matcher(), face) is not None for face in first)
     if hits * 2 < len(first) or not first:
-        yield from _paired_by_lines(source, usages, chain(first, faces))
+        yield from _paired_by_lines(chain(first, faces), usages, label_set)
         return
     strangers = 0
     for face in chain(first, faces):
@@ -228,9 +236,11 @@ def pair_faces(source: Source, usages: Sequence[str]) -> Iterator[Face]:
 
 def _number(matcher: Fer2013Matcher, face: Face) -> int | None:
     """Return the number of a face in FER-2013 by its pixels, or None."""
-    content = face.content
+    content, usage = face.content, USAGES.get(face.split or "")
     if isinstance(content, Unreadable):
         return None
+    if isinstance(content, Decoded):
+        return matcher.match_digest(content.digest, face.order, usage)
     if not isinstance(content, np.ndarray):
         try:
             image = open_picture(content, DATASET_FORMATS)
@@ -239,14 +249,14 @@ def _number(matcher: Fer2013Matcher, face: Face) -> int | None:
         if image.size != (SIDE, SIDE):
             return None
         content = np.asarray(image.convert("L"))
-    return matcher.match(content, face.order, USAGES.get(face.split or ""))
+    return matcher.match(content, face.order, usage)
 
 
 def _paired_by_lines(
-    source: Source, usages: Sequence[str], faces: Iterable[Face]
+    faces: Iterable[Face], usages: Sequence[str], label_set: str
 ) -> Iterator[Face]:
     """Yield the faces, and refuse at the end if they were not all of the votes file's lines."""
-    if source.label_set != "fer2013":
+    if label_set != "fer2013":
         raise InputError("--labels ferplus: FER+ has votes for FER-2013 alone, not for this data")
     left = set(range(len(usages)))
     for face in faces:

@@ -70,7 +70,7 @@ def load(config: DataConfig) -> Dataset:
     for note in source.notes:
         _note_once(f"note: {note}")
     _note_missing_rows(dataset)
-    if config.crop == "none" and (whole := note_photographs(source, dataset.folder)):
+    if config.crop == "none" and (whole := note_photographs(source, dataset.pixels)):
         _note_once(f"note: {whole}")
     if dataset.corrupt:
         first = dataset.corrupt[0]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from emotion_detection.data.copies import LARGEST_DIFFERENCE, largest_differences, standardize
 from emotion_detection.data.duplicates import near_pairs, thumbnails
+from emotion_detection.data.stored_arrays import Images
 from emotion_detection.files import write_whole
 
 SIZE = 48
@@ -48,7 +49,7 @@ class Fingerprints:
         return Fingerprints(self.digests[rows], self.miniatures[rows])
 
 
-def take_fingerprints(digests: Bytes, faces: Bytes) -> Fingerprints:
+def take_fingerprints(digests: Bytes, faces: Images) -> Fingerprints:
     """Take the fingerprints of faces.
 
     Args:

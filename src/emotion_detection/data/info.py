@@ -72,7 +72,7 @@ def info_table(dataset: Dataset) -> RenderableType:
     counts = np.stack(
         [splits[name].counts(classes) if name in splits else none for name in SPLITS], axis=1
     )
-    channels, height, width = next(iter(splits.values())).images.shape[1:]
+    channels, height, width = next(iter(splits.values())).stored.shape[1:]
     missing = [
         f"{name}: {', '.join(map(shown, dataset.missing_classes(faces)))}"
         for name, faces in splits.items()
@@ -148,7 +148,7 @@ def contact_sheet(dataset: Dataset, path: Path, columns: int = 12, split: str = 
         count = f"{len(rows):,}" if len(rows) else _EMPTY
         draw.text((MARGIN, up + _LINE * len(lines) + 2), count, PALE, small)
         for column, row in enumerate(_picked(rows, columns, label)):
-            cell = picture(faces.images[row])
+            cell = picture(faces.draw(np.array([row]))[0])
             sheet.paste(cell, (left + column * (CELL + GAP), round(middle - CELL / 2)))
         top += height
     content = io.BytesIO()

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from emotion_detection.data.source import Content, Source, Unreadable
+from emotion_detection.data.source import Content, Decoded, Source, Unreadable
 from emotion_detection.errors import InputError
 from emotion_detection.images import DATASET_FORMATS, PictureError, open_picture
 
@@ -69,13 +69,13 @@ def note_photographs(source: Source, folder: Path) -> str | None:
 
     Args:
         source: the dataset.
-        folder: its cache.
+        folder: its decoded faces, in the cache.
     """
     kept = folder / "photographs.json"
     try:
         fractions = json.loads(kept.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        fractions = measure_faces(source)
+        fractions = measure_faces(source.base or source)
         try:
             kept.write_text(json.dumps(fractions), encoding="utf-8")
         except OSError:  # a cache that may only be read
@@ -141,7 +141,7 @@ def _pixels(content: Content) -> npt.NDArray[np.uint8]:
     Raises:
         PictureError: it cannot be read.
     """
-    if isinstance(content, Unreadable):
+    if isinstance(content, Unreadable | Decoded):
         raise PictureError(content.reason)
     if isinstance(content, np.ndarray):
         image = Image.fromarray(content)

@@ -2,13 +2,13 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from emotion_detection.data.source import Face, Source, Unreadable
+from emotion_detection.data.source import Face, Source, Unreadable, relabel_source
 from emotion_detection.emotions import class_key, class_names, ordered
 from emotion_detection.errors import InputError
 
@@ -57,8 +57,8 @@ def choose_classes(source: Source, rename: Sequence[str], classes: Sequence[str]
     if kept == source.labels:
         return source
 
-    def read() -> Iterator[Face]:
-        for face in source.read():
+    def relabel(faces: Iterable[Face]) -> Iterator[Face]:
+        for face in faces:
             if isinstance(face.content, Unreadable):
                 yield replace(face, label=0, target=None, shares=None)
             elif (changed := _mapped(face, mapping, len(kept))) is not None:
@@ -66,8 +66,8 @@ def choose_classes(source: Source, rename: Sequence[str], classes: Sequence[str]
 
     left_out = [name for name in ordered(used) if name not in kept]
     note = f"classes {', '.join(kept)}" + f"; left out: {', '.join(left_out)}" * bool(left_out)
-    return replace(
-        source, labels=kept, read=read, label_set="own", count=None, notes=(*source.notes, note)
+    return relabel_source(
+        source, relabel, labels=kept, label_set="own", count=None, notes=(*source.notes, note)
     )
 
 

@@ -1,9 +1,10 @@
 """What a reader of one shape of data gives: its classes, and its faces one by one."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,22 @@ class Unreadable:
     reason: str
 
 
-Content = bytes | Path | npt.NDArray[np.uint8] | Unreadable
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Stands for an image that was decoded already.
+
+    Args:
+        row: its row among the stored pixels; -1 where it could not be decoded.
+        digest: 8 bytes that stand for the image's own pixels where it is 48 x 48, else empty.
+        reason: why it could not be decoded, else empty.
+    """
+
+    row: int
+    digest: bytes = b""
+    reason: str = ""
+
+
+Content = bytes | Path | npt.NDArray[np.uint8] | Unreadable | Decoded
 """An image: its file's bytes, its path, or its pixels, uint8 (H, W) or (H, W, 3)."""
 
 
@@ -103,6 +119,9 @@ class Source:
         label_set: 'fer2013', 'ferplus', 'demo' or 'own'.
         count: number of faces where it is known before reading.
         notes: sentences on what was taken as splits and classes, and what was left out.
+        base: the source of the same images with the labels that they came with, where this source
+            gives them others; see :func:`relabel_source`.
+        relabel: gives faces of ``base`` the labels of this source, and leaves some out.
     """
 
     kind: str
@@ -112,6 +131,34 @@ class Source:
     label_set: str
     count: int | None = None
     notes: tuple[str, ...] = ()
+    base: "Source | None" = None
+    relabel: "Relabel" = iter
+
+
+Relabel = Callable[[Iterable[Face]], Iterator[Face]]
+"""Takes faces and yields them with other labels; their names and images stay."""
+
+
+def relabel_source(source: Source, relabel: Relabel, **changes: Any) -> Source:
+    """Return a source of the same images with other labels.
+
+    Args:
+        source: any source.
+        relabel: takes its faces, whose images may be :class:`Decoded`.
+        changes: other fields of the new source.
+    """
+    base = source.base or source
+
+    def relabel_base(faces: Iterable[Face]) -> Iterator[Face]:
+        return relabel(source.relabel(faces))
+
+    return replace(
+        source,
+        base=base,
+        relabel=relabel_base,
+        read=lambda: relabel_base(base.read()),
+        **changes,
+    )
 
 
 def fer2013_place(file_name: str) -> tuple[str, int] | None:

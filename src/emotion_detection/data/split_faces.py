@@ -28,6 +28,7 @@ from emotion_detection.data.splitting import (
     assign_splits,
     deal_folds,
 )
+from emotion_detection.data.stored_arrays import Images
 from emotion_detection.errors import InputError
 
 Bytes = npt.NDArray[np.uint8]
@@ -55,7 +56,7 @@ def split_faces(
     faces: Sequence[Face],
     digests: Bytes,
     thumbnails: npt.NDArray[np.float32],
-    reference: Bytes,
+    reference: Images,
     names: Sequence[str],
     config: DataConfig,
     cache: Path,
@@ -66,7 +67,7 @@ def split_faces(
         faces: the faces, without their pixels.
         digests: uint8 (N, 16).
         thumbnails: float32 (N, 64).
-        reference: uint8 (N, 48, 48), grey; may be memory-mapped.
+        reference: uint8 (N, 48, 48), grey; read in parts.
         names: class names.
         config: fractions, seed, people and folds.
         cache: folder in which drawn splits are remembered.
@@ -98,7 +99,7 @@ def _assign(
     people: Sequence[str | None],
     digests: Bytes,
     thumbnails: npt.NDArray[np.float32],
-    reference: Bytes,
+    reference: Images,
     config: DataConfig,
     cache: Path,
 ) -> Assignment:

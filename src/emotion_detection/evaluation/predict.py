@@ -18,6 +18,9 @@ from emotion_detection.training.calibration import before_readout
 
 Scores = npt.NDArray[np.float32]
 
+_PART = 4096
+"""Faces that are read at a time; whole batches, so that scores do not depend on it."""
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -247,9 +250,13 @@ def _outputs(
     if not len(rows):  # more processes than faces
         empty = np.zeros((0, len(names)), np.float32)
         return empty, empty, np.zeros((0, 1), np.float32)
-    # rows in order: a slice of the memory map where one process has all of them
-    images = faces.images if len(rows) == len(faces) else faces.images[rows]
-    return said_of(images, model, label_set, views, prior, names)
+    # a part at a time: the faces, and their views, may be more than fit in memory
+    parts = [
+        said_of(faces.draw(rows[start : start + _PART]), model, label_set, views, prior, names)
+        for start in range(0, len(rows), _PART)
+    ]
+    scores, before, intensity = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return scores, before, intensity
 
 
 def said_of(

@@ -107,7 +107,7 @@ class Remembered(FaceDetector):
         key = rgb.__array_interface__["data"][0], rgb.shape, longer, margin
         if key not in self.seen:
             self.seen[key] = super()._look(rgb, longer, margin, LOOK)
-        least = self.threshold if least is None else least
+        least = self.min_confidence if least is None else least
         return [face for face in self.seen[key] if face.confidence > least]
 
 
@@ -119,7 +119,7 @@ class OneLook(Remembered):
     """One look, whatever is found."""
 
     def _find_closer(self, rgb: Bytes) -> list[FoundFace]:
-        return self._look(rgb, min(max(rgb.shape[:2]), self.working_size), 0)
+        return self._look(rgb, min(max(rgb.shape[:2]), self.detection_size), 0)
 
 
 WAYS: dict[str, tuple[type[FaceDetector], int, tuple[float, ...]]] = {
@@ -153,7 +153,7 @@ def photo_cases(folder: Path, counted: dict[str, tuple[int, int]]) -> Iterator[C
     """Yield the counted photos: the most confident finds at full size are their faces."""
     for name, (count, heads) in counted.items():
         pixels, _ = picture_array(folder / name)
-        finder = FaceDetector(working_size=min(max(pixels.shape[:2]), 8192), threads=1)
+        finder = FaceDetector(detection_size=min(max(pixels.shape[:2]), 8192), threads=1)
         finds = sorted(finder._look(pixels, max(pixels.shape[:2]), 0, LOOK), key=_confidence)
         boxes = [find.box for find in finds]
         yield Case("photos", name, pixels, boxes[:count], boxes[count:heads])
@@ -238,7 +238,7 @@ def is_at(find: Box, face: Box, kind: str) -> bool:
 def measure(cases: list[Case]) -> dict[str, dict[str, Any]]:
     """Return the scores of each way and threshold, by kind of image."""
     finders = {
-        (name, threshold): way(size, threshold, smallest=0, threads=1)
+        (name, threshold): way(size, threshold, min_face_size=0, threads=1)
         for name, (way, size, thresholds) in WAYS.items()
         for threshold in thresholds
     }
@@ -312,7 +312,7 @@ def _timed_kind(case: Case) -> str:
 def _timed(size: int) -> FaceDetector:
     class Single(FaceDetector):
         def _find_closer(self, rgb: Bytes) -> list[FoundFace]:
-            return self._look(rgb, min(max(rgb.shape[:2]), self.working_size), 0)
+            return self._look(rgb, min(max(rgb.shape[:2]), self.detection_size), 0)
 
     return Single(size, threads=1)
 

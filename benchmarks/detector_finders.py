@@ -61,10 +61,10 @@ class FormerDetector(FaceDetector):
 
     def _find_closer(self, rgb: Bytes) -> list[FoundFace]:
         longer = max(rgb.shape[:2])
-        if faces := self._look(rgb, min(longer, self.working_size), 0):
+        if faces := self._look(rgb, min(longer, self.detection_size), 0):
             return faces
         close = self._look(rgb, face_detector._CLOSE_SIZE, face_detector._CLOSE_MARGIN)
-        more = min(2 * longer, round(face_detector._LARGER * self.working_size))
+        more = min(2 * longer, round(face_detector._LARGER * self.detection_size))
         return max(self._look(rgb, more, 0), close, key=_surest)
 
 
@@ -78,7 +78,7 @@ class Finder(FormerDetector):
     def __init__(self, way: Way) -> None:
         import onnxruntime  # after the package, which turns its telemetry off
 
-        super().__init__(way.size, FORMER_THRESHOLD, smallest=0, threads=way.threads)
+        super().__init__(way.size, FORMER_THRESHOLD, min_face_size=0, threads=way.threads)
         self.way = way
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = way.threads

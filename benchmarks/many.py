@@ -150,9 +150,9 @@ def _part(names: list[str], ready: Any, seconds: Any) -> None:
         model=str(model),
         sha256=sha256_of(model),
         labels=None,
-        working_size=WORKING_SIZE,
-        threshold=THRESHOLD,
-        smallest=SMALLEST,
+        detection_size=WORKING_SIZE,
+        min_confidence=THRESHOLD,
+        min_face_size=SMALLEST,
         crops=True,
     )
     detector, entries = detector_of(settings, 1), [Entry(name) for name in names]

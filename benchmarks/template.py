@@ -39,7 +39,7 @@ def template(crops: npt.NDArray[np.uint8]) -> dict[str, Any]:
         ``faces``, ``found`` (with exactly one face), ``several``; for each landmark mean and
         standard deviation of x and y in pixels of the crop; ``template``: the symmetric means.
     """
-    finder = FaceDetector(smallest=0, threads=1)
+    finder = FaceDetector(min_face_size=0, threads=1)
     size = crops.shape[1]
     points, several = [], 0
     for crop in progress(crops, "finding landmarks", len(crops)):

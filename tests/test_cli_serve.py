@@ -25,7 +25,7 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
         (["--allow_origin", "example.org"], "--allow_origin example.org: must be as https://"),
         (["--model", "nowhere"], "nowhere"),
         (["--labels", "none"], "labels 'none'"),
-        (["--threshold", "2"], "threshold 2"),
+        (["--threshold", "2"], "min_confidence 2"),
         (["--prot", "1"], "did you mean --port?"),
     ],
 )

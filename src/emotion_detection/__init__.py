@@ -1,4 +1,10 @@
-"""Emotion detection: reads expressions from faces."""
+"""Emotion detection: finds faces in images and classifies their expressions.
+
+>>> from emotion_detection import EmotionDetector
+>>> result = EmotionDetector().detect("photo.jpg")
+>>> result
+Result('photo.jpg', 512x512, 1 face: happiness)
+"""
 
 from typing import TYPE_CHECKING
 
@@ -8,23 +14,42 @@ from emotion_detection.privacy import disable_telemetry
 disable_telemetry()
 
 if TYPE_CHECKING:
+    from emotion_detection.errors import InputError, PictureError
     from emotion_detection.inference import EmotionDetector
+    from emotion_detection.inference.explanation import Explanation, explain
+    from emotion_detection.inference.result_output import annotate
+    from emotion_detection.results import Face, Result
 
     __version__: str
 else:
+    # imported when they are asked for: training and ``--help`` do without onnxruntime
+    _MODULES = {
+        "EmotionDetector": "inference",
+        "Explanation": "inference.explanation",
+        "Face": "results",
+        "InputError": "errors",
+        "PictureError": "errors",
+        "Result": "results",
+        "annotate": "inference.result_output",
+        "explain": "inference.explanation",
+    }
 
     def __getattr__(name: str) -> object:
-        """Import onnxruntime only for those who detect: training and ``--help`` do without.
-
-        So it is with what reads the version: that would be most of what the package imports.
-        """
-        if name == "EmotionDetector":
-            from emotion_detection.inference import EmotionDetector
-
-            return EmotionDetector
+        """Import what is asked for; reading the version, too, would take most of the time."""
         if name == "__version__":
-            return _version()
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            value = _version()
+        elif name in _MODULES:
+            from importlib import import_module
+
+            value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        """List what can be asked for, for completion, too."""
+        return sorted({*globals(), *__all__} - {"_MODULES", "TYPE_CHECKING"})
 
 
 def _version() -> str:
@@ -36,4 +61,14 @@ def _version() -> str:
         return "0+unknown"
 
 
-__all__ = ["EmotionDetector", "__version__"]
+__all__ = [
+    "EmotionDetector",
+    "Explanation",
+    "Face",
+    "InputError",
+    "PictureError",
+    "Result",
+    "__version__",
+    "annotate",
+    "explain",
+]

@@ -2,7 +2,27 @@
 
 
 class InputError(ValueError):
-    """Bad usage or bad input: says what is wrong, where, and what is allowed. Exit code 2."""
+    """Bad usage or bad input: says what is wrong, where, and what is allowed. Exit code 2.
+
+    >>> from emotion_detection import EmotionDetector, InputError
+    >>> try:
+    ...     EmotionDetector(min_confidence=50)
+    ... except InputError as error:
+    ...     print(error)
+    min_confidence 50: must be a number above 0 and below 1
+    """
+
+
+class PictureError(InputError):
+    """An image that cannot be read; the message says why.
+
+    >>> from emotion_detection import EmotionDetector, PictureError
+    >>> try:
+    ...     EmotionDetector().detect("nosuch.jpg")
+    ... except PictureError as error:
+    ...     print(error)
+    nosuch.jpg: no such file
+    """
 
 
 def missing(what: str, package: str, extra: str) -> InputError:

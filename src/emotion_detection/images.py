@@ -19,7 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from emotion_detection.errors import InputError, missing, shorten
+from emotion_detection.errors import PictureError as PictureError
+from emotion_detection.errors import missing, shorten
+from emotion_detection.file_objects import is_file_object, read_file_object
+from emotion_detection.image_arrays import check_color, image_pixels
 from emotion_detection.image_headers import check_density, prepare
 from emotion_detection.image_kinds import (
     FORMATS,
@@ -53,9 +56,6 @@ BACKGROUND = 255
 REDUCED_SIDE = 2560
 """Least pixels of the longer side that a large image is reduced to for detection."""
 
-COLORS = ("rgb", "bgr")
-"""Orders of the channels that an array may have; OpenCV's is bgr."""
-
 URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
 """Of names: matches at the start of those that are no paths."""
 NO_URL = "a URL: pictures are read from disk alone; download it first"
@@ -80,10 +80,6 @@ _TURNS = {
 """What brings a picture of each EXIF orientation upright."""
 _LYING = (5, 6, 7, 8)
 """Orientations whose width becomes the height."""
-
-
-class PictureError(InputError):
-    """A picture that cannot be read; the message says why."""
 
 
 class LoadedImage(NamedTuple):
@@ -283,11 +279,12 @@ def picture_array(
 
     Files are opened as by :func:`open_picture`: what they hold decides, not what they are called.
     A PIL image is brought upright and to 8 bits in a copy. Of several frames one is taken: the
-    first, or where a PIL image stands. A given array is handed on as it is.
+    first, or where a PIL image stands. An array uint8 (H, W, 3) RGB is handed on as it is; others
+    are converted by the rules of :mod:`.image_arrays`.
 
     Args:
-        picture: a path (str or path-like), a file's bytes, a PIL image, or an array,
-            uint8 (H, W, 3) RGB or (H, W) grey.
+        picture: a path (str or path-like), a file's bytes, a file that is open for reading bytes,
+            a PIL image, or an array or tensor (H, W), (H, W, C) or (C, H, W).
         max_pixels: files and PIL images with more are refused.
         color: order of the channels of an array, 'rgb' or, as OpenCV has it, 'bgr'.
 
@@ -320,23 +317,19 @@ def load_image(
     Raises:
         PictureError: as :func:`picture_array`.
     """
-    if color not in COLORS:
-        raise InputError(f"color {color!r}: must be {' or '.join(map(repr, COLORS))}")
-    if isinstance(picture, np.ndarray):
-        pixels = _checked_array(picture)
-        pixels = pixels[..., ::-1] if color == "bgr" and picture.ndim == 3 else pixels
-        return LoadedImage(pixels, pixels.shape[1], pixels.shape[0])
+    check_color(color)
     if isinstance(picture, (bytes, bytearray, memoryview)):
         opened = _open(bytes(picture), max_pixels, reduced)
     elif isinstance(picture, (str, os.PathLike)):
         opened = _open(picture, max_pixels, reduced)
     elif isinstance(picture, Image.Image):
         opened = _convert(picture, max_pixels, reduced)
+    elif is_file_object(picture):
+        content = read_file_object(picture, largest_file(max_pixels))
+        opened = _open(content, max_pixels, reduced)
     else:
-        raise PictureError(
-            f"a {type(picture).__name__}: must be a path, a file's bytes, a PIL image, or an "
-            "array, uint8 (H, W, 3) RGB or (H, W) grey"
-        )
+        pixels = lay_on_background(image_pixels(picture, color))
+        return LoadedImage(pixels, pixels.shape[1], pixels.shape[0])
     image, decoded, notes, size, full = opened
     with _refusals():
         width, height = size or decoded.size
@@ -366,8 +359,7 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
         raise PictureError("a folder, not a picture")
     if not stat.S_ISREG(found.st_mode):  # it may never end
         raise PictureError("a pipe or a device, not a file")
-    # four channels of 16 bits for every pixel, and 50 MB of metadata
-    if found.st_size > 8 * max_pixels + 50_000_000:
+    if found.st_size > largest_file(max_pixels):
         raise PictureError(
             f"{found.st_size / 1e6:,.0f} MB: more than {max_pixels / 1e6:g} megapixels can take; "
             f"{_RAISE_LIMIT}"
@@ -376,6 +368,12 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
         return Path(name).read_bytes()
     except OSError as error:
         raise PictureError(_said(error)) from None
+
+
+def largest_file(max_pixels: int) -> int:
+    """Return the bytes that a file of an image with so many pixels may have."""
+    # four channels of 16 bits for every pixel, and 50 MB of metadata
+    return 8 * max_pixels + 50_000_000
 
 
 def _said(error: OSError) -> str:
@@ -405,16 +403,15 @@ def _of_frames(image: Image.Image) -> tuple[str, ...]:
     return (f"{frames} pictures in one file: only {which} was looked at",)
 
 
-def _checked_array(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    allowed = "must be uint8 (H, W, 3) RGB or (H, W) grey, with values from 0 to 255"
-    if array.dtype != np.uint8:
-        raise PictureError(f"an array of {array.dtype}: {allowed}")
-    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
-        raise PictureError(f"an array of shape {array.shape}: {allowed}")
-    if 0 in array.shape:
-        raise PictureError(f"an array of shape {array.shape} has no pixels: {allowed}")
-    pixels = cast(npt.NDArray[np.uint8], array)
-    return np.repeat(pixels[:, :, None], 3, axis=2) if array.ndim == 2 else pixels
+def lay_on_background(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return uint8 (H, W, 3) of (H, W, C): grey repeated, what alpha hides on the background."""
+    channels = pixels.shape[2]
+    if channels == 3:
+        return pixels
+    if channels == 1:
+        return np.repeat(pixels, 3, axis=2)
+    image = Image.fromarray(np.ascontiguousarray(pixels), "LA" if channels == 2 else "RGBA")
+    return np.asarray(_band_eight_bit(image))
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,9 +1,14 @@
-"""What a prediction is: faces in a picture or a frame; checks itself; to JSON and to table rows."""
+"""What a prediction is: faces in an image or a frame; checks itself; to JSON and to table rows."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """The five landmarks in order; left and right as the viewer sees them."""
@@ -18,9 +23,15 @@ UNSURE = "unsure"
 """Flag of a face whose highest score is below what was asked for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Face:
     """One face: where it is, and what its expression looks like.
+
+    >>> face = detector.detect("photo.jpg")[0]
+    >>> face
+    Face(happiness 1.00, intensity 0.99, box=(182, 53, 88, 123))
+    >>> face.emotion, round(face.score, 1), sorted(face.scores)[:3]
+    ('happiness', 1.0, ['anger', 'contempt', 'disgust'])
 
     Args:
         box: x, y of the upper left corner, width and height, in pixels of the picture.
@@ -82,8 +93,19 @@ class Face:
         """The score of :attr:`emotion`."""
         return self.scores[self.emotion]
 
+    def __repr__(self) -> str:
+        strength = "" if self.intensity is None else f", intensity {self.intensity:.2f}"
+        track = "" if self.track is None else f", track {self.track}"
+        flags = f", {' '.join(self.flags)}" if self.flags else ""
+        box = ", ".join(f"{value:.0f}" for value in self.box)
+        return f"Face({self.emotion} {self.score:.2f}{strength}, box=({box}){track}{flags})"
+
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
+        """Return plain values, for JSON.
+
+        >>> detector.detect("photo.jpg")[0].as_dict()["emotion"]
+        'happiness'
+        """
         points = dict(zip(LANDMARKS, map(_rounded, self.landmarks), strict=False))
         values = {
             "box": _rounded(self.box),
@@ -106,9 +128,20 @@ class Face:
         return values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """What was found in one picture, or in one frame of a video.
+    """What was found in one image, or in one frame of a video: a sequence of faces.
+
+    >>> result = detector.detect("photo.jpg")
+    >>> result
+    Result('photo.jpg', 512x512, 1 face: happiness)
+    >>> len(result), result[0].emotion, [face.emotion for face in result]
+    (1, 'happiness', ['happiness'])
+
+    A result refers to the image that it was made of, which :meth:`plot`, :meth:`save` and
+    :meth:`crops` use: a file is read again, and an array or a PIL image must not have been changed
+    meanwhile. Results of a generator's images (but for paths), of video files, and of results that
+    you make yourself refer to none: give ``image=`` then.
 
     Args:
         width: of the picture in pixels, upright.
@@ -130,6 +163,7 @@ class Result:
     notes: tuple[str, ...] = field(default=())
     frame: int | None = None
     time: float | None = None
+    _origin: Any = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -143,8 +177,48 @@ class Result:
         if len({tuple(face.scores) for face in self.faces}) > 1:
             raise ValueError("faces with scores of different emotions")
 
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __iter__(self) -> Iterator[Face]:
+        return iter(self.faces)
+
+    @overload
+    def __getitem__(self, place: int) -> Face: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Face, ...]: ...
+    def __getitem__(self, place: int | slice) -> Face | tuple[Face, ...]:
+        return self.faces[place]
+
+    def __repr__(self) -> str:
+        about = [repr(self.source)] if self.source is not None else []
+        about += [f"frame {self.frame}"] if self.frame is not None else []
+        count = len(self.faces)
+        faces = f"{count} face{'' if count == 1 else 's'}" if count else "no faces"
+        named = Counter(face.emotion for face in self.faces).most_common()
+        if named:
+            listed = (f"{name} {many}" if count > 1 else name for name, many in named)
+            faces += f": {', '.join(listed)}"
+        return f"Result({', '.join([*about, f'{self.width}x{self.height}', faces])})"
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the annotated image for notebooks; None where it cannot be drawn."""
+        from emotion_detection.inference.result_output import draw_shown
+
+        return draw_shown(self)
+
+    def _repr_html_(self) -> str:
+        """Return the annotated image and a table of the faces for notebooks."""
+        from emotion_detection.inference.result_output import write_html
+
+        return write_html(self)
+
     def with_unsure(self, least_score: float) -> "Result":
-        """Return this result with faces flagged 'unsure' whose highest score is below another."""
+        """Return this result with faces flagged 'unsure' whose highest score is below another.
+
+        >>> detector.detect("photo.jpg").with_unsure(1.0)[0].flags
+        ('unsure',)
+        """
 
         def flagged(face: Face) -> Face:
             flags = tuple(flag for flag in face.flags if flag != UNSURE)
@@ -152,8 +226,135 @@ class Result:
 
         return replace(self, faces=tuple(map(flagged, self.faces))) if least_score else self
 
+    def plot(self, image: object = None, *, bars: bool = True, color: str = "rgb") -> "Image":
+        """Draw the faces into a copy of the image.
+
+        >>> result = detector.detect("photo.jpg")
+        >>> result.plot().size
+        (512, 512)
+
+        Args:
+            image: the image, where the result refers to none; as for ``detect``.
+            bars: whether labels may show bars of the scores.
+            color: order of the channels of ``image``, if it is an array: 'rgb' or 'bgr'.
+
+        Returns:
+            A PIL image, mode "RGB"; ``.show()`` opens a window.
+
+        Raises:
+            InputError: there is no image, or one of another size.
+            PictureError: the image cannot be read.
+        """
+        from emotion_detection.inference.result_output import plot_result
+
+        return plot_result(self, image, bars, color)[0]
+
+    def save(
+        self, path: str | Path, image: object = None, *, bars: bool = True, color: str = "rgb"
+    ) -> Path:
+        """Write the image with the faces drawn into it, completely or not at all.
+
+        >>> detector.detect("photo.jpg").save("annotated.jpg").name
+        'annotated.jpg'
+
+        Args:
+            path: ends in .jpg, .jpeg, .png or .webp; missing folders are made.
+            image: as for :meth:`plot`.
+            bars: likewise.
+            color: likewise.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: it cannot be written there, it is the image itself, or as :meth:`plot`.
+        """
+        from emotion_detection.inference.result_output import save_result
+
+        return save_result(self, Path(path), image, bars, color)
+
+    def crops(
+        self,
+        image: object = None,
+        *,
+        margin: float = 0.0,
+        aligned: bool = False,
+        color: str = "rgb",
+    ) -> "list[Image]":
+        """Cut out the faces.
+
+        >>> result = detector.detect("photo.jpg")
+        >>> [crop.size for crop in result.crops()]
+        [(88, 122)]
+        >>> detector.classify(result.crops(aligned=True)).shape
+        (1, 8)
+
+        Args:
+            image: as for :meth:`plot`.
+            margin: added on each side, by the box's width and height: 0.2 is a fifth.
+            aligned: square and turned upright, as the model takes faces.
+            color: as for :meth:`plot`.
+
+        Returns:
+            PIL images, mode "RGB", in the order of the faces.
+
+        Raises:
+            InputError: as :meth:`plot`, or a margin below 0.
+        """
+        from emotion_detection.inference.result_output import crop_result
+
+        return crop_result(self, image, margin, aligned, color)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row a face, with the columns and values of the CSV table.
+
+        >>> detector.detect("photo.jpg").rows()[0]["emotion"]
+        'happiness'
+        """
+        names = columns(self.faces[0].scores if self.faces else ())
+        found = rows(self.as_dict()) if self.faces else []
+        return [{name: row.get(name) for name in names} for row in found]
+
+    def to_frame(self) -> Any:
+        """Return a pandas ``DataFrame`` with a row a face; needs pandas.
+
+        >>> detector.detect("photo.jpg").to_frame()[["face", "emotion", "flags"]]
+           face    emotion flags
+        0     1  happiness  None
+
+        Several results make one frame by ``pandas.concat``.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        from emotion_detection.inference.result_output import make_frame
+
+        return make_frame(self)
+
+    def to_supervision(self) -> Any:
+        """Return ``supervision.Detections``; needs supervision.
+
+        ``confidence`` is that of the face, ``class_id`` the place of the emotion in the scores,
+        and ``tracker_id`` the person's number in a video. ``data`` holds ``class_name`` (the
+        emotion), ``score`` and, where the model has it, ``intensity``.
+
+        >>> detections = detector.detect("photo.jpg").to_supervision()  # doctest: +SKIP
+        >>> list(detections["class_name"])  # doctest: +SKIP
+        ['happiness']
+
+        Raises:
+            InputError: supervision is not installed.
+        """
+        from emotion_detection.inference.result_output import make_detections
+
+        return make_detections(self)
+
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
+        """Return plain values, for JSON.
+
+        >>> sorted(detector.detect("photo.jpg").as_dict())
+        ['faces', 'height', 'notes', 'skipped', 'source', 'width']
+        """
         moment = {"frame": self.frame, "time": self.time}
         return {
             "source": self.source,

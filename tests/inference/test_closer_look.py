@@ -123,7 +123,7 @@ class Scripted(FaceDetector):
     """Finds what it is told by the size of the look, and keeps the sizes."""
 
     def __init__(self, found: dict[int, list[FoundFace]], working_size: int = 640) -> None:
-        self.working_size, self.threshold, self.smallest = working_size, 0.3, 0.0
+        self.detection_size, self.min_confidence, self.min_face_size = working_size, 0.3, 0.0
         self.found, self.looks = found, list[tuple[int, int, int]]()
 
     def _look(
@@ -169,7 +169,7 @@ def test_small_images_are_enlarged_a_little() -> None:
 
 def test_a_reduced_image_gives_faces_in_pixels_of_the_whole() -> None:
     finder = Scripted({640: [face(100, 100, 200, 0.9)]})
-    finder.smallest = 300.0
+    finder.min_face_size = 300.0
     found = finder.find(np.zeros((1080, 1920, 3), np.uint8), scale=2.0)
     assert found.faces[0].box == (200, 200, 400, 400)
     assert finder.find(np.zeros((1080, 1920, 3), np.uint8)).skipped == 1

@@ -127,7 +127,7 @@ def test_errors_stand_in_the_place_of_their_pictures(
 
 def test_small_faces_are_counted_and_not_read(found: Result) -> None:
     limit = (max(found.faces[1].box[2:]) + max(found.faces[0].box[2:])) / 2
-    result = EmotionDetector(threads=1, smallest=limit).detect(_photograph())
+    result = EmotionDetector(threads=1, min_face_size=limit).detect(_photograph())
     assert (len(result.faces), result.skipped) == (2, 1)
     assert [face.box for face in result.faces] == [found.faces[place].box for place in (0, 2)]
 
@@ -167,11 +167,22 @@ def test_a_model_without_intensity_tells_none(grey: Any, colour: Any) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("working_size", 8), ("threshold", 0.0), ("threshold", 1.5), ("smallest", -1.0)],
+    [
+        ("detection_size", 8),
+        ("min_confidence", 0.0),
+        ("min_confidence", 50),
+        ("min_face_size", -1.0),
+        ("min_score", "high"),
+        ("certain", None),
+        ("model", 3),
+        ("labels", ["ferplus"]),
+        ("device", "gpu"),
+        ("device", 0),
+    ],
 )
-def test_bad_settings_are_refused(setting: str, value: float) -> None:
-    with pytest.raises(InputError, match=setting) as error:
-        EmotionDetector(threads=1, **{setting: value}).detect(_photograph())
+def test_bad_settings_are_refused_when_the_detector_is_made(setting: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"^{setting} ") as error:
+        EmotionDetector(threads=1, **{setting: value})
     assert "\n" not in str(error.value)
 
 
@@ -256,7 +267,7 @@ def test_all_faces_of_photographs_are_found_and_nothing_else(
 def test_unsure_faces_are_flagged(found: Result) -> None:
     scores = sorted(face.score for face in found.faces)
     least = (scores[0] + scores[1]) / 2
-    told = EmotionDetector(threads=1, least_score=least).detect(_photograph())
+    told = EmotionDetector(threads=1, min_score=least).detect(_photograph())
     assert [UNSURE in face.flags for face in told.faces] == [f.score < least for f in found.faces]
     assert sum(UNSURE in face.flags for face in told.faces) == 1
 
@@ -269,7 +280,7 @@ def test_uncertain_faces_are_flagged(found: Result) -> None:
     assert flagged == [face.confidence < level for face in found.faces]
     assert flagged == [face.is_uncertain for face in told.faces]
     assert sum(flagged) == 1
-    with pytest.raises(InputError, match="certain 2: must be between 0 and 1"):
+    with pytest.raises(InputError, match="certain 2: must be a number between 0 and 1"):
         EmotionDetector(certain=2)
 
 
@@ -305,7 +316,7 @@ def test_a_single_image_is_one_image(detector: EmotionDetector, tmp_path: Path) 
 
 
 def test_a_pickled_detector_gives_the_same(detector: EmotionDetector) -> None:
-    made = EmotionDetector(threads=1, labels="fer2013", least_score=0.4, certain=0.6)
+    made = EmotionDetector(threads=1, labels="fer2013", min_score=0.4, certain=0.6)
     again = pickle.loads(pickle.dumps(made))
     assert (again.settings, again.label_set) == (made.settings, "fer2013")
     assert again.detect(_photograph()) == made.detect(_photograph())
@@ -336,12 +347,12 @@ def test_crops_of_large_images_come_from_their_full_size(detector: EmotionDetect
 @pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
 def test_a_bad_least_score_is_named(least: float) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
-        EmotionDetector(least_score=least)
+        EmotionDetector(min_score=least)
 
 
 def test_it_tells_its_settings() -> None:
-    told: dict[str, Any] = {"working_size": 320, "threshold": 0.5, "smallest": 40.0}
-    told |= {"least_score": 0.6, "certain": 0.7, "max_pixels": 1000}
+    told: dict[str, Any] = {"detection_size": 320, "min_confidence": 0.5, "min_face_size": 40.0}
+    told |= {"min_score": 0.6, "certain": 0.7, "max_pixels": 1000}
     assert EmotionDetector(**told).settings._asdict() == told
     defaults = inspect.signature(EmotionDetector).parameters
     plain = EmotionDetector().settings._asdict()

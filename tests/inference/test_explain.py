@@ -22,7 +22,7 @@ from emotion_detection.inference import explain as module
 from emotion_detection.inference.explain import (
     COLOUR_MAP,
     METHODS,
-    explain,
+    explain_crop,
     heat_map_picture,
     stacked,
 )
@@ -45,7 +45,7 @@ def _sees_region(crops: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(48, 48), (48, 48, 3), (40, 56)])
 def test_the_map_is_hot_where_the_model_looks(method: Any, shape: tuple[int, ...]) -> None:
-    heat = explain(_sees_region, _noise(*shape), 1, method, masks=400)
+    heat = explain_crop(_sees_region, _noise(*shape), 1, method, masks=400)
     assert (heat.shape, heat.dtype) == (shape[:2], np.float32)
     inside = np.zeros(shape[:2], bool)
     inside[REGION] = True
@@ -56,7 +56,7 @@ def test_the_map_is_hot_where_the_model_looks(method: Any, shape: tuple[int, ...
 
 
 def test_what_speaks_against_an_emotion_is_negative() -> None:
-    for_it, against = (explain(_sees_region, _noise(48, 48), e, masks=200) for e in (1, 0))
+    for_it, against = (explain_crop(_sees_region, _noise(48, 48), e, masks=200) for e in (1, 0))
     np.testing.assert_allclose(against, -for_it, atol=1e-5)
 
 
@@ -64,13 +64,13 @@ def test_without_an_emotion_the_highest_is_explained() -> None:
     crop = _noise(48, 48)
     assert _sees_region(crop[None])[0].argmax() == 0
     np.testing.assert_array_equal(
-        explain(_sees_region, crop, masks=100), explain(_sees_region, crop, 0, masks=100)
+        explain_crop(_sees_region, crop, masks=100), explain_crop(_sees_region, crop, 0, masks=100)
     )
 
 
 def test_a_pixel_of_rise_is_the_slope_of_the_score_over_its_mask() -> None:
     crop, seen = _noise(48, 48), []
-    heat = explain(lambda c: seen.append(c) or _sees_region(c), crop, 1, masks=300)
+    heat = explain_crop(lambda c: seen.append(c) or _sees_region(c), crop, 1, masks=300)
     masks = np.concatenate(list(module._random_masks((48, 48), 300, 0)))
     scores = _sees_region(np.concatenate(seen[1:]))[:, 1].astype(np.float64)
     assert len(scores) == 300
@@ -101,7 +101,7 @@ def test_occlusion_is_the_mean_loss_over_the_squares_that_hide_a_pixel() -> None
             changed[square] = hidden[square]
             lost[square] += whole - _sees_region(changed[None])[0, 1]
             count[square] += 1
-    heat = explain(_sees_region, crop, 1, "occlusion")
+    heat = explain_crop(_sees_region, crop, 1, "occlusion")
     np.testing.assert_allclose(heat, lost / count, atol=1e-6)
 
 
@@ -111,10 +111,10 @@ def test_a_map_depends_on_nothing_but_its_arguments(
 ) -> None:
     crop = _noise(48, 48)
     before = crop.copy()
-    once = explain(_sees_region, crop, 1, method, seed=4, masks=150)
+    once = explain_crop(_sees_region, crop, 1, method, seed=4, masks=150)
     others = []
     thread = threading.Thread(
-        target=lambda: others.append(explain(_sees_region, crop, 1, method, seed=4, masks=150))
+        target=lambda: others.append(explain_crop(_sees_region, crop, 1, method, seed=4, masks=150))
     )
     thread.start()
     thread.join()
@@ -122,9 +122,9 @@ def test_a_map_depends_on_nothing_but_its_arguments(
     np.testing.assert_array_equal(crop, before)
     monkeypatch.setattr(module, "_BATCH", 17)
     np.testing.assert_allclose(
-        explain(_sees_region, crop, 1, method, seed=4, masks=150), once, atol=1e-5
+        explain_crop(_sees_region, crop, 1, method, seed=4, masks=150), once, atol=1e-5
     )
-    other = explain(_sees_region, crop, 1, method, seed=5, masks=150)
+    other = explain_crop(_sees_region, crop, 1, method, seed=5, masks=150)
     assert (other == once).all() == (method == "occlusion")
 
 
@@ -144,7 +144,7 @@ def test_a_map_depends_on_nothing_but_its_arguments(
 )
 def test_what_cannot_be_explained_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        explain(**{"scores": _sees_region, "crop": _noise(48, 48), **changes})
+        explain_crop(**{"scores": _sees_region, "crop": _noise(48, 48), **changes})
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_random_weights_give_another_map(
 
     def maps(detector: EmotionDetector, seed: int) -> list[np.ndarray]:
         pairs = zip(drawn, map(int, columns), strict=True)
-        return [explain(detector.classify, c, e, seed=seed, masks=300) for c, e in pairs]
+        return [explain_crop(detector.classify, c, e, seed=seed, masks=300) for c, e in pairs]
 
     own = maps(shipped, 0)
     # the masks are the same ones: what is alike comes of the model, not of chance
@@ -218,7 +218,7 @@ def test_hiding_the_hottest_lowers_the_score_faster_than_hiding_at_random(
     by_heat, by_chance, coldest = [], [], []
     for crop in drawn:
         column = int(shipped.classify(crop[None])[0].argmax())
-        heat = explain(shipped.classify, crop, column, method, masks=250)
+        heat = explain_crop(shipped.classify, crop, column, method, masks=250)
 
         def score(crops: np.ndarray, column: int = column) -> np.ndarray:
             return shipped.classify(crops)[:, column]
@@ -355,7 +355,11 @@ def test_the_command_detects_faces_as_predict_does(
     words = ["photo.jpg", "--out", str(tmp_path / "a.png"), "--method", "occlusion", *options]
     assert command.run(words) == 0
     (settings,) = told
-    assert (settings.threshold, settings.smallest, settings.working_size) == (0.7, 50.0, 1280)
+    assert (settings.min_confidence, settings.min_face_size, settings.detection_size) == (
+        0.7,
+        50.0,
+        1280,
+    )
 
 
 def test_a_photograph_without_a_face_is_an_error(

@@ -73,7 +73,7 @@ def test_where_the_face_moves_its_box_and_landmarks_follow(finder: FaceDetector)
 def test_pixels_are_those_of_the_picture_not_of_the_working_size() -> None:
     small = _picture(640, 480, (8, 300, 150, 200))
     large = np.asarray(Image.fromarray(small).resize((1600, 1200)))
-    whole = FaceDetector(working_size=640, threads=1)
+    whole = FaceDetector(detection_size=640, threads=1)
     (one,), (two,) = whole.find(small).faces, whole.find(large).faces
     np.testing.assert_allclose(np.array(two.landmarks) / 2.5, one.landmarks, atol=4)
     np.testing.assert_allclose(np.array(two.box) / 2.5, one.box, atol=10)
@@ -105,19 +105,21 @@ def test_pictures_without_a_face(finder: FaceDetector, shape: tuple[int, int]) -
 
 def test_small_faces_are_counted_not_returned() -> None:
     picture = _picture(640, 320, (8, 430, 40, 200), (6, 80, 150, 80))
-    both = FaceDetector(threads=1, smallest=0).find(picture)
+    both = FaceDetector(threads=1, min_face_size=0).find(picture)
     assert (len(both.faces), both.skipped) == (2, 0)
     between = np.mean([max(face.box[2:]) for face in both.faces])
-    one = FaceDetector(threads=1, smallest=float(between)).find(picture)
+    one = FaceDetector(threads=1, min_face_size=float(between)).find(picture)
     assert (one.faces, one.skipped) == (both.faces[1:], 1)
-    assert FaceDetector(threads=1, smallest=500).find(picture) == ((), 2)
+    assert FaceDetector(threads=1, min_face_size=500).find(picture) == ((), 2)
 
 
 def test_the_threshold_is_the_least_confidence(finder: FaceDetector) -> None:
     picture = _picture(320, 240, (8, 130, 60, 120))
     (face,) = finder.find(picture).faces
-    assert FaceDetector(threads=1, threshold=face.confidence - 0.01).find(picture).faces == (face,)
-    above = FaceDetector(threads=1, threshold=0.99).find(picture)
+    assert FaceDetector(threads=1, min_confidence=face.confidence - 0.01).find(picture).faces == (
+        face,
+    )
+    above = FaceDetector(threads=1, min_confidence=0.99).find(picture)
     assert above == ((), 0)
 
 
@@ -230,17 +232,17 @@ def test_a_drawn_face_of_which_a_part_is_missing_is_cut(finder: FaceDetector) ->
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("working_size", 31),
-        ("working_size", 10_000),
-        ("working_size", 640.0),
-        ("working_size", "640"),
-        ("threshold", 0),
-        ("threshold", 1),
-        ("threshold", float("nan")),
-        ("threshold", "0.5"),
-        ("smallest", -1),
-        ("smallest", float("inf")),
-        ("smallest", None),
+        ("detection_size", 31),
+        ("detection_size", 10_000),
+        ("detection_size", 640.0),
+        ("detection_size", "640"),
+        ("min_confidence", 0),
+        ("min_confidence", 1),
+        ("min_confidence", float("nan")),
+        ("min_confidence", "0.5"),
+        ("min_face_size", -1),
+        ("min_face_size", float("inf")),
+        ("min_face_size", None),
         ("threads", 0),
         ("threads", 1.5),
     ],

@@ -91,7 +91,7 @@ def test_small_heads_in_large_scenes(finder: FaceDetector, photographs: Path, si
     small = image.resize([round(side * share) for side in image.size], Image.Resampling.BOX)
     scene = image.resize((1920, 1080)).filter(ImageFilter.GaussianBlur(70))
     scene.paste(small, (700, 300))
-    finder = FaceDetector(threads=1, smallest=0)
+    finder = FaceDetector(threads=1, min_face_size=0)
     finds = finder.find(np.asarray(scene)).faces
     for face in readable:
         x, y, wide, high = (share * side for side in face.box)

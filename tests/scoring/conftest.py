@@ -42,9 +42,9 @@ def settings() -> Callable[..., Settings]:
             "model": model,
             "sha256": sha256_of(model),
             "labels": None,
-            "working_size": 640,
-            "threshold": 0.5,
-            "smallest": 24.0,
+            "detection_size": 640,
+            "min_confidence": 0.5,
+            "min_face_size": 24.0,
             "crops": True,
         }
         return Settings(**{**values, **changes})

@@ -36,10 +36,10 @@ def test_it_fits_the_graph(label_set: str) -> None:
 
 def test_it_has_the_settings_of_the_detector() -> None:
     detector = EmotionDetector(
-        working_size=np.int64(500),
-        threshold=np.float32(0.5),
-        smallest=60,
-        least_score=0.45,
+        detection_size=np.int64(500),
+        min_confidence=np.float32(0.5),
+        min_face_size=60,
+        min_score=0.45,
         certain=0.6,
     )
     thresholds = json.loads(json.dumps(browser_model(detector)["thresholds"]))

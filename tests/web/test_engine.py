@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from emotion_detection.inference import closer_look, face_detector
 from emotion_detection.inference.align import MARGIN, align, cut_out, placement
-from emotion_detection.inference.explain import explain
+from emotion_detection.inference.explain import explain_crop
 from emotion_detection.inference.face_detector import FaceDetector, decoded, distinct
 from emotion_detection.readout import VIEWS, ZOOM, Prior, Readout, make_views
 
@@ -197,7 +197,7 @@ def test_it_looks_as_often_and_as_large_as_python(
             sizes.append([high, wide])
             return [np.zeros((1, n, high // 4, wide // 4), np.float32) for n in (1, 2, 2, 10)]
 
-    monkeypatch.setattr(face_detector, "_session", lambda threads: Nothing())
+    monkeypatch.setattr(face_detector, "_session", lambda *_: Nothing())
     FaceDetector().find(rgb)
     settings = {"working_size": 640, "confidence": 0.3, "smallest": 24}
     value = {**_picture(rgb), "settings": settings}
@@ -213,7 +213,7 @@ def test_the_heat_map_is_pythons(engine: Engine) -> None:
     def scores(crops: np.ndarray) -> np.ndarray:
         return (crops.reshape(len(crops), -1) @ weights.ravel().astype(np.float64))[:, None]
 
-    wanted = explain(scores, crop, 0, "occlusion")
+    wanted = explain_crop(scores, crop, 0, "occlusion")
     value = {
         "crop": _text(crop),
         "input": {"size": 48, "channels": 1},

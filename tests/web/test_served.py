@@ -84,7 +84,7 @@ def test_the_page_starts_with_the_settings_of_the_server(
         expect(seen.page.locator("#least")).to_be_enabled()
         assert seen.page.locator("#least-shown").inner_text() == "99.9 %"
         python = EmotionDetector(
-            threshold=0.5, smallest=150, working_size=500, least_score=0.999
+            min_confidence=0.5, min_face_size=150, detection_size=500, min_score=0.999
         ).detect(picture)
         assert 0 < len(table) == len(python.faces) < 4
         assert ["unsure" in row["flags"] for row in table] == [

@@ -12,7 +12,7 @@ from emotion_detection.images import PictureError, picture_array
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.annotate import save_picture
 from emotion_detection.inference.crops import faces
-from emotion_detection.inference.explain import METHODS, explain, heat_map_picture, stacked
+from emotion_detection.inference.explain import METHODS, explain_crop, heat_map_picture, stacked
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.progress import progress
 
@@ -54,9 +54,9 @@ def run(words: list[str]) -> int:
     detector = EmotionDetector(
         parsed.model,
         labels=parsed.labels,
-        working_size=parsed.working_size,
-        threshold=parsed.threshold,
-        smallest=parsed.smallest,
+        detection_size=parsed.working_size,
+        min_confidence=parsed.threshold,
+        min_face_size=parsed.smallest,
     )
     wanted = _column(parsed.emotion, detector.labels)
     crops, names = (_crop if parsed.crops else _found)(detector, parsed.picture)
@@ -66,7 +66,7 @@ def run(words: list[str]) -> int:
     for name, crop, row, column in progress(
         zip(names, crops, scores, map(int, columns), strict=True), "explaining faces", len(crops)
     ):
-        heat = explain(detector.classify, crop, column, parsed.method, parsed.seed)
+        heat = explain_crop(detector.classify, crop, column, parsed.method, parsed.seed)
         said.append(f"{name}: {detector.labels[column]} {row[column]:.0%}")
         pictures.append(heat_map_picture(crop, heat, said[-1]))
     save_picture(stacked(pictures), out)

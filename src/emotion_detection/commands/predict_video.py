@@ -93,7 +93,7 @@ def read_video(
     try:
         run_video(
             *(source, detector_of(settings), options, annotate, one),
-            least_score=settings.least_score,
+            least_score=settings.min_score,
             name=name,
             console=console,
         )

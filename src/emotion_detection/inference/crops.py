@@ -1,37 +1,110 @@
 """Face crops, checked and brought to a model's input by the function that training uses."""
 
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from emotion_detection.errors import InputError
-from emotion_detection.images import face_array
+from emotion_detection.errors import InputError, PictureError, shorten
+from emotion_detection.file_objects import is_file_object
+from emotion_detection.image_arrays import (
+    check_color,
+    convert_levels,
+    find_array,
+    order_channels,
+    put_channels_last,
+)
+from emotion_detection.images import DEFAULT_MAX_PIXELS, face_array, lay_on_background, load_image
 
-_ALLOWED = "must be a NumPy array, uint8 (N, H, W) for grey or (N, H, W, 3) for RGB"
+_ALLOWED = (
+    "must be a list of images, or an array as uint8 (N, H, W) for grey or (N, H, W, 3) for RGB"
+)
 
 
-def checked(crops: object) -> npt.NDArray[np.uint8]:
-    """Return the same crops, known to be uint8 (N, H, W) or (N, H, W, 3).
+def load_crops(
+    crops: object,
+    size: int,
+    channels: int,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    color: str = "rgb",
+) -> npt.NDArray[np.uint8]:
+    """Return the pixels of face crops in any of the forms that users have them in.
 
     Args:
-        crops: what a user gave.
+        crops: an array or tensor (N, H, W), (N, H, W, C) or (N, C, H, W), by the rules of
+            :mod:`emotion_detection.image_arrays`; one image, or any number of them, each as for
+            :func:`emotion_detection.images.load_image`.
+        size: height and width of the model's input, which images are brought to.
+        channels: 1 for grey, 3 for RGB.
+        max_pixels: files and PIL images with more are refused.
+        color: order of the channels of arrays, 'rgb' or 'bgr'.
+
+    Returns:
+        uint8 (N, H, W) or (N, H, W, 3); of an array in its own size.
 
     Raises:
-        InputError: they are anything else; the message says what is allowed.
+        InputError: anything else; the message says what is allowed.
+        PictureError: one of several images cannot be read.
     """
-    if not isinstance(crops, np.ndarray):
+    check_color(color)
+    if _is_one_image(crops):
+        crops = [crops]
+    elif (array := find_array(crops)) is not None:
+        return _array_crops(array, color)
+    if not isinstance(crops, Iterable):
         raise InputError(f"crops are a {type(crops).__name__}: {_ALLOWED}")
-    if crops.dtype != np.uint8:
-        raise InputError(f"crops are of {crops.dtype}: {_ALLOWED}; values from 0 to 255")
-    shape = crops.shape
+    shape = (size, size) if channels == 1 else (size, size, 3)
+    loaded = [
+        np.moveaxis(face, 0, -1).reshape(shape)
+        for face in _load_faces(crops, size, channels, max_pixels, color)
+    ]
+    return np.stack(loaded) if loaded else np.zeros((0, *shape), np.uint8)
+
+
+def _is_one_image(crops: object) -> bool:
+    kinds = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
+    return isinstance(crops, kinds) or is_file_object(crops)
+
+
+def _load_faces(
+    images: Iterable[Any], size: int, channels: int, max_pixels: int, color: str
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield each image as uint8 (channels, size, size)."""
+    for number, image in enumerate(images, 1):
+        is_path = isinstance(image, str | os.PathLike)
+        try:
+            pixels = load_image(image, max_pixels, color).pixels
+        except PictureError as error:
+            name = shorten(os.fsdecode(image)) if is_path else f"crop {number}"
+            raise PictureError(f"{name}: {error}") from None
+        yield face_array(Image.fromarray(pixels), size, channels)
+
+
+def _array_crops(array: npt.NDArray[Any], color: str) -> npt.NDArray[np.uint8]:
+    """Return an array of crops as uint8 (N, H, W) or (N, H, W, 3)."""
+    name = f"crops of shape {array.shape}"
     # (48, 48, 3) is one crop in colour, hardly 48 grey ones that are 3 pixels wide
-    if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)):
-        raise InputError(f"crops of shape {shape} are one picture: {_ALLOWED}; try crops[None]")
-    if len(shape) not in (3, 4) or shape[3:] not in ((), (3,)):
-        raise InputError(f"crops of shape {shape}: {_ALLOWED}")
-    if 0 in shape[1:]:
-        raise InputError(f"crops of shape {shape} have no pixels: {_ALLOWED}")
-    return crops
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)):
+        raise InputError(f"{name} are one image: {_ALLOWED}; try [crops]")
+    placed = put_channels_last(array) if array.ndim == 4 else array
+    if placed is None or placed.ndim not in (3, 4):
+        raise InputError(f"{name}: {_ALLOWED}")
+    if 0 in array.shape[1:]:
+        raise InputError(f"{name} have no pixels: {_ALLOWED}")
+    levels = convert_levels(placed, "crops") if len(placed) else placed.astype(np.uint8)
+    if levels.ndim == 3:
+        return levels
+    levels = order_channels(levels, color)
+    count, height, width, channels = levels.shape
+    if channels == 1:
+        return levels[..., 0]
+    if channels == 3:
+        return levels
+    flat = lay_on_background(levels.reshape(count * height, width, channels))
+    return flat.reshape(count, height, width, 3)
 
 
 def faces(crops: npt.NDArray[np.uint8], size: int, channels: int) -> npt.NDArray[np.uint8]:

@@ -1,22 +1,20 @@
 """The class that users hold: photographs or crops in, emotions out."""
 
 import contextlib
-import numbers
-import os
 import threading
 import warnings
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from emotion_detection.cpus import count_cpus, is_limited
 from emotion_detection.errors import InputError
 from emotion_detection.images import DEFAULT_MAX_PIXELS, PictureError
-from emotion_detection.inference.crops import checked, faces
+from emotion_detection.inference.crops import faces, load_crops
+from emotion_detection.inference.devices import AUTO, choose_device
 from emotion_detection.inference.face_detector import (
     CERTAIN,
     SMALLEST,
@@ -24,9 +22,16 @@ from emotion_detection.inference.face_detector import (
     WORKING_SIZE,
     FaceDetector,
 )
+from emotion_detection.inference.image_batches import iterate_images, map_in_threads
 from emotion_detection.inference.looking import Picture, Seen, look
-from emotion_detection.inference.model import Model, ModelInput, model_file, open_onnx
-from emotion_detection.inference.settings import DetectorSettings
+from emotion_detection.inference.model import (
+    PRETRAINED,
+    Model,
+    ModelInput,
+    model_file,
+    open_onnx,
+)
+from emotion_detection.inference.settings import DetectorSettings, OldNames, rename_settings
 from emotion_detection.inference.tracking import (
     MIN_TRACK_TIME,
     SMOOTHING,
@@ -46,18 +51,27 @@ and of crops."""
 INTENSITY = "intensity"
 """Name of the model's output."""
 
+_DECODERS = 8
+"""Images that are decoded at once while faces are found on another device than the CPU, at most."""
+
 
 P = TypeVar("P", bound=Picture)
 N = TypeVar("N", int, float)
+Crops = npt.NDArray[Any] | Picture | Iterable[Picture]
+"""Crops of faces: an array of them, one image, or any number of images."""
 
 
 class EmotionDetector:
-    """Reads emotions from faces.
+    """Finds faces and classifies their expressions.
 
-    Any number of threads may use one detector at once; the same pictures give the same results.
+    >>> from emotion_detection import EmotionDetector
+    >>> detector = EmotionDetector()
+    >>> detector.detect("photo.jpg")
+    Result('photo.jpg', 512x512, 1 face: happiness)
+    >>> detector
+    EmotionDetector('pretrained', labels='ferplus', device='cpu')
 
-    ``EmotionDetector().detect("photo.jpg")`` finds the faces of a photograph and reads them by the
-    shipped model; ``.classify(crops)`` takes crops of faces.
+    Any number of threads may use one detector at once; the same images give the same results.
 
     Args:
         model: a run's folder (its ``model.onnx``) or an ONNX file that this project exported;
@@ -66,13 +80,14 @@ class EmotionDetector:
             processor time that a container grants.
         labels: which of the model's sets of labels to score, as 'ferplus' or 'fer2013'; None:
             its own, the first of :attr:`label_sets`.
-        working_size: pixels on the longer side of the picture in the first look for faces; where
-            small or doubtful ones show, a closer look follows. More finds smaller faces and takes
-            longer.
-        threshold: least confidence of a face, 0 to 1; small ones need a little more.
-        smallest: faces whose longer side is less than this, in pixels of the picture, are counted
-            in ``Result.skipped`` and not read.
-        least_score: faces whose highest score is below this, 0 to 1, get the flag 'unsure'.
+        detection_size: pixels on the longer side of the image in the first search for faces, 32 to
+            8192. Where small or doubtful ones show, a closer search follows. More finds smaller
+            faces and takes longer.
+        min_confidence: least confidence of a face, above 0 and below 1; small ones need a little
+            more.
+        min_face_size: faces whose longer side is less than this, in pixels of the image, are
+            counted in ``Result.skipped`` and not classified.
+        min_score: faces whose highest score is below this, 0 to 1, get the flag 'unsure'.
         certain: faces with less confidence, 0 to 1, get the flag 'uncertain_face': they may be
             none, and do not count in summaries.
         max_pixels: files and PIL images with more pixels are refused, before they are decoded.
@@ -81,6 +96,11 @@ class EmotionDetector:
             of images, where finding them takes most of the time, and 1 for crops.
         prior: 'natural': classes are as frequent as among the training faces; 'balanced': all are
             equally frequent, which finds more of the rare ones at some cost in accuracy.
+        device: what the networks run on: 'auto' (the best that works here), 'cpu', 'cuda' (or
+            'cuda:1' for the second GPU), 'coreml', 'directml', 'openvino', or the name of a
+            provider of onnxruntime. One that is missing gives a warning, and the CPU.
+        **old_names: names until version 0.1 (``threshold``, ``smallest``, ``least_score``,
+            ``working_size``); each gives a ``DeprecationWarning``.
 
     A detector can be pickled: it is opened again, of the same file, where it is unpickled.
 
@@ -95,37 +115,38 @@ class EmotionDetector:
         threads: int | None = None,
         labels: str | None = None,
         *,
-        working_size: int = WORKING_SIZE,
-        threshold: float = THRESHOLD,
-        smallest: float = SMALLEST,
-        least_score: float = 0.0,
+        detection_size: int = WORKING_SIZE,
+        min_confidence: float = THRESHOLD,
+        min_face_size: float = SMALLEST,
+        min_score: float = 0.0,
         certain: float = CERTAIN,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         views: int | None = None,
         prior: Prior = "natural",
+        device: str = AUTO,
+        **old_names: Unpack[OldNames],
     ) -> None:
-        if threads is not None and (not isinstance(threads, numbers.Integral) or threads < 1):
-            raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
-        if not 0 <= least_score <= 1:
-            raise InputError(f"least_score {least_score}: must be between 0 and 1")
-        if not 0 <= certain <= 1:
-            raise InputError(f"certain {certain}: must be between 0 and 1")
-        _check_max_pixels(max_pixels)
-        self._settings = DetectorSettings(
-            working_size, threshold, smallest, least_score, certain, int(max_pixels)
-        )
+        settings = DetectorSettings(
+            detection_size, min_confidence, min_face_size, min_score, certain, max_pixels
+        )._replace(**rename_settings(dict(old_names)))
+        settings.check(threads)
+        self._settings = settings._replace(max_pixels=int(settings.max_pixels))
+        self._views = None if views is None else check_views(views)
+        self._prior = check_prior(prior)
         self._given = model, threads, labels
+        self._device_given = device
+        self._device, fallback = choose_device(device)
+        if fallback is not None:
+            warnings.warn(fallback, stacklevel=2)
         if threads is None and is_limited():  # onnxruntime sees all cores of the machine
             threads = count_cpus()
-        self._threads = threads
-        self._model: Model = open_onnx(model_file(model), None if threads is None else int(threads))
-        if labels is not None and labels not in self._model.label_sets:
+        self._threads = None if threads is None else int(threads)
+        self._model: Model = open_onnx(model_file(model), self._threads, self._device)
+        if labels is not None and labels not in tuple(self._model.label_sets):
             raise InputError(
                 f"labels {labels!r}: {self._model.path} scores {', '.join(self._model.label_sets)}"
             )
         self._label_set = self._model.own if labels is None else labels
-        self._views = None if views is None else check_views(views)
-        self._prior = check_prior(prior)
         self._readout = self._model.readouts[self._label_set]
         if self._prior == "balanced" and not self._readout.prior:
             raise InputError(
@@ -157,13 +178,18 @@ class EmotionDetector:
 
     @property
     def settings(self) -> DetectorSettings:
-        """How it was told to find faces, and when to call one unsure."""
+        """How faces are found, and which answers are flagged."""
         return self._settings
 
     @property
     def views(self) -> int:
         """Views of each face of an image whose scores are averaged."""
         return self._views or IMAGE_VIEWS
+
+    @property
+    def device(self) -> str:
+        """What the networks run on, such as 'cpu', 'cuda' or 'cuda:1'."""
+        return self._device.name
 
     @property
     def prior(self) -> Prior:
@@ -180,25 +206,39 @@ class EmotionDetector:
         """Whether the model tells the intensity of an expression."""
         return self._model.has_intensity
 
-    def classify(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def classify(self, crops: Crops, *, color: str = "rgb") -> npt.NDArray[np.float32]:
         """Score the emotions of face crops.
 
+        >>> crops = detector.detect("photo.jpg").crops(aligned=True)
+        >>> scores = detector.classify(crops)
+        >>> scores.shape, detector.labels[scores[0].argmax()]
+        ((1, 8), 'happiness')
+
         Args:
-            crops: uint8 (N, H, W) grey or (N, H, W, 3) RGB, of any size; N may be 0.
+            crops: an array uint8 (N, H, W) grey or (N, H, W, 3) RGB, of any size, N may be 0; or an
+                image or a list of images, each as for :meth:`detect`. Arrays of other types and
+                layouts are converted as those of images are.
+            color: order of the channels of arrays, 'rgb' or 'bgr'.
 
         Returns:
             float32 (N, len(labels)); rows sum to 1.
 
         Raises:
             InputError: crops of another type or shape.
+            PictureError: one of several images cannot be read.
         """
-        return self._run(checked(crops), self._views or CROP_VIEWS)[0]
+        return self._run(self._load_crops(crops, color), self._views or CROP_VIEWS)[0]
 
-    def intensity(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Tell how strong the expressions of face crops are.
+    def intensity(self, crops: Crops, *, color: str = "rgb") -> npt.NDArray[np.float32]:
+        """Estimate how strong the expressions of face crops are.
+
+        >>> crops = detector.detect("photo.jpg").crops(aligned=True)
+        >>> bool(detector.intensity(crops)[0] > 0.5)
+        True
 
         Args:
             crops: as for :meth:`classify`.
+            color: likewise.
 
         Returns:
             float32 (N,), 0 (neutral) to 1.
@@ -211,10 +251,13 @@ class EmotionDetector:
                 f"{self._model.path}: this model gives no intensity: the data that it was "
                 "trained on has none"
             )
-        return self._run(checked(crops), self._views or CROP_VIEWS)[1]
+        return self._run(self._load_crops(crops, color), self._views or CROP_VIEWS)[1]
+
+    def _load_crops(self, crops: Crops, color: str) -> npt.NDArray[np.uint8]:
+        return load_crops(crops, *self.input, self._settings.max_pixels, color)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        how = {"views": self._views, "prior": self._prior}
+        how = {"views": self._views, "prior": self._prior, "device": self._device_given}
         return _unpickle, (type(self), self._given, self._settings._asdict() | how)
 
     @overload
@@ -224,43 +267,61 @@ class EmotionDetector:
     def detect(
         self, picture: Picture | list[P] | tuple[P, ...], *, color: str = "rgb"
     ) -> Result | list[Result]:
-        """Find the faces of a photograph, or of several, and read their expressions.
+        """Find the faces of an image, or of several, and classify their expressions.
 
+        >>> detector.detect("photo.jpg")
+        Result('photo.jpg', 512x512, 1 face: happiness)
+        >>> detector.detect(np.zeros((48, 64, 3), np.float32))
+        Result(64x48, no faces)
         >>> detector.detect(cv2.imread("photo.jpg"), color="bgr")  # doctest: +SKIP
 
         Args:
-            picture: a path, a file's bytes, a PIL image, or an array, uint8 (H, W, 3) RGB or
-                (H, W) grey; or a list of these.
+            picture: a path, a file's bytes, a file that is open for reading bytes, a PIL image of
+                any mode, or an array or tensor (H, W), (H, W, C) or (C, H, W) with 1 to 4
+                channels: uint8, uint16, or floats from 0 to 1; or a list of these.
             color: order of the channels of arrays: 'rgb', or 'bgr' for those of OpenCV
                 (``cv2.imread``, ``VideoCapture.read``). Files and PIL images know their own.
 
         Returns:
-            The result, or a list of one a picture.
+            The result, or a list of one an image.
 
         Raises:
-            PictureError: a picture cannot be read.
+            PictureError: an image cannot be read.
         """
         if isinstance(picture, list | tuple):
-            return self.read([self.look(one, color=color) for one in picture])
-        return self.read([self.look(picture, color=color)])[0]
+            return self.read([self.look(one, color=color, keep=True) for one in picture])
+        return self.read([self.look(picture, color=color, keep=True)])[0]
 
     def detect_many(
         self, pictures: Picture | Iterable[Picture], *, color: str = "rgb"
     ) -> list[Result | PictureError]:
-        """Do as :meth:`detect`, with an error in the place of each picture that cannot be read.
+        """Do as :meth:`detect`, with an error in the place of each image that cannot be read.
 
-        Of the pictures no more than one is in memory at a time; their faces are read in batches.
+        >>> detector.detect_many(["photo.jpg", "nosuch.jpg"])
+        [Result('photo.jpg', 512x512, 1 face: happiness), PictureError('nosuch.jpg: no such file')]
+
+        Faces are found image by image, and the faces of all images are classified in batches of
+        256 views. On another device than the CPU, up to eight images are decoded at once;
+        else no more than one is in memory at a time.
 
         Args:
-            pictures: any number of pictures, each as for :meth:`detect`; or a single one.
+            pictures: any number of images, each as for :meth:`detect`; or a single one.
             color: order of the channels of arrays.
         """
-        seen: list[Seen | PictureError] = []
-        for picture in _each(pictures):
+        # images of a generator may not all fit in memory: no result refers to them
+        each = iterate_images(pictures)
+        keep = isinstance(each, Sequence | np.ndarray)
+
+        def find(picture: Picture) -> Seen | PictureError:
             try:
-                seen.append(self.look(picture, color=color))
+                return self.look(picture, color=color, keep=keep)
             except PictureError as error:
-                seen.append(error)
+                return error
+
+        if self._device.is_cpu:  # one image uses all cores already
+            seen = list(map(find, each))
+        else:
+            seen = list(map_in_threads(find, each, min(_DECODERS, count_cpus())))
         results = iter(self.read([one for one in seen if isinstance(one, Seen)]))
         return [next(results) if isinstance(one, Seen) else one for one in seen]
 
@@ -332,14 +393,18 @@ class EmotionDetector:
             results = (result for _, result in detect_live(opened, self.detect, options))
         with contextlib.closing(results):
             for result in results:
-                yield result.with_unsure(self._settings.least_score)
+                yield result.with_unsure(self._settings.min_score)
 
-    def look(self, picture: Picture, *, color: str = "rgb") -> Seen:
-        """Find the faces of a picture and cut them out, without reading them.
+    def look(self, picture: Picture, *, color: str = "rgb", keep: bool = False) -> Seen:
+        """Find the faces of an image and cut them out, without classifying them.
+
+        >>> detector.look("photo.jpg").crops.shape
+        (1, 48, 48)
 
         Args:
             picture: as for :meth:`detect`.
             color: likewise.
+            keep: let the result refer to the image, so that it can be drawn.
 
         Raises:
             PictureError: the picture cannot be read.
@@ -348,15 +413,20 @@ class EmotionDetector:
         with self._lock:  # made at the first picture: crops do without
             if self._finder is None:
                 self._finder = FaceDetector(
-                    settings.working_size, settings.threshold, settings.smallest, self._threads
+                    *(settings.detection_size, settings.min_confidence, settings.min_face_size),
+                    *(self._threads, self._device),
                 )
         return look(
             *(picture, self._finder, self.input, settings.max_pixels),
-            *(color, settings.certain, self.views == 4),
+            *(color, settings.certain, self.views == 4, keep),
         )
 
     def read(self, seen: list[Seen]) -> list[Result]:
-        """Read the expressions of all faces of several pictures at once.
+        """Classify the expressions of all faces of several images at once.
+
+        >>> seen = [detector.look("photo.jpg")]
+        >>> detector.read(seen)
+        [Result('photo.jpg', 512x512, 1 face: happiness)]
 
         Args:
             seen: pictures that :meth:`look` has looked at.
@@ -377,7 +447,7 @@ class EmotionDetector:
             rows = slice(start, start + len(one.faces))
             intensity = rest[0][rows] if rest else None
             result = one.result(self.labels, scores[rows], intensity)
-            results.append(result.with_unsure(self._settings.least_score))
+            results.append(result.with_unsure(self._settings.min_score))
             start = rows.stop
         return results
 
@@ -405,7 +475,9 @@ class EmotionDetector:
         return results
 
     def __repr__(self) -> str:
-        return f"EmotionDetector({str(self._model.path)!r}, labels={self._label_set!r})"
+        model, *_ = self._given
+        name = PRETRAINED if model is None else str(model)
+        return f"EmotionDetector({name!r}, labels={self._label_set!r}, device={self.device!r})"
 
 
 def _unpickle(
@@ -414,20 +486,6 @@ def _unpickle(
     settings: dict[str, Any],
 ) -> EmotionDetector:
     return kind(*given, **settings)
-
-
-def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    """Return pictures, also of a single one: a name, too, could be gone through by letters."""
-    kinds = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)
-    is_single = isinstance(pictures, kinds)
-    if isinstance(pictures, np.ndarray):
-        is_single = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
-    return [cast(Picture, pictures)] if is_single else cast(Iterable[Picture], pictures)
-
-
-def _check_max_pixels(value: object) -> None:
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise InputError(f"max_pixels {value!r}: must be a whole number from 1")
 
 
 def _renamed(old: str, value: N | None, new: str, given: N | None, default: N) -> N:

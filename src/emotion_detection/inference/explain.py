@@ -39,7 +39,7 @@ COLOUR_MAP = (
 look equal, with any colour vision and in print; hue goes from violet to yellow."""
 
 
-def explain(
+def explain_crop(
     scores: Scores,
     crop: npt.NDArray[np.uint8],
     emotion: int | None = None,
@@ -184,7 +184,7 @@ def heat_map_picture(
 
     Args:
         crop: uint8 (H, W) or (H, W, 3).
-        heat: float32 (H, W), of :func:`explain`.
+        heat: float32 (H, W), of :func:`explain_crop`.
         caption: written above, such as the emotion and its score.
         side: height in pixels that the crop is drawn in.
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from PIL import Image
 
 from emotion_detection.errors import InputError
@@ -28,6 +27,7 @@ from emotion_detection.inference.closer_look import (
     needs_closer_look,
     part_around,
 )
+from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.found_face import Found, FoundFace, move_face
 
 __all__ = ["FaceDetector", "Found", "FoundFace"]
@@ -75,7 +75,7 @@ _MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-
 class FaceDetector:
     """Finds faces. Any number of threads may use one at once; equal pictures give equal faces.
 
-    A picture is looked at with its longer side at ``working_size`` pixels, or as it is if that is
+    A picture is looked at with its longer side at ``detection_size`` pixels, or as it is if that is
     less. Where small or doubtful faces show, the part around them is looked at again, twice as
     large (at most as large as the picture; small pictures at up to 1.4 times the working size), and
     again as long as faces are small and the picture is larger. Where nothing is found, all of it is
@@ -83,10 +83,12 @@ class FaceDetector:
     picture shows; the more certain look counts. A picture of up to 128 pixels gets that look alone.
 
     Args:
-        working_size: pixels, 32 to 8192; more finds smaller faces and takes longer.
-        threshold: least confidence, above 0, below 1.
-        smallest: faces whose longer side is below this, in pixels of the picture, are only counted.
+        detection_size: pixels, 32 to 8192; more finds smaller faces and takes longer.
+        min_confidence: least confidence, above 0, below 1.
+        min_face_size: faces whose longer side is below this, in pixels of the picture, are only
+            counted.
         threads: that one call may use; None: what onnxruntime finds best.
+        device: what it runs on.
 
     Raises:
         InputError: a setting is out of its range; the network's file is missing or damaged.
@@ -94,21 +96,22 @@ class FaceDetector:
 
     def __init__(
         self,
-        working_size: int = WORKING_SIZE,
-        threshold: float = THRESHOLD,
-        smallest: float = SMALLEST,
+        detection_size: int = WORKING_SIZE,
+        min_confidence: float = THRESHOLD,
+        min_face_size: float = SMALLEST,
         threads: int | None = None,
+        device: Device = CPU,
     ) -> None:
-        _check_settings(working_size, threshold, smallest, threads)
-        self.working_size: int = int(working_size)
-        self.threshold: float = float(threshold)
-        self.smallest: float = float(smallest)
-        self._threads = threads
-        self._session: Any = _session(threads)
+        check_settings(detection_size, min_confidence, min_face_size, threads)
+        self.detection_size: int = int(detection_size)
+        self.min_confidence: float = float(min_confidence)
+        self.min_face_size: float = float(min_face_size)
+        self._threads, self._device = threads, device
+        self._session: Any = _session(threads, device)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        settings = self.working_size, self.threshold, self.smallest, self._threads
-        return type(self), settings
+        settings = self.detection_size, self.min_confidence, self.min_face_size
+        return type(self), (*settings, self._threads, self._device)
 
     def find(self, rgb: npt.NDArray[np.uint8], scale: float = 1.0) -> Found:
         """Find the faces of a picture.
@@ -125,23 +128,23 @@ class FaceDetector:
         faces = self._find_closer(rgb) if max(rgb.shape[:2]) > _CLOSE_SIZE else []
         if not faces:
             close = self._look(rgb, _CLOSE_SIZE, _CLOSE_MARGIN)
-            faces = [face for face in close if face.confidence > self.threshold]
+            faces = [face for face in close if face.confidence > self.min_confidence]
         if scale != 1:
             faces = [move_face(face, scale, scale, 0, 0) for face in faces]
-        large = tuple(face for face in sorted(faces) if max(face.box[2:]) >= self.smallest)
+        large = tuple(face for face in sorted(faces) if max(face.box[2:]) >= self.min_face_size)
         return Found(large, len(faces) - len(large))
 
     def _find_closer(self, rgb: npt.NDArray[np.uint8]) -> list[FoundFace]:
         """Find faces, looking closer where small or doubtful ones show."""
         height, width = rgb.shape[:2]
         longer = max(height, width)
-        size = min(longer, self.working_size)
+        size = min(longer, self.detection_size)
         # a closer look may raise the confidence of what the first look doubts
-        least = min(HINT, self.threshold)
+        least = min(HINT, self.min_confidence)
         faces = self._look(rgb, size, 0, least)
         for number, larger in enumerate(self._closer_sizes(longer)):
             scale = size / longer
-            if number == 0 and all(face.confidence <= self.threshold for face in faces):
+            if number == 0 and all(face.confidence <= self.min_confidence for face in faces):
                 part = Part(0, 0, width, height)
             else:
                 hint = FURTHER_HINT if number else least
@@ -158,13 +161,13 @@ class FaceDetector:
             size = larger
 
         def counts(face: FoundFace) -> bool:
-            return face.confidence > least_confidence(face, size / longer, self.threshold)
+            return face.confidence > least_confidence(face, size / longer, self.min_confidence)
 
         return list(filter(counts, faces))
 
     def _closer_sizes(self, longer: int) -> list[int]:
         """Return the sizes of further looks, in pixels of the longer side."""
-        working = self.working_size
+        working = self.detection_size
         sizes = [max(min(longer, 2 * working), min(2 * longer, round(_LARGER * working)))]
         while 2 * sizes[-1] <= min(longer, _CLOSEST * working):
             sizes.append(2 * sizes[-1])
@@ -211,7 +214,7 @@ class FaceDetector:
         canvas = np.full((1, 3, *sides), _GREY, np.float32)
         canvas[0, :, margin : margin + high, margin : margin + wide] = pixels.transpose(2, 0, 1)
         heat, size, offset, marks = (out[0] for out in self._session.run(None, {"input.1": canvas}))
-        least = self.threshold if least is None else least
+        least = self.min_confidence if least is None else least
         corners, landmarks, confidence = decoded(heat, size, offset, marks, least)
         scale = np.array([width / wide, height / high])
         corners, landmarks = (corners - margin) * scale, (landmarks - margin) * scale
@@ -321,15 +324,21 @@ def is_cut(face: FoundFace, width: int, height: int) -> bool:
     return x < reach_x or y < reach_y or x + wide > width - reach_x or y + high > height - reach_y
 
 
-def _check_settings(
-    working_size: int, threshold: float, smallest: float, threads: int | None
+def check_settings(
+    detection_size: Any, min_confidence: Any, min_face_size: Any, threads: Any
 ) -> None:
-    if not isinstance(working_size, numbers.Integral) or not 32 <= working_size <= 8192:
-        raise InputError(f"working_size {working_size!r}: must be a whole number, 32 to 8192")
-    if not isinstance(threshold, numbers.Real) or not 0 < threshold < 1:
-        raise InputError(f"threshold {threshold!r}: must be a number above 0 and below 1")
-    if not isinstance(smallest, numbers.Real) or not 0 <= smallest < float("inf"):
-        raise InputError(f"smallest {smallest!r}: must be a number of pixels, 0 or more")
+    """Check the settings of a :class:`FaceDetector`.
+
+    Raises:
+        InputError: one is out of its range.
+    """
+    size = detection_size
+    if not isinstance(size, numbers.Integral) or not 32 <= size <= 8192:
+        raise InputError(f"detection_size {size!r}: must be a whole number, 32 to 8192")
+    if not isinstance(min_confidence, numbers.Real) or not 0 < min_confidence < 1:
+        raise InputError(f"min_confidence {min_confidence!r}: must be a number above 0 and below 1")
+    if not isinstance(min_face_size, numbers.Real) or not 0 <= min_face_size < float("inf"):
+        raise InputError(f"min_face_size {min_face_size!r}: must be a number of pixels, 0 or more")
     if threads is not None and (not isinstance(threads, numbers.Integral) or threads < 1):
         raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
 
@@ -342,7 +351,7 @@ def _check_picture(rgb: object) -> None:
         raise InputError(f"a picture of shape {rgb.shape}: must be uint8 (H, W, 3) RGB")
 
 
-def _session(threads: int | None) -> Any:
+def _session(threads: int | None, device: Device = CPU) -> Any:
     """Open the network once its file is known to be the right one."""
     path = Path(str(resources.files(__package__))) / "centerface" / "centerface.onnx"
     try:
@@ -353,8 +362,4 @@ def _session(threads: int | None) -> Any:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}; {_MEND}") from None
     if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
         raise InputError(f"{path}: damaged, it is not the file that was shipped; {_MEND}")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(threads or 0)
-    options.use_deterministic_compute = True
-    options.log_severity_level = 4  # what goes wrong is raised; it need not be printed as well
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return open_session(content, device, threads)

@@ -1,15 +1,23 @@
 """A picture, looked at: its faces found, counted and cut out; all but their expressions."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from emotion_detection.errors import shorten
-from emotion_detection.images import DEFAULT_MAX_PIXELS, LoadedImage, PictureError, load_image
+from emotion_detection.file_objects import is_file_object, name_of_file, read_file_object
+from emotion_detection.images import (
+    DEFAULT_MAX_PIXELS,
+    LoadedImage,
+    PictureError,
+    largest_file,
+    load_image,
+)
 from emotion_detection.inference.align import MARGIN, cut_out, placement
 from emotion_detection.inference.face_detector import CERTAIN, FaceDetector, is_cut
 from emotion_detection.inference.found_face import FoundFace, move_face
@@ -17,14 +25,67 @@ from emotion_detection.inference.model import ModelInput
 from emotion_detection.readout import ZOOM
 from emotion_detection.results import CUT, UNCERTAIN_FACE, Face, Result
 
-Picture = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
-"""What a picture may be: a path, a file's bytes, Pillow's, or an array, uint8 (H, W, 3) RGB or
-(H, W) grey."""
+
+class Readable(Protocol):
+    """A file that is open for reading bytes, or an upload."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return so many bytes at most."""
+
+
+class HasArray(Protocol):
+    """What NumPy can make an array of, such as a tensor on the CPU."""
+
+    def __array__(self) -> npt.NDArray[Any]: ...
+
+
+Picture = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | Image.Image
+    | npt.NDArray[Any]
+    | Readable
+    | HasArray
+)
+"""What an image may be: a path, a file's bytes, an open file, Pillow's, or an array or tensor
+(H, W), (H, W, C) or (C, H, W)."""
 
 _ENOUGH = 2
 """Crops are cut from a reduced image where its faces have this many times their pixels."""
 _AROUND = 2.0
 """What is cut from a large image around a face, by the longer side of its box."""
+
+
+class ImageOrigin(NamedTuple):
+    """What a result was made of, so that it can be drawn.
+
+    Args:
+        picture: the picture; a path is absolute.
+        color: order of the channels of an array.
+        max_pixels: files and PIL images with more are refused.
+    """
+
+    picture: Any
+    color: str
+    max_pixels: int
+
+    @classmethod
+    def of(cls, picture: Any, color: str, max_pixels: int) -> "ImageOrigin":
+        """Return the origin of a result; the working folder may change later."""
+        if isinstance(picture, str | os.PathLike):
+            picture = os.path.abspath(os.fsdecode(picture))
+        return cls(picture, color, max_pixels)
+
+    def load(self) -> LoadedImage:
+        """Load the image at its full size.
+
+        Raises:
+            PictureError: it cannot be read any more.
+        """
+        return load_image(self.picture, self.max_pixels, self.color)
 
 
 class Seen(NamedTuple):
@@ -70,7 +131,7 @@ class Seen(NamedTuple):
             )
             for row, found in enumerate(self.faces)
         )
-        return Result(about.width, about.height, faces, about.skipped, about.source, about.notes)
+        return replace(about, faces=faces)
 
     def _flags(self, found: FoundFace) -> tuple[str, ...]:
         # a crop fills its picture: nobody looked whether more of the face was outside
@@ -87,6 +148,7 @@ def look(
     color: str = "rgb",
     certain: float = CERTAIN,
     enlarge: bool = False,
+    keep: bool = False,
 ) -> Seen:
     """Read a picture, find its faces and cut them out.
 
@@ -98,20 +160,26 @@ def look(
         color: order of the channels of an array, 'rgb' or 'bgr'.
         certain: faces with less confidence are flagged as uncertain.
         enlarge: cut each face out a second time, closer.
+        keep: let the result refer to the picture, so that it can be drawn; of a file's path it
+            does so in any case.
 
     Raises:
         PictureError: it cannot be read; the message names the file, if it is one.
     """
-    source = str(picture) if isinstance(picture, str | Path) else None
+    is_path = isinstance(picture, str | os.PathLike)
+    source = os.fsdecode(picture) if is_path else name_of_file(picture)
     try:
+        if is_file_object(picture) and not is_path:
+            picture = read_file_object(picture, largest_file(max_pixels))
         loaded = load_image(picture, max_pixels, color, reduced=True)
         scale = loaded.width / loaded.pixels.shape[1]
         found = finder.find(loaded.pixels, scale)
         crops = _cut_faces(loaded, found.faces, wanted, (1.0, ZOOM) if enlarge else (1.0,))
     except PictureError as error:
         raise PictureError(f"{shorten(source)}: {error}" if source else str(error)) from None
+    origin = ImageOrigin.of(picture, color, max_pixels) if keep or is_path else None
     about = Result(
-        loaded.width, loaded.height, skipped=found.skipped, source=source, notes=loaded.notes
+        *(loaded.width, loaded.height, (), found.skipped, source, loaded.notes), _origin=origin
     )
     return Seen(about, found.faces, crops[0], certain, crops[1] if enlarge else None)
 

@@ -1,5 +1,6 @@
 """One ONNX file of this project, opened: what it declares of itself, and running it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from emotion_detection import pretrained
 from emotion_detection.emotions import composed
-from emotion_detection.errors import InputError
+from emotion_detection.errors import InputError, shorten
+from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.external import keeps_data_outside
 from emotion_detection.plain_values import parse_json
 from emotion_detection.readout import Readout
@@ -109,6 +110,10 @@ def model_file(model: str | Path | None) -> Path:
     """
     if model is None or str(model) == PRETRAINED:
         return pretrained.model_path()
+    if not isinstance(model, str | os.PathLike):
+        raise InputError(
+            f"model {shorten(repr(model))}: must be a run's folder, an ONNX file, or {PRETRAINED!r}"
+        )
     if "://" in str(model):
         raise InputError(f"{model}: models are read from disk alone; download it first")
     path = Path(model)
@@ -124,12 +129,13 @@ def model_file(model: str | Path | None) -> Path:
     return path
 
 
-def open_onnx(path: Path, threads: int | None = None) -> Model:
+def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> Model:
     """Open an ONNX file that this project exported.
 
     Args:
         path: the file. It is read once, whole; nothing beside it is.
         threads: of onnxruntime in one run; None: its own choice.
+        device: what it runs on.
 
     Raises:
         InputError: it is missing, damaged, not this project's, or keeps data in another file.
@@ -138,7 +144,7 @@ def open_onnx(path: Path, threads: int | None = None) -> Model:
     try:
         outside = keeps_data_outside(content)
         if not outside:
-            session = _session(content, threads)
+            session = open_session(content, device, threads)
     except Exception as error:  # onnxruntime raises kinds of its own
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:160]
         raise InputError(f"{path}: cannot be read as an ONNX model: {reason}") from None
@@ -167,16 +173,6 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path}: no such run folder or ONNX file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def _session(content: bytes, threads: int | None) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    options.use_deterministic_compute = True
-    options.log_severity_level = 4  # what goes wrong is raised; it need not be printed as well
-    # onnxruntime would guess its own second format from the bytes, which nobody looked through
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _declared(path: Path, session: Any) -> Model:

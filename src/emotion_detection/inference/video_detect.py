@@ -65,7 +65,8 @@ def detect_file(
         with contextlib.closing(frames(path, options.frame_stride, options.every_seconds)) as film:
             try:
                 for frame in film:
-                    yield _detect_frame(frame, detect, str(path))
+                    # results wait for what follows; their frames would fill the memory
+                    yield replace(_detect_frame(frame, detect, str(path)), _origin=None)
                     advance(frame.time)
             except PictureError as error:  # raised once what is there has been followed to its end
                 damage.append(error)

@@ -37,10 +37,10 @@ class Settings:
         model: the ONNX file.
         sha256: of that file; every process checks it.
         labels: name of the set of labels; None: the model's own.
-        working_size: as :class:`EmotionDetector`'s.
-        threshold: likewise.
-        smallest: likewise.
-        least_score: likewise.
+        detection_size: as :class:`EmotionDetector`'s.
+        min_confidence: likewise.
+        min_face_size: likewise.
+        min_score: likewise.
         certain: likewise.
         max_pixels: likewise.
         views: likewise.
@@ -54,10 +54,10 @@ class Settings:
     model: str
     sha256: str
     labels: str | None
-    working_size: int
-    threshold: float
-    smallest: float
-    least_score: float = 0.0
+    detection_size: int
+    min_confidence: float
+    min_face_size: float
+    min_score: float = 0.0
     certain: float = CERTAIN
     max_pixels: int = DEFAULT_MAX_PIXELS
     views: int | None = None
@@ -95,10 +95,10 @@ def detector_of(settings: Settings, threads: int | None = None) -> EmotionDetect
         settings.model,
         threads=threads,
         labels=settings.labels,
-        working_size=settings.working_size,
-        threshold=settings.threshold,
-        smallest=settings.smallest,
-        least_score=settings.least_score,
+        detection_size=settings.detection_size,
+        min_confidence=settings.min_confidence,
+        min_face_size=settings.min_face_size,
+        min_score=settings.min_score,
         certain=settings.certain,
         max_pixels=settings.max_pixels,
         views=settings.views,

@@ -58,7 +58,7 @@ def confidences(images: Images, said: bool = True) -> Values:
     Returns:
         0 to 1; below 0.01 is 0.
     """
-    detector = FaceDetector(threshold=_LOWEST, smallest=1, threads=1)
+    detector = FaceDetector(min_confidence=_LOWEST, min_face_size=1, threads=1)
     found = np.zeros(len(images), np.float32)
     shown = progress(images, "looking for faces", len(images)) if said else images
     for row, image in enumerate(shown):

@@ -1,0 +1,250 @@
+"""Where the networks run: the choice of onnxruntime's execution provider, and sessions on it."""
+
+import contextlib
+import io
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from emotion_detection.errors import InputError
+
+AUTO, CPU_NAME = "auto", "cpu"
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+"""Names that users give to onnxruntime's providers; its own names are taken as well."""
+
+DEVICES = (AUTO, *PROVIDERS)
+
+_PACKAGES = {
+    "CUDAExecutionProvider": "the package onnxruntime-gpu",
+    "CoreMLExecutionProvider": "onnxruntime on macOS",
+    "DmlExecutionProvider": "the package onnxruntime-directml (Windows)",
+    "OpenVINOExecutionProvider": "the package onnxruntime-openvino",
+}
+_BEST_FIRST = (
+    "CUDAExecutionProvider",
+    "MIGraphXExecutionProvider",
+    "ROCMExecutionProvider",
+    "DmlExecutionProvider",
+    "OpenVINOExecutionProvider",
+)
+"""Providers that 'auto' takes. Each is there because its own package was installed. CoreML is not
+among them: every macOS package has it, and onnxruntime's manual warns of slow networks where input
+sizes vary, as those of images do."""
+_ON_GPU = frozenset(
+    [*_BEST_FIRST[:4], "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"]
+)
+
+_OPTIONS = {
+    # images differ in size: a search for the fastest algorithm would begin anew for each size;
+    # TF32 would round scores to three digits
+    "CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"},
+}
+
+_PROBE = (
+    b'\x08\x08:3\n\x0c\n\x01x\x12\x01y"\x04Relu\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n'
+    b"\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
+)
+"""An ONNX file: y = max(x, 0) of one float. A provider may be built in while its libraries or the
+GPU are missing, which shows only when a network is opened."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What networks run on.
+
+    Args:
+        name: 'cpu', 'cuda', 'cuda:1' and so on; or the name of a provider without a short one.
+        provider: onnxruntime's name.
+        index: number of the GPU, from 0.
+    """
+
+    name: str
+    provider: str
+    index: int = 0
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether this is the CPU."""
+        return self.provider == PROVIDERS[CPU_NAME]
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether this is a GPU, which processes share."""
+        return self.provider in _ON_GPU
+
+
+CPU = Device(CPU_NAME, PROVIDERS[CPU_NAME])
+
+
+def parse_device(device: object) -> Device | None:
+    """Return the device that a name means, whether it is there or not; None for 'auto'.
+
+    Args:
+        device: one of :data:`DEVICES`, 'cuda:N' for the GPU of that number, or a provider's name.
+
+    Raises:
+        InputError: another name.
+
+    >>> parse_device("cuda:1")
+    Device(name='cuda:1', provider='CUDAExecutionProvider', index=1)
+    """
+    if isinstance(device, str):
+        if device.lower() == AUTO:
+            return None
+        short, index = device.lower(), 0
+        if numbered := re.fullmatch(r"(cuda|directml):(\d{1,2})", short):
+            short, index = numbered[1], int(numbered[2])
+        if short in PROVIDERS:
+            return Device(device.lower(), PROVIDERS[short], index)
+        known = [*onnxruntime.get_all_providers(), *onnxruntime.get_available_providers()]
+        for provider in known:
+            if device.lower() == provider.lower():
+                names = (name for name, own in PROVIDERS.items() if own == provider)
+                return Device(next(names, provider), provider)
+    allowed = f"{', '.join(DEVICES)}, cuda:1 (the second GPU), or an onnxruntime provider"
+    raise InputError(f"device {device!r}: must be one of {allowed}")
+
+
+def choose_device(device: object = AUTO) -> tuple[Device, str | None]:
+    """Choose what networks run on.
+
+    Args:
+        device: as for :func:`parse_device`.
+
+    Returns:
+        The device, and one line where it is not the one that was asked for. 'auto' takes the best
+        that works, and has no line.
+
+    Raises:
+        InputError: no such name.
+
+    >>> choose_device("cpu")
+    (Device(name='cpu', provider='CPUExecutionProvider', index=0), None)
+    """
+    wanted = parse_device(device)
+    available = onnxruntime.get_available_providers()
+    if wanted is None:
+        for provider in _BEST_FIRST:
+            if provider in available and _works(provider):
+                names = (name for name, own in PROVIDERS.items() if own == provider)
+                return Device(next(names, provider), provider), None
+        return CPU, None
+    if wanted.is_cpu:
+        return CPU, None
+    if wanted.provider not in available:
+        return CPU, _fallback_line(wanted, "is not available", available)
+    if not _works(wanted.provider, wanted.index):
+        return CPU, _fallback_line(wanted, "does not work (no such GPU, or no driver)", available)
+    return wanted, None
+
+
+def _fallback_line(wanted: Device, reason: str, available: list[str]) -> str:
+    line = f"device {wanted.name!r} {reason}: running on the CPU. onnxruntime has "
+    line += f"{', '.join(available)} here"
+    if wanted.provider not in available and wanted.provider in _PACKAGES:
+        line += f"; {wanted.provider} comes with {_PACKAGES[wanted.provider]}"
+    return line
+
+
+@lru_cache(maxsize=32)
+def _works(provider: str, index: int = 0) -> bool:
+    """Return True where a tiny network runs on a provider."""
+    device = Device(provider, provider, index)
+    with _quiet():
+        if provider == PROVIDERS["cuda"] and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()  # CUDA's libraries that pip installed
+        try:
+            session = _open_on(_PROBE, device, onnxruntime.SessionOptions())
+            session.run(None, {"x": np.zeros(1, np.float32)})
+        except Exception:  # onnxruntime raises kinds of its own
+            return False
+        return provider in session.get_providers()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what onnxruntime prints and warns of a missing library from the user."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        onnxruntime.set_default_logger_severity(4)
+        try:
+            yield
+        finally:
+            onnxruntime.set_default_logger_severity(2)
+
+
+def open_session(content: bytes, device: Device = CPU, threads: int | None = None) -> Any:
+    """Open an ONNX file's content on a device, or with a warning on the CPU.
+
+    Args:
+        content: the file.
+        device: of :func:`choose_device`.
+        threads: that one run may use; None: what onnxruntime finds best.
+
+    Returns:
+        onnxruntime's session; any number of threads may run it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(threads or 0)
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4  # errors are raised; they need not be printed as well
+    # onnxruntime would guess its own second format from the bytes, which nobody looked through
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    if device.is_cpu:
+        return _open_on(content, CPU, options)
+    if device.provider == PROVIDERS["directml"]:
+        options.enable_mem_pattern = False  # onnxruntime's manual asks for it
+    try:
+        session = _open_on(content, device, options)
+        failure = None if device.provider in session.get_providers() else "it was not taken"
+    except Exception as error:
+        failure = next(iter(str(error).splitlines()), type(error).__name__)[:160]
+    if failure is not None:
+        session = _open_on(content, CPU, options)  # of a damaged file this raises as well
+        line = f"device {device.name!r} cannot run this network ({failure}): running on the CPU"
+        warnings.warn(line, stacklevel=2)
+        return session
+    return _OneAtATime(session) if device.provider == PROVIDERS["directml"] else session
+
+
+def _open_on(content: bytes, device: Device, options: Any) -> Any:
+    providers: list[Any] = [PROVIDERS[CPU_NAME]]
+    if not device.is_cpu:
+        settings = dict(_OPTIONS.get(device.provider, {}))
+        if device.index:
+            settings["device_id"] = str(device.index)
+        providers.insert(0, (device.provider, settings))
+    if device.provider == "TensorrtExecutionProvider":  # for what it cannot run
+        providers.insert(1, PROVIDERS["cuda"])
+    # else onnxruntime prints what fails, and goes on without the device
+    return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
+
+
+class _OneAtATime:
+    """A session that one thread runs at a time: DirectML allows no more."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+
+    def run(self, outputs: list[str] | None, inputs: dict[str, Any]) -> Any:
+        """Run the network."""
+        with self._lock:
+            return self._session.run(outputs, inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)

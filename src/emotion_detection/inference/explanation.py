@@ -1,0 +1,112 @@
+"""Explains the emotion of each face of an image, in one call."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from emotion_detection.emotions import canonical
+from emotion_detection.errors import InputError
+from emotion_detection.inference.crops import faces, load_crops
+from emotion_detection.inference.detector import EmotionDetector
+from emotion_detection.inference.explain import MASKS, Method, explain_crop, heat_map_picture
+from emotion_detection.inference.looking import Picture
+from emotion_detection.inference.result_output import encode_shown
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """Which regions of a face drove the score of an emotion.
+
+    >>> from emotion_detection import explain
+    >>> explain(detector, "photo.jpg", method="occlusion")[0].heat.shape
+    (48, 48)
+
+    Args:
+        emotion: that is explained.
+        score: of that emotion, 0 to 1.
+        crop: uint8 (S, S) or (S, S, 3), the face as the model takes it.
+        heat: float32 (S, S), the score that is lost where the face is hidden; negative where
+            hiding it raises the score.
+    """
+
+    emotion: str
+    score: float
+    crop: npt.NDArray[np.uint8]
+    heat: npt.NDArray[np.float32]
+
+    def plot(self) -> Image.Image:
+        """Draw the face, and beside it in colour what drove the score.
+
+        >>> from emotion_detection import explain
+        >>> explain(detector, "photo.jpg", method="occlusion")[0].plot().mode
+        'RGB'
+        """
+        return heat_map_picture(self.crop, self.heat, f"{self.emotion} {self.score:.0%}")
+
+    def __repr__(self) -> str:
+        return f"Explanation({self.emotion} {self.score:.2f})"
+
+    def _repr_png_(self) -> bytes:
+        return encode_shown(self.plot())
+
+
+def explain(
+    detector: EmotionDetector,
+    image: Picture,
+    emotion: str | None = None,
+    *,
+    crops: bool = False,
+    method: Method = "rise",
+    seed: int = 0,
+    masks: int = MASKS,
+    color: str = "rgb",
+) -> list[Explanation]:
+    """Show which regions of each face drove its score.
+
+    Regions of the face are hidden (replaced by a blurred copy), and the score that is lost is
+    measured. See :func:`.explain_crop` for both methods.
+
+    >>> from emotion_detection import explain
+    >>> explain(detector, "photo.jpg", method="occlusion")
+    [Explanation(happiness 1.00)]
+
+    Args:
+        detector: the detector.
+        image: as for :meth:`.EmotionDetector.detect`.
+        emotion: to explain; None: the highest one of each face.
+        crops: the image is a crop of one face: no face is searched for.
+        method: 'rise' or, quicker and rougher, 'occlusion'.
+        seed: of the random masks of 'rise'.
+        masks: number of masks of 'rise'.
+        color: order of the channels of an array, 'rgb' or 'bgr'.
+
+    Returns:
+        An explanation for each face, from left to right; its score is that of a single view.
+
+    Raises:
+        InputError: no such emotion or method.
+        PictureError: the image cannot be read.
+    """
+    column = None if emotion is None else _column(emotion, detector.labels)
+    if crops:
+        (tensor,) = faces(load_crops([image], *detector.input, color=color), *detector.input)
+        face = tensor[0] if len(tensor) == 1 else np.ascontiguousarray(tensor.transpose(1, 2, 0))
+        found = face[None]
+    else:
+        found = detector.look(image, color=color).crops
+    explanations = []
+    for crop, scores in zip(found, detector.classify(found), strict=True):
+        place = int(scores.argmax()) if column is None else column
+        heat = explain_crop(detector.classify, crop, place, method, seed, masks)
+        explanations.append(Explanation(detector.labels[place], float(scores[place]), crop, heat))
+    return explanations
+
+
+def _column(emotion: str, labels: tuple[str, ...]) -> int:
+    name = emotion if emotion in labels else canonical(emotion)
+    if name not in labels:
+        raise InputError(f"emotion {emotion!r}: must be one of {', '.join(labels)}")
+    return labels.index(cast(str, name))

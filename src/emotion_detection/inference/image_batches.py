@@ -1,0 +1,53 @@
+"""Goes through many images: one or several that a user gave, in turn or in threads."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar, cast
+
+import numpy as np
+from PIL import Image
+
+from emotion_detection.file_objects import is_file_object
+from emotion_detection.image_arrays import put_channels_last
+from emotion_detection.inference.looking import Picture
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def iterate_images(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
+    """Return images, also of a single one: a name, too, could be gone through by letters.
+
+    An array or tensor that is one image for ``detect`` is one here; others are gone through by
+    their first axis.
+    """
+    kinds = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)
+    is_single = isinstance(images, kinds) or is_file_object(images)
+    shape = getattr(images, "shape", None)
+    if isinstance(shape, tuple) and len(shape) in (2, 3):
+        view = np.broadcast_to(np.uint8(0), shape)  # of the same shape, without pixels
+        is_single = len(shape) == 2 or put_channels_last(view) is not None
+    return [cast(Picture, images)] if is_single else cast(Iterable[Picture], images)
+
+
+def map_in_threads(function: Callable[[T], R], values: Iterable[T], count: int) -> Iterator[R]:
+    """Yield a function's results in order, of which so many are worked out at once.
+
+    Args:
+        function: called in threads.
+        values: taken only as far as threads are free for them.
+        count: of threads.
+
+    >>> list(map_in_threads(abs, [-1, 2, -3], 2))
+    [1, 2, 3]
+    """
+    running: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        for value in values:
+            running.append(pool.submit(function, value))
+            if len(running) >= count:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()

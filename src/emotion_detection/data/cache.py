@@ -89,6 +89,8 @@ def _options(config: DataConfig) -> dict[str, Any]:
     for name in ("classes", "rename", "crop"):
         if options[name] in ([], "none"):  # the same key as before there were these options
             del options[name]
+    if options["labels"] == "original":  # likewise
+        options["labels"] = "fer2013"
     return options
 
 

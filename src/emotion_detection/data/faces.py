@@ -124,8 +124,8 @@ def joined(first: Faces, other: Faces, name: str) -> Faces:
         rows = np.array([place[face] for face in first.names], np.int64)
     except KeyError as error:
         raise InputError(
-            f"--also {name}: face {error} has no label of that set; the set with fewer faces must "
-            f"be the first, as in --labels ferplus --also fer2013"
+            f"--extra_labels {name}: face {error} has no label of that set; the set with fewer faces "
+            "must be the first, as in --labels ferplus --extra_labels fer2013"
         ) from None
 
     def spread(values: npt.NDArray[Any] | None, empty: float) -> Any:

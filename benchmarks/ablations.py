@@ -44,7 +44,7 @@ def joined(paths: list[Path]) -> dict[str, Any]:
     Raises:
         ValueError: they are of different settings or data, or a run stands in two of them.
     """
-    results = {path: read(path) for path in paths if path.stat()}
+    results = {path: rename_fields(json.loads(path.read_text(encoding="utf-8"))) for path in paths}
     about: dict[str, Any] = {}
     runs: dict[tuple[str, int], Any] = {}
     for path, result in results.items():
@@ -68,7 +68,9 @@ def shipped(recipe: dict[str, Any], options: argparse.Namespace) -> dict[str, An
     record = pretrained.record()
     made, labels = record["training"], options.extra_labels or options.labels
     faces = _dataset(options.data, recipe, labels)
-    wanted = recipe | {name: getattr(options, name) for name in ("epochs", "labels", "extra_labels")}
+    wanted = recipe | {
+        name: getattr(options, name) for name in ("epochs", "labels", "extra_labels")
+    }
     trained = rename_fields(made["config"])
     other = [name for name, value in wanted.items() if trained[name] != value]
     other += ["teacher"] * bool(made["config"]["teacher"])

@@ -20,6 +20,28 @@ from emotion_detection.plain_values import check_plain_options
 
 T = TypeVar("T")
 
+SPLITS = ("train", "validation", "test")
+"""Names of the splits."""
+
+NOT_THE_USERS = (
+    "logger",
+    "callbacks",
+    "plugins",
+    "max_epochs",
+    "default_root_dir",
+    "enable_checkpointing",
+    "use_distributed_sampler",
+    "fast_dev_run",
+    "overfit_batches",
+    "reload_dataloaders_every_n_epochs",
+    "model_registry",
+    "barebones",
+)
+"""Fields of Lightning's Trainer that this project sets itself."""
+
+LABELS = ("original", "fer2013", "ferplus")
+"""Values of ``--labels``."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -312,7 +334,7 @@ def config_of(values: dict[str, Any]) -> TrainConfig:
             defaults[one.name] = one.default
         elif one.default_factory is not dataclasses.MISSING:
             defaults[one.name] = one.default_factory()
-    return TrainConfig(**defaults | rename_fields(values))
+    return TrainConfig(**defaults | rename_fields(values) | data_fields(values))
 
 
 def data_fields(values: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _COMMANDS = {
     "serve": "emotion_detection.commands.serve",
 }
 
-_INPUT = re.compile(r"\d|\w+://.|.*[/\\*]|.*\.\w{2,5}", re.DOTALL)
+_INPUT = re.compile(r"\d|\w+://.+|.*[/\\*]|.*\.\w{2,5}", re.DOTALL)
 """Of a first word that is meant for predict: camera, address, path, pattern or file name."""
 
 

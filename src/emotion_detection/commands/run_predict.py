@@ -82,12 +82,12 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
         _check_videos(parsed)
     if parsed.shard is None:
         return None
-    number, _, parts = parsed.shard.partition("/")
-    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+    number, _, shards = parsed.shard.partition("/")
+    if not (number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
         raise InputError(f"--shard {parsed.shard}: must be I/N with I from 1 to N, as 3/8")
     if parsed.out is None:
-        raise InputError("--shard: needs --out: the parts' results meet beside that table")
-    return int(number), int(parts)
+        raise InputError("--shard: needs --out: the shards' results are collected beside that table")
+    return int(number), int(shards)
 
 
 def _check_videos(parsed: Namespace) -> None:
@@ -134,7 +134,7 @@ def _settings(options: Namespace) -> Settings:
     )
 
 
-def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
+def _predicted(options: Namespace, shard: tuple[int, int] | None) -> int:
     settings = _settings(options)
     detector = detector_of(settings)
     show = Show(options.json, options.out is not None, options.min_face_size)
@@ -167,24 +167,24 @@ def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
             # beside the table itself: a link to it may lie on another disk
             linked = os.path.islink(options.out)
             folder = f"{os.path.realpath(options.out) if linked else options.out}.parts"
-            stack.enter_context(held(Path(folder), alone=part is None))
+            stack.enter_context(held(Path(folder), alone=shard is None))
         engine = _engine(options, settings, len(first), stack)
         work = open_work(Path(folder), chain(first, files), _about(options, settings))
         if options.out is None:
             predict_in_order(work, engine, video, show)
             return end()
         try:
-            if part is None:
+            if shard is None:
                 do_whole(work, engine, video, show, Path(options.out), detector.labels)
                 return end(options.out)
-            count, earlier = do_part(work, engine, video, show, part)
+            count, earlier = do_part(work, engine, video, show, shard)
         except KeyboardInterrupt:
             print(
                 f"emotion: {folder} keeps what is done; the same command goes on", file=sys.stderr
             )
             raise
     print(
-        f"part {options.shard}: {count:,} pictures done, {earlier:,} of them before; "
+        f"shard {options.shard}: {count:,} images done, {earlier:,} of them before; "
         f"the same command without --shard writes {options.out}"
     )
     return 0

@@ -93,7 +93,8 @@ def train(
         if already_finished(resume, config) is None:
             check_checkpoints(resume)
     first = getattr(rank_zero_only, "rank", 0) == 0
-    _check_before_faces(config, is_new=first and not resume)
+    if not resume:
+        _check_before_faces(config, first)
     prepared = prepare(config)
     dataset, faces = prepared.dataset, prepared.faces
     config = dataclasses.replace(config, data=dataset.source)
@@ -141,18 +142,18 @@ def train(
     return Run(folder, logs, metrics)
 
 
-def _check_before_faces(config: TrainConfig, is_new: bool) -> None:
-    """Refuse at once what would be refused after minutes of reading faces.
+def _check_before_faces(config: TrainConfig, first: bool) -> None:
+    """Refuse a new run immediately for what would be refused after reading the faces.
 
     Args:
         config: the recipe.
-        is_new: whether this process makes a new folder.
+        first: whether this process makes the run's folder.
 
     Raises:
         InputError: a run of that name exists, a run to start from does not, or Lightning refuses
             a field, such as a GPU that is not there.
     """
-    if is_new:
+    if first:
         check_new_folder(config)
     check_sources(config)
     with quiet_lightning():

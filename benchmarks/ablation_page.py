@@ -5,7 +5,7 @@ from typing import Any
 
 ENOUGH, CHEAPER = 0.5, 0.9  # points of accuracy; share of the training time
 SETS = {"ferplus": "FER+ majority", "fer2013": "FER-2013's labels"}
-SETTINGS = {"preset": "compact", "epochs": 12, "labels": "ferplus", "also": "fer2013"}
+SETTINGS = {"preset": "compact", "epochs": 12, "labels": "ferplus", "extra_labels": "fer2013"}
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "whole": ("the whole recipe", {}),
     "no-flip": ("no flip", {"flip": 0.0}),

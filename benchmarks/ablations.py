@@ -24,7 +24,7 @@ from typing import Any
 
 from ablation_page import ROWS, SETS, SETTINGS, page
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, data_fields, preset_values
+from emotion_detection.config import DataConfig, data_fields, preset_values, rename_fields
 from emotion_detection.data import Dataset, load
 from emotion_detection.files import write_whole
 
@@ -35,7 +35,7 @@ SEEDS = [0, 1]
 def read(path: Path) -> dict[str, Any]:
     """Return what a result file holds, or a result without runs."""
     empty = {**SETTINGS, "seeds": SEEDS, "runs": []}
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else empty
+    return rename_fields(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else empty
 
 
 def joined(paths: list[Path]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def joined(paths: list[Path]) -> dict[str, Any]:
     Raises:
         ValueError: they are of different settings or data, or a run stands in two of them.
     """
-    results = {path: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    results = {path: rename_fields(json.loads(path.read_text(encoding="utf-8"))) for path in paths}
     about: dict[str, Any] = {}
     runs: dict[tuple[str, int], Any] = {}
     for path, result in results.items():
@@ -66,9 +66,13 @@ def shipped(recipe: dict[str, Any], options: argparse.Namespace) -> dict[str, An
         ValueError: it was trained by another recipe, or on other data.
     """
     record = pretrained.record()
-    made, faces = record["training"], _dataset(options.data, recipe, options.also or options.labels)
-    wanted = {**recipe, "epochs": options.epochs, "labels": options.labels, "also": options.also}
-    other = [name for name, value in wanted.items() if made["config"][name] != value]
+    made, labels = record["training"], options.extra_labels or options.labels
+    faces = _dataset(options.data, recipe, labels)
+    wanted = recipe | {
+        name: getattr(options, name) for name in ("epochs", "labels", "extra_labels")
+    }
+    trained = rename_fields(made["config"])
+    other = [name for name, value in wanted.items() if trained[name] != value]
     other += ["teacher"] * bool(made["config"]["teacher"])
     if other or made["data_hash"] != _dataset(options.data, recipe, options.labels).hash:
         raise ValueError(f"--shipped: the shipped model has another {', '.join(other) or 'data'}")
@@ -112,7 +116,7 @@ def once(row: str, seed: int, options: argparse.Namespace, recipe: dict[str, Any
     given |= ROWS[row][1]
     words = [f"--{name}={value}" for name, value in given.items() if value is not None]
     # with two label sets, the faces of the second are trained on
-    faces = _dataset(options.data, recipe, given["also"] or given["labels"]).sizes["train"]
+    faces = _dataset(options.data, recipe, given["extra_labels"] or given["labels"]).sizes["train"]
     command = [sys.executable, str(ROOT / "train.py"), *words]
     try:
         done = subprocess.run(command, text=True, capture_output=True)
@@ -181,7 +185,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--preset", default=SETTINGS["preset"])
     parser.add_argument("--data", default="fer2013", help="as train.py's")
     parser.add_argument("--labels", choices=SETS, default=SETTINGS["labels"])
-    parser.add_argument("--also", choices=[*SETS, "none"], default=SETTINGS["also"])
+    parser.add_argument("--extra_labels", choices=[*SETS, "none"], default=SETTINGS["extra_labels"])
     parser.add_argument("--minutes", type=float, default=float("inf"), help="then start no run")
     parser.add_argument("--models", type=Path, help="folder for the runs; default: a temporary one")
     parser.add_argument("--keep", action="store_true", help="do not delete the runs")
@@ -192,7 +196,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--join", nargs="+", type=Path, metavar="FILE", help="result files")
     parser.add_argument("--write-docs", action="store_true", help="only write the page")
     options = parser.parse_args(words)
-    options.also = None if options.also == "none" else options.also
+    options.extra_labels = None if options.extra_labels == "none" else options.extra_labels
     try:
         if options.join:
             write_whole(options.out, json.dumps(joined(options.join), indent=2) + "\n")

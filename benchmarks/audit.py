@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from audit_drawn import audit_drawn, read_list
 from audit_ways import RECIPE, SEEDS, compare_ways, exclude_files, train_ways
+from emotion_detection.audit_options import RANKS
 from emotion_detection.cli import main as main_command
 from emotion_detection.config import DataConfig, preset_values
 from emotion_detection.data import load
@@ -31,7 +32,6 @@ from emotion_detection.data.ferplus import FILE_NAME, RATERS, majority
 from emotion_detection.data.source import fer2013_place
 from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.audit.options import RANKS
 from emotion_detection.files import write_whole
 from emotion_detection.statistics import wilson
 from emotion_detection.training.provenance import processor

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from emotion_detection.evaluation.audit.options import RANKS
+from emotion_detection.audit_options import RANKS
 
 Result = dict[str, Any]
 

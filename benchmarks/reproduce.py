@@ -35,7 +35,7 @@ SHARES = ("0.7", "0.3")
 
 def plan(data: str) -> list[tuple[str, Path, list[str]]]:
     """Return the steps: what is done, the file that tells it is, and its command."""
-    both = ["--data", data, "--labels", "ferplus", "--also", "fer2013"]
+    both = ["--data", data, "--labels", "ferplus", "--extra_labels", "fer2013"]
     compact = ["train.py", "--preset", "compact", *both]
     robust = ["--epochs", "20", "--learning_rate", "0.02", "--warmup", "0.05", "--ema", "0.999"]
     runs = {name: Path("models", name) for name in (PLAIN, ROBUST, SHIPPED)}
@@ -81,7 +81,7 @@ def plan(data: str) -> list[tuple[str, Path, list[str]]]:
 
 def distillation(data: str, teachers: int) -> list[tuple[str, Path, list[str]]]:
     """Return the steps of a distilled model: teachers at several seeds, then the student."""
-    both = ["--data", data, "--labels", "ferplus", "--also", "fer2013"]
+    both = ["--data", data, "--labels", "ferplus", "--extra_labels", "fer2013"]
     fast = ["--batch_size", "512", "--learning_rate", "0.1"]
     runs = [Path("models", f"teacher-{seed}") for seed in range(teachers)]
     steps = [

@@ -139,7 +139,7 @@ def together(pictures: Pictures, share: float) -> dict[str, Any]:
     """Compare crops read one by one with crops read up to eight in one go."""
     ways = {"one by one": "1", "up to 8 in one go": "8"}
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
-    with served(*MANY, "--together", "1") as one, served(*MANY, "--together", "8") as eight:
+    with served(*MANY, "--max_batch", "1") as one, served(*MANY, "--max_batch", "8") as eight:
         servers = dict(zip(ways, (one, eight), strict=True))
         for server in servers.values():
             run_load(server.port, pictures.of_crops, 8, seconds=min(2, 4 * share))

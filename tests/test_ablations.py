@@ -249,12 +249,12 @@ def test_each_version_differs_by_its_ingredient_alone(
         train.run(command[2:])
         return argparse.Namespace(returncode=1, stderr="")
 
-    monkeypatch.setattr(train, "train", keep)
+    monkeypatch.setattr("emotion_detection.training.train", keep)
     monkeypatch.setattr(ablations.subprocess, "run", call)
     assert ablations.main(["--data", str(fer), "--out", "a.json", "--seeds", "5"]) == 1
     whole = asked[0]
     assert (whole["preset"], whole["epochs"], whole["seed"]) == ("compact", 12, 5)
-    assert (whole["labels"], whole["also"]) == ("ferplus", "fer2013")
+    assert (whole["labels"], whole["extra_labels"]) == ("ferplus", "fer2013")
     assert whole["trainer"] == {"precision": "bf16-mixed"}
     for config, (_, changes) in zip(asked, ablations.ROWS.values(), strict=True):
         other = {name for name in whole if config[name] != whole[name]} - {"models", "logs"}

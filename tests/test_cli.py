@@ -2,6 +2,7 @@
 
 import io
 import multiprocessing
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,13 +36,13 @@ def refused(capsys: Capture) -> Callable[..., str]:
     return said
 
 
-def test_without_a_verb_the_usage_is_shown_and_the_code_is_2(capsys: Capture) -> None:
+def test_without_a_command_the_usage_is_shown_and_the_code_is_2(capsys: Capture) -> None:
     assert main([]) == 2
-    assert capsys.readouterr().out.startswith("usage: emotion VERB")
+    assert capsys.readouterr().out.startswith("usage: emotion COMMAND")
 
 
 @pytest.mark.parametrize("word", ["-h", "--help"])
-def test_help_lists_the_verbs(word: str, capsys: Capture) -> None:
+def test_help_lists_the_commands(word: str, capsys: Capture) -> None:
     assert main([word]) == 0
     out = capsys.readouterr().out
     assert all(f"\n  {verb} " in out for verb in ("predict", "explain", "train", "test"))
@@ -63,9 +64,14 @@ def test_words_come_from_the_command_line_by_default(
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("trian", "'trian' is no verb; there are predict, explain, train, test, report, "),
+        ("trian", "unknown command 'trian'. Did you mean 'train'?"),
+        ("foo", "unknown command 'foo'; the commands are predict, explain, train, test, report, "),
+        ("evaluate x", "unknown command 'evaluate'. Did you mean 'test'?"),
+        ("version", "unknown command 'version'. Did you mean '--version'?"),
+        ("none.jpg", "none.jpg: no such file or folder"),
+        ("none.mp4 --out a.csv", "none.mp4: no such file or folder"),
         ("train --epohcs 3", "--epohcs: no such option; did you mean --epochs?"),
-        ("train --zzzzzz 3", "--zzzzzz: no such option; 'emotion train --help' lists them"),
+        ("train --zzzzzz 3", "--zzzzzz: no such option; 'emotion train --help' lists the options"),
         ("train --epochs many", "--epochs many: must be a whole number"),
         ("train --epochs 2.5", "--epochs 2.5: must be a whole number"),
         ("train --epochs 0", "--epochs 0: must be between 1 and 1000000"),
@@ -77,7 +83,7 @@ def test_words_come_from_the_command_line_by_default(
         ("train --seed -1", "--seed -1: must be between"),
         ("train --channels 2", "--channels 2: must be 1 or 3"),
         ("train --votes best", "--votes best: must be probability or majority"),
-        ("train --labels fer", "--labels fer: must be fer2013 or ferplus"),
+        ("train --labels fer", "--labels fer: must be original, fer2013 or ferplus"),
         ("train --network resnet17", "--network resnet17: neither this project's nor timm's"),
         ("train --name a/b", "--name 'a/b': a folder's name"),
         ("train --preset best", "--preset best: no such preset; there are: baseline"),
@@ -90,12 +96,17 @@ def test_words_come_from_the_command_line_by_default(
         ("train --trainer.max_epochs 2", "--trainer.max_epochs: the number of epochs is --epochs"),
         ("train --trainer.gradient_clip_val x", "--trainer.gradient_clip_val x: must be a "),
         ("train --trainer.precision 12", "--trainer.precision 12: must be 64, 32, 16, "),
-        ("test --labels fer", "--labels fer: must be fer2013 or ferplus"),
-        ("test --split rest", "--split rest: must be one of train, validation, test"),
+        ("test --labels fer", "--labels fer: must be original, fer2013 or ferplus"),
+        ("test --split rest", "--split rest: must be train, validation or test"),
         ("train --trainer.barebones true", "--trainer.barebones: cannot be set; this project"),
         ("train --trainer.max_time soon", "--trainer.max_time soon: must be days:hours:min"),
-        ("train --lr 0.1", "--lr: no such option; did you mean --learning_rate?"),
-        ("predict a.png --least 0.5", "--least: no such option; did you mean --least_score?"),
+        ("train --weights x", "--weights: no such option; did you mean --init or --resume?"),
+        ("train --num_workers 4", "--num_workers: no such option: batches are read without"),
+        ("train --device quantum", "--device quantum: must be auto, cpu, cuda, mps, or a GPU"),
+        ("predict a.png --score 0.5", "--score: no such option; did you mean --min_score?"),
+        ("predict a.png --format csv", "--format: no such option; did you mean --out FILE.csv"),
+        ("test --device cuda", "--device: no such option: the GPU is used where PyTorch finds"),
+        ("report --conf 0.5", "--conf: no such option; 'emotion report --help' lists"),
         ("test --lables fer2013", "--lables: no such option; did you mean --labels?"),
         ("test --model none", "--model none: no such run, checkpoint or ONNX file"),
         ("test --tta yes", "unrecognized arguments: yes"),
@@ -104,7 +115,8 @@ def test_words_come_from_the_command_line_by_default(
         ("export", "the following arguments are required: model"),
         ("export none", "none: no such checkpoint"),
         ("data", "data: must be followed by info, check, crop, audit, download"),
-        ("data facts", "data facts: must be followed by info, check, crop, audit, download"),
+        ("data facts", "unknown command 'data facts'; the commands are info, check, crop, audit"),
+        ("data inof", "unknown command 'data inof'. Did you mean 'info'?"),
         ("data info --data none", "--data none: no such file or folder"),
         ("data info --size big", "--size big: must be a whole number"),
         ("data check --lables x", "--lables: no such option; did you mean --labels?"),
@@ -151,7 +163,13 @@ def test_a_config_file_that_is_no_text_is_named(refused: Callable[..., str]) -> 
     ("words", "options"),
     [
         ("train", ["--preset", "--config", "--resume", "--data", "--seed", "--init", "--exclude"]),
-        ("train", ["--trainer.devices", "--trainer.strategy", "--epochs", "--patience"]),
+        ("train", ["--help_trainer", "--epochs", "--patience", "--extra_labels", "--teacher"]),
+        ("predict", ["--min_face_size", "--min_confidence", "--min_score", "--detection_size"]),
+        ("predict", ["--frame_stride", "--smoothing", "--shard", "--out", "--annotate"]),
+        ("explain", ["--min_face_size", "--min_confidence", "--detection_size", "--method"]),
+        ("serve", ["--max_batch", "--max_inflight_bytes", "--shutdown_delay", "--min_score"]),
+        ("report", ["--audit", "--groups", "--out"]),
+        ("data audit", ["--folds", "--reasons", "--epochs", "--help_trainer"]),
         ("test", ["--model", "--data", "--labels", "--split", "--tta", "--out"]),
         ("export", ["model", "--out", "--data"]),
         ("data info", ["--data", "--labels", "--out"]),
@@ -160,7 +178,9 @@ def test_a_config_file_that_is_no_text_is_named(refused: Callable[..., str]) -> 
         ("data download", ["--help"]),
     ],
 )
-def test_help_of_a_verb_lists_its_options(words: str, options: list[str], capsys: Capture) -> None:
+def test_help_of_a_command_lists_its_options(
+    words: str, options: list[str], capsys: Capture
+) -> None:
     with pytest.raises(SystemExit) as stop:
         main([*words.split(), "--help"])
     assert stop.value.code == 0
@@ -178,20 +198,108 @@ def test_help_of_data_lists_what_it_does(word: str, capsys: Capture) -> None:
     ]
 
 
-@pytest.mark.parametrize("verb", ["train", "test", "export"])
+@pytest.mark.parametrize("command", ["train", "test", "report", "export x", "data audit demo"])
 def test_a_missing_extra_is_named(
-    verb: str, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    command: str, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = ("training", "evaluation", f"commands.{verb}")
-    loaded = tuple(f"emotion_detection.{part}" for part in parts)
-    for name in [name for name in sys.modules if name.startswith(loaded)]:
-        monkeypatch.delitem(sys.modules, name)
     for name in ("torch", "pytorch_lightning"):
         monkeypatch.setitem(sys.modules, name, None)
-    said = refused(verb)
-    assert said.startswith((f"'{verb}' needs torch", f"'{verb}' needs pytorch_lightning"))
-    assert "pip install 'emotion-detection[train]'" in said
-    assert "pip install -e '.[train]'" in said
+    said = refused(*command.split())
+    assert said == (
+        f"'{command.removesuffix(' x').removesuffix(' demo')}' needs torch, which is not "
+        "installed; run this in the checkout: pip install -e '.[train]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "renamed"),
+    [
+        ("--lr 0.1", "--lr is called --learning_rate here"),
+        ("--num-epochs=3", "--num-epochs is called --epochs here"),
+        ("--batch 8", "--batch is called --batch_size here"),
+        ("--source faces", "--source is called --data here"),
+        ("--imgsz 48", "--imgsz is called --size here"),
+        ("--also ferplus", "--also is now called --extra_labels"),
+        ("--device cuda:1", "--device cuda:1 is --trainer.accelerator gpu --trainer.devices [1]"),
+    ],
+)
+def test_names_of_other_tools_and_of_before_are_taken(
+    words: str, renamed: str, capsys: Capture
+) -> None:
+    # refused for its last option, so that nothing is trained
+    assert main(["train", *words.split(), "--epochs", "0"]) == 2
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"emotion: {renamed}")
+    assert last.startswith("emotion: --epochs 0: must be between")
+
+
+@pytest.mark.parametrize("option", ["--help_trainer", "--help-trainer"])
+def test_help_trainer_lists_lightnings_options_without_markup(option: str, capsys: Capture) -> None:
+    assert main(["train", option]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  --trainer.{name} " in out for name in ("accelerator", "devices", "max_steps"))
+    assert "--trainer.max_epochs" not in out  # users cannot set it
+    assert "GPU nodes for distributed training" in out
+    assert not any(mark in out for mark in ("``", ":class:", ":paramref:", "Default:"))
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_every_field_that_the_trainer_has_is_in_its_help(capsys: Capture) -> None:
+    from jsonargparse import ArgumentParser
+
+    from emotion_detection.commands.trainer_options import add_trainer_options, trainer_fields
+
+    parser = ArgumentParser()
+    add_trainer_options(parser)
+    defaults = parser.get_defaults().as_dict()["trainer"]
+    assert {name: field.default for name, field in trainer_fields().items()} == defaults
+    assert all(field.text for field in trainer_fields().values())
+
+
+IMPORTED = """
+import sys
+from emotion_detection.cli import main
+for words in sys.argv[1:]:
+    try:
+        code = main(words.split())
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 0, words
+heavy = {"torch", "pytorch_lightning", "lightning", "lightning_fabric", "torchmetrics", "timm",
+         "kornia", "onnxruntime", "onnx", "matplotlib", "pyarrow", "fastapi", "uvicorn", "numpy",
+         "PIL", "av", "ray", "cleanlab", "kagglehub"}
+print(*sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def test_help_of_every_command_imports_nothing_heavy() -> None:
+    commands = ["predict", "explain", "train", "test", "report", "export", "serve", "data"]
+    commands += [f"data {what}" for what in ("info", "check", "crop", "audit", "download")]
+    words = [f"{command} --help" for command in commands] + ["train --help_trainer", "--help"]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.split()) == (0, [])
+    assert [c for c in commands if c != "data" and f"usage: emotion {c}" not in done.stdout] == []
+
+
+@pytest.mark.parametrize("words", [["help", "train"], ["train", "-h"]])
+def test_help_is_a_command_too(words: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(words)
+    assert capsys.readouterr().out.startswith("usage: emotion train")
+
+
+def test_the_name_of_an_image_alone_is_predicted(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    seen = []
+    monkeypatch.setattr("emotion_detection.commands.predict.run", lambda w: seen.append(w) or 0)
+    Path("holiday").mkdir()
+    for words in (["a.jpg", "--json"], ["holiday"], ["0"], ["rtsp://x/y"], ["--source", "a.jpg"]):
+        assert main(words) == 0
+        assert seen.pop() == words
+    assert capsys.readouterr().err == ""
 
 
 def _raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

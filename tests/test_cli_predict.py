@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from emotion_detection import cli
-from emotion_detection.commands import predict
-from emotion_detection.commands.predict import FEW
+from emotion_detection.commands import run_predict as predict
+from emotion_detection.commands.run_predict import FEW
 from emotion_detection.data.drawn import draw_faces
 from emotion_detection.images import PictureError
 from emotion_detection.inference import EmotionDetector
@@ -174,7 +174,7 @@ def test_labels_are_those_asked_for(faces: list[str], said: Any) -> None:
 
 
 def test_inputs_may_stand_between_options(faces: list[str], said: Any) -> None:
-    _, records, _ = said(faces[0], "--smallest", "30", faces[1], "--crops", faces[2], "--json")
+    _, records, _ = said(faces[0], "--min_face_size", "30", faces[1], "--crops", faces[2], "--json")
     assert [record["source"] for record in records] == faces[:3]
 
 
@@ -230,11 +230,11 @@ def test_parts_do_their_share_and_the_whole_joins_them(
 ) -> None:
     words = ["predict", "faces", "--crops", "--out", "a.csv"]
     monkeypatch.setattr("emotion_detection.scoring.work.SMALLEST_SHARD", 2)
-    assert cli.main([*words, "--part", "2/3"]) == 0
-    assert "part 2/3: 4 pictures done, 0 of them before" in capsys.readouterr().out
+    assert cli.main([*words, "--shard", "2/3"]) == 0
+    assert "shard 2/3: 4 images done, 0 of them before" in capsys.readouterr().out
     assert not Path("a.csv").exists()
-    assert cli.main([*words, "--part", "2/3"]) == 0
-    assert "part 2/3: 4 pictures done, 4 of them before" in capsys.readouterr().out
+    assert cli.main([*words, "--shard", "2/3"]) == 0
+    assert "shard 2/3: 4 images done, 4 of them before" in capsys.readouterr().out
     read: list[str] = []
     real = prediction.run
 
@@ -253,7 +253,7 @@ def test_other_options_than_those_of_unfinished_work_are_refused(
     faces: list[str], capsys: Capture
 ) -> None:
     words = ["predict", "faces", "--crops", "--out", "a.csv"]
-    assert cli.main([*words, "--part", "1/2"]) == 0
+    assert cli.main([*words, "--shard", "1/2"]) == 0
     capsys.readouterr()
     assert cli.main([*words, "--labels", "fer2013"]) == 2
     err = capsys.readouterr().err
@@ -276,7 +276,7 @@ def test_work_lies_beside_the_table_that_a_link_leads_to(faces: list[str]) -> No
     Path("disk").mkdir()
     Path("a.csv").symlink_to("disk/table.csv")
     words = ["predict", "faces", "--crops", "--out", "a.csv"]
-    assert cli.main([*words, "--part", "1/2"]) == 0
+    assert cli.main([*words, "--shard", "1/2"]) == 0
     assert [path.name for path in Path("disk").iterdir()] == ["table.csv.parts"]
     assert cli.main(words) == 0
     assert [path.name for path in Path("disk").iterdir()] == ["table.csv"]
@@ -285,7 +285,7 @@ def test_work_lies_beside_the_table_that_a_link_leads_to(faces: list[str]) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
-@pytest.mark.parametrize("more", [[], ["--labels", "fer2013"], ["--part", "1/2"]])
+@pytest.mark.parametrize("more", [[], ["--labels", "fer2013"], ["--shard", "1/2"]])
 def test_a_second_run_for_the_same_table_does_no_harm(
     faces: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch, more: list[str]
 ) -> None:
@@ -516,7 +516,10 @@ def _backwards(pull: Any, settings: Any) -> Any:
         (["a.png", "--out", "table.xlsx"], "table.xlsx: the name of a table must end in .csv"),
         (["a.png", "--out", "file/y.csv"], "file/y.csv.parts: cannot be written"),
         (["a.png", "--engine", "spark"], "--engine spark: must be local or ray"),
-        (["a.png", "--address", "x:1"], "--address: is of a Ray cluster; add --engine ray"),
+        (
+            ["a.png", "--address", "x:1"],
+            "--address: is the address of a Ray cluster; add --engine ray",
+        ),
         (["a.png", "--workers", "0"], "--workers 0: must be 1 or more"),
         (["a.png", "--workers", "two"], "--workers two: must be a whole number"),
         (["a.png", "--frame_stride", "0"], "--frame_stride 0: must be 1 or more"),
@@ -528,10 +531,10 @@ def _backwards(pull: Any, settings: Any) -> Any:
         (["a.png", "--persons", "p.csv"], "--persons: is a table of the persons in videos"),
         (["clip.mp4", "--persons", "p.txt"], "p.txt: the name of a table must end in .csv"),
         (["clip.mp4", "--persons", "a.csv", "--out", "a.csv"], "--persons a.csv: is one of the"),
-        (["a.png", "--part", "1/2"], "--part: needs --out"),
-        (["a.png", "--out", "a.csv", "--part", "3/2"], "--part 3/2: must be I/N"),
-        (["a.png", "--out", "a.csv", "--part", "0/2"], "--part 0/2: must be I/N"),
-        (["a.png", "--out", "a.csv", "--part", "2"], "--part 2: must be I/N"),
+        (["a.png", "--shard", "1/2"], "--shard: needs --out"),
+        (["a.png", "--out", "a.csv", "--shard", "3/2"], "--shard 3/2: must be I/N"),
+        (["a.png", "--out", "a.csv", "--shard", "0/2"], "--shard 0/2: must be I/N"),
+        (["a.png", "--out", "a.csv", "--shard", "2"], "--shard 2: must be I/N"),
         (["typo.jpg"], "typo.jpg: no such file"),
         (["typo.jpg", "empty", "--out", "a.csv"], "typo.jpg: no such file or folder; empty: no"),
         (["a.png", "--out", "like.csv", "like.csv"], "--out like.csv: is one of the inputs"),
@@ -583,7 +586,7 @@ def test_a_missing_extra_is_named(
         importlib.util, "find_spec", lambda name: None if name == missing else real(name)
     )
     assert cli.main(["predict", *words]) == 2
-    assert f"pip install 'emotion-detection[{extra}]'" in capsys.readouterr().err
+    assert f"pip install -e '.[{extra}]'" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -629,13 +632,11 @@ def test_who_stops_reading_sees_no_traceback(faces: list[str]) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_least_score_calls_faces_unsure(
-    faces: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["predict", "--crops", "--json", "--least_score", "1", *faces]) == 0
+def test_min_score_calls_faces_unsure(faces: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["predict", "--crops", "--json", "--min_score", "1", *faces]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [record["faces"][0]["flags"] for record in records] == [["unsure"]] * len(faces)
-    assert cli.main(["predict", "--crops", "--least_score", "2", *faces]) == 2
+    assert cli.main(["predict", "--crops", "--min_score", "2", *faces]) == 2
     assert "between 0 and 1" in capsys.readouterr().err
 
 

@@ -37,7 +37,7 @@ def config_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
         seen.append(config)
         return Run(Path(), Path(), {})
 
-    monkeypatch.setattr("emotion_detection.commands.train.train", train)
+    monkeypatch.setattr("emotion_detection.training.train", train)
 
     def made(*words: str) -> TrainConfig:
         assert main(["train", *words]) == 0
@@ -164,8 +164,8 @@ def test_test_py_says_the_accuracy_last(
     out = capsys.readouterr().out.splitlines()
     assert LAST.fullmatch(out[-1])
     assert any(line.startswith("balanced accuracy 0.") for line in out)
-    assert "  models/first/test/fer2013-test-tta/metrics.json" in out
-    assert Path("models/first/test/fer2013-test-tta/predictions.parquet").is_file()
+    assert "  models/first/test/own-test-tta/metrics.json" in out
+    assert Path("models/first/test/own-test-tta/predictions.parquet").is_file()
 
 
 def test_the_verb_does_the_same_on_another_split(

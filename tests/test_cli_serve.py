@@ -21,11 +21,11 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
         (["--timeout", "0"], "--timeout 0"),
         (["--timeout", "nan"], "--timeout nan"),
         (["--max_pixels", "100000000"], "--max_pixels 100000000: must be 1 to 25,000,000"),
-        (["--max_held", "10"], "--max_held 10: must be 20,000,000 or more"),
+        (["--max_inflight_bytes", "10"], "--max_inflight_bytes 10: must be 20,000,000 or more"),
         (["--allow_origin", "example.org"], "--allow_origin example.org: must be as https://"),
         (["--model", "nowhere"], "nowhere"),
         (["--labels", "none"], "labels 'none'"),
-        (["--threshold", "2"], "min_confidence 2"),
+        (["--min_confidence", "2"], "min_confidence 2"),
         (["--prot", "1"], "did you mean --port?"),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_missing_extra_is_named(
 
     monkeypatch.setattr(importlib.util, "find_spec", without)
     assert cli.main(["serve"]) == 2
-    assert "emotion-detection[serve]" in capsys.readouterr().err
+    assert "pip install -e '.[serve]'" in capsys.readouterr().err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

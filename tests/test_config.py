@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from emotion_detection.audit_options import AuditOptions
 from emotion_detection.config import (
     DataConfig,
     TrainConfig,
@@ -18,7 +19,6 @@ from emotion_detection.config import (
     presets,
 )
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.audit import AuditOptions
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,8 @@ from emotion_detection.evaluation.audit import AuditOptions
     [
         ({"optimizer": "rmsprop"}, "--optimizer rmsprop: must be adam, adamw or sgd"),
         ({"schedule": "step"}, "--schedule step: must be constant, cosine or linear"),
-        ({"labels": "ferpluss"}, "--labels ferpluss: must be fer2013 or ferplus"),
-        ({"also": "x"}, "--also x: must be fer2013, ferplus or null"),
+        ({"labels": "ferpluss"}, "--labels ferpluss: must be original, fer2013 or ferplus"),
+        ({"extra_labels": "x"}, "--extra_labels x: must be original, fer2013, ferplus or null"),
         ({"votes": 1}, "--votes 1: must be probability or majority"),
         ({"channels": 2}, "--channels 2: must be 1 or 3"),
         ({"channels": True}, "--channels True: must be 1 or 3"),
@@ -116,6 +116,23 @@ def test_a_copy_and_a_record_are_taken_as_they_are() -> None:
     record = as_dict(other)
     del record["flip"]  # of a version that had no such field: not the preset's of today
     assert config_of(record) == dataclasses.replace(other, flip=0.0)
+
+
+def test_names_of_before_are_taken_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="also=. is now called extra_labels"):
+        config = TrainConfig(labels="ferplus", also="fer2013")
+    assert config.extra_labels == "fer2013"
+
+
+def test_a_record_of_an_earlier_version_is_read(recwarn: pytest.WarningsRecorder) -> None:
+    record = as_dict(TrainConfig(labels="ferplus", extra_labels="fer2013"))
+    record |= {"also": record.pop("extra_labels"), "also_weight": 0.5}
+    del record["extra_labels_weight"]
+    config = config_of(record)
+    assert (config.extra_labels, config.extra_labels_weight) == ("fer2013", 0.5)
+    # 'fer2013' was said of the labels that any data brings
+    assert config_of(as_dict(TrainConfig(labels="fer2013"))).labels == "original"
+    assert not recwarn.list
 
 
 def test_a_config_of_data_alone_is_checked_as_well() -> None:

@@ -14,6 +14,8 @@ PACKAGE = "emotion_detection"
 ROOT = Path(emotion_detection.__file__).parent
 BASE = {
     "",
+    "audit_options",
+    "defaults",
     "emotions",
     "results",
     "images",

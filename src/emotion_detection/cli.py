@@ -1,28 +1,31 @@
-"""The ``emotion`` command: its verbs. What a verb needs is imported inside it."""
+"""The ``emotion`` command. What a command needs is imported inside it."""
 
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
 from emotion_detection.errors import InputError, TrainingError, missing
 
-USAGE = """usage: emotion VERB [OPTIONS]
+USAGE = """usage: emotion COMMAND [OPTIONS]
 
-  predict  read expressions          emotion predict photo.jpg holiday/ clip.mp4
+  predict  predict expressions       emotion predict photo.jpg holiday/ clip.mp4
   explain  why, as a heat map        emotion explain photo.jpg
   train    train a model             emotion train --data demo
   test     test a model              emotion test --model models/RUN
   report   how good, where it fails  emotion report models/RUN --out report
-  data     info, check, audit        emotion data info --data PATH
+  data     info, check, crop, audit  emotion data info PATH
+           and download
   export   ONNX file, or the page    emotion export models/RUN
-  serve    over HTTP, and a page     emotion serve
+  serve    HTTP API and web page     emotion serve
 
-'emotion VERB --help' lists the options of a verb.
+'emotion COMMAND --help' lists the options of a command. 'emotion photo.jpg' is short for
+'emotion predict photo.jpg'.
 """
 
-_VERBS = {
+_COMMANDS = {
     "predict": "emotion_detection.commands.predict",
     "explain": "emotion_detection.commands.explain",
     "train": "emotion_detection.commands.train",
@@ -33,9 +36,12 @@ _VERBS = {
     "serve": "emotion_detection.commands.serve",
 }
 
+_INPUT = re.compile(r"\d|\w+://.+|.*[/\\*]|.*\.\w{2,5}", re.DOTALL)
+"""Of a first word that is meant for predict: camera, address, path, pattern or file name."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb and return the exit code: 0, 1 (cannot go on), 2 (bad usage or input)."""
+    """Run a command and return the exit code: 0, 1 (cannot go on), 2 (bad usage or input)."""
     if getattr(sys, "frozen", False):
         # in a program frozen by PyInstaller and the like, workers start as this same program
         import multiprocessing
@@ -43,17 +49,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         multiprocessing.freeze_support()
     _print_whatever_letters()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0 if words else 2
-    if words[0] == "--version":
+    if words[0] in ("--version", "-V"):
         from emotion_detection import __version__
 
         print(__version__)
         return 0
-    if words[0] not in _VERBS:
-        return _say(f"{words[0]!r} is no verb; there are {', '.join(_VERBS)}", 2)
-    return _guarded(words[0], words[1:])
+    if words[0] in _COMMANDS:
+        return _guarded(words[0], words[1:])
+    if _is_input(words[0]):
+        return _guarded("predict", words)
+    from emotion_detection.commands.suggestions import suggest_command
+
+    return _say(f"unknown command {words[0]!r}{suggest_command(words[0], list(_COMMANDS))}", 2)
+
+
+def _is_input(word: str) -> bool:
+    """Return True for a first word that is no command, but an input or an option of predict."""
+    is_option = word.startswith("-") and word != "-"
+    return is_option or os.path.exists(word) or _INPUT.fullmatch(word) is not None
 
 
 def _print_whatever_letters() -> None:
@@ -63,14 +81,14 @@ def _print_whatever_letters() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _guarded(verb: str, words: list[str]) -> int:
+def _guarded(command: str, words: list[str]) -> int:
     if os.environ.get("LOCAL_RANK", "0") != "0":
         # of several training processes: started by the first one, or by torchrun
         from emotion_detection.parent_process import exit_with_parent
 
         exit_with_parent()
     try:
-        run: Callable[[list[str]], int] = importlib.import_module(_VERBS[verb]).run
+        run: Callable[[list[str]], int] = importlib.import_module(_COMMANDS[command]).run
         return run(words)
     except InputError as error:
         return _say(str(error), 2)
@@ -79,7 +97,7 @@ def _guarded(verb: str, words: list[str]) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("emotion_detection"):
             raise
-        return _say(str(missing(f"'{verb}'", str(error.name), "train")), 2)
+        return _say(str(missing(f"'{command}'", str(error.name), "train")), 2)
     except KeyboardInterrupt:
         return _say("interrupted", 130)
 

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import inspect
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
@@ -19,42 +20,64 @@ from emotion_detection.plain_values import check_plain_options
 
 T = TypeVar("T")
 
+SPLITS = ("train", "validation", "test")
+"""Names of the splits."""
+
+NOT_THE_USERS = (
+    "logger",
+    "callbacks",
+    "plugins",
+    "max_epochs",
+    "default_root_dir",
+    "enable_checkpointing",
+    "use_distributed_sampler",
+    "fast_dev_run",
+    "overfit_batches",
+    "reload_dataloaders_every_n_epochs",
+    "model_registry",
+    "barebones",
+)
+"""Fields of Lightning's Trainer that this project sets itself."""
+
+LABELS = ("original", "fer2013", "ferplus")
+"""Values of ``--labels``."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which faces, and how they are read.
+    """The dataset, its labels and its splits.
 
     Args:
-        data: a path, or several between blanks, quoted as in a shell; or 'auto' (what is in
-            data/, else download, else drawn faces), 'fer2013' or 'demo' (drawn faces).
-        labels: 'fer2013' for the labels that stand with the faces, whatever their classes;
-            'ferplus' for FER+'s votes, from fer2013new.csv beside FER-2013.
-        votes: how FER+'s votes become training targets: 'probability' (distributions) or
+        data: path of the dataset, or several paths separated by blanks and quoted as in a shell;
+            or 'auto' (what is in data/, else a download, else synthetic faces), 'fer2013', or
+            'demo' (synthetic faces).
+        labels: 'original' for the labels that the data brings; 'fer2013' for FER-2013's own;
+            'ferplus' for the votes of FER+, from fer2013new.csv beside FER-2013.
+        votes: training targets from the votes of FER+: 'probability' (distributions) or
             'majority' (one class); validation and test always take the majority.
         size: height and width of a face in pixels.
-        channels: 1 for grey, 3 for colour.
-        split_seed: seed of the split, for data that brings none.
-        validation_fraction: share of the faces to split off for validation where there is none.
-        test_fraction: share of the faces to split off for testing where there is none.
-        person: whose face each is, so that nobody is in two splits: a regular expression that is
-            searched in the face's name (its first group counts, else all that it matches), or the
-            number of a folder in the name (1: the first, -1: the last); null: the column
-            'person', where the data has one.
-        folds: number of folds for cross-validation; null: one split.
-        fold: which of the folds to test on, 1 to folds; null: one after another.
-        max_corrupt: largest share of unreadable pictures that is let pass.
-        classes: the classes to keep; none: all.
-        rename: new names of classes, OLD=NEW each; two of one new name become one class.
-        crop: 'faces' to find the largest face of each image and cut it out as 'predict' does;
-            'none' for images that are cut-out faces.
-        cache: folder of the decoded faces; 'auto': the one that the environment variable
-            EMOTION_CACHE names, else one in the user's folder for caches.
-        cache_limit: gigabytes that decoded faces may take there; the least recently used datasets
-            are removed first; null: any.
+        channels: 1 for grey, 3 for RGB.
+        split_seed: seed of the split, for data without splits.
+        validation_fraction: fraction of the faces for validation, for data without such a split.
+        test_fraction: fraction of the faces for testing, for data without such a split.
+        person: keeps all faces of a person in one split: a regular expression that finds the
+            person in a face's name (its first group, else the whole match), or the number of a
+            folder in the name (1: the first, -1: the last); null: the column 'person', if any.
+        folds: number of folds for cross-validation; null: no cross-validation.
+        fold: fold to test on, from 1 to folds; null: all folds in turn.
+        max_corrupt: largest accepted fraction of unreadable images.
+        classes: classes to keep; default: all.
+        rename: new class names, OLD=NEW each; classes with the same new name are merged.
+        crop: 'faces' to detect and crop the largest face of each image, as 'predict' does; 'none'
+            for images that are face crops already.
+        cache: folder of the decoded faces; 'auto': the environment variable EMOTION_CACHE, else
+            the user's cache folder.
+        cache_limit: largest size of that folder in gigabytes; the least recently used datasets
+            are removed first; null: no limit.
     """
 
     data: str = "auto"
-    labels: Literal["fer2013", "ferplus"] = "fer2013"
+    labels: Literal["original", "fer2013", "ferplus"] = "original"
     votes: Literal["probability", "majority"] = "probability"
     size: int = 48
     channels: Literal[1, 3] = 1
@@ -105,6 +128,28 @@ class DataConfig:
             ) from None
 
 
+OLD_FIELDS = {"also": "extra_labels", "also_weight": "extra_labels_weight"}
+"""Names of fields in records and config files of earlier versions, and what they are now."""
+
+
+def rename_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a config with the names of today.
+
+    Args:
+        values: as a record or a config file of this or of an earlier version holds them.
+    """
+    return {OLD_FIELDS.get(name, name): value for name, value in values.items()}
+
+
+def _renamed(named: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments with the names of today, with a warning where one is an old name."""
+    for name in OLD_FIELDS.keys() & named.keys():
+        # of the caller of the wrapped __init__
+        text = f"TrainConfig({name}=) is now called {OLD_FIELDS[name]}"
+        warnings.warn(text, DeprecationWarning, stacklevel=3)
+    return rename_fields(named)
+
+
 def _started_from_preset(cls: type[T]) -> type[T]:
     """Let a config take what it is not given from the preset that it is given."""
     init: Callable[..., None] = cls.__init__
@@ -112,7 +157,7 @@ def _started_from_preset(cls: type[T]) -> type[T]:
 
     @functools.wraps(init)
     def start(self: T, *values: Any, **named: Any) -> None:
-        given = dict(zip(names, values, strict=False)) | named
+        given = dict(zip(names, values, strict=False)) | _renamed(named)
         if "preset" in given and len(given) < len(names):
             begun = preset_values(given["preset"])
             if isinstance(given.get("trainer", {}), dict):
@@ -135,63 +180,65 @@ class TrainConfig(DataConfig):
     (a copy, a record) is taken as it is.
 
     Args:
-        preset: name of the preset that the other values start from.
+        preset: recipe that the other options start from.
         network: 'baseline' (three convolutions with ReLU and max pooling), 'quick' (the same,
             smaller and faster), 'compact', 'large' (residual), or a backbone of timm by its
             name, such as 'resnet18'.
-        pretrained: start a backbone of timm from the weights that timm publishes (true; needs the
+        pretrained: start a backbone of timm from timm's published weights (true; needs the
             internet once), or from a file of weights (.safetensors, .pth) of the same network.
-        frozen: train the last layer alone.
-        also: a second label set, 'fer2013' or 'ferplus', learnt beside the first with logits of
-            its own; the best checkpoint goes by the mean accuracy over both.
-        also_weight: weight of its loss.
-        intensity_weight: weight of the loss of the intensity, where the data gives one; 0: the
-            model has none.
-        dropout: probability that a hidden unit is dropped.
+        frozen: train the last layer only.
+        extra_labels: second label set, 'original', 'fer2013' or 'ferplus', trained jointly with
+            logits of its own; the best checkpoint has the highest mean accuracy over both.
+        extra_labels_weight: weight of the loss of the second label set.
+        intensity_weight: weight of the intensity loss, for data with intensities; 0: the model
+            predicts no intensity.
+        dropout: dropout probability.
         epochs: passes over the training faces.
-        batch_size: faces a step, over all processes together.
-        optimizer: 'adam', 'adamw', or 'sgd' with Nesterov's momentum of 0.9.
-        learning_rate: step size of the optimizer, at its highest.
-        find_learning_rate: find the learning rate in 100 steps before the training, instead of
-            learning_rate; the run records what was found.
-        weight_decay: pull of the weights (not of biases and norms) towards zero.
-        schedule: how the step size falls: 'constant', 'cosine' or 'linear' to zero.
-        warmup: share of all steps over which the step size rises to its highest.
-        ema: decay a step of the moving average of the weights that is validated and kept; 0: none.
-        label_smoothing: share of a label that is spread over all classes.
-        class_balance: 0: faces count equally; 1: classes do; between: weights in between.
+        batch_size: faces per step, over all processes.
+        optimizer: 'adam', 'adamw', or 'sgd' with Nesterov momentum 0.9.
+        learning_rate: learning rate, at its peak.
+        find_learning_rate: find the learning rate by a range test of 100 steps before training;
+            the run records the rate.
+        weight_decay: weight decay; not applied to biases and normalization layers.
+        schedule: learning rate schedule: 'constant', 'cosine' or 'linear' to zero.
+        warmup: fraction of all steps over which the learning rate rises to its peak.
+        ema: decay per step of the moving average of the weights, which is validated and kept; 0:
+            no average.
+        label_smoothing: probability mass of a label that is spread over all classes.
+        class_balance: loss weights by class frequency: 0: every face has the same weight, 1: every
+            class has; values between interpolate.
         logit_adjustment: exponent of the class frequencies that scores are divided by after
-            training, so that rare classes are predicted more often: 0 not at all, 1 as if all
-            classes were equally frequent.
-        mixup: alpha of the Beta distribution that says how two faces are mixed; 0: none.
-        teacher: runs (folders or checkpoints) whose scores are learnt too; several are averaged.
-        teacher_weight: share of the loss that goes by the teachers.
-        patience: stop after this many epochs without a better validation accuracy; null: never.
-        flip: probability of mirroring a face.
+            training, so that rare classes are predicted more often: 0: no adjustment, 1: as if
+            all classes were equally frequent.
+        mixup: alpha of mixup's Beta distribution; 0: no mixup.
+        teacher: runs (folders or checkpoints) to distil from; the scores of several are averaged.
+        teacher_weight: weight of the distillation loss; the labels have the rest.
+        patience: early stopping: epochs without a better validation accuracy; null: off.
+        flip: probability of a horizontal flip.
         rotate: largest rotation in degrees.
-        shift: largest shift as a share of the face's width.
-        scale: largest change of size as a share.
-        brightness: largest change of brightness as a share.
-        contrast: largest change of contrast as a share.
-        erase: probability of blanking a small rectangle.
-        corrupt: how many faces are corrupted as cameras and files do it (blur, noise, low
-            resolution, compression, darkness, covered parts, other crops): 0 none, 1 four in five.
-        exclude: file that lists faces to leave out of training and validation, one a line.
+        shift: largest shift as a fraction of the face's width.
+        scale: largest change of scale as a fraction.
+        brightness: largest change of brightness as a fraction.
+        contrast: largest change of contrast as a fraction.
+        erase: probability of random erasing (a small rectangle).
+        corrupt: strength of corruption augmentation (blur, noise, low resolution, compression,
+            darkness, occlusion, other crops): 0: none, 1: four faces in five.
+        exclude: file that lists faces to leave out of training and validation, one per line.
         seed: seed of the weights, the order of the faces, dropout and augmentation.
-        init: start from the weights of this run (folder or checkpoint), or 'pretrained': of the
-            model that comes with the package.
-        name: name of the run; by default made of preset and time.
-        models: folder that runs are written to.
-        logs: folder that curves are written to.
-        trainer: further fields of Lightning's Trainer.
+        init: start from the weights of a run (folder or checkpoint), or of the shipped model
+            ('pretrained').
+        name: name of the run; default: preset and time.
+        models: folder for runs.
+        logs: folder for learning curves.
+        trainer: further arguments of Lightning's Trainer.
     """
 
     preset: str = "baseline"
     network: str = "baseline"
     pretrained: bool | str = False
     frozen: bool = False
-    also: Literal["fer2013", "ferplus"] | None = None
-    also_weight: float = 1.0
+    extra_labels: Literal["original", "fer2013", "ferplus"] | None = None
+    extra_labels_weight: float = 1.0
     intensity_weight: float = 0.5
     dropout: float = 0.5
     epochs: int = 20
@@ -238,7 +285,7 @@ class TrainConfig(DataConfig):
         if self.patience is not None:
             _within("patience", self.patience, 1, 1_000_000)
         _within("weight_decay", self.weight_decay, 0.0, 10.0)
-        for name in ("also_weight", "intensity_weight", "mixup"):
+        for name in ("extra_labels_weight", "intensity_weight", "mixup"):
             _within(name, getattr(self, name), 0.0, 100.0)
         for name in ("warmup", "label_smoothing"):
             _within(name, getattr(self, name), 0.0, 0.9)
@@ -246,8 +293,13 @@ class TrainConfig(DataConfig):
         for name in ("class_balance", "teacher_weight", "logit_adjustment"):
             _within(name, getattr(self, name), 0.0, 1.0)
         check_plain_options(self.trainer, "--trainer")
-        if self.also == self.labels:
-            raise InputError(f"--also {self.also}: is the first label set already (--labels)")
+        first, second = (
+            "fer2013" if name == "original" else name for name in (self.labels, self.extra_labels)
+        )
+        if first == second:
+            raise InputError(
+                f"--extra_labels {self.extra_labels}: is the first label set already (--labels)"
+            )
         for name in ("flip", "erase", "brightness", "contrast", "corrupt"):
             _within(name, getattr(self, name), 0.0, 1.0)
         for name in ("shift", "scale"):
@@ -282,12 +334,20 @@ def config_of(values: dict[str, Any]) -> TrainConfig:
             defaults[one.name] = one.default
         elif one.default_factory is not dataclasses.MISSING:
             defaults[one.name] = one.default_factory()
-    return TrainConfig(**defaults | values)
+    return TrainConfig(**defaults | rename_fields(values) | data_fields(values))
 
 
 def data_fields(values: dict[str, Any]) -> dict[str, Any]:
-    """Keep of some config's values those that say which faces, and how they are read."""
-    return {f.name: values[f.name] for f in dataclasses.fields(DataConfig) if f.name in values}
+    """Return the fields of a config that describe its data.
+
+    The labels 'fer2013' become 'original': both read the same labels of FER-2013, and records of
+    earlier versions say 'fer2013' of any data.
+
+    Args:
+        values: fields of a config or of a record.
+    """
+    own = {f.name: values[f.name] for f in dataclasses.fields(DataConfig) if f.name in values}
+    return own | ({"labels": "original"} if own.get("labels") == "fer2013" else {})
 
 
 def presets() -> list[str]:

@@ -1,4 +1,7 @@
-"""The errors that people can mend: shown as one line, without a traceback."""
+"""User errors. The command line prints them as one line, without a traceback."""
+
+import importlib.util
+import sys
 
 
 class InputError(ValueError):
@@ -26,11 +29,38 @@ class PictureError(InputError):
 
 
 def missing(what: str, package: str, extra: str) -> InputError:
-    """Return the error of something that needs an extra which is not installed."""
+    """Return the error of something that needs an extra which is not installed.
+
+    Args:
+        what: needs it.
+        package: that is not installed.
+        extra: of this package, that installs it.
+    """
+    # the package is on no index: only a checkout can be installed from
     return InputError(
-        f"{what} needs {package}, which is not installed: pip install 'emotion-detection[{extra}]' "
-        f"(in a checkout: pip install -e '.[{extra}]')"
+        f"{what} needs {package}, which is not installed; run this in the checkout: "
+        f"pip install -e '.[{extra}]'"
     )
+
+
+def require(what: str, extra: str, *modules: str) -> None:
+    """Refuse to go on without some modules; they are not imported.
+
+    Args:
+        what: needs them.
+        extra: of this package, that installs them.
+        modules: top-level modules, by their names.
+
+    Raises:
+        InputError: one of them is not installed.
+    """
+    for module in modules:
+        try:
+            found = importlib.util.find_spec(module)
+        except ValueError:  # imported by hand, without a record of where from
+            found = None
+        if found is None and sys.modules.get(module) is None:
+            raise missing(what, module, extra)
 
 
 def shorten(text: str, longest: int = 160) -> str:

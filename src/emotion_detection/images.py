@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from emotion_detection.defaults import DEFAULT_MAX_PIXELS as DEFAULT_MAX_PIXELS
+from emotion_detection.defaults import MAX_PIXELS as MAX_PIXELS
 from emotion_detection.errors import PictureError as PictureError
 from emotion_detection.errors import missing, shorten
 from emotion_detection.file_objects import is_file_object, read_file_object
@@ -46,11 +48,6 @@ IMAGE_SUFFIXES = frozenset(
     ]
 )
 """Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""
-MAX_PIXELS = 25_000_000
-"""Of images from strangers (the server's limit) and of faces to train on. Images with more are
-detected in at reduced size."""
-DEFAULT_MAX_PIXELS = 250_000_000
-"""Of a user's own images: phones take up to 200 megapixels."""
 BACKGROUND = 255
 """Grey level that transparent pixels are laid on."""
 REDUCED_SIDE = 2560

@@ -100,9 +100,9 @@ def test_the_wrong_way_round_is_refused_in_a_line(pair: tuple[Faces, Faces]) -> 
     first, other = pair
     with pytest.raises(InputError) as say:
         joined(other, first, "ferplus")
-    assert str(say.value).startswith("--also ferplus: face ")
+    assert str(say.value).startswith("--extra_labels ferplus: face ")
     assert other.names[3] in str(say.value)
-    assert "--labels ferplus --also fer2013" in str(say.value)
+    assert "--labels ferplus --extra_labels fer2013" in str(say.value)
     assert "\n" not in str(say.value)
 
 

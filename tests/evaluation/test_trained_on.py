@@ -124,7 +124,7 @@ def test_figures_on_grown_data_do_not_replace_the_earlier_ones(
     data = shutil.copytree(own_data, tmp_path / "data")
     run = train(config(data, "growing", epochs=1))
     first = evaluate([run.folder])
-    assert first.folder.name == "fer2013-test"
+    assert first.folder.name == "own-test"
     for number, face in enumerate(tiny_faces(30, seed=92, size=24)):
         (data / "bored" / f"new{number}.png").write_bytes(png(face))
     second = evaluate([run.folder])

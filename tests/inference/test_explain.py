@@ -310,7 +310,7 @@ def test_the_command_hands_on_what_is_asked_for(
         asked.append((crop.shape, *options))
         return np.zeros(crop.shape[:2], np.float32)
 
-    monkeypatch.setattr(command, "explain", explained)
+    monkeypatch.setattr("emotion_detection.inference.explain.explain", explained)
     out = tmp_path / "new" / "a.png"
     words = [str(face_png), "--crops", "--labels", "fer2013", "--out", str(out), "--emotion"]
     assert command.run([*words, "sad"]) == 0
@@ -351,7 +351,7 @@ def test_the_command_detects_faces_as_predict_does(
         return _seen(1, 0, drawn)()
 
     monkeypatch.setattr(EmotionDetector, "look", look)
-    options = ["--threshold", "0.7", "--smallest", "50", "--working_size", "1280"]
+    options = ["--min_confidence", "0.7", "--min_face_size", "50", "--detection_size", "1280"]
     words = ["photo.jpg", "--out", str(tmp_path / "a.png"), "--method", "occlusion", *options]
     assert command.run(words) == 0
     (settings,) = told

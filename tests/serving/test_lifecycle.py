@@ -203,7 +203,7 @@ def _wait_until_refused(port: int) -> None:
 def test_while_it_drains_it_is_not_ready_and_answers(
     process: Any, until: Any, crop: np.ndarray, encode: Encode
 ) -> None:
-    with process("--workers", "1", "--drain", "1.5") as served:
+    with process("--workers", "1", "--shutdown_delay", "1.5") as served:
         ready, url = served.url + "/health/ready", served.url + "/v1/classify"
         until(lambda: httpx.get(ready).status_code == 200)
         served.process.send_signal(signal.SIGTERM)

@@ -207,7 +207,7 @@ def test_overload_is_shed_early_and_what_was_accepted_is_answered(
 ) -> None:
     detector, content = Held(), encode(crop)
     with (
-        serving(detector, workers=1, queue=3, together=1) as running,
+        serving(detector, workers=1, queue=3, max_batch=1) as running,
         ThreadPoolExecutor(8) as pool,
     ):
         detector.let.clear()
@@ -240,7 +240,7 @@ def test_who_could_not_be_answered_in_time_is_turned_away_at_once() -> None:
         time.sleep(0.1)
         return [Answer(b"", "") for _ in jobs]
 
-    settings = Settings(workers=1, timeout=0.5, together=1, queue=64)
+    settings = Settings(workers=1, timeout=0.5, max_batch=1, queue=64)
     workers = Workers(read, settings, Figures(), lambda: None)
 
     async def ask() -> Answer:
@@ -261,7 +261,7 @@ def test_who_could_not_be_answered_in_time_is_turned_away_at_once() -> None:
 
 
 def test_memory_for_bodies_is_bounded(serving: Any, crop: np.ndarray, encode: Encode) -> None:
-    with serving(workers=1, max_bytes=1000_000, max_held=1000_000) as running:
+    with serving(workers=1, max_bytes=1000_000, max_inflight_bytes=1000_000) as running:
         with running.socket() as one, running.socket() as two:
             for connection in (one, two):
                 connection.sendall(_head("Content-Length: 900000\r\n") + bytes(600_000))
@@ -282,7 +282,7 @@ def test_no_answer_in_time_is_a_504_and_who_waits_no_more_is_left_out(
     serving: Any, until: Any, crop: np.ndarray, encode: Encode
 ) -> None:
     detector, content = Held(), encode(crop)
-    with serving(detector, workers=1, timeout=0.3, together=1) as running:
+    with serving(detector, workers=1, timeout=0.3, max_batch=1) as running:
         detector.let.clear()
         begun = detector.begun
         with ThreadPoolExecutor(3) as pool:
@@ -299,7 +299,7 @@ def test_whose_client_left_is_left_out(
     serving: Any, until: Any, crop: np.ndarray, encode: Encode
 ) -> None:
     detector, content = Held(), encode(crop)
-    with serving(detector, workers=1, together=1) as running, ThreadPoolExecutor(1) as pool:
+    with serving(detector, workers=1, max_batch=1) as running, ThreadPoolExecutor(1) as pool:
         detector.let.clear()
         begun = detector.begun
         first = pool.submit(running.post, "/v1/classify", content)

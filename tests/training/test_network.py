@@ -161,7 +161,7 @@ def sources(
         "own": {"data": str(own)},
         "fer2013": {"data": str(place / "fer")},
         "ferplus": {"data": str(place / "fer"), "labels": "ferplus"},
-        "both": {"data": str(place / "fer"), "labels": "ferplus", "also": "fer2013"},
+        "both": {"data": str(place / "fer"), "labels": "ferplus", "extra_labels": "fer2013"},
     }
 
 

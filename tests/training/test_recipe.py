@@ -132,9 +132,11 @@ def test_a_field_beyond_its_limits_is_refused_in_a_line(name: str, bad: Any, goo
 
 @pytest.mark.parametrize("labels", ["fer2013", "ferplus"])
 def test_the_second_label_set_must_be_another(labels: Any) -> None:
-    with pytest.raises(InputError, match=f"--also {labels}: is the first label set already"):
-        TrainConfig(labels=labels, also=labels)
-    assert TrainConfig(labels=labels).also is None
+    with pytest.raises(
+        InputError, match=f"--extra_labels {labels}: is the first label set already"
+    ):
+        TrainConfig(labels=labels, extra_labels=labels)
+    assert TrainConfig(labels=labels).extra_labels is None
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_the_second_label_set_must_be_another(labels: Any) -> None:
     [
         ["--optimizer", "lion"],
         ["--schedule", "step"],
-        ["--also", "affectnet"],
+        ["--extra_labels", "affectnet"],
         ["--ema", "1.5"],
         ["--frozen", "perhaps"],
     ],

@@ -39,7 +39,7 @@ def make(
     counts[::10] = np.eye(10, dtype=int)[9] * 10
     write_csv(place / "fer", tiny_faces(112), (rows % 7).tolist(), usages)
     write_votes(place / "fer", counts, usages)
-    usual = {"data": str(place / "fer"), "labels": "ferplus", "also": "fer2013", "size": 16}
+    usual = {"data": str(place / "fer"), "labels": "ferplus", "extra_labels": "fer2013", "size": 16}
     usual |= {"network": "quick", "epochs": 2, "batch_size": 16, "cache": str(place / "cache")}
     trainer = {"accelerator": "cpu", "enable_progress_bar": False}
 
@@ -141,7 +141,7 @@ def test_outputs_are_taken_apart_in_the_declared_order() -> None:
 def test_without_its_weight_the_second_sets_rows_stay_fresh(
     make: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
-    run = train(make(tmp_path, also_weight=0.0, epochs=1, seed=4))
+    run = train(make(tmp_path, extra_labels_weight=0.0, epochs=1, seed=4))
     rows = network_weights(read_checkpoint(run.folder / "last.ckpt"))["head.weight"]
     fresh = freshly_seeded(load_trained(run.folder).spec, 4).state_dict()["head.weight"]
     changed = (rows != fresh).any(dim=1).tolist()
@@ -160,8 +160,8 @@ def test_it_goes_on_where_it_was(make: Callable[..., TrainConfig], tmp_path: Pat
 
 
 def test_the_wrong_way_round_is_refused(make: Callable[..., TrainConfig], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--labels ferplus --also fer2013"):
-        train(make(tmp_path, labels="fer2013", also="ferplus"))
+    with pytest.raises(InputError, match="--labels ferplus --extra_labels fer2013"):
+        train(make(tmp_path, labels="fer2013", extra_labels="ferplus"))
     assert not (tmp_path / "models").exists()
 
 
@@ -169,7 +169,7 @@ def test_votes_for_other_faces_are_refused_by_the_command(
     striped_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = [f"--{name}={tmp_path / name}" for name in ("models", "logs", "cache")]
-    assert main(["train", f"--data={striped_data}", "--also=ferplus", *places]) == 2
+    assert main(["train", f"--data={striped_data}", "--extra_labels=ferplus", *places]) == 2
     assert "FER+ has votes for FER-2013 alone" in capsys.readouterr().err.splitlines()[-1]
 
 

@@ -71,8 +71,8 @@ def test_emotion_serve_has_the_page_isolated_and_to_itself(
 def test_the_page_starts_with_the_settings_of_the_server(
     visit: Visits, serve: Callable[..., Any]
 ) -> None:
-    words = ["--threshold", "0.5", "--smallest", "150", "--working_size", "500"]
-    with serve(*words, "--least_score", "0.999") as address:
+    words = ["--min_confidence", "0.5", "--min_face_size", "150", "--detection_size", "500"]
+    with serve(*words, "--min_score", "0.999") as address:
         with urlopen(f"{address}models/model.json") as answer:
             told = json.load(answer)["thresholds"]
         wanted = {"confidence": 0.5, "smallest": 150, "working_size": 500, "least_score": 0.999}

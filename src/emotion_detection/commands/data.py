@@ -3,19 +3,26 @@
 from itertools import takewhile
 from pathlib import Path
 
-from emotion_detection.commands.parsing import join_data_words, new_parser, parse
+from emotion_detection.commands.parsing import (
+    add_fields,
+    join_data_words,
+    new_parser,
+    parse,
+    read_words,
+)
+from emotion_detection.commands.suggestions import suggest_command
 from emotion_detection.config import DataConfig
-from emotion_detection.data import commands
 from emotion_detection.errors import InputError
 
-_WHAT = {
+WHAT = {
     "info": "Print counts and draw a contact sheet.",
-    "check": "Report unreadable pictures and duplicates; exit code 1 when exact copies of test "
-    "faces stand in train.",
-    "crop": "Cut the faces out of photographs, exactly as predict does, into OUT.",
-    "audit": "Train on parts of the data and list the faces that look wrong: for --exclude.",
-    "download": "Download FER-2013 and FER+'s votes into data/.",
+    "check": "Report unreadable images and duplicates; exit code 1 if exact duplicates of test "
+    "faces are in train.",
+    "crop": "Crop the faces of photos, exactly as predict does, into OUT.",
+    "audit": "Find faces that look wrong, by cross-validation: for --exclude.",
+    "download": "Download FER-2013 and the votes of FER+ into data/.",
 }
+"""The commands below ``emotion data``."""
 
 _OUT = {
     "info": "the contact sheet, a PNG",
@@ -23,28 +30,47 @@ _OUT = {
     "crop": "folder to write, which must not exist yet; may be the last of the first words",
 }
 
+_USAGE = {
+    "info": "PATH ... [OPTIONS]",
+    "check": "PATH ... [OPTIONS]",
+    "crop": "IN OUT [OPTIONS]",
+    "download": "",
+}
+
 
 def run(words: list[str]) -> int:
     """Do what the first word says."""
     what = words[0] if words else ""
-    if what in ("-h", "--help"):
-        for name, description in _WHAT.items():
+    if what in ("-h", "--help", "help"):
+        for name, description in WHAT.items():
             print(f"emotion data {name:9} {description}")
         return 0
-    if what not in _WHAT:
-        said = f"data {what}" if what else "data"
-        raise InputError(f"{said}: must be followed by {', '.join(_WHAT)}")
+    if not what:
+        raise InputError(f"data: must be followed by {', '.join(WHAT)}")
+    if what not in WHAT:
+        raise InputError(f"unknown command 'data {what}'{_suggested(what)}")
     if what == "audit":
         from emotion_detection.commands import data_audit
 
         return data_audit.run(_source_first(words[1:]))
-    parser = new_parser(f"data {what}", _WHAT[what])
+    return _run(what, words[1:])
+
+
+def _suggested(what: str) -> str:
+    return suggest_command(what, list(WHAT)).replace("Did you mean 'data ", "Did you mean '")
+
+
+def _run(what: str, words: list[str]) -> int:
+    parser = new_parser(f"data {what}", WHAT[what], _USAGE[what])
     if what == "download":
-        parse(parser, words[1:])
+        parse(parser, words)
+        from emotion_detection.data import commands
+
         return commands.download()
-    parser.add_class_arguments(DataConfig, skip={"crop"} if what == "crop" else set())
+    add_fields(parser, DataConfig, skip={"crop"} if what == "crop" else ())
     parser.add_argument("--out", type=str, help=_OUT[what])
-    values = parse(parser, join_data_words(_source_first(words[1:], what == "crop"))).as_dict()
+    words = read_words(parser, _source_first(words, what == "crop"))
+    values = parse(parser, join_data_words(words)).as_dict()
     out = values.pop("out")
     config = DataConfig(**values)
     if what == "crop":
@@ -53,6 +79,8 @@ def run(words: list[str]) -> int:
         from emotion_detection.data.cropping import crop_dataset
 
         return crop_dataset(config, Path(out))
+    from emotion_detection.data import commands
+
     if what == "info":
         return commands.info(config, Path(out or "data-info.png"))
     return commands.check(config, Path(out) if out else None)

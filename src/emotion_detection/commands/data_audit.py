@@ -1,33 +1,47 @@
 """``emotion data audit``: options -> an audit."""
 
 import dataclasses
+from argparse import SUPPRESS
+from collections.abc import Sequence
 from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from emotion_detection.audit_options import AUDITED_SPLITS, REASONS, AuditOptions
 from emotion_detection.commands.parsing import (
+    add_config,
+    add_field_groups,
+    add_fields,
     join_data_words,
     new_parser,
     parse,
     plain,
     preset_name,
+    read_words,
+    rename_configs,
 )
-from emotion_detection.commands.trainer_options import add_trainer_options
+from emotion_detection.commands.train import GROUPS
+from emotion_detection.commands.trainer_options import (
+    HELP,
+    add_trainer_options,
+    asks_for_trainer_help,
+    print_trainer_help,
+    split_trainer_words,
+    trainer_names,
+)
 from emotion_detection.config import TrainConfig, config_of, preset_path, presets
-from emotion_detection.errors import InputError
-from emotion_detection.evaluation.audit import AuditOptions, audit
-from emotion_detection.evaluation.audit.options import REASONS, SPLITS
+from emotion_detection.errors import InputError, require
 
 PRESET = "quick"
 """The recipe of the folds when none is named: each is trained in a minute or two."""
 
-_THE_AUDITS = {"trainer", "preset", "also", "also_weight", "teacher", "teacher_weight", "exclude"}
-_THE_AUDITS |= {"name", "models", "logs", "data", "folds", "fold"}
+_THE_AUDITS = {"trainer", "preset", "extra_labels", "extra_labels_weight", "teacher"}
+_THE_AUDITS |= {"teacher_weight", "exclude", "name", "models", "logs", "data", "folds", "fold"}
 """Fields of a training that an audit sets itself, has no use for, or asks for."""
 
 _LISTS = {
-    "splits": f"splits that are looked at, some of {', '.join(SPLITS)}",
-    "reasons": f"why faces are listed, some of {', '.join(REASONS)}",
+    "splits": f"audited splits, some of {', '.join(AUDITED_SPLITS)}",
+    "reasons": f"reasons to list a face, some of {', '.join(REASONS)}",
 }
 
 
@@ -37,42 +51,74 @@ def run(words: list[str]) -> int:
     Raises:
         InputError: bad options, or no data is named: hours of training are no default.
     """
-    words = join_data_words(words)
+    if asks_for_trainer_help(words):
+        return print_trainer_help("data audit")
     parser = _parser()
-    parsed = parse(parser, [f"--config={preset_path(preset_name(words, PRESET))}", *words])
-    values: dict[str, Any] = parsed.as_dict()
-    usual = parser.get_defaults().as_dict()["trainer"]
+    parser.add_argument("--trainer", type=dict, default={}, help=SUPPRESS)  # of config files
+    words = join_data_words(read_words(parser, words, trainer_names()))
+    first = f"--config={preset_path(preset_name(words, PRESET))}"
+    words = [first, *rename_configs(words)]
+    own, _ = split_trainer_words(words, parser.prog)
+    # before Lightning is imported, which takes seconds: help, and what is wrong with the options
+    _read(parser, own, {})
+    require("'data audit'", "train", "torch", "pytorch_lightning")
+    from emotion_detection.evaluation.audit import audit
+
+    parser = _parser()
+    add_trainer_options(parser)
+    audit(*_read(parser, words, parser.get_defaults().as_dict()["trainer"]))
+    return 0
+
+
+def _read(
+    parser: ArgumentParser, words: Sequence[str], usual: dict[str, Any]
+) -> tuple[TrainConfig, AuditOptions]:
+    """Return the recipe and the options; of the Trainer's fields those that are not usual."""
+    values: dict[str, Any] = parse(parser, words).as_dict()
     trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
-    values.pop("config")
+    for name in ("config", HELP.removeprefix("--")):
+        values.pop(name, None)
     if values["data"] in (None, "auto"):
         raise InputError(
             "data audit: name the faces: 'emotion data audit PATH', or 'fer2013' or 'demo' for PATH"
         )
     own = {f.name: values.pop(f.name) for f in dataclasses.fields(AuditOptions)}
     options = AuditOptions(**own | {name: tuple(own[name]) for name in _LISTS})
-    audit(config_of(values | {"trainer": {"devices": 1, **trainer}}), options)
-    return 0
+    return config_of(values | {"trainer": {"devices": 1, **trainer}}), options
 
 
 def _parser() -> ArgumentParser:
     parser = new_parser(
         "data audit",
         "Train on parts of the data, predict the rest, and list the faces that look wrong.",
+        "PATH [OPTIONS]",
     )
-    parser.add_argument("--config", action="config", help="YAML file of these options")
     parser.add_argument(
         "--preset",
         type=str,
+        metavar="NAME",
         default=PRESET,
         help=f"recipe of the trainings: {', '.join(presets())}",
     )
+    add_config(parser)
     parser.add_argument(
+        HELP,
+        action="store_true",
+        help="list the options of Lightning's Trainer, --trainer.FIELD: device, precision and more",
+    )
+    group = parser.add_argument_group("audit")
+    group.add_argument(
         "--data", type=str, help="the faces: a path, 'fer2013' or 'demo'; may be the first word"
     )
-    parser.add_class_arguments(AuditOptions, skip=set(_LISTS))
+    add_fields(group, AuditOptions, skip=_LISTS)
     for name, what in _LISTS.items():
         default = list(getattr(AuditOptions, name))
-        parser.add_argument(f"--{name}", type=str, nargs="+", default=default, help=what)
-    parser.add_class_arguments(TrainConfig, skip=_THE_AUDITS)
-    add_trainer_options(parser)
+        group.add_argument(f"--{name}", type=str, nargs="+", default=default, help=what)
+    add_field_groups(
+        parser,
+        TrainConfig,
+        {k: v for k, v in GROUPS.items() if k != "output"},
+        "training",
+        _THE_AUDITS,
+    )
     return parser

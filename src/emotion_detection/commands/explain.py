@@ -1,48 +1,30 @@
 """``emotion explain``: which regions of a face drove the answer -> one PNG."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+from jsonargparse import ArgumentParser
 
-from emotion_detection.commands.parsing import new_parser, parse
-from emotion_detection.emotions import canonical
+from emotion_detection.commands.parsing import add_detection_options, new_parser, parse
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError, picture_array
-from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.annotate import save_picture
-from emotion_detection.inference.crops import faces
-from emotion_detection.inference.explain import METHODS, explain_crop, heat_map_picture, stacked
-from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
-from emotion_detection.progress import progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from emotion_detection.inference import EmotionDetector
 
 
 def run(words: list[str]) -> int:
     """Explain as the words say; print what was explained, and the file last."""
-    parser = new_parser("explain", "Show which regions of a face drove the answer.")
-    parser.add_argument("picture", type=str, help="photograph, or a crop of a face with --crops")
-    parser.add_argument(
-        "--model", type=str, help="run folder or ONNX file; default: the model of the package"
-    )
-    parser.add_argument("--labels", type=str, help="which of the model's sets of labels to score")
-    parser.add_argument(
-        "--crops", action="store_true", help="the picture is a crop of a face: detect nothing"
-    )
-    parser.add_argument(
-        "--emotion", type=str, help="emotion to explain; default: each face's highest"
-    )
-    parser.add_argument("--out", type=str, help="the PNG; default: PICTURE's name + -explained.png")
-    parser.add_argument(
-        "--method", type=str, default="rise", help="rise (default) or occlusion (quicker, rougher)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the random masks of rise")
-    for name, kind, default, told in (
-        ("smallest", float, SMALLEST, "smallest face in pixels"),
-        ("threshold", float, THRESHOLD, "least confidence of a face, 0 to 1"),
-        ("working_size", int, WORKING_SIZE, "longer side in pixels to detect faces at"),
-    ):
-        parser.add_argument(f"--{name}", type=kind, default=default, help=f"{told}, as for predict")
-    parsed = parse(parser, words)
+    parsed = parse(_parser(), words)
+    import numpy as np
+
+    from emotion_detection.inference import EmotionDetector
+    from emotion_detection.inference.annotate import save_picture
+    from emotion_detection.inference.explain import METHODS, explain_crop, heat_map_picture, stacked
+    from emotion_detection.progress import progress
+
     picture = Path(parsed.picture)
     out = Path(parsed.out or f"{picture.stem}-explained.png")
     if out.suffix.lower() != ".png":
@@ -54,9 +36,9 @@ def run(words: list[str]) -> int:
     detector = EmotionDetector(
         parsed.model,
         labels=parsed.labels,
-        detection_size=parsed.working_size,
-        min_confidence=parsed.threshold,
-        min_face_size=parsed.smallest,
+        detection_size=parsed.detection_size,
+        min_confidence=parsed.min_confidence,
+        min_face_size=parsed.min_face_size,
     )
     wanted = _column(parsed.emotion, detector.labels)
     crops, names = (_crop if parsed.crops else _found)(detector, parsed.picture)
@@ -76,16 +58,45 @@ def run(words: list[str]) -> int:
     return 0
 
 
+def _parser() -> ArgumentParser:
+    parser = new_parser(
+        "explain", "Show which regions of a face drove the prediction.", "[OPTIONS] IMAGE"
+    )
+    add = parser.add_argument
+    add("picture", type=str, metavar="IMAGE", help="photo, or a face crop with --crops")
+    add("--model", type=str, metavar="RUN", help="run folder or ONNX file; default: the shipped")
+    add("--labels", type=str, help="label set of the model to explain; default: its first")
+    add("--crops", action="store_true", help="the image is a face crop: detect nothing")
+    add("--emotion", type=str, help="emotion to explain; default: the predicted one of each face")
+    add("--out", type=str, metavar="FILE", help="the PNG; default: IMAGE's name + -explained.png")
+    add(
+        "--method",
+        type=str,
+        default="rise",
+        help="rise or occlusion (faster, coarser); default: rise",
+    )
+    add("--seed", type=int, default=0, metavar="N", help="seed of the random masks of rise")
+    add_detection_options(parser)
+    return parser
+
+
 def _column(emotion: str | None, labels: tuple[str, ...]) -> int | None:
     if emotion is None:
         return None
+    from emotion_detection.emotions import canonical
+
     name = emotion if emotion in labels else canonical(emotion)
     if name not in labels:
         raise InputError(f"--emotion {emotion}: must be one of {', '.join(labels)}")
     return labels.index(name)
 
 
-def _crop(detector: EmotionDetector, picture: str) -> tuple[npt.NDArray[np.uint8], list[str]]:
+def _crop(detector: "EmotionDetector", picture: str) -> tuple["npt.NDArray[np.uint8]", list[str]]:
+    import numpy as np
+
+    from emotion_detection.images import PictureError, picture_array
+    from emotion_detection.inference.crops import faces
+
     try:
         pixels, _ = picture_array(picture)
     except PictureError as error:
@@ -95,7 +106,7 @@ def _crop(detector: EmotionDetector, picture: str) -> tuple[npt.NDArray[np.uint8
     return whole[None], ["face"]
 
 
-def _found(detector: EmotionDetector, picture: str) -> tuple[npt.NDArray[np.uint8], list[str]]:
+def _found(detector: "EmotionDetector", picture: str) -> tuple["npt.NDArray[np.uint8]", list[str]]:
     seen = detector.look(picture)
     if not seen.faces:
         small = f" ({seen.about.skipped} too small were left out)" if seen.about.skipped else ""

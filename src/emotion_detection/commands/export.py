@@ -3,35 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection.commands.parsing import new_parser, parse
-from emotion_detection.errors import InputError
+from emotion_detection.errors import InputError, require
 from emotion_detection.plain_values import read_json
 
 
 def run(words: list[str]) -> int:
     """Export as the words say; print the file or the folder."""
-    parser = new_parser(
-        "export",
-        "Write a run's best checkpoint as one ONNX file; with --web, the page that reads pictures "
-        "in the browser as a folder for any web host.",
-    )
-    parser.add_argument(
-        "model",
-        type=str,
-        nargs="?",
-        help="run folder or checkpoint; with --web: run folder or ONNX file; default: the shipped",
-    )
-    parser.add_argument(
-        "--out", type=str, help="the file; default: model.onnx beside the checkpoint"
-    )
-    parser.add_argument(
-        "--data", type=str, help="faces to compare on; default: those that the run keeps"
-    )
-    parser.add_argument("--web", type=str, help="folder for the page, new or of an earlier export")
-    parser.add_argument("--labels", type=str, help="with --web: the set of labels that it scores")
-    parsed = parse(parser, words)
+    parsed = parse(_parser(), words)
     if parsed.web is None:
         return _export_onnx(parsed)
     if parsed.out is not None or parsed.data is not None:
@@ -43,9 +24,39 @@ def run(words: list[str]) -> int:
     return 0
 
 
+def _parser() -> ArgumentParser:
+    parser = new_parser(
+        "export",
+        "Write a run's best checkpoint as one ONNX file; with --web, write the web page, which "
+        "runs in the browser, as a folder for any web host.",
+        "[OPTIONS] RUN",
+    )
+    add = parser.add_argument
+    add(
+        "model",
+        type=str,
+        nargs="?",
+        metavar="RUN",
+        help="run folder or checkpoint; with --web: run folder or ONNX file, default: the shipped "
+        "model",
+    )
+    add("--out", type=str, metavar="FILE", help="default: model.onnx beside the checkpoint")
+    add(
+        "--data",
+        type=str,
+        help="faces to compare PyTorch and ONNX on; default: those that the run keeps",
+    )
+    add("--web", type=str, metavar="DIR", help="folder for the page, new or of an earlier export")
+    add("--labels", type=str, help="with --web: label set that the page shows")
+    return parser
+
+
 def _export_onnx(parsed: Namespace) -> int:
     if parsed.labels is not None:
-        raise InputError("--labels: is of --web; an ONNX file scores all sets of labels")
+        raise InputError("--labels: is an option of --web; an ONNX file holds all label sets")
+    if parsed.model is None:
+        raise InputError("the following arguments are required: model, or --web DIR for the page")
+    require("'export'", "train", "torch", "pytorch_lightning", "onnx")
     from emotion_detection.config import DataConfig, data_fields
     from emotion_detection.data import load
     from emotion_detection.evaluation.models import is_training_data
@@ -53,8 +64,6 @@ def _export_onnx(parsed: Namespace) -> int:
     from emotion_detection.training.export import export_onnx
     from emotion_detection.training.export_sample import find_sample, spread_rows
 
-    if parsed.model is None:
-        raise InputError("the following arguments are required: model, or --web DIR for the page")
     trained = load_trained(parsed.model)
     out = Path(parsed.out) if parsed.out else trained.path.parent / "model.onnx"
     if out.suffix != ".onnx":

@@ -1,49 +1,193 @@
-"""Parsing a verb's options; what is wrong is said in one line."""
+"""Command line parsing: options from plain data, and mistakes in one line."""
 
+import dataclasses
+import inspect
 import json
 import re
 from argparse import SUPPRESS, Action
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
+from emotion_detection.commands.option_names import understand
 from emotion_detection.commands.suggestions import suggest
+from emotion_detection.config import OLD_FIELDS
+from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.errors import InputError
 from emotion_detection.field_types import TYPE_WORDS, join_choices
 from emotion_detection.plain_values import read_yaml
 
 VIEWS_HELP = (
-    "views of each face whose scores are averaged: 1, 2 (and mirrored) or 4 (and enlarged); "
-    "default: 4 in images and videos, 1 for crops"
+    "views of each face whose scores are averaged: 1, 2 (with horizontal flip) or 4 (also "
+    "enlarged); default: 4 in images and videos, 1 for crops"
 )
 PRIOR_HELP = (
-    "natural: classes as frequent as in training; balanced: all equally frequent, which finds more "
-    "of the rare ones"
+    "natural: class frequencies as in training; balanced: equal frequencies, which predicts rare "
+    "classes more often"
 )
 
 
-def new_parser(verb: str, description: str) -> ArgumentParser:
-    """Make the parser of a verb."""
-    return ArgumentParser(
-        prog=f"emotion {verb}",
+def new_parser(command: str, description: str, usage: str = "[OPTIONS]") -> ArgumentParser:
+    """Make the parser of a command.
+
+    Args:
+        command: the command's words, as ``data info``.
+        description: what the command does.
+        usage: what follows the command.
+    """
+    parser = ArgumentParser(
+        prog=f"emotion {command}",
+        usage=f"emotion {command} {usage}",
         description=description,
         exit_on_error=False,
         allow_abbrev=False,
         formatter_class=_Help,
     )
+    parser._positionals.title = "arguments"
+    return parser
 
 
 class _Help(DefaultHelpFormatter):
-    """Options as people read them: no names of types, and those defaults that say a thing."""
+    """Options without the names of Python's types; defaults only where they say something."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
 
     def _get_help_string(self, action: Action) -> str:
         text = action.help or ""
         told = action.option_strings and "default" not in text
-        if told and action.default not in (None, False, SUPPRESS):
-            return f"{text} (default: %(default)s)"
+        if told and action.default not in (None, False, "", [], SUPPRESS):
+            default = action.default
+            shown = " ".join(map(str, default)) if isinstance(default, list) else default
+            return f"{text} (default: {shown})".replace("%", "%%")
         return text
+
+    def _format_action_invocation(self, action: Action) -> str:
+        """Leave out jsonargparse's ``--name+``, which appends to a list."""
+        kept = [option for option in action.option_strings if not option.endswith("+")]
+        shown, action.option_strings = action.option_strings, kept
+        try:
+            return super()._format_action_invocation(action)
+        finally:
+            action.option_strings = shown
+
+
+def add_detection_options(parser: Any) -> None:
+    """Add the options of face detection that predict, explain and serve share."""
+    for name, kind, metavar, default, text in (
+        ("min_face_size", float, "PIXELS", SMALLEST, "longer side of the smallest face"),
+        ("min_confidence", float, "X", THRESHOLD, "lowest confidence of a detection, 0 to 1"),
+        (
+            *("detection_size", int, "PIXELS", WORKING_SIZE),
+            "longer side that images are resized to for detection",
+        ),
+    ):
+        parser.add_argument(f"--{name}", type=kind, metavar=metavar, default=default, help=text)
+
+
+def add_score_options(parser: Any) -> None:
+    """Add the options that flag doubtful faces, which predict and serve share."""
+    parser.add_argument(
+        "--certain",
+        type=float,
+        metavar="X",
+        default=CERTAIN,
+        help="faces detected with a lower confidence are flagged 'uncertain_face', and not counted",
+    )
+    parser.add_argument(
+        "--min_score",
+        type=float,
+        metavar="X",
+        default=0.0,
+        help="faces whose highest score is lower are flagged 'unsure', 0 to 1; 0: none",
+    )
+
+
+def add_fields(
+    parser: Any, kind: type, names: Iterable[str] | None = None, skip: Iterable[str] = ()
+) -> None:
+    """Add an option for each field of a dataclass, described by its docstring.
+
+    Args:
+        parser: a parser, or a group of one.
+        kind: the dataclass.
+        names: fields to add; None: all.
+        skip: fields to leave out.
+    """
+    hints, texts = get_type_hints(kind), describe_fields(kind)
+    left_out = set(skip)
+    for field in dataclasses.fields(kind):
+        if field.name in left_out or (names is not None and field.name not in names):
+            continue
+        default: Any = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        named = {"metavar": metavar} if (metavar := _metavar(hints[field.name])) else {}
+        parser.add_argument(
+            f"--{field.name}",
+            type=hints[field.name],
+            default=default,
+            help=texts[field.name].replace("%", "%%"),
+            **named,
+        )
+
+
+def add_config(parser: ArgumentParser) -> None:
+    """Add ``--config``, and jsonargparse's ``--print_config`` with it."""
+    parser.add_argument("--config", action="config", help="YAML file of these options")
+    for action in parser._actions:
+        if "--print_config" in action.option_strings:
+            action.help, action.metavar = "print all options as YAML for --config, and exit", ""
+
+
+def add_field_groups(
+    parser: ArgumentParser,
+    kind: type,
+    groups: Mapping[str, Sequence[str]],
+    rest: str,
+    skip: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Add an option for each field of a dataclass, below headings.
+
+    Args:
+        parser: the command's parser.
+        kind: the dataclass.
+        groups: heading to its fields.
+        rest: heading of all other fields; it comes second.
+        skip: fields to leave out.
+
+    Returns:
+        Heading to its group.
+    """
+    fields = {field.name for field in dataclasses.fields(kind)} - set(skip)
+    others = sorted(fields - {name for names in groups.values() for name in names})
+    first, *last = groups.items()
+    made = {}
+    for title, names in (first, (rest, others), *last):
+        made[title] = parser.add_argument_group(title)
+        add_fields(made[title], kind, names, skip)
+    return made
+
+
+def _metavar(kind: Any) -> str | None:
+    """Return what stands for a number's value in the help."""
+    kinds = {one for one in (get_args(kind) or (kind,)) if one is not type(None)}
+    return {frozenset({int}): "N", frozenset({float}): "X"}.get(frozenset(kinds))
+
+
+def describe_fields(kind: type) -> dict[str, str]:
+    """Return what the docstrings of a dataclass and of its bases say of each field.
+
+    They are Google style: a section ``Args:`` of entries ``name: text``, further lines indented.
+    """
+    texts: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        _, _, listed = (inspect.getdoc(one) or "").partition("\nArgs:\n")
+        for name, text in re.findall(r"(?m)^    (\w+): ((?:.*\n?)(?:^ {8,}.*\n?)*)", listed):
+            texts[name] = " ".join(text.split()).rstrip(".")
+    return texts
 
 
 def join_data_words(words: Sequence[str]) -> list[str]:
@@ -54,8 +198,6 @@ def join_data_words(words: Sequence[str]) -> list[str]:
     >>> join_data_words(["--data", "a", "b c", "--classes", "happy,sad", "--size", "48"])
     ["--data=a 'b c'", '--classes=["happy", "sad"]', '--size', '48']
     """
-    from emotion_detection.data.reshape import join_paths
-
     joined: list[str] = []
     rest = list(words)
     while rest:
@@ -69,6 +211,8 @@ def join_data_words(words: Sequence[str]) -> list[str]:
         if not values:  # the parser says what is missing
             joined.append(option)
         elif option == "--data":
+            from emotion_detection.data.reshape import join_paths
+
             joined.append(f"{option}={join_paths(values)}")
         else:
             named = [part.strip() for value in values for part in value.split(",")]
@@ -77,15 +221,15 @@ def join_data_words(words: Sequence[str]) -> list[str]:
 
 
 def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
-    """Parse a verb's words.
+    """Parse a command's words.
 
     Raises:
         InputError: one line that names the option and what is allowed.
     """
     try:
-        return parser.parse_args(_as_options(parser, words))
+        return parser.parse_args(_with_switches(parser, words))
     except (ArgumentError, TypeError, ValueError) as error:
-        raise InputError(_one_line(parser, str(error))) from None
+        raise InputError(one_line(parser, str(error))) from None
 
 
 _BAD_VALUE = re.compile(
@@ -97,9 +241,20 @@ _UNKNOWN = re.compile(r"[Uu]nrecognized arguments: --([\w.-]+)|^Option '([\w.-]+
 _UNKNOWN_IN_GROUP = re.compile(r"^Group '([\w.]+)' does not accept option '([\w.]+)'")
 
 
-def _as_options(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
-    """Understand ``--batch-size`` as ``--batch_size``, and ``--frozen`` as ``--frozen true``."""
-    known = set(_options(parser))
+def read_words(parser: ArgumentParser, words: Sequence[str], more: Iterable[str] = ()) -> list[str]:
+    """Return a command's words with the option names of this version (:mod:`.option_names`).
+
+    Args:
+        parser: the command's parser.
+        words: what follows the command.
+        more: options that the command has beside the parser's.
+    """
+    inputs = any(a.dest == "inputs" and not a.option_strings for a in parser._actions)
+    return understand(words, [*option_names(parser), *more], inputs)
+
+
+def _with_switches(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
+    """Understand ``--frozen`` as ``--frozen true``."""
     switches = {
         option
         for action in parser._actions
@@ -107,11 +262,8 @@ def _as_options(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
         for option in action.option_strings
     }
     given = []
+    words = understand(words, option_names(parser))
     for place, word in enumerate(words):
-        name, equals, value = word.partition("=")
-        plain = f"--{name[2:].replace('-', '_')}"
-        if name.startswith("--") and name not in known and plain in known:
-            word = f"{plain}{equals}{value}"
         given.append(word)
         following = words[place + 1 : place + 2]
         if word in switches and (not following or following[0].startswith("--")):
@@ -123,14 +275,22 @@ def _takes_bool(kind: Any) -> bool:
     return kind is bool or bool in get_args(kind)
 
 
-def _one_line(parser: ArgumentParser, message: str) -> str:
+def one_line(parser: ArgumentParser, message: str, more: Iterable[str] = ()) -> str:
+    """Return a parser's error as a line that names the option and what is allowed.
+
+    Args:
+        parser: the command's parser.
+        message: of its error.
+        more: options that the command has beside the parser's.
+    """
     text = " ".join(message.split())
     if bad := _BAD_VALUE.match(text):
         return f"--{bad['option']} {bad['value']}: must be {_allowed(bad['types'])}"
     text = _UNKNOWN_IN_GROUP.sub(r"Option '\1.\2' is not accepted", text)
     if unknown := _UNKNOWN.search(text):
         name = f"--{unknown[1] or unknown[2]}"
-        return f"{name}: no such option{suggest(name, _options(parser), parser.prog)}"
+        known = [*option_names(parser), *more]
+        return f"{name}: no such option{suggest(name, known, parser.prog)}"
     return re.sub(r'^Parser key "([^"]+)": ', r"--\1: ", text)
 
 
@@ -142,13 +302,24 @@ def _allowed(types: str) -> str:
     return join_choices(words or [types])
 
 
-def _options(parser: ArgumentParser) -> list[str]:
+def option_names(parser: ArgumentParser) -> list[str]:
+    """Return all options of a parser, with their dashes."""
     return [option for action in parser._actions for option in action.option_strings]
 
 
 def plain(value: Any) -> Any:
     """Return a parsed group as a plain dict."""
     return value.as_dict() if isinstance(value, Namespace) else value
+
+
+def check_choice(option: str, value: str | None, choices: Sequence[str]) -> None:
+    """Refuse a value that is none of the choices; None is let pass.
+
+    Raises:
+        InputError: it is another one.
+    """
+    if value is not None and value not in choices:
+        raise InputError(f"--{option} {value}: must be {join_choices(list(choices))}")
 
 
 def option_value(words: Sequence[str], name: str) -> str | None:
@@ -186,3 +357,36 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"--config: {path}: no such file")
     return read_yaml(path, "--config")
+
+
+def rename_config(path: Path, option: str) -> str:
+    """Return a config file for ``--config``: its path, or its text where it has names of old.
+
+    Args:
+        path: the file.
+        option: begins the message of an error.
+
+    Raises:
+        InputError: it is no plain YAML, or no mapping.
+    """
+    if not OLD_FIELDS.keys() & read_yaml(path, option).keys():
+        return str(path)
+    text = path.read_text(encoding="utf-8")
+    for old, new in OLD_FIELDS.items():
+        text = re.sub(rf"(?m)^{old}(?=\s*:)", new, text)
+    return text
+
+
+def rename_configs(words: Sequence[str]) -> list[str]:
+    """Return words whose ``--config`` files hold the field names of this version.
+
+    Raises:
+        InputError: a file is no plain YAML, or no mapping.
+    """
+    renamed, rest = list[str](), iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name == "--config" and (equals or (value := next(rest, ""))):
+            word = f"--config={rename_config(Path(value), '--config')}"
+        renamed.append(word)
+    return renamed

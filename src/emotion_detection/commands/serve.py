@@ -5,18 +5,19 @@ import logging
 import sys
 from dataclasses import fields
 
-import numpy as np
+from jsonargparse import ArgumentParser
 
-from emotion_detection.commands.parsing import PRIOR_HELP, VIEWS_HELP, new_parser, parse
-from emotion_detection.errors import InputError, missing
-from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.face_detector import (
-    CERTAIN,
-    SMALLEST,
-    THRESHOLD,
-    WORKING_SIZE,
+from emotion_detection.commands.parsing import (
+    PRIOR_HELP,
+    VIEWS_HELP,
+    add_detection_options,
+    add_fields,
+    add_score_options,
+    new_parser,
+    parse,
 )
-from emotion_detection.readout import check_prior
+from emotion_detection.errors import InputError, missing
+from emotion_detection.serving.settings import Settings
 
 _NEEDED = {
     "fastapi": "FastAPI",
@@ -29,33 +30,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def run(words: list[str]) -> int:
     """Serve as the words say until told to stop; return 0, or 1 where it failed."""
-    for module, name in _NEEDED.items():
-        if importlib.util.find_spec(module) is None:
-            raise missing("'serve'", name, "serve")
-    from emotion_detection.serving.memory import keep_memory
-    from emotion_detection.serving.server import bound, make_server, quiet_pillow
-    from emotion_detection.serving.settings import Settings
-
-    parser = new_parser("serve", "Read expressions over HTTP, and in the browser.")
-    add = parser.add_argument
-    default = Settings()
-    add("--host", type=str, default="127.0.0.1", help="address to listen at; 0.0.0.0: all")
-    add("--port", type=int, default=8000, help="port to listen at; 0: any that is free")
-    add("--model", type=str, help="run folder or ONNX file; default: the shipped model")
-    add("--labels", type=str, help="set of labels, as ferplus or fer2013; default: the model's own")
-    add("--smallest", type=float, default=SMALLEST, help="smallest face, in pixels")
-    add("--threshold", type=float, default=THRESHOLD, help="least confidence of a face, 0 to 1")
-    add("--certain", type=float, default=CERTAIN, help="faces with less are flagged as uncertain")
-    add("--least_score", type=float, default=0.0, help="faces with less are called unsure, 0 to 1")
-    add("--views", type=int, help=VIEWS_HELP)
-    add("--prior", type=str, default="natural", help=PRIOR_HELP)
-    add("--working_size", type=int, default=WORKING_SIZE, help="longer side of the first look")
-    for name, text in _LIMITS.items():
-        value = getattr(default, name)
-        add(f"--{name}", type=type(value), default=value, help=text)
-    add("--allow_origin", type=str, nargs="+", default=[], help="origins that may ask from pages")
-    add("--access_log", action="store_true", help="print a line a request: never what it holds")
-    parsed = parse(parser, words)
+    parsed = parse(_parser(), words)
     names = [field.name for field in fields(Settings)]
     settings = Settings(
         **{name: getattr(parsed, name) for name in names if name != "allow_origin"},
@@ -63,16 +38,26 @@ def run(words: list[str]) -> int:
     )
     if not 0 <= parsed.port <= 65535:
         raise InputError(f"--port {parsed.port}: must be 0 to 65535")
+    for module, name in _NEEDED.items():
+        if importlib.util.find_spec(module) is None:
+            raise missing("'serve'", name, "serve")
+    import numpy as np
+
+    from emotion_detection.inference import EmotionDetector
+    from emotion_detection.readout import check_prior
+    from emotion_detection.serving.memory import keep_memory
+    from emotion_detection.serving.server import bound, make_server, quiet_pillow
+
     keep_memory()
     detector = EmotionDetector(
         parsed.model,
         threads=1,
         labels=parsed.labels,
-        min_face_size=parsed.smallest,
-        min_confidence=parsed.threshold,
-        min_score=parsed.least_score,
+        min_face_size=parsed.min_face_size,
+        min_confidence=parsed.min_confidence,
+        min_score=parsed.min_score,
         certain=parsed.certain,
-        detection_size=parsed.working_size,
+        detection_size=parsed.detection_size,
         views=parsed.views,
         prior=check_prior(parsed.prior),
     )
@@ -94,20 +79,39 @@ def run(words: list[str]) -> int:
     return 1 if server.failed else 0
 
 
-_LIMITS = {
-    "workers": "threads that read pictures; default: one a core",
-    "queue": "requests that may wait; those beyond are turned away at once",
-    "together": "crops of waiting requests that are read in one go, at most",
-    "max_bytes": "of a request's body",
-    "max_pixels": "of a picture",
-    "max_pictures": "in one request",
-    "max_held": "bytes of all bodies that are in memory at once",
-    "max_connections": "open at once",
-    "timeout": "seconds to an answer",
-    "body_timeout": "seconds for a client to send its headers, its body, to take its answer",
-    "drain": "seconds to go on, not ready, once told to stop; for balancers",
-    "grace": "seconds for what was accepted to be answered at the end",
-}
+def _parser() -> ArgumentParser:
+    parser = new_parser("serve", "Predict expressions over HTTP, and serve the web page.")
+    add = parser.add_argument
+    add("--host", type=str, default="127.0.0.1", help="address to listen on; 0.0.0.0: all")
+    add("--port", type=int, default=8000, metavar="N", help="port to listen on; 0: any free port")
+    add("--access_log", action="store_true", help="log method, route, status and time of requests")
+    model = parser.add_argument_group("model")
+    add = model.add_argument
+    add("--model", type=str, metavar="RUN", help="run folder or ONNX file; default: the shipped")
+    add("--labels", type=str, help="label set, as ferplus or fer2013; default: the model's first")
+    add("--views", type=int, metavar="N", help=VIEWS_HELP)
+    add("--prior", type=str, default="natural", help=PRIOR_HELP)
+    detection = parser.add_argument_group("detection")
+    add_detection_options(detection)
+    add_score_options(detection)
+    limits = parser.add_argument_group("limits")
+    add_fields(limits, Settings, skip={"workers", "allow_origin"})
+    limits.add_argument(
+        "--workers",
+        type=int,
+        default=Settings().workers,
+        metavar="N",
+        help="threads that process images; default: one per core",
+    )
+    limits.add_argument(
+        "--allow_origin",
+        type=str,
+        nargs="+",
+        default=[],
+        metavar="ORIGIN",
+        help="origins whose pages may read answers in a browser (CORS), or *",
+    )
+    return parser
 
 
 def _say_where(host: str, port: int) -> None:

@@ -1,37 +1,30 @@
-"""What an option is called here that people know by another name from other tools."""
+"""Answers to unknown options and commands: the right name, or that there is none."""
 
 import difflib
 from collections.abc import Sequence
 
 _MEANINGS = {
-    "adam": "--optimizer adam",
     "accelerator": "--trainer.accelerator",
+    "adam": "--optimizer adam",
     "amp": "--trainer.precision 16-mixed",
     "arch": "--network",
     "architecture": "--network",
-    "augment": "--flip, --rotate, --shift, --scale, --brightness, --contrast or --erase",
+    "augment": "--flip, --rotate, --shift, --scale, --brightness, --contrast or --erase|--views",
     "auto_lr_find": "--find_learning_rate",
     "backbone": "--network",
-    "batch": "--batch_size",
-    "batchsize": "--batch_size",
     "bf16": "--trainer.precision bf16-mixed",
-    "bs": "--batch_size",
     "cache_dir": "--cache",
-    "checkpoint": "--model|--init or --resume",
-    "ckpt": "--model|--init or --resume",
+    "checkpoint": "--init or --resume",
+    "ckpt": "--init or --resume",
     "ckpt_path": "--model|--resume",
-    "conf": "--threshold or --least_score|--least_score",
-    "confidence": "--threshold or --least_score|--least_score",
+    "conf": "--min_confidence|--min_score",
     "cpu": "--trainer.accelerator cpu",
+    "csv": "--out FILE.csv",
     "cuda": "--trainer.accelerator gpu",
-    "data_dir": "--data",
     "data_path": "--data",
     "data_root": "--data",
-    "dataset": "--data",
     "ddp": "--trainer.strategy ddp",
     "decay": "--weight_decay",
-    "device": "--trainer.accelerator or --trainer.devices",
-    "devices": "--trainer.devices",
     "dir": "--data",
     "drop": "--dropout",
     "dropout_rate": "--dropout",
@@ -39,12 +32,12 @@ _MEANINGS = {
     "early_stopping": "--patience",
     "early_stopping_patience": "--patience",
     "ema_decay": "--ema",
-    "epoch": "--epochs",
     "es_patience": "--patience",
     "exp_name": "--name",
     "experiment": "--name",
-    "file": "--data",
+    "fine_tune": "--init",
     "finetune": "--init",
+    "format": "--out FILE.csv, FILE.jsonl or FILE.parquet",
     "fp16": "--trainer.precision 16-mixed",
     "freeze": "--frozen",
     "freeze_backbone": "--frozen",
@@ -55,74 +48,66 @@ _MEANINGS = {
     "gradient_clip": "--trainer.gradient_clip_val",
     "half": "--trainer.precision 16-mixed",
     "hflip": "--flip",
-    "image_size": "--size",
-    "img": "--size",
-    "img_size": "--size",
-    "imgsz": "--size",
-    "input": "--data",
+    "img": "--size|--detection_size (files are named without an option)",
     "input_size": "--size",
+    "jsonl": "--out FILE.jsonl or --json",
     "l2": "--weight_decay",
     "label": "--labels",
     "load": "--model|--init or --resume",
     "log_dir": "--logs",
     "logdir": "--logs",
-    "lr": "--learning_rate",
-    "lr0": "--learning_rate",
     "lr_find": "--find_learning_rate",
     "lr_finder": "--find_learning_rate",
     "lr_scheduler": "--schedule",
-    "max_epochs": "--epochs",
     "max_steps": "--trainer.max_steps",
     "max_time": "--trainer.max_time",
-    "mirror": "--flip",
-    "model": "--network, or --init for weights",
+    "mirror": "--flip|--views 2",
+    "model": "--network for the architecture or --init for weights",
     "model_dir": "--models",
     "model_name": "--network",
-    "model_path": "--model|--init or --resume",
+    "model_path": "--init or --resume",
     "net": "--network",
     "nproc": "--trainer.devices",
     "num_devices": "--trainer.devices",
-    "num_epochs": "--epochs",
     "num_gpus": "--trainer.devices with --trainer.accelerator gpu",
-    "n_epochs": "--epochs",
-    "optim": "--optimizer",
     "out": "--models",
     "out_dir": "--out|--models",
     "output": "--out|--models",
     "output_dir": "--out|--models",
     "outdir": "--out|--models",
-    "path": "--data",
     "per_device_train_batch_size": "--batch_size",
     "precision": "--trainer.precision",
     "pretrained_weights": "--init",
     "profiler": "--trainer.profiler",
-    "project": "--models",
-    "random_seed": "--seed",
-    "resolution": "--size",
+    "project": "--models|--out",
+    "resolution": "--size|--detection_size",
     "restore": "--resume",
     "resume_from_checkpoint": "--resume",
     "root": "--data",
     "rotation": "--rotate",
-    "run_name": "--name",
-    "save_dir": "--out|--models",
+    "save": "--annotate for images or --out for a table|--out",
+    "save_crop": "--out for a table of all faces",
+    "save_dir": "--out or --annotate|--out|--models",
+    "save_txt": "--out FILE.csv",
     "sched": "--schedule",
     "scheduler": "--schedule",
-    "source": "--data",
+    "show": "--annotate for images or --out for a table",
+    "steps": "--trainer.max_steps",
     "strategy": "--trainer.strategy",
     "test_size": "--test_fraction",
     "test_split": "--test_fraction",
+    "tta": "--views 2",
     "tune": "--init",
     "val_fraction": "--validation_fraction",
     "val_size": "--validation_fraction",
     "val_split": "--validation_fraction",
+    "visualize": "--annotate",
     "warmup_epochs": "--warmup",
     "warmup_steps": "--warmup",
-    "wd": "--weight_decay",
-    "weights": "--model|--init",
+    "weights": "--init or --resume",
     "trainer.amp_level": "--trainer.precision",
     "trainer.auto_lr_find": "--find_learning_rate",
     "trainer.auto_select_gpus": "--trainer.devices",
-    "trainer.checkpoint_callback": "",
     "trainer.gpus": "--trainer.devices with --trainer.accelerator gpu",
     "trainer.max_nb_epochs": "--epochs",
     "trainer.num_gpus": "--trainer.devices with --trainer.accelerator gpu",
@@ -135,23 +120,69 @@ _MEANINGS = {
 """Names from other tools -> the options here; those before '|' go where the command has them."""
 
 _ANSWERS = {
-    "num_workers": "batches are read without worker processes",
-    "workers": "batches are read without worker processes",
-    "num_classes": "the classes are those of the data",
-    "n_classes": "the classes are those of the data",
-    "momentum": "sgd has Nesterov's momentum of 0.9",
-    "verbose": "nothing more is printed",
+    "train": {
+        "classes": "the classes are those of the data",
+        "n_classes": "the classes are those of the data",
+        "num_classes": "the classes are those of the data",
+        "num_workers": "batches are read without worker processes",
+        "workers": "batches are read without worker processes",
+        "momentum": "sgd has Nesterov momentum 0.9",
+        "nesterov": "sgd has Nesterov momentum 0.9",
+        "quiet": "--trainer.enable_progress_bar false hides the progress bar",
+        "verbose": "nothing more can be printed",
+    },
+    "test": {
+        "device": "the GPU is used where PyTorch finds one, else the CPU",
+        "devices": "the GPU is used where PyTorch finds one, else the CPU",
+    },
+    "": {
+        "batch_size": "the command chooses it",
+        "device": "the command runs on the CPU",
+        "devices": "the command runs on the CPU",
+        "iou": "overlapping boxes of one face are merged without an option",
+        "iou_thres": "overlapping boxes of one face are merged without an option",
+        "trainer.checkpoint_callback": "the best and the last checkpoint are always kept",
+        "verbose": "nothing more can be printed",
+    },
 }
-"""Names from other tools of what cannot be chosen here, and why."""
+"""Names from other tools of what cannot be chosen, by command ('': any), and why."""
 
-_CLOSE = 0.7
+_COMMANDS = {
+    "analyze": "predict",
+    "audit": "data audit",
+    "camera": "predict 0",
+    "check": "data check",
+    "classify": "predict",
+    "detect": "predict",
+    "download": "data download",
+    "eval": "test",
+    "evaluate": "test",
+    "fit": "train",
+    "infer": "predict",
+    "inference": "predict",
+    "info": "data info",
+    "live": "predict 0",
+    "recognize": "predict",
+    "run": "predict",
+    "server": "serve",
+    "stream": "predict 0",
+    "track": "predict",
+    "val": "test",
+    "validate": "test",
+    "version": "--version",
+    "web": "serve",
+    "webcam": "predict 0",
+}
+"""First words of other tools' commands -> the command here."""
+
+_CLOSE = 0.75
+"""Least similarity of a misspelt name, by :mod:`difflib`."""
 
 
 def suggest(name: str, options: Sequence[str], command: str) -> str:
     """Return the end of the message that an option does not exist.
 
-    What the name means comes before how it is spelt, so that ``--lr`` is not answered with
-    ``--logs``.
+    The meaning comes before the spelling: ``--lr`` is not answered with ``--logs``.
 
     Args:
         name: the unknown option, as ``--lr``.
@@ -164,12 +195,29 @@ def suggest(name: str, options: Sequence[str], command: str) -> str:
         return f"; did you mean --{plain}?"
     if meant := _meaning(plain, known):
         return f"; did you mean {meant}?"
-    if (answer := _ANSWERS.get(plain)) and "train" in command:
-        return f": {answer}"
-    begun = [option for option in known if len(plain) > 2 and option.startswith(f"--{plain}")]
-    names = [option.removeprefix("--") for option in known]
-    close = begun or [f"--{found}" for found in _closest(plain, names)]
-    return f"; did you mean {close[0]}?" if close else f"; '{command} --help' lists them"
+    group = {"audit": "train", "report": "test"}.get(word := command.split()[-1], word)
+    for answers in (_ANSWERS.get(group, {}), _ANSWERS[""]):
+        if answer := answers.get(plain):
+            return f": {answer}"
+    if close := _alike(plain, [option.removeprefix("--") for option in known]):
+        return f"; did you mean {' or '.join(f'--{found}' for found in close)}?"
+    return f"; '{command} --help' lists the options"
+
+
+def suggest_command(word: str, commands: Sequence[str]) -> str:
+    """Return the end of the message that a command does not exist.
+
+    Args:
+        word: the unknown command.
+        commands: all commands.
+    """
+    meant = _COMMANDS.get(word.lower())
+    if meant is None:
+        close = difflib.get_close_matches(word.lower(), commands, 1, 0.6)
+        meant = close[0] if close else None
+    if meant is not None:
+        return f". Did you mean '{meant}'?"
+    return f"; the commands are {', '.join(commands)}"
 
 
 def _meaning(plain: str, known: Sequence[str]) -> str | None:
@@ -180,9 +228,17 @@ def _meaning(plain: str, known: Sequence[str]) -> str | None:
     return None
 
 
-def _closest(plain: str, names: Sequence[str]) -> list[str]:
+def _alike(plain: str, names: Sequence[str]) -> list[str]:
+    """Return one or two options: misspelt, cut off, or with the typed words in their names."""
     group, dot, own = plain.rpartition(".")
     if dot:  # within its group alone: 'trainer.' would make all of them alike
         members = [name.removeprefix(f"{group}.") for name in names if name.startswith(f"{group}.")]
-        return [f"{group}.{n}" for n in difflib.get_close_matches(own, members, 1, _CLOSE)]
-    return difflib.get_close_matches(plain, [name for name in names if "." not in name], 1, _CLOSE)
+        return [f"{group}.{name}" for name in _alike(own, members)]
+    names = [name for name in names if "." not in name]
+    begun = [name for name in names if len(plain) > 2 and name.startswith(plain)]
+    words = set(plain.split("_"))
+    within = [name for name in names if len(plain) > 2 and words <= set(name.split("_"))]
+    for found, most in ((begun, 4), (within, 2)):
+        if 0 < len(found) <= most:
+            return found
+    return difflib.get_close_matches(plain, names, 1, _CLOSE)

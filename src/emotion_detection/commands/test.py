@@ -3,65 +3,31 @@
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from jsonargparse import ArgumentParser
 
-from emotion_detection.commands.parsing import PRIOR_HELP, join_data_words, new_parser, parse
-from emotion_detection.config import DataConfig
-from emotion_detection.data import SPLITS
-from emotion_detection.errors import InputError
-from emotion_detection.evaluation.evaluate import ask
-from emotion_detection.evaluation.evaluate import run as run_test
-from emotion_detection.readout import check_prior
+from emotion_detection.commands.parsing import (
+    PRIOR_HELP,
+    check_choice,
+    join_data_words,
+    new_parser,
+    parse,
+    read_words,
+)
+from emotion_detection.config import LABELS, SPLITS, DataConfig
+from emotion_detection.errors import require
 
 
 def run(words: list[str]) -> int:
     """Test as the words say; print the accuracy last."""
-    parser = new_parser("test", "Test a model on labelled faces.")
-    parser.add_argument(
-        "--model",
-        type=str,
-        nargs="+",
-        default=[],
-        help="run folders, checkpoints, ONNX files or 'pretrained' (the model that comes with the "
-        "package), averaged; default: the newest run",
-    )
-    parser.add_argument(
-        "--data", type=str, help="source of the faces; default: what the model was trained on"
-    )
-    parser.add_argument("--classes", type=list[str], help="the classes to keep; default: all")
-    parser.add_argument("--rename", type=list[str], help="new names of classes, OLD=NEW each")
-    parser.add_argument(
-        "--crop",
-        type=str,
-        help="'faces' to cut faces out of photographs as predict does, or 'none'; default: as the "
-        "model was trained",
-    )
-    parser.add_argument(
-        "--labels", type=str, help="fer2013 or ferplus; default: what the model was trained on"
-    )
-    parser.add_argument("--split", type=str, default="test", help="test, validation or train")
-    parser.add_argument(
-        "--views",
-        type=int,
-        help="views of each face whose scores are averaged: 1, 2 or 4; default: 1",
-    )
-    parser.add_argument("--tta", action="store_true", help="short for --views 2")
-    parser.add_argument("--prior", type=str, default="natural", help=PRIOR_HELP)
-    parser.add_argument("--out", type=str, help="folder for the results")
-    parser.add_argument(
-        "--corruptions",
-        action="store_true",
-        help="then test the same faces blurred, noisy, dark, covered and so on: 80 more tests",
-    )
-    parser.add_argument("--max_corrupt", type=float, help=_help("max_corrupt"))
-    parser.add_argument("--cache", type=str, help="folder of the decoded faces")
-    parsed = parse(parser, join_data_words(words))
-    if parsed.labels not in (None, "fer2013", "ferplus"):
-        raise InputError(f"--labels {parsed.labels}: must be fer2013 or ferplus")
-    if parsed.split not in SPLITS:
-        raise InputError(f"--split {parsed.split}: must be one of {', '.join(SPLITS)}")
+    parser = _parser()
+    parsed = parse(parser, join_data_words(read_words(parser, words)))
+    check_choice("labels", parsed.labels, LABELS)
+    check_choice("split", parsed.split, SPLITS)
+    require("'test'", "train", "torch", "pytorch_lightning")
+    from emotion_detection.evaluation.evaluate import ask
+    from emotion_detection.evaluation.evaluate import run as run_test
+    from emotion_detection.readout import check_prior
+
     asked = ask(
         models=parsed.model,
         data=parsed.data,
@@ -87,8 +53,56 @@ def run(words: list[str]) -> int:
     return 0
 
 
+def _parser() -> ArgumentParser:
+    parser = new_parser("test", "Test a model on labelled faces.", "[--model RUN] [OPTIONS]")
+    add = parser.add_argument
+    add(
+        "--model",
+        type=str,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="run folders, checkpoints, ONNX files or 'pretrained' (the shipped model); the scores "
+        "of several are averaged; default: the newest run",
+    )
+    add("--data", type=str, help="dataset; default: the training data of the model")
+    add("--classes", type=list[str], help="classes to keep; default: all")
+    add("--rename", type=list[str], help="new class names, OLD=NEW each")
+    add(
+        "--crop",
+        type=str,
+        help="'faces' to detect and crop faces as 'predict' does, or 'none'; default: as in "
+        "training",
+    )
+    add(
+        "--labels",
+        type=str,
+        help="'original' for the labels that the data brings, 'fer2013' for FER-2013's own, or "
+        "'ferplus'; default: those of the training",
+    )
+    add("--split", type=str, default="test", help="test, validation or train")
+    add(
+        "--views",
+        type=int,
+        metavar="N",
+        help="views of each face whose scores are averaged: 1, 2 (with horizontal flip) or 4 (also "
+        "enlarged); default: 1",
+    )
+    add("--tta", action="store_true", help="flip test-time augmentation: the same as --views 2")
+    add("--prior", type=str, default="natural", help=PRIOR_HELP)
+    add("--out", type=str, metavar="DIR", help="folder for the results; default: in the run")
+    add(
+        "--corruptions",
+        action="store_true",
+        help="also test on corrupted faces (blur, noise, darkness, occlusion and more): 80 tests",
+    )
+    add("--max_corrupt", type=float, metavar="X", help=_help("max_corrupt"))
+    add("--cache", type=str, help="folder of the decoded faces")
+    return parser
+
+
 def _help(name: str) -> str:
-    return f"largest share of unreadable pictures let pass; default {getattr(DataConfig, name)}"
+    return f"largest accepted fraction of unreadable images; default: {getattr(DataConfig, name)}"
 
 
 def _intensity(figures: dict[str, Any]) -> str:
@@ -103,6 +117,10 @@ def _intensity(figures: dict[str, Any]) -> str:
 
 
 def _show(metrics: dict[str, Any], folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False)
     for column in ("", "recall", "precision", "F1", "faces"):
         table.add_column(column, justify="left" if not column else "right")
@@ -141,6 +159,9 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
 
 
 def _show_corruptions(record: dict[str, Any], folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     strengths = record["severities"]
     table = Table(box=None, pad_edge=False)
     table.add_column("accuracy at strength")

@@ -1,48 +1,104 @@
 """``emotion train``: presets, config files and options -> a training."""
 
 import sys
-from typing import Any
+from argparse import SUPPRESS
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection.commands.parsing import (
+    add_config,
+    add_field_groups,
     join_data_words,
     new_parser,
     option_value,
     parse,
     plain,
     preset_name,
+    read_words,
+    rename_config,
+    rename_configs,
 )
-from emotion_detection.commands.trainer_options import add_trainer_options
+from emotion_detection.commands.trainer_options import (
+    HELP,
+    add_trainer_options,
+    asks_for_trainer_help,
+    print_trainer_help,
+    split_trainer_words,
+    trainer_names,
+)
 from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
-from emotion_detection.errors import InputError
-from emotion_detection.plain_values import read_yaml
-from emotion_detection.training import Run, resumed_config, train
-from emotion_detection.training.fit import NOT_THE_USERS
-from emotion_detection.training.folder import run_folder
+from emotion_detection.errors import require
+
+if TYPE_CHECKING:
+    from emotion_detection.training import Run
+
+GROUPS = {
+    "data": (
+        *("data", "labels", "votes", "size", "channels", "classes", "rename", "crop", "exclude"),
+        *("split_seed", "validation_fraction", "test_fraction", "person", "folds", "fold"),
+        *("max_corrupt", "cache", "cache_limit"),
+    ),
+    "network": (
+        *("network", "pretrained", "init", "frozen", "dropout", "intensity_weight"),
+        *("extra_labels", "extra_labels_weight", "teacher_weight"),
+    ),
+    "augmentation": (
+        *("flip", "rotate", "shift", "scale", "brightness", "contrast", "erase", "mixup"),
+        "corrupt",
+    ),
+    "output": ("name", "models", "logs"),
+}
+"""Headings of the help, and the fields below each; the others are below 'training'."""
+
+_APART = {"trainer", "preset", "teacher"}
+"""Fields whose options are added by themselves."""
 
 
 def run(words: list[str]) -> int:
     """Train as the words say; print the run's folder last."""
-    for name in (word.partition("=")[0] for word in words):
-        if name == "--trainer.max_epochs":
-            raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
-        if name.removeprefix("--trainer.") in NOT_THE_USERS and name.startswith("--trainer."):
-            raise InputError(f"{name}: cannot be set; this project sets it itself")
-    words = join_data_words(words)
-    parser = _parser()
-    resume = option_value(words, "--resume")
+    if asks_for_trainer_help(words):
+        return print_trainer_help("train")
+    parser = new_train_parser()
+    parser.add_argument("--trainer", type=dict, default={}, help=SUPPRESS)  # of config files
+    words = join_data_words(read_words(parser, words, trainer_names()))
     preset = preset_name(words, TrainConfig.preset)
-    if resume is not None:
-        path = run_folder(resume) / "config.yaml"
-        read_yaml(path, "--resume")  # before the parser, which is told to follow it, sees it
-        first = [f"--config={path}"]
-        before = as_dict(_config(parse(parser, first), parser))
-        after = as_dict(_config(parse(parser, [*first, *words]), parser))
-        config = resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
+    words = rename_configs(words)
+    own, _ = split_trainer_words(words, parser.prog)
+    resume = option_value(words, "--resume")
+    first = f"--config={preset_path(preset)}"
+    # before Lightning is imported, which takes seconds: help, and what is wrong with the options
+    if resume is None:
+        _config(parse(parser, [first, *own]), {})
     else:
-        first = [f"--config={preset_path(preset)}"]
-        config = _config(parse(parser, [*first, *words]), parser)
+        parse(parser, own)
+    require("'train'", "train", "torch", "pytorch_lightning")
+    return _train(words, first, resume)
+
+
+def _train(words: Sequence[str], first: str, resume: str | None) -> int:
+    """Train with Lightning at hand.
+
+    Args:
+        words: the command's.
+        first: the preset, as an option.
+        resume: the run to resume, if any.
+    """
+    from emotion_detection.training import resumed_config, train
+    from emotion_detection.training.folder import run_folder
+
+    parser = new_train_parser()
+    add_trainer_options(parser)
+    usual = parser.get_defaults().as_dict()["trainer"]
+    if resume is None:
+        config = _config(parse(parser, [first, *words]), usual)
+    else:
+        # before the parser, which is told to follow the file, sees it
+        first = f"--config={rename_config(run_folder(resume) / 'config.yaml', '--resume')}"
+        before = as_dict(_config(parse(parser, [first]), usual))
+        after = as_dict(_config(parse(parser, [first, *words]), usual))
+        config = resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
     if config.folds is not None and config.fold is None:
         return _cross_validate(config)
     done = train(config, resume=resume)
@@ -67,38 +123,49 @@ def _cross_validate(config: TrainConfig) -> int:
     return 0
 
 
-def _parser() -> ArgumentParser:
-    parser = new_parser("train", "Train a network; validate it every epoch; export the best.")
-    parser.add_argument("--config", action="config", help="YAML file of these options")
-    parser.add_argument("--resume", type=str, help="run folder to go on with, to the same end")
-    parser.add_class_arguments(TrainConfig, skip={"trainer", "preset", "teacher"})
-    parser.add_argument(
-        "--teacher",
-        type=str,
-        nargs="+",
-        default=[],
-        help="runs whose scores are learnt too; several are averaged",
+def new_train_parser() -> ArgumentParser:
+    """Make the parser of ``emotion train``, without the fields of Lightning's Trainer."""
+    parser = new_parser(
+        "train",
+        "Train a network, validate it after every epoch, and export the best checkpoint.",
+        "[--preset NAME] [--data PATH] [OPTIONS]",
     )
     parser.add_argument(
         "--preset",
         type=str,
+        metavar="NAME",
         default=TrainConfig.preset,
-        help=f"what the other values start from: {', '.join(presets())}",
+        help=f"recipe that the other options start from: {', '.join(presets())}",
     )
-    add_trainer_options(parser)
+    add_config(parser)
+    parser.add_argument("--resume", type=str, help="run folder to resume, to the same result")
+    parser.add_argument(
+        HELP,
+        action="store_true",
+        help="list the options of Lightning's Trainer, --trainer.FIELD: device, precision, "
+        "number of processes and more",
+    )
+    groups = add_field_groups(parser, TrainConfig, GROUPS, "training", _APART)
+    groups["network"].add_argument(
+        "--teacher",
+        type=str,
+        nargs="+",
+        default=[],
+        help="runs (folders or checkpoints) to distil from; the scores of several are averaged",
+    )
     return parser
 
 
-def _config(parsed: Namespace, parser: ArgumentParser) -> TrainConfig:
+def _config(parsed: Namespace, usual: dict[str, Any]) -> TrainConfig:
+    """Return the config; of the Trainer's fields those that differ from the usual ones."""
     values: dict[str, Any] = parsed.as_dict()
-    defaults = parser.get_defaults().as_dict()["trainer"]
-    trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != defaults.get(k)}
-    for name in ("config", "resume"):
+    trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
+    for name in ("config", "resume", HELP.removeprefix("--")):
         values.pop(name, None)
     return TrainConfig(**values, trainer=trainer)
 
 
-def _say_end(done: Run) -> None:
+def _say_end(done: "Run") -> None:
     low, high = done.metrics["accuracy_ci95"]
     training = done.metrics["training"]
     print(

@@ -123,6 +123,8 @@ def _options(config: DataConfig) -> dict[str, Any]:
     options = data_fields(dataclasses.asdict(config))
     for name in ("data", "cache", "cache_limit", "max_corrupt"):
         del options[name]
+    if options["labels"] == "original":  # the same labels, under the name that they had before
+        options["labels"] = "fer2013"
     return options
 
 

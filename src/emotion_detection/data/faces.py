@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.config import SPLITS as SPLITS
 from emotion_detection.data.fingerprints import Fingerprints, take_fingerprints
 from emotion_detection.data.stored_arrays import (
     StoredRows,
@@ -20,8 +21,6 @@ from emotion_detection.data.stored_arrays import (
 )
 from emotion_detection.errors import InputError
 from emotion_detection.plain_values import read_json
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -145,8 +144,8 @@ def joined(first: Faces, other: Faces, name: str) -> Faces:
         rows = np.array([place[face] for face in first.names], np.int64)
     except KeyError as error:
         raise InputError(
-            f"--also {name}: face {error} has no label of that set; the set with fewer faces must "
-            f"be the first, as in --labels ferplus --also fer2013"
+            f"--extra_labels {name}: face {error} has no label of that set; the set with fewer "
+            "faces must be the first, as in --labels ferplus --extra_labels fer2013"
         ) from None
 
     def spread(values: npt.NDArray[Any] | None, empty: float) -> Any:

@@ -67,6 +67,11 @@ def load(config: DataConfig) -> Dataset:
     source = choose_classes(source, config.rename, config.classes)
     # what 'auto' and 'fer2013' meant this time is what a record of the run must say
     dataset = cached(source, replace(config, data="demo" if place is None else place))
+    if config.labels == "fer2013" and dataset.label_set != "fer2013":
+        _note_once(
+            f"emotion: {dataset.source}: --labels fer2013 is now called --labels original where "
+            "the data is not FER-2013"
+        )
     for note in source.notes:
         _note_once(f"note: {note}")
     _note_missing_rows(dataset)

@@ -12,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.config import TrainConfig, as_dict
+from emotion_detection.config import TrainConfig, as_dict, data_fields
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import evaluate
+from emotion_detection.evaluation.models import open_model
 from emotion_detection.evaluation.written import METRICS
 from emotion_detection.files import write_whole
 from emotion_detection.training import resumed_config, train
@@ -89,7 +90,7 @@ def _run_fold(config: TrainConfig) -> dict[str, Any]:
     begun = (folder / "config.yaml").exists()
     if begun:
         before = resumed_config(folder)
-        ours, theirs = as_dict(config), as_dict(before)
+        ours, theirs = (as_dict(one) | data_fields(as_dict(one)) for one in (config, before))
         differ = [k for k in ours if k not in _MOVABLE and ours[k] != theirs[k]]
         if differ:
             raise InputError(
@@ -98,9 +99,18 @@ def _run_fold(config: TrainConfig) -> dict[str, Any]:
             )
         config = dataclasses.replace(before, data=config.data, cache=config.cache)
     run = train(config, resume=folder if begun else None, hint=False)
-    test = run.folder / "test" / f"{config.labels}-test"
-    done = _read(test / METRICS, run.folder / "best.ckpt")
-    return done or evaluate([run.folder], out=test).metrics
+    # earlier versions named the folder 'fer2013-test' whatever the data was
+    names = (_label_set(run.folder), "fer2013")
+    folders = [run.folder / "test" / f"{name}-test" for name in names]
+    for folder in folders:
+        if done := _read(folder / METRICS, run.folder / "best.ckpt"):
+            return done
+    return evaluate([run.folder], out=folders[0]).metrics
+
+
+def _label_set(run: Path) -> str:
+    """Return the name of the label set that a run was trained on."""
+    return str(open_model(run).training_data["label_set"])
 
 
 def _read(path: Path, model: Path) -> dict[str, Any] | None:

@@ -92,7 +92,7 @@ def evaluate(
     Args:
         models: run folders, checkpoints or ONNX files; none: the newest run.
         data: source of the faces; None: the one that the first model was trained on.
-        labels: 'fer2013' or 'ferplus'; None: those that the first model was trained on.
+        labels: 'original', 'fer2013' or 'ferplus'; None: those that the first model was trained on.
         split: 'test', 'validation' or 'train'.
         tta: average with the scores of the mirrored face: the same as two views.
         out: folder for the results; None: in the first model's folder.
@@ -159,7 +159,7 @@ def ask(
             raise
         raise InputError(
             f"--data {config.data}: {places[0]} goes by the labels of FER+, and {said}; to go by "
-            "the data's own labels add --labels fer2013"
+            "the data's own labels add --labels original"
         ) from None
     if tta and views not in (None, 2):
         raise InputError(f"--tta and --views {views}: --tta means two views; give one of them")
@@ -182,7 +182,8 @@ def ask(
         # the figures on all faces that are new to the model alone are kept
         folder = folder.with_name(f"{folder.name}-unseen-by-{len(others) + len(opened)}")
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
-    command += ["--labels", config.labels, "--split", split]
+    known = dataset.label_set in ("fer2013", "ferplus")
+    command += ["--labels", dataset.label_set if known else "original", "--split", split]
     command += [] if shown == 1 else ["--tta"] if shown == 2 else ["--views", str(shown)]
     command += [] if prior == "natural" else ["--prior", prior]
     return Asked(
@@ -294,7 +295,7 @@ def _record(asked: Asked) -> dict[str, Any]:
 def _training_faces(model: Model, dataset: Dataset, config: DataConfig) -> Faces:
     """Return the faces that a model was trained on, also those without a label of this set."""
     if dataset.label_set == "ferplus" and "fer2013" in model.label_sets:
-        dataset = load(replace(config, labels="fer2013"))
+        dataset = load(replace(config, labels="original"))
     return dataset.split("train")
 
 
@@ -329,7 +330,7 @@ def _default_folder(
     how: str,
     classes: tuple[str, ...] | None,
 ) -> Path:
-    name = f"{config.labels}-{split}"
+    name = f"{dataset.label_set}-{split}"
     # what is not the model's own data, or not the run's best, must not overwrite its figures
     if not _trained_on(models[0], dataset):
         name += f"-{Path(dataset.source).stem}"

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.errors import InputError
 from emotion_detection.inference.closer_look import (
     FURTHER_HINT,
@@ -30,19 +31,18 @@ from emotion_detection.inference.closer_look import (
 from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.found_face import Found, FoundFace, move_face
 
-__all__ = ["FaceDetector", "Found", "FoundFace"]
+__all__ = [
+    "CERTAIN",
+    "SMALLEST",
+    "THRESHOLD",
+    "WORKING_SIZE",
+    "FaceDetector",
+    "Found",
+    "FoundFace",
+]
 
 MODEL_SHA256 = "ebd260ffb74d82a1f28d80d3e582f3ae5ed8be00682ca4b276eea06d65646b40"
 """Of the network's file. The build reads this line, and packages no other file."""
-
-WORKING_SIZE = 640
-"""Pixels of the longer side in the first look."""
-THRESHOLD = 0.3
-"""Least confidence of a face; small boxes need more (:mod:`.closer_look`)."""
-CERTAIN = 0.5
-"""Faces with less confidence are flagged as uncertain."""
-SMALLEST = 24.0
-"""Pixels of the longer side of the smallest face that is read."""
 
 REDUCING_GAP = 2.0
 """Pictures are first shrunk to the means of whole blocks of pixels, and then resampled, as long as

@@ -9,23 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.defaults import MIN_TRACK_TIME as MIN_TRACK_TIME
+from emotion_detection.defaults import SMOOTHING as SMOOTHING
+from emotion_detection.defaults import START_CONFIDENCE as START_CONFIDENCE
 from emotion_detection.errors import InputError
 from emotion_detection.results import Face, Result
-
-SMOOTHING = 0.5
-"""Seconds: the default time constant of the smoothing."""
 
 PATIENCE = 1.0
 """Seconds that a person may be out of sight and still be the same."""
 
-START_CONFIDENCE = 0.5
-"""Confidence of a face that begins a track by itself."""
-
 START_SECONDS, START_FRAMES = 0.5, 3
 """How long, and in how many frames in a row, a less confident face must be found to begin one."""
-
-MIN_TRACK_TIME = 0.2
-"""Seconds that a track must last."""
 
 LEAST_OVERLAP = -0.2
 """Least overlap of the same person's boxes (see :func:`overlaps`): about that of two boxes of one

@@ -85,7 +85,7 @@ class Intake:
         # the server itself refuses what is no number
         size = int(declared) if declared is not None and declared.isdecimal() else 0
         self.check_size(size)
-        if self._held + size > self._settings.max_held:
+        if self._held + size > self._settings.max_inflight_bytes:
             raise self._full()
 
     def check_size(self, size: int) -> None:
@@ -97,7 +97,7 @@ class Intake:
 
     def check_held(self) -> None:
         """Refuse to hold more than there is memory set aside for, with 503."""
-        if self._held > self._settings.max_held:
+        if self._held > self._settings.max_inflight_bytes:
             raise self._full()
 
     def _full(self) -> Problem:

@@ -73,8 +73,8 @@ class Server(uvicorn.Server):
         """Answer everything accepted, then end."""
         self._service.draining = True
         loop = asyncio.get_running_loop()
-        if not self._service.failed and self._service.settings.drain:
-            await self._unless_forced(loop.time() + self._service.settings.drain)
+        if not self._service.failed and self._service.settings.shutdown_delay:
+            await self._unless_forced(loop.time() + self._service.settings.shutdown_delay)
         # in place: requests under way hold the same list
         self.server_state.default_headers.append((b"connection", b"close"))
         for server in self.servers:
@@ -142,7 +142,7 @@ def make_server(
         server_header=False,
         proxy_headers=False,
         backlog=2048,
-        timeout_graceful_shutdown=round(settings.grace + 0.5),
+        timeout_graceful_shutdown=round(settings.shutdown_timeout + 0.5),
     )
     server = Server(config, service)
     service.on_leave(lambda: setattr(server, "should_exit", True))

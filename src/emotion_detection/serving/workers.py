@@ -146,7 +146,7 @@ class Workers:
         jobs = [job]
         # a share of what waits: the other workers shall not idle meanwhile
         share = 1 + self._queue.qsize() // self._settings.workers
-        while job.crops and len(jobs) < min(self._settings.together, share):
+        while job.crops and len(jobs) < min(self._settings.max_batch, share):
             try:
                 more = self._queue.get_nowait()
             except Empty:

@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 
-from emotion_detection.config import TrainConfig
+from emotion_detection.config import NOT_THE_USERS, TrainConfig
 from emotion_detection.errors import InputError, TrainingError
 from emotion_detection.training.averaging import moving_average
 from emotion_detection.training.batches import FaceBatches
@@ -31,22 +31,6 @@ from emotion_detection.training.callbacks import (
 from emotion_detection.training.checkpoint import DurableCheckpointIO, read_checkpoint
 from emotion_detection.training.progress_bar import RunProgress
 from emotion_detection.training.task import EmotionTask
-
-NOT_THE_USERS = (
-    "logger",
-    "callbacks",
-    "plugins",
-    "max_epochs",
-    "default_root_dir",
-    "enable_checkpointing",
-    "use_distributed_sampler",
-    "fast_dev_run",
-    "overfit_batches",
-    "reload_dataloaders_every_n_epochs",
-    "model_registry",
-    "barebones",
-)
-"""Fields of Lightning's Trainer that this project sets itself."""
 
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # a batch is one index operation: workers would cost
@@ -142,6 +126,15 @@ def make_trainer(
             f"--trainer.devices {trainer.num_devices}: this machine has {cores} processor cores"
         )
     return trainer
+
+
+def check_trainer(config: TrainConfig) -> None:
+    """Refuse what :func:`make_trainer` would refuse, such as a missing GPU, before faces are read.
+
+    Raises:
+        InputError: as for :func:`make_trainer`.
+    """
+    make_trainer(config, Path(config.models), Path(config.logs), [])
 
 
 def _check_strategy(trainer: Trainer, named: object) -> None:

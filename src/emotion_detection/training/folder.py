@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,10 @@ def new_folder(config: TrainConfig, make: bool) -> Path:
             try:
                 folder.mkdir(parents=True)
             except FileExistsError:
-                if config.name and not (folder / "config.yaml").exists() and folder.is_dir():
+                if config.name and not _is_taken(folder):
                     return folder  # stopped before it began: nothing in it to lose
                 if config.name:
-                    raise InputError(
-                        f"--name {config.name}: {folder} exists; choose another name, or go on "
-                        f"with it by --resume {folder}"
-                    ) from None
+                    raise _taken(config.name, folder) from None
                 continue
             (Path(config.logs) / folder.name).mkdir(parents=True, exist_ok=True)
             return folder
@@ -63,6 +61,34 @@ def new_folder(config: TrainConfig, make: bool) -> Path:
             "choose other folders with --models and --logs"
         ) from None
     raise InputError(f"{place}: a hundred runs named {wanted} already")
+
+
+def check_new_folder(config: TrainConfig) -> None:
+    """Refuse the folder of a new run before faces are read.
+
+    Raises:
+        InputError: a run of that name exists, or the folder cannot be made.
+    """
+    folder = Path(config.models) / (config.name or "run")
+    if config.name and _is_taken(folder):
+        raise _taken(config.name, folder)
+    for option, place in (("models", folder), ("logs", Path(config.logs))):
+        there = next(one for one in (place, *place.absolute().parents) if one.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            reason = "cannot be written to" if there.is_dir() else "is a file"
+            raise InputError(f"--{option} {getattr(config, option)}: {there} {reason}")
+
+
+def _is_taken(folder: Path) -> bool:
+    """Return True unless a folder is missing, or of a run that was stopped before it began."""
+    return folder.exists() and ((folder / "config.yaml").exists() or not folder.is_dir())
+
+
+def _taken(name: str, folder: Path) -> InputError:
+    return InputError(
+        f"--name {name}: {folder} exists; choose another name, or resume the run by "
+        f"--resume {folder}"
+    )
 
 
 def run_folder(place: str | Path) -> Path:

@@ -100,7 +100,10 @@ def whole_loss(
         own: costs by the labels.
         taught: costs by the teachers; an output of which they say nothing goes by its labels.
     """
-    factors = {**dict.fromkeys(spec.also, config.also_weight), INTENSITY: config.intensity_weight}
+    factors = {
+        **dict.fromkeys(spec.also, config.extra_labels_weight),
+        INTENSITY: config.intensity_weight,
+    }
     whole = torch.zeros_like(own[spec.label_set])
     for name, costs in own.items():
         if taught is not None and name in taught:

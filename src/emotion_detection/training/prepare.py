@@ -51,9 +51,12 @@ def prepare(config: TrainConfig) -> Prepared:
     dataset = leave_out_trained(dataset, "validation", sources, config)
     other = None
     faces = {name: dataset.split(name) for name in ("train", "validation")}
-    if config.also is not None:
+    if config.extra_labels is not None:
         # 'auto' may have downloaded it meanwhile: the very same place
-        same = data_fields(as_dict(config)) | {"data": dataset.source, "labels": config.also}
+        same = data_fields(as_dict(config)) | {
+            "data": dataset.source,
+            "labels": config.extra_labels,
+        }
         other = leave_out_trained(load(DataConfig(**same)), "validation", sources, config)
         faces = {
             name: joined(one, other.split(name), other.label_set) for name, one in faces.items()

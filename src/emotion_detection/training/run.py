@@ -20,6 +20,7 @@ from emotion_detection.training.batches import FaceBatches
 from emotion_detection.training.callbacks import SaveAndStop
 from emotion_detection.training.finish import Took, finish
 from emotion_detection.training.fit import (
+    check_trainer,
     close_connection,
     fit,
     make_trainer,
@@ -29,6 +30,7 @@ from emotion_detection.training.fit import (
 from emotion_detection.training.folder import (
     already_finished,
     check_checkpoints,
+    check_new_folder,
     check_same_data,
     forget,
     new_folder,
@@ -39,6 +41,7 @@ from emotion_detection.training.history import History
 from emotion_detection.training.learning_rate import STEPS, find_learning_rate
 from emotion_detection.training.network import check_network, parameter_count
 from emotion_detection.training.prepare import make_task, prepare
+from emotion_detection.training.start import check_sources
 from emotion_detection.training.task import EmotionTask
 
 
@@ -89,10 +92,12 @@ def train(
         resume = run_folder(resume)
         if already_finished(resume, config) is None:
             check_checkpoints(resume)
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    if not resume:
+        _check_before_faces(config, first)
     prepared = prepare(config)
     dataset, faces = prepared.dataset, prepared.faces
     config = dataclasses.replace(config, data=dataset.source)
-    first = getattr(rank_zero_only, "rank", 0) == 0
     with quiet_lightning():
         if resume:
             check_same_data(resume, prepared, config)
@@ -135,6 +140,24 @@ def train(
             # the others wait: torchrun ends all processes as soon as one has left
             close_connection(together=True)
     return Run(folder, logs, metrics)
+
+
+def _check_before_faces(config: TrainConfig, first: bool) -> None:
+    """Refuse a new run immediately for what would be refused after reading the faces.
+
+    Args:
+        config: the recipe.
+        first: whether this process makes the run's folder.
+
+    Raises:
+        InputError: a run of that name exists, a run to start from does not, or Lightning refuses
+            a field, such as a GPU that is not there.
+    """
+    if first:
+        check_new_folder(config)
+    check_sources(config)
+    with quiet_lightning():
+        check_trainer(config)
 
 
 def _find_learning_rate(

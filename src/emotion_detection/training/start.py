@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from emotion_detection import pretrained
+from emotion_detection.config import TrainConfig
+from emotion_detection.data.exclude import excluded_names
 from emotion_detection.emotions import class_key
 from emotion_detection.errors import InputError
 from emotion_detection.training.checkpoint import load_trained
@@ -46,6 +48,25 @@ def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
         )
 
 
+def check_sources(config: TrainConfig) -> None:
+    """Refuse runs to start from, and lists of faces, that do not exist, before faces are read.
+
+    Raises:
+        InputError: one of them does not exist, or a list cannot be read.
+    """
+    places = [("--init", config.init), *(("--teacher", place) for place in config.teacher)]
+    for option, place in places:
+        if place not in (None, "pretrained"):
+            _check_exists(place, option)
+    if config.exclude is not None:
+        excluded_names(Path(config.exclude))
+
+
+def _check_exists(place: str, option: str) -> None:
+    if "://" not in place and not Path(place).exists():
+        raise InputError(f"{option} {place}: no such run or checkpoint")
+
+
 def starting_weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelSpec]:
     """Return the weights of a run, of a checkpoint, or of the shipped model."""
     if place == "pretrained":
@@ -56,8 +77,7 @@ def starting_weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelS
         with safe_open(path, "pt") as file:
             spec = ModelSpec.from_dict(json.loads(file.metadata()["spec"]))
         return load_file(path), spec
-    if "://" not in place and not Path(place).exists():
-        raise InputError(f"{option} {place}: no such run or checkpoint")
+    _check_exists(place, option)
     trained = load_trained(place)
     return dict(trained.network.state_dict()), trained.spec
 

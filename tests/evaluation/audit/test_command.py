@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from emotion_detection.cli import main
-from emotion_detection.commands import data_audit
 from emotion_detection.data import load
 from emotion_detection.data.exclude import exclude
 from emotion_detection.evaluation.audit.write import COLUMN_NAMES
@@ -87,7 +86,9 @@ def test_the_recipe_is_the_presets_also_of_a_config_file(more, recipe, tmp_path,
     seen = []
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.yaml").write_text("preset: compact\nsize: 40\n")
-    monkeypatch.setattr(data_audit, "audit", lambda config, options: seen.append(config))
+    monkeypatch.setattr(
+        "emotion_detection.evaluation.audit.audit", lambda config, options: seen.append(config)
+    )
     assert main(["data", "audit", "faces", *more]) == 0
     assert (seen[0].preset, seen[0].network, seen[0].size) == recipe
     precision = {} if "null" in more else {"precision": "bf16-mixed"}
@@ -142,7 +143,7 @@ def test_the_sheet_is_a_picture_of_the_named_faces(audited, whole):
         (["--rank", "best"], "--rank best: must be"),
         (["--preset", "none"], "--preset none: no such preset"),
         (["--trainer.devices", "2"], "--trainer.devices 2: must be 1"),
-        (["--also", "ferplus"], "--also: no such option"),
+        (["--extra_labels", "ferplus"], "--extra_labels: no such option"),
         (["--folds", "3"], "another audit"),
         (["--out", "/dev/null/x"], "/dev/null/x"),
     ],

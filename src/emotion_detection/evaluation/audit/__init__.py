@@ -7,7 +7,7 @@ it for the faces that it did not see, :mod:`.features` says how unlike others th
 :mod:`.sheet` and :mod:`.write` show it.
 """
 
-from emotion_detection.evaluation.audit.options import AuditOptions
+from emotion_detection.audit_options import AuditOptions
 from emotion_detection.evaluation.audit.run import audit
 
 __all__ = ["AuditOptions", "audit"]

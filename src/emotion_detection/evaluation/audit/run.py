@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from emotion_detection.audit_options import AuditOptions
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, load
 from emotion_detection.data.info import facts, shown
@@ -19,7 +20,6 @@ from emotion_detection.evaluation.audit.folds import FOLDS, out_of_fold
 from emotion_detection.evaluation.audit.hold import held
 from emotion_detection.evaluation.audit.looked import look_at
 from emotion_detection.evaluation.audit.nonfaces import nonface_scores
-from emotion_detection.evaluation.audit.options import AuditOptions
 from emotion_detection.evaluation.audit.suspects import (
     differing_copies,
     leads,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.audit_options import RANKS
 from emotion_detection.data.duplicates import NEAR
 from emotion_detection.evaluation.audit.nonfaces import FLAT, UNSEEN
-from emotion_detection.evaluation.audit.options import RANKS
 
 BEFORE = ("nonface", "label", "duplicate", "outlier")
 """Reasons in the order in which a face is taken for one of them."""

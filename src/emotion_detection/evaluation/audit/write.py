@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from emotion_detection.audit_options import REASONS, AuditOptions
 from emotion_detection.config import DataConfig, TrainConfig, as_dict
 from emotion_detection.data import SPLITS, Dataset, load
 from emotion_detection.data.info import save, shown
 from emotion_detection.evaluation.audit.folds import OutOfFold
 from emotion_detection.evaluation.audit.looked import Looked
-from emotion_detection.evaluation.audit.options import REASONS, AuditOptions
 from emotion_detection.evaluation.audit.sheet import COLUMNS, ROWS, Cell, draw_sheet
 from emotion_detection.evaluation.audit.suspects import MEANINGS, Suspects, taken_once
 from emotion_detection.files import spreadsheet_cell

@@ -33,7 +33,7 @@ class Wanted:
 
     Args:
         data: source of the faces; None: what the model was trained on.
-        labels: 'fer2013' or 'ferplus'; None: what the model was trained on.
+        labels: 'original', 'fer2013' or 'ferplus'; None: what the model was trained on.
         split: 'test', 'validation' or 'train'.
         changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
         classes: the class names to test on; None: the data's or the model's own.
@@ -172,6 +172,8 @@ def _of_folder(place: str, wanted: Wanted) -> Tested:
     test = read_test(Path(place))
     known = {"labels": test.metrics["data"].get("label_set"), "split": test.metrics["split"]}
     for option, asked_for in (("labels", wanted.labels), ("split", wanted.split)):
+        if (option, asked_for) == ("labels", "original") and known["labels"] != "ferplus":
+            continue
         if asked_for not in (None, known[option]) and (option, asked_for) != ("split", "test"):
             raise InputError(f"--{option} {asked_for}: {place} holds a test of {known[option]}")
     try:
@@ -183,7 +185,7 @@ def _of_folder(place: str, wanted: Wanted) -> Tested:
 
 def _faces(test: Written, wanted: Wanted) -> Faces:
     data, split = test.metrics["data"], test.metrics["split"]
-    labels = "ferplus" if data["label_set"] == "ferplus" else "fer2013"
+    labels = "ferplus" if data["label_set"] == "ferplus" else "original"
     source, model = wanted.data or data["source"], _models(test)[0]
     place = "pretrained" if is_shipped(model) else model
     try:
@@ -226,18 +228,26 @@ def _earlier(place: str, wanted: Wanted) -> Path | None:
     path = Path("models/pretrained" if place == "pretrained" else place)
     tests = (path.parent if path.is_file() else path) / "test"
     of = f"-of-{path.stem}" if path.is_file() and path.stem not in BEST else ""
-    names = [wanted.labels] if wanted.labels else _labels(place)
-    folders = [tests / f"{name}-{wanted.split}{of}" for name in names]
+    folders = [tests / f"{name}-{wanted.split}{of}" for name in _labels(place, wanted.labels)]
     return next((folder for folder in folders if is_test(folder)), None)
 
 
-def _labels(place: str) -> list[str]:
-    """Return the label sets that a model may have been tested by, its own first."""
+def _labels(place: str, labels: str | None) -> list[str]:
+    """Return the label sets that a test's folder may be named after, the model's own first.
+
+    Args:
+        place: the model.
+        labels: value of ``--labels``; None: any.
+    """
+    if labels in ("fer2013", "ferplus"):
+        return [labels]
     try:
-        own = open_model(place).training_data["options"]["labels"]
+        own = open_model(place).training_data["label_set"]
     except (InputError, KeyError, TypeError):
         own = "ferplus"
-    return sorted(("ferplus", "fer2013"), key=lambda name: name != own)
+    # earlier versions named the folder 'fer2013' whatever the data was
+    names = ["ferplus", "fer2013", "own", "demo"][labels == "original" :]
+    return sorted(names, key=lambda name: name != own)
 
 
 def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...]) -> Tested:

@@ -1,4 +1,4 @@
-"""Settings of a data audit beside those of its trainings."""
+"""Settings of ``emotion data audit``, besides those of its trainings; free of torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,25 +14,23 @@ RANKS = ("normalized_margin", "self_confidence")
 """Which label is likeliest wrong: the one furthest behind another class, which ranks people's
 labels better, or the one least probable, which ranks mix-ups with any class better."""
 
-SPLITS = ("train", "validation")
+AUDITED_SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """What is looked at, and what is listed.
+    """Which faces are audited, and which are listed.
 
     Args:
-        out: folder of the results and of the trained folds; a second start with the same options
-            goes on where the first was stopped.
-        folds: number of trainings; each predicts the faces that it did not see.
-        splits: which faces are looked at: 'train', or 'train' and 'validation'.
-        reasons: why faces are listed in audit.csv, hence left out: 'label', 'duplicate',
-            'nonface', 'outlier'.
-        rank: which likely wrong label comes first: 'normalized_margin', the one furthest behind
-            another class, or 'self_confidence', the one least probable.
-        lead: likely wrong labels are listed where another class is ahead by at least this much of
-            all probability, out-of-fold; 0: all that were found.
-        top: largest number of faces listed for each reason; null: all that were found.
+        out: folder for the results and the trained folds; the same command resumes an audit.
+        folds: number of trainings; each predicts the faces that it was not trained on.
+        splits: audited splits: 'train', or 'train' and 'validation'.
+        reasons: reasons to list a face in audit.csv: 'label', 'duplicate', 'nonface', 'outlier'.
+        rank: order of the likely label errors: 'normalized_margin' (furthest behind another class
+            first), or 'self_confidence' (least probable first).
+        lead: list likely label errors where another class leads by at least this probability,
+            out-of-fold; 0: list all.
+        top: most faces listed per reason; null: all.
     """
 
     out: str = "audit"
@@ -52,7 +50,7 @@ class AuditOptions:
         if self.top is not None and self.top < 1:
             raise InputError(f"--top {self.top}: must be at least 1, or null for all")
         for option, given, allowed in (
-            ("splits", self.splits, SPLITS),
+            ("splits", self.splits, AUDITED_SPLITS),
             ("reasons", self.reasons, REASONS),
         ):
             if not given or set(given) - set(allowed) or len(set(given)) < len(given):

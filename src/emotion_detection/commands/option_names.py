@@ -1,0 +1,137 @@
+"""Option names of earlier versions and of other tools, and what they are here.
+
+Options that mean exactly the same are taken, with a line on standard error. Names that mean
+something similar are answered instead (:mod:`.suggestions`).
+"""
+
+import os
+import re
+import sys
+from collections.abc import Collection, Iterator, Sequence
+
+from emotion_detection.config import OLD_FIELDS
+from emotion_detection.errors import InputError
+
+OLD_NAMES = {
+    **OLD_FIELDS,
+    "drain": "shutdown_delay",
+    "every": "frame_stride",
+    "grace": "shutdown_timeout",
+    "least_score": "min_score",
+    "max_held": "max_inflight_bytes",
+    "part": "shard",
+    "smallest": "min_face_size",
+    "smooth": "smoothing",
+    "threshold": "min_confidence",
+    "together": "max_batch",
+    "working_size": "detection_size",
+}
+"""Names of the version before, which are taken for one more."""
+
+SAME = {
+    "batch": ("batch_size",),
+    "batchsize": ("batch_size",),
+    "bs": ("batch_size",),
+    "checkpoint": ("model",),
+    "ckpt": ("model",),
+    "conf": ("min_confidence",),
+    "conf_thres": ("min_confidence",),
+    "confidence": ("min_confidence",),
+    "confidence_threshold": ("min_confidence",),
+    "data_dir": ("data",),
+    "dataset": ("data",),
+    "epoch": ("epochs",),
+    "image_size": ("detection_size", "size"),
+    "img_size": ("detection_size", "size"),
+    "imgsz": ("detection_size", "size"),
+    "lr": ("learning_rate",),
+    "lr0": ("learning_rate",),
+    "max_epochs": ("epochs",),
+    "model_path": ("model",),
+    "n_epochs": ("epochs",),
+    "num_epochs": ("epochs",),
+    "optim": ("optimizer",),
+    "random_seed": ("seed",),
+    "run_name": ("name",),
+    "vid_stride": ("frame_stride",),
+    "wd": ("weight_decay",),
+    "weights": ("model",),
+}
+"""Names in other tools -> options here that mean the same; the first that the command has."""
+
+INPUTS = ("source", "input", "inputs", "image", "images", "img_path", "file", "path")
+"""Names in other tools for what is here an argument without an option, or ``--data``."""
+
+
+def understand(
+    words: Sequence[str], options: Collection[str], takes_inputs: bool = False
+) -> list[str]:
+    """Return a command's words with the option names of this version.
+
+    ``--min-score`` becomes ``--min_score``, names of the version before and of other tools
+    (:data:`OLD_NAMES`, :data:`SAME`) become what they are here, and ``--device`` becomes the fields
+    of Lightning's Trainer where a command has these. Each replaced name is printed once, on
+    standard error.
+
+    Args:
+        words: what follows the command.
+        options: the command's options, with their dashes.
+        takes_inputs: whether the command takes files without an option.
+
+    Raises:
+        InputError: ``--device`` names none.
+    """
+    understood: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return [*understood, word, *rest]
+        understood += _understood(word, rest, options, takes_inputs)
+    return understood
+
+
+def _understood(
+    word: str, rest: Iterator[str], options: Collection[str], takes_inputs: bool
+) -> list[str]:
+    """Return what a word means; the value of ``--device`` and the like is taken from the rest."""
+    name, equals, value = word.partition("=")
+    if not name.startswith("--") or name in options:
+        return [word]
+    plain = name.removeprefix("--").replace("-", "_")
+    if f"--{plain}" in options:
+        return [f"--{plain}{equals}{value}"]
+    plain = plain.lower()
+    if (new := f"--{OLD_NAMES.get(plain)}") in options:
+        _note(f"{name} is now called {new}")
+        return [f"{new}{equals}{value}"]
+    for same in SAME.get(plain, ()):
+        if f"--{same}" in options:
+            _note(f"{name} is called --{same} here")
+            return [f"--{same}{equals}{value}"]
+    if plain in INPUTS and takes_inputs:
+        _note(f"{name} is not needed here: name the files alone")
+        return [value] if equals else []
+    if plain in INPUTS and "--data" in options:
+        _note(f"{name} is called --data here")
+        return [f"--data{equals}{value}"]
+    if plain in ("device", "devices") and "--trainer.accelerator" in options:
+        return _device(name, value if equals else next(rest, ""))
+    return [word]
+
+
+def _device(name: str, value: str) -> list[str]:
+    """Return the Trainer's fields for a device as PyTorch and Ultralytics name it."""
+    numbers = re.fullmatch(r"(?:(?:cuda|gpu):)?(\d+(?:,\d+)*)", value)
+    if numbers:
+        words = ["--trainer.accelerator=gpu", f"--trainer.devices=[{numbers[1]}]"]
+    elif value in ("auto", "cpu", "cuda", "gpu", "mps"):
+        words = [f"--trainer.accelerator={'gpu' if value == 'cuda' else value}"]
+    else:
+        raise InputError(f"{name} {value}: must be auto, cpu, cuda, mps, or a GPU's number as 0")
+    _note(f"{name} {value} is {' '.join(words).replace('=', ' ')} here")
+    return words
+
+
+def _note(text: str) -> None:
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes only the first
+        print(f"emotion: {text}", file=sys.stderr)

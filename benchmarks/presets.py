@@ -41,7 +41,15 @@ def measured() -> dict[str, str]:
     }
     quick = json.loads((RESULTS / "time_to_accuracy.json").read_text(encoding="utf-8"))
     ends = [run["curve"]["accuracy"][-1] for run in quick["runs"] if run["way"] == "b"]
-    return {
+    curves = json.loads((RESULTS / "preset_curves.json").read_text(encoding="utf-8"))
+    begun = {
+        name: f"{row['curve']['val_accuracy'][-1]:.4f} on validation after "
+        f"{len(row['curve']['seconds']) * row['batches']:,} batches at "
+        f"{row['steps_per_second']:.2f} steps/s of one core; never trained whole"
+        for name, row in curves.items()
+        if name in presets()
+    }
+    return begun | {
         "baseline": f"test {baseline['mean']['test_accuracy']:.4f}, mirrored too "
         f"{baseline['mean']['tta_accuracy']:.4f} (mean of {len(baseline['runs'])} seeds)",
         "compact": f"test {shipped['fer2013', 1]:.4f}, four views "

@@ -62,13 +62,16 @@ RECORD = "src/emotion_detection/pretrained/record.json"
 
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "shipped": (RECORD, tables.shipped),
+    "shipped-short": (RECORD, tables.shipped_short),
     "shipped-classes": (RECORD, tables.shipped_classes),
     "shipped-calibration": (RECORD, tables.shipped_calibration),
     "shipped-intensity": (RECORD, tables.shipped_intensity),
     "latency": ("docs/results/latency.json", tables.latency),
+    "latency-views": ("docs/results/latency_views.json", tables.latency),
     "agreement": ("docs/results/agreement.json", tables.agreement),
     "drawn": ("docs/results/drawn.json", tables.drawn),
     "presets": ("docs/results/presets.json", tables.presets),
+    "preset-curves": ("docs/results/preset_curves.json", tables.preset_curves),
     "finetune": ("docs/results/finetune.json", tables.finetune),
     "time-to-accuracy": ("docs/results/time_to_accuracy.json", tables.time_to_accuracy),
     "baseline": ("docs/results/baseline.json", seeds.markdown),
@@ -88,6 +91,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "audit-training": ("docs/results/audit.json", audit_tables.training),
     "page": ("docs/results/page.json", page_tables.page),
     "page-sizes": ("docs/results/page.json", page_tables.page_sizes),
+    "bombs": ("docs/results/bombs.json", reliability_tables.bombs),
     "reliability": ("docs/results/reliability.json", reliability_tables.reliability),
 }
 """Each table's file and how it is made of it."""

@@ -468,3 +468,23 @@ def test_values_of_a_config_from_python_are_checked() -> None:
         TrainConfig(trainer={"profiler": "payload.Class"})
     with pytest.raises(InputError, match="class paths are not taken"):
         TrainConfig(trainer={"profiler": {"class_path": "payload.Class"}})
+
+
+@pytest.mark.parametrize(
+    "trainer", ["payload.Class", "{class_path: x}", ["payload.Class"], 3, True]
+)
+@pytest.mark.parametrize("option", ["--resume", "--config"])
+def test_trainer_options_that_are_no_options_are_refused(
+    here: Path, refusal: Callable[..., str], option: str, trainer: Any
+) -> None:
+    _change(here / "models/run/config.yaml", trainer=trainer)
+    place = "models/run" if option == "--resume" else "models/run/config.yaml"
+    assert "trainer: must hold lines" in refusal("train", option, place)
+
+
+def test_no_trainer_options_and_a_folder_with_a_dot_are_plain_values(here: Path) -> None:
+    config = here / "models/run/config.yaml"
+    _change(config, trainer=None)
+    assert read_yaml(config, "--config")["trainer"] == {}
+    _change(config, trainer={"default_root_dir": "runs.v2"})
+    assert read_yaml(config, "--config")["trainer"] == {"default_root_dir": "runs.v2"}

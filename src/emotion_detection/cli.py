@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from emotion_detection.errors import InputError, TrainingError, missing
+from emotion_detection.errors import InputError, TrainingError, missing, printable, shorten
 
 USAGE = """usage: emotion COMMAND [OPTIONS]
 
@@ -98,10 +98,15 @@ def _guarded(command: str, words: list[str]) -> int:
         if (error.name or "").startswith("emotion_detection"):
             raise
         return _say(str(missing(f"'{command}'", str(error.name), "train")), 2)
+    except BrokenPipeError:  # whoever reads the output wants no more
+        raise
+    except OSError as error:
+        where = f"{shorten(str(error.filename))}: " if error.filename is not None else ""
+        return _say(f"{where}{error.strerror or error}", 2)
     except KeyboardInterrupt:
         return _say("interrupted", 130)
 
 
 def _say(message: str, code: int) -> int:
-    print(f"emotion: {message}", file=sys.stderr)
+    print(f"emotion: {printable(message)}", file=sys.stderr)
     return code

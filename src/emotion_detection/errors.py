@@ -3,6 +3,9 @@
 import importlib.util
 import sys
 
+LONGEST_MESSAGE = 2000
+"""Characters of an error's message."""
+
 
 class InputError(ValueError):
     """Bad usage or bad input: says what is wrong, where, and what is allowed. Exit code 2.
@@ -13,7 +16,14 @@ class InputError(ValueError):
     ... except InputError as error:
     ...     print(error)
     min_confidence 50: must be a number above 0 and below 1
+
+    A message is cut to :data:`LONGEST_MESSAGE` characters: what it quotes may be a whole file.
     """
+
+    def __init__(self, *args: object) -> None:
+        if args and isinstance(args[0], str):
+            args = (shorten(args[0], LONGEST_MESSAGE), *args[1:])
+        super().__init__(*args)
 
 
 class PictureError(InputError):
@@ -73,6 +83,18 @@ def shorten(text: str, longest: int = 160) -> str:
         return text
     half = (longest - 3) // 2
     return f"{text[:half]}...{text[-half:]}"
+
+
+def printable(text: str) -> str:
+    r"""Return a text as one line that moves no cursor and that every encoding can write.
+
+    >>> print(printable("a\x1b[2J\nb"))
+    a\x1b[2J\nb
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
 
 
 class TrainingError(RuntimeError):

@@ -1,9 +1,12 @@
-"""Writing a file whole, or not at all."""
+"""Files of users: what lies under a name, and writing a file whole, or not at all."""
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
+
+from emotion_detection.errors import InputError, shorten
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """How text begins that a spreadsheet takes for a formula (OWASP, CSV Injection), also in
@@ -21,6 +24,24 @@ def spreadsheet_cell(value: Any) -> Any:
 def text_of_cell(cell: str) -> str:
     """Return the text that :func:`spreadsheet_cell` made a cell of."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def kind_of_path(path: str | Path) -> str | None:
+    """Return 'file', 'folder' or 'other' for what lies under a name, None for nothing.
+
+    Raises:
+        InputError: no file can have this name, or a folder on the way may not be searched.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{shorten(str(path))}: {reason}") from None
+    if stat.S_ISREG(mode):
+        return "file"
+    return "folder" if stat.S_ISDIR(mode) else "other"
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

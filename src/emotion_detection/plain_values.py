@@ -51,8 +51,11 @@ def read_yaml(path: Path, option: str) -> dict[str, Any]:
         raise InputError(f"{option} {path}: cannot be read as YAML: {reason}") from None
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise InputError(f"{option} {path}: must hold lines of 'option: value'")
-    if isinstance(trainer := values.get("trainer", {}), dict):
-        check_plain_options(trainer, f"{option} {path}: trainer")
+    if "trainer" in values:
+        values["trainer"] = {} if values["trainer"] is None else values["trainer"]
+        if not isinstance(values["trainer"], dict):
+            raise InputError(f"{option} {path}: trainer: must hold lines of 'option: value'")
+        check_plain_options(values["trainer"], f"{option} {path}: trainer")
     return values
 
 
@@ -89,7 +92,8 @@ def check_plain_options(options: Mapping[Any, Any], where: str) -> None:
         InputError: a value is none, or names a class to import.
     """
     for name, value in options.items():
-        if isinstance(value, str) and _CLASS_PATH.fullmatch(value):
+        is_folder = name == "default_root_dir"
+        if isinstance(value, str) and _CLASS_PATH.fullmatch(value) and not is_folder:
             raise InputError(f"{where}.{name} {value}: a class path; only plain values are taken")
         if not isinstance(name, str) or not _is_plain(value):
             raise InputError(

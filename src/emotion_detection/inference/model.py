@@ -12,6 +12,7 @@ import numpy.typing as npt
 from emotion_detection import pretrained
 from emotion_detection.emotions import composed
 from emotion_detection.errors import InputError, shorten
+from emotion_detection.files import kind_of_path
 from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.external import keeps_data_outside
 from emotion_detection.plain_values import parse_json
@@ -119,7 +120,7 @@ def model_file(model: str | Path | None) -> Path:
     path = Path(model)
     if path.suffix == ".ckpt":
         raise InputError(f"{path}: a checkpoint: 'emotion export {path}' makes its ONNX file")
-    if path.is_dir():
+    if kind_of_path(path) == "folder":
         if not (path / "model.onnx").is_file():
             raise InputError(
                 f"{path}: there is no model.onnx in this folder: 'emotion export {path}' makes "

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from emotion_detection.errors import InputError, missing
-from emotion_detection.files import spreadsheet_cell, write_whole
+from emotion_detection.files import kind_of_path, spreadsheet_cell, write_whole
 from emotion_detection.results import columns, rows
 
 Record = dict[str, Any]
@@ -62,7 +62,7 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: the name of a table must end in {', '.join(SUFFIXES)}")
-    if path.is_dir():
+    if kind_of_path(path) == "folder":
         raise InputError(f"{path}: is a folder; a table is a file")
     if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise missing(f"{path}: a table that is not .csv or .jsonl", "pyarrow", "batch")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.errors import InputError, missing
+from emotion_detection.errors import InputError, missing, shorten
+from emotion_detection.files import kind_of_path
 from emotion_detection.images import PictureError
 from emotion_detection.inference.video_hdr import ToneMapper, needs_tone_mapping
 
@@ -308,11 +309,14 @@ def _checked_path(path: str | Path) -> Path:
     """Return the path of a local file that is there, with the extra installed."""
     check_video_extra()
     path = Path(path)
-    if not path.is_file():
-        # two letters and more: one is a drive
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", str(path)):
-            raise InputError(f"{path}: only local files are opened; download it first")
-        raise PictureError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+    # two letters and more: one is a drive
+    is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", str(path)) is not None
+    kind = None if is_url and not os.path.lexists(path) else kind_of_path(path)
+    if kind != "file":
+        if is_url:
+            shown = shorten(str(path))
+            raise InputError(f"{shown}: only local files are opened; download it first")
+        raise PictureError(f"{path}: {'no such file' if kind is None else 'not a file'}")
     if not path.stat().st_size:
         raise PictureError(f"{path}: an empty file")
     return path

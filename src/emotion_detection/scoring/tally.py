@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 
+from emotion_detection.errors import printable
 from emotion_detection.inference.tables import Record
 from emotion_detection.results import UNCERTAIN_FACE
 from emotion_detection.scoring.left_out import describe_left_out
@@ -55,7 +56,8 @@ class Tally:
         """List the first errors on standard error, and say how many there were."""
         if not self.errors:
             return
-        lines = [f"emotion: {_of(self.errors, 'file')} could not be read:", *self._first]
+        first = map(printable, self._first)
+        lines = [f"emotion: {_of(self.errors, 'file')} could not be read:", *first]
         if self.errors > len(self._first):
             lines.append(f"  ... and {self.errors - len(self._first):,} more")
         print("\n".join(lines), file=sys.stderr)

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.style import Style
 from rich.text import Text
 
+from emotion_detection.errors import printable
 from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.persons import Person, VideoPersons
 from emotion_detection.inference.tables import Record
@@ -59,9 +60,9 @@ class Lines:
             self._print(line)
 
     def _lines(self, record: Record) -> Iterator[Text]:
-        name = self._cell(_printable(record["source"]), record.get("time"))
+        name = self._cell(printable(record["source"]), record.get("time"))
         if "error" in record:
-            yield Text.assemble(name, "  ", (_printable(record["error"]), "red"))
+            yield Text.assemble(name, "  ", (printable(record["error"]), "red"))
             return
         notes = [*record["notes"]]
         if record["skipped"]:
@@ -123,7 +124,7 @@ def print_persons(console: Console, video: VideoPersons) -> None:
     count = f"{len(people)} person{'' if len(people) == 1 else 's'}"
     frames = f"{video.frames:,} frame{'' if video.frames == 1 else 's'}"
     put(
-        (_printable(video.source), "bold"),
+        (printable(video.source), "bold"),
         f": {count} in {frames}, {video.duration:.1f} s",
     )
     if not people:
@@ -159,14 +160,6 @@ def _stacked_bar(
 
 def _head() -> str:
     return f"{'faces':>5}  {'#':>2}  {'emotion':<9}  {'score':<{_BAR + 6}}  {'intensity':>9}"
-
-
-def _printable(text: str) -> str:
-    """Return a text that moves no cursor and that every encoding of Unicode can write."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )
 
 
 class _Rate(ProgressColumn):

@@ -516,7 +516,10 @@ def _backwards(pull: Any, settings: Any) -> Any:
         (["a.png", "--out", "table.xlsx"], "table.xlsx: the name of a table must end in .csv"),
         (["a.png", "--out", "file/y.csv"], "file/y.csv.parts: cannot be written"),
         (["a.png", "--engine", "spark"], "--engine spark: must be local or ray"),
-        (["a.png", "--address", "x:1"], "--address: is the address of a Ray cluster; add --engine ray"),
+        (
+            ["a.png", "--address", "x:1"],
+            "--address: is the address of a Ray cluster; add --engine ray",
+        ),
         (["a.png", "--workers", "0"], "--workers 0: must be 1 or more"),
         (["a.png", "--workers", "two"], "--workers two: must be a whole number"),
         (["a.png", "--frame_stride", "0"], "--frame_stride 0: must be 1 or more"),
@@ -529,6 +532,8 @@ def _backwards(pull: Any, settings: Any) -> Any:
         (["clip.mp4", "--persons", "p.txt"], "p.txt: the name of a table must end in .csv"),
         (["clip.mp4", "--persons", "a.csv", "--out", "a.csv"], "--persons a.csv: is one of the"),
         (["a.png", "--shard", "1/2"], "--shard: needs --out"),
+        (["a.png", "--annotate", "drawn.jpg"], "--annotate drawn.jpg: names a folder"),
+        (["a.png", "--annotate", "drawn", "--shard", "1/2"], "--shard: needs --out"),
         (["a.png", "--out", "a.csv", "--shard", "3/2"], "--shard 3/2: must be I/N"),
         (["a.png", "--out", "a.csv", "--shard", "0/2"], "--shard 0/2: must be I/N"),
         (["a.png", "--out", "a.csv", "--shard", "2"], "--shard 2: must be I/N"),
@@ -629,9 +634,7 @@ def test_who_stops_reading_sees_no_traceback(faces: list[str]) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_min_score_calls_faces_unsure(
-    faces: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_min_score_calls_faces_unsure(faces: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["predict", "--crops", "--json", "--min_score", "1", *faces]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [record["faces"][0]["flags"] for record in records] == [["unsure"]] * len(faces)

@@ -132,7 +132,9 @@ def test_a_field_beyond_its_limits_is_refused_in_a_line(name: str, bad: Any, goo
 
 @pytest.mark.parametrize("labels", ["fer2013", "ferplus"])
 def test_the_second_label_set_must_be_another(labels: Any) -> None:
-    with pytest.raises(InputError, match=f"--extra_labels {labels}: is the first label set already"):
+    with pytest.raises(
+        InputError, match=f"--extra_labels {labels}: is the first label set already"
+    ):
         TrainConfig(labels=labels, extra_labels=labels)
     assert TrainConfig(labels=labels).extra_labels is None
 

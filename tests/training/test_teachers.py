@@ -218,7 +218,9 @@ def test_teachers_see_the_faces_before_corruption(mixup: float) -> None:
             seen["pupil"] = faces
             return self.head(faces.flatten(1))
 
-    config = TrainConfig(network="quick", size=16, labels="ferplus", extra_labels="fer2013", mixup=mixup)
+    config = TrainConfig(
+        network="quick", size=16, labels="ferplus", extra_labels="fer2013", mixup=mixup
+    )
     teachers = Watching([network(PUPIL, 1)], [PUPIL])
     task = EmotionTask(Network(), PUPIL, config, teachers=teachers, corruption=Blacken())
     labels = torch.tensor([0, 1, 2, 0, 1])

@@ -86,7 +86,9 @@ def test_the_recipe_is_the_presets_also_of_a_config_file(more, recipe, tmp_path,
     seen = []
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.yaml").write_text("preset: compact\nsize: 40\n")
-    monkeypatch.setattr("emotion_detection.evaluation.audit.audit", lambda config, options: seen.append(config))
+    monkeypatch.setattr(
+        "emotion_detection.evaluation.audit.audit", lambda config, options: seen.append(config)
+    )
     assert main(["data", "audit", "faces", *more]) == 0
     assert (seen[0].preset, seen[0].network, seen[0].size) == recipe
     precision = {} if "null" in more else {"precision": "bf16-mixed"}

@@ -5,8 +5,8 @@ import pytest
 from cleanlab.filter import find_label_issues
 from cleanlab.outlier import OutOfDistribution
 
-from emotion_detection.evaluation.audit.features import neighbour_distances
 from emotion_detection.audit_options import RANKS
+from emotion_detection.evaluation.audit.features import neighbour_distances
 from emotion_detection.evaluation.audit.suspects import (
     Suspects,
     differing_copies,

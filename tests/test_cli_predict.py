@@ -532,6 +532,8 @@ def _backwards(pull: Any, settings: Any) -> Any:
         (["clip.mp4", "--persons", "p.txt"], "p.txt: the name of a table must end in .csv"),
         (["clip.mp4", "--persons", "a.csv", "--out", "a.csv"], "--persons a.csv: is one of the"),
         (["a.png", "--shard", "1/2"], "--shard: needs --out"),
+        (["a.png", "--annotate", "drawn.jpg"], "--annotate drawn.jpg: names a folder"),
+        (["a.png", "--annotate", "drawn", "--shard", "1/2"], "--shard: needs --out"),
         (["a.png", "--out", "a.csv", "--shard", "3/2"], "--shard 3/2: must be I/N"),
         (["a.png", "--out", "a.csv", "--shard", "0/2"], "--shard 0/2: must be I/N"),
         (["a.png", "--out", "a.csv", "--shard", "2"], "--shard 2: must be I/N"),

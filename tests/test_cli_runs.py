@@ -94,6 +94,16 @@ def test_options_before_the_config_file_win_as_well(
     assert config_of("--config", file, "--dropout", "0.2").dropout == 0.2
 
 
+def test_a_config_file_of_an_earlier_version_is_read(
+    config_of: Callable[..., TrainConfig], tmp_path: Path, capsys: Capture
+) -> None:
+    file = _config_file(tmp_path / "old.yaml", labels="ferplus", also="fer2013", also_weight=0.3)
+    found = config_of("--config", file, "--also_weight", "0.5")
+    assert (found.labels, found.extra_labels) == ("ferplus", "fer2013")
+    assert found.extra_labels_weight == 0.5
+    assert "--also_weight is now called --extra_labels_weight" in capsys.readouterr().err
+
+
 def test_trainer_fields_are_kept_where_they_are_not_lightnings_own(
     config_of: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:

@@ -350,6 +350,11 @@ def data_fields(values: dict[str, Any]) -> dict[str, Any]:
     return own | ({"labels": "original"} if own.get("labels") == "fer2013" else {})
 
 
+def labels_option(label_set: str) -> str:
+    """Return the value of ``--labels`` that reads a label set, such as 'own' or 'ferplus'."""
+    return label_set if label_set in LABELS else "original"
+
+
 def presets() -> list[str]:
     """Return the names of the presets that come with the package, sorted."""
     folder = resources.files("emotion_detection") / "configs"

@@ -217,7 +217,7 @@ def test_labels_that_nobody_named_are_not_blamed(
     words = [command, *models, "--data", "demo", "--out", str(tmp_path / "out")]
     assert main(words) == 2
     said = capsys.readouterr().err
-    assert "add --labels fer2013" in said
+    assert "add --labels original" in said
     assert said.count("\n") == 1
     assert main([*words, "--labels", "ferplus"]) == 2
     assert "--labels ferplus: drawn faces have no votes" in capsys.readouterr().err

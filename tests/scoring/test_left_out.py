@@ -25,7 +25,7 @@ def without_heif(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_kind_has_its_reason() -> None:
     told = describe_left_out(Counter({".heic": 2, ".mov": 1, ".txt": 1200, "": 1}))
     assert told == (
-        "2 .heic (they need pillow-heif: pip install 'emotion-detection[heif]'), "
+        "2 .heic (they need pillow-heif: pip install -e '.[heif]' in the checkout), "
         "1 .mov (videos: --videos reads them, too), 1,200 .txt, 1 without suffix "
         "(read are JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF)"
     )

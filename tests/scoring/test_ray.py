@@ -19,7 +19,7 @@ from emotion_detection.scoring.reading import Settings
 from emotion_detection.scoring.run import planned, run
 from emotion_detection.scoring.work import open_work
 
-pytest.importorskip("ray", reason="ray is not installed: pip install 'emotion-detection[ray]'")
+pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 Make = Callable[..., Settings]

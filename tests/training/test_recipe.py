@@ -139,6 +139,12 @@ def test_the_second_label_set_must_be_another(labels: Any) -> None:
     assert TrainConfig(labels=labels).extra_labels is None
 
 
+def test_fer2013s_own_labels_are_those_that_it_brings() -> None:
+    with pytest.raises(InputError, match="--extra_labels fer2013: is the first label set"):
+        TrainConfig(labels="original", extra_labels="fer2013")
+    assert TrainConfig(labels="ferplus", extra_labels="original").extra_labels == "original"
+
+
 @pytest.mark.parametrize(
     "words",
     [

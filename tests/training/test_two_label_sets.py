@@ -149,10 +149,15 @@ def test_without_its_weight_the_second_sets_rows_stay_fresh(
 
 
 @pytest.mark.usefixtures("without_export")
-def test_it_goes_on_where_it_was(make: Callable[..., TrainConfig], tmp_path: Path) -> None:
+def test_it_goes_on_where_it_was_also_from_an_earlier_version(
+    make: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
     whole = train(make(tmp_path, name="whole"))
     train(make(tmp_path, name="parts", epochs=1))
     parts = tmp_path / "models" / "parts"
+    text = (parts / "config.yaml").read_text()
+    assert text.count("extra_labels: fer2013\nextra_labels_weight: 1.0\n") == 1
+    (parts / "config.yaml").write_text(text.replace("extra_labels", "also"))
     train(resumed_config(parts, {"epochs": 2}), resume=parts)
     one, other = (read_checkpoint(place / "last.ckpt") for place in (whole.folder, parts))
     for key, value in one["state_dict"].items():

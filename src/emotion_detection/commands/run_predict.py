@@ -17,6 +17,7 @@ from emotion_detection import __version__, pretrained
 from emotion_detection.commands.predict_video import read_video
 from emotion_detection.cpus import count_cpus
 from emotion_detection.errors import InputError, missing, shorten
+from emotion_detection.images import IMAGE_SUFFIXES
 from emotion_detection.inference.model import PRETRAINED
 from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import TrackSettings
@@ -66,7 +67,7 @@ def predict(options: Namespace) -> int:
 
 
 def _checked(parsed: Namespace) -> tuple[int, int] | None:
-    """Check files and folders; return the shard, if one is asked for."""
+    """Check files and folders, make the folder of --annotate; return the shard asked for."""
     if parsed.out is not None:
         check_suffix(Path(parsed.out))
         if os.path.realpath(parsed.out) in map(os.path.realpath, parsed.inputs):
@@ -76,12 +77,16 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
     videos = [name for name in files if is_video(name) and not os.path.isdir(name)]
     if parsed.persons is not None:
         _check_persons(parsed, [*videos, *live])
-    if parsed.annotate is not None:
-        make_annotate(parsed.annotate, files)
     if parsed.videos or videos or live:
         _check_videos(parsed)
-    if parsed.shard is None:
-        return None
+    shard = None if parsed.shard is None else _shard(parsed)
+    if parsed.annotate is not None:
+        _check_annotate(parsed.annotate)
+        make_annotate(parsed.annotate, files)
+    return shard
+
+
+def _shard(parsed: Namespace) -> tuple[int, int]:
     number, _, shards = parsed.shard.partition("/")
     if not (number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
         raise InputError(f"--shard {parsed.shard}: must be I/N with I from 1 to N, as 3/8")
@@ -90,6 +95,14 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
             "--shard: needs --out: the shards' results are collected beside that table"
         )
     return int(number), int(shards)
+
+
+def _check_annotate(folder: str) -> None:
+    """Refuse the name of an image or a video: the copies keep the names of the inputs."""
+    path = Path(folder)
+    if path.is_dir() or (path.suffix.lower() not in IMAGE_SUFFIXES and not is_video(folder)):
+        return
+    raise InputError(f"--annotate {folder}: names a folder, in which copies keep their names")
 
 
 def _check_videos(parsed: Namespace) -> None:

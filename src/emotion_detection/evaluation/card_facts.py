@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emotion_detection.config import labels_option
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST
 from emotion_detection.evaluation.written import corruptions_of, prior_of, views_of
@@ -193,7 +194,8 @@ def _of_this_model(found: Values) -> bool:
 def _figure(path: Path, found: Values, trained_on: str) -> Values:
     label_set, source = found["data"]["label_set"], found["data"]["source"]
     views, prior = views_of(found), prior_of(found)
-    known = f"python test.py --model {path.parents[2].as_posix()} --labels {label_set}"
+    model = path.parents[2].as_posix()
+    known = f"python test.py --model {model} --labels {labels_option(label_set)}"
     known += ("" if views == 1 else f" --views {views}") + (
         "" if prior == "natural" else f" --prior {prior}"
     )

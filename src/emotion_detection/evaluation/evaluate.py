@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, data_fields
+from emotion_detection.config import DataConfig, data_fields, labels_option
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, copies_in
 from emotion_detection.data.ferplus import RATERS
@@ -182,8 +182,7 @@ def ask(
         # the figures on all faces that are new to the model alone are kept
         folder = folder.with_name(f"{folder.name}-unseen-by-{len(others) + len(opened)}")
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
-    known = dataset.label_set in ("fer2013", "ferplus")
-    command += ["--labels", dataset.label_set if known else "original", "--split", split]
+    command += ["--labels", labels_option(dataset.label_set), "--split", split]
     command += [] if shown == 1 else ["--tta"] if shown == 2 else ["--views", str(shown)]
     command += [] if prior == "natural" else ["--prior", prior]
     return Asked(

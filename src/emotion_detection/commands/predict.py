@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -14,11 +15,17 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection import __version__, pretrained
+from emotion_detection.commands.device_option import (
+    DEVICE_HELP,
+    check_device,
+    report_device,
+    settle_device,
+)
 from emotion_detection.commands.parsing import PRIOR_HELP, VIEWS_HELP, new_parser, parse
 from emotion_detection.commands.predict_video import read_video
-from emotion_detection.cpus import count_cpus
 from emotion_detection.errors import InputError, missing, shorten
 from emotion_detection.images import DEFAULT_MAX_PIXELS
+from emotion_detection.inference.devices import AUTO, CPU_NAME
 from emotion_detection.inference.face_detector import (
     CERTAIN,
     SMALLEST,
@@ -45,7 +52,7 @@ from emotion_detection.scoring.entries import (
     expand_patterns,
     make_annotate,
 )
-from emotion_detection.scoring.local import here, pool, waiting
+from emotion_detection.scoring.local import count_workers, here, pool, waiting
 from emotion_detection.scoring.lock import held
 from emotion_detection.scoring.prediction import (
     do_part,
@@ -113,6 +120,7 @@ def _parser() -> ArgumentParser:
     add("max_pixels", "N", "images with more are refused", int, DEFAULT_MAX_PIXELS)
     add("views", "N", VIEWS_HELP, int)
     add("prior", "PRIOR", PRIOR_HELP, str, "natural")
+    add("device", "DEVICE", DEVICE_HELP, str, AUTO)
     add("frame_stride", "N", "of a video, use every Nth frame", int, 1)
     add("every_seconds", "SECONDS", "of a video, use one frame in each interval this long", float)
     add("smoothing", "SECONDS", "of a video, time that scores are smoothed over", float, SMOOTHING)
@@ -165,6 +173,7 @@ def _checked(parsed: Namespace) -> tuple[int, int] | None:
         raise InputError("predict: nothing to read: name photographs, folders or videos")
     if parsed.engine not in _ENGINES:
         raise InputError(f"--engine {parsed.engine}: must be {' or '.join(_ENGINES)}")
+    check_device(parsed.device)
     if parsed.address is not None and parsed.engine != "ray":
         raise InputError("--address: is of a Ray cluster; add --engine ray")
     least_values = (("workers", 1), ("frame_stride", 1), ("smoothing", 0), ("min_track_time", 0))
@@ -234,6 +243,8 @@ def _settings(options: Namespace) -> Settings:
         min_score=options.least_score,
         views=options.views,
         prior=check_prior(options.prior),
+        # of a Ray cluster, the nodes choose for themselves
+        device=CPU_NAME if options.engine == "ray" else settle_device(options.device),
         certain=options.certain,
         max_pixels=options.max_pixels,
         crops=options.crops,
@@ -246,6 +257,8 @@ def _settings(options: Namespace) -> Settings:
 def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
     settings = _settings(options)
     detector = detector_of(settings)
+    if options.engine == "local":
+        report_device(detector.device, options.device)
     show = Show(options.json, options.out is not None, options.smallest)
     files = apart(entries(options.inputs, show.tally.left_out, options.videos), options.annotate)
     first = list(islice(files, FEW))
@@ -319,10 +332,11 @@ def _nothing(files: Sequence[Entry]) -> str:
 def _engine(options: Namespace, settings: Settings, count: int, stack: ExitStack) -> Engine:
     """Return the engine for some files, of which at least ``count`` are known already."""
     if options.engine == "ray":
-        return partial(on_ray, settings=settings, address=options.address)
+        on_nodes = replace(settings, device=options.device)
+        return partial(on_ray, settings=on_nodes, address=options.address)
     if count < FEW:
         return partial(here, settings=settings)
-    workers = options.workers or count_cpus()
+    workers = options.workers or count_workers(settings.device)
     ready = stack.enter_context(waiting(settings, min(workers, count // SMALLEST_SHARD)))
     return partial(pool, settings=settings, workers=workers, waiting=ready)
 

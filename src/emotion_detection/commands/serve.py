@@ -7,9 +7,11 @@ from dataclasses import fields
 
 import numpy as np
 
+from emotion_detection.commands.device_option import DEVICE_HELP, report_device, settle_device
 from emotion_detection.commands.parsing import PRIOR_HELP, VIEWS_HELP, new_parser, parse
 from emotion_detection.errors import InputError, missing
 from emotion_detection.inference import EmotionDetector
+from emotion_detection.inference.devices import AUTO
 from emotion_detection.inference.face_detector import (
     CERTAIN,
     SMALLEST,
@@ -49,6 +51,7 @@ def run(words: list[str]) -> int:
     add("--least_score", type=float, default=0.0, help="faces with less are called unsure, 0 to 1")
     add("--views", type=int, help=VIEWS_HELP)
     add("--prior", type=str, default="natural", help=PRIOR_HELP)
+    add("--device", type=str, default=AUTO, help=DEVICE_HELP)
     add("--working_size", type=int, default=WORKING_SIZE, help="longer side of the first look")
     for name, text in _LIMITS.items():
         value = getattr(default, name)
@@ -75,7 +78,9 @@ def run(words: list[str]) -> int:
         detection_size=parsed.working_size,
         views=parsed.views,
         prior=check_prior(parsed.prior),
+        device=settle_device(parsed.device),
     )
+    report_device(detector.device, parsed.device)
     # opens the network that finds faces: what is wrong with it, or with the settings, is said now
     detector.look(np.zeros((32, 32, 3), np.uint8))
     _set_up_logging(parsed.access_log)

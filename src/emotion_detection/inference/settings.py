@@ -44,7 +44,7 @@ class DetectorSettings(NamedTuple):
 
 
 class OldNames(TypedDict, total=False):
-    """Names that keyword arguments had before version 0.2."""
+    """Former names of keyword arguments, which still work."""
 
     working_size: int
     threshold: float

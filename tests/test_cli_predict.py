@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
@@ -166,6 +167,26 @@ def test_a_model_without_permission_to_read_it_is_one_line(
     Path("own.onnx").write_text("")
     assert cli.main(["predict", "faces", "--model", "own.onnx"]) == 2
     assert capsys.readouterr().err == "emotion: own.onnx: cannot be read: Permission denied\n"
+
+
+def test_the_device_is_told_where_it_was_asked_for(faces: list[str], said: Any) -> None:
+    code, records, err = said(faces[0], "--crops", "--device", "cpu")
+    assert (code, err) == (0, "device: cpu\n")
+    assert records == said(faces[0], "--crops")[1]
+
+
+def test_a_missing_device_is_one_line_and_the_cpu(
+    faces: list[str], said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    code, records, err = said(faces[0], "--crops", "--device", "cuda")
+    assert (code, len(records), err.count("\n")) == (0, 1, 1)
+    assert "emotion: device 'cuda' is not available: running on the CPU. onnxruntime has CPU" in err
+    assert said("--device", "gpu", faces[0])[::2] == (
+        2,
+        "emotion: --device 'gpu': must be one of auto, cpu, cuda, coreml, directml, openvino, "
+        "cuda:1 (the second GPU), or an onnxruntime provider\n",
+    )
 
 
 def test_labels_are_those_asked_for(faces: list[str], said: Any) -> None:

@@ -5,12 +5,14 @@ import importlib
 import inspect
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import emotion_detection
 from emotion_detection import EmotionDetector, Explanation, Face, Result
@@ -23,6 +25,9 @@ MODULES = (
     *("inference.image_batches", "inference.result_output", "inference.settings"),
 )
 
+NEEDED = {"results": ("pandas", "supervision"), "inference.detector": ("av",)}
+"""What the examples of a module need beside the package."""
+
 
 @pytest.fixture(scope="module")
 def detector() -> EmotionDetector:
@@ -30,17 +35,32 @@ def detector() -> EmotionDetector:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run in a folder that holds ``photo.jpg``."""
     shutil.copy(ROOT / "docs/images/astronaut.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
+def _write_clip(path: Path) -> None:
+    from emotion_detection.inference.video_writer import VideoWriter
+
+    frame = np.asarray(Image.open("photo.jpg"))
+    with VideoWriter(path, 10) as video:
+        for number in range(5):
+            video.write(frame, number / 10)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_give_what_they_say(name: str, detector: EmotionDetector, folder: Path) -> None:
+    for needed in NEEDED.get(name, ()):
+        with warnings.catch_warnings():  # supervision advises to install OpenCV
+            warnings.simplefilter("ignore")
+            pytest.importorskip(needed, reason=f"{needed} is not installed")
     module = importlib.import_module(f"emotion_detection.{name}".removesuffix("."))
-    given = {"detector": detector, "np": np}
+    if name == "inference.detector":
+        _write_clip(folder / "clip.mp4")
+    given = {"detector": detector, "np": np, "Image": Image}
     done = doctest.testmod(module, extraglobs=given, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert done.attempted > 0
     assert done.failed == 0, "see the output above"

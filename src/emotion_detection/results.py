@@ -338,8 +338,8 @@ class Result:
         and ``tracker_id`` the person's number in a video. ``data`` holds ``class_name`` (the
         emotion), ``score`` and, where the model has it, ``intensity``.
 
-        >>> detections = detector.detect("photo.jpg").to_supervision()  # doctest: +SKIP
-        >>> list(detections["class_name"])  # doctest: +SKIP
+        >>> detections = detector.detect("photo.jpg").to_supervision()
+        >>> detections["class_name"].tolist()
         ['happiness']
 
         Raises:

@@ -6,6 +6,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection.commands.parsing import (
+    DEVICE_HELP,
     PRIOR_HELP,
     VIEWS_HELP,
     add_detection_options,
@@ -69,6 +70,7 @@ def _add_model(group: Any) -> None:
     _add(group, "labels", "NAME", "label set, as ferplus or fer2013; default: the model's first")
     _add(group, "views", "N", VIEWS_HELP, int)
     _add(group, "prior", "PRIOR", PRIOR_HELP, str, "natural")
+    _add(group, "device", "DEVICE", DEVICE_HELP, str, "auto")
     text = "the images are face crops: detect nothing"
     group.add_argument("--crops", action="store_true", help=text)
 

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -14,10 +15,15 @@ from typing import Any
 from jsonargparse import Namespace
 
 from emotion_detection import __version__, pretrained
+from emotion_detection.commands.device_option import (
+    check_device,
+    report_device,
+    settle_device,
+)
 from emotion_detection.commands.predict_video import read_video
-from emotion_detection.cpus import count_cpus
 from emotion_detection.errors import InputError, missing, shorten
 from emotion_detection.images import IMAGE_SUFFIXES
+from emotion_detection.inference.devices import CPU_NAME
 from emotion_detection.inference.model import PRETRAINED
 from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import TrackSettings
@@ -33,7 +39,7 @@ from emotion_detection.scoring.entries import (
     expand_patterns,
     make_annotate,
 )
-from emotion_detection.scoring.local import here, pool, waiting
+from emotion_detection.scoring.local import count_workers, here, pool, waiting
 from emotion_detection.scoring.lock import held
 from emotion_detection.scoring.prediction import (
     do_part,
@@ -68,6 +74,7 @@ def predict(options: Namespace) -> int:
 
 def _checked(parsed: Namespace) -> tuple[int, int] | None:
     """Check files and folders, make the folder of --annotate; return the shard asked for."""
+    check_device(parsed.device)
     if parsed.out is not None:
         check_suffix(Path(parsed.out))
         if os.path.realpath(parsed.out) in map(os.path.realpath, parsed.inputs):
@@ -140,6 +147,8 @@ def _settings(options: Namespace) -> Settings:
         min_score=options.min_score,
         views=options.views,
         prior=check_prior(options.prior),
+        # of a Ray cluster, the nodes choose for themselves
+        device=CPU_NAME if options.engine == "ray" else settle_device(options.device),
         certain=options.certain,
         max_pixels=options.max_pixels,
         crops=options.crops,
@@ -152,6 +161,8 @@ def _settings(options: Namespace) -> Settings:
 def _predicted(options: Namespace, shard: tuple[int, int] | None) -> int:
     settings = _settings(options)
     detector = detector_of(settings)
+    if options.engine == "local":
+        report_device(detector.device, options.device)
     show = Show(options.json, options.out is not None, options.min_face_size)
     files = apart(entries(options.inputs, show.tally.left_out, options.videos), options.annotate)
     first = list(islice(files, FEW))
@@ -225,10 +236,11 @@ def _nothing(files: Sequence[Entry]) -> str:
 def _engine(options: Namespace, settings: Settings, count: int, stack: ExitStack) -> Engine:
     """Return the engine for some files, of which at least ``count`` are known already."""
     if options.engine == "ray":
-        return partial(on_ray, settings=settings, address=options.address)
+        on_nodes = replace(settings, device=options.device)
+        return partial(on_ray, settings=on_nodes, address=options.address)
     if count < FEW:
         return partial(here, settings=settings)
-    workers = options.workers or count_cpus()
+    workers = options.workers or count_workers(settings.device)
     ready = stack.enter_context(waiting(settings, min(workers, count // SMALLEST_SHARD)))
     return partial(pool, settings=settings, workers=workers, waiting=ready)
 

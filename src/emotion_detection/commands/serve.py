@@ -8,6 +8,7 @@ from dataclasses import fields
 from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.parsing import (
+    DEVICE_HELP,
     PRIOR_HELP,
     VIEWS_HELP,
     add_detection_options,
@@ -43,6 +44,7 @@ def run(words: list[str]) -> int:
             raise missing("'serve'", name, "serve")
     import numpy as np
 
+    from emotion_detection.commands.device_option import report_device, settle_device
     from emotion_detection.inference import EmotionDetector
     from emotion_detection.readout import check_prior
     from emotion_detection.serving.memory import keep_memory
@@ -60,7 +62,9 @@ def run(words: list[str]) -> int:
         detection_size=parsed.detection_size,
         views=parsed.views,
         prior=check_prior(parsed.prior),
+        device=settle_device(parsed.device),
     )
+    report_device(detector.device, parsed.device)
     # opens the network that finds faces: what is wrong with it, or with the settings, is said now
     detector.look(np.zeros((32, 32, 3), np.uint8))
     _set_up_logging(parsed.access_log)
@@ -91,6 +95,7 @@ def _parser() -> ArgumentParser:
     add("--labels", type=str, help="label set, as ferplus or fer2013; default: the model's first")
     add("--views", type=int, metavar="N", help=VIEWS_HELP)
     add("--prior", type=str, default="natural", help=PRIOR_HELP)
+    add("--device", type=str, default="auto", help=DEVICE_HELP)
     detection = parser.add_argument_group("detection")
     add_detection_options(detection)
     add_score_options(detection)

@@ -99,8 +99,8 @@ class EmotionDetector:
         device: what the networks run on: 'auto' (the best that works here), 'cpu', 'cuda' (or
             'cuda:1' for the second GPU), 'coreml', 'directml', 'openvino', or the name of a
             provider of onnxruntime. One that is missing gives a warning, and the CPU.
-        **old_names: names until version 0.1 (``threshold``, ``smallest``, ``least_score``,
-            ``working_size``); each gives a ``DeprecationWarning``.
+        **old_names: former names (``working_size``, ``threshold``, ``smallest``, ``least_score``)
+            of the settings; each gives a ``DeprecationWarning``.
 
     A detector can be pickled: it is opened again, of the same file, where it is unpickled.
 
@@ -273,7 +273,9 @@ class EmotionDetector:
         Result('photo.jpg', 512x512, 1 face: happiness)
         >>> detector.detect(np.zeros((48, 64, 3), np.float32))
         Result(64x48, no faces)
-        >>> detector.detect(cv2.imread("photo.jpg"), color="bgr")  # doctest: +SKIP
+        >>> bgr = np.asarray(Image.open("photo.jpg"))[..., ::-1]  # as cv2.imread returns it
+        >>> detector.detect(bgr, color="bgr")
+        Result(512x512, 1 face: happiness)
 
         Args:
             picture: a path, a file's bytes, a file that is open for reading bytes, a PIL image of
@@ -343,8 +345,11 @@ class EmotionDetector:
         followed, and scores smoothed, by what comes before and after. Of a live source, frames that
         come while one is being processed are dropped.
 
-        >>> for result in detector.detect_video("clip.mp4"):  # doctest: +SKIP
-        ...     print(result.time, [(face.track, face.emotion) for face in result.faces])
+        >>> for result in detector.detect_video("clip.mp4", every_seconds=0.2):
+        ...     print(result.frame, [(face.track, face.emotion) for face in result])
+        0 [(1, 'happiness')]
+        2 [(1, 'happiness')]
+        4 [(1, 'happiness')]
 
         Args:
             source: a video file; or a live source: the number of a camera, its device

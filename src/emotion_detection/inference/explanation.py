@@ -1,7 +1,6 @@
 """Explains the emotion of each face of an image, in one call."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -109,4 +108,4 @@ def _column(emotion: str, labels: tuple[str, ...]) -> int:
     name = emotion if emotion in labels else canonical(emotion)
     if name not in labels:
         raise InputError(f"emotion {emotion!r}: must be one of {', '.join(labels)}")
-    return labels.index(cast(str, name))
+    return labels.index(name)

@@ -332,15 +332,19 @@ def check_settings(
     Raises:
         InputError: one is out of its range.
     """
-    size = detection_size
-    if not isinstance(size, numbers.Integral) or not 32 <= size <= 8192:
-        raise InputError(f"detection_size {size!r}: must be a whole number, 32 to 8192")
-    if not isinstance(min_confidence, numbers.Real) or not 0 < min_confidence < 1:
+    if not (is_number(detection_size, numbers.Integral) and 32 <= detection_size <= 8192):
+        raise InputError(f"detection_size {detection_size!r}: must be a whole number, 32 to 8192")
+    if not (is_number(min_confidence) and 0 < min_confidence < 1):
         raise InputError(f"min_confidence {min_confidence!r}: must be a number above 0 and below 1")
-    if not isinstance(min_face_size, numbers.Real) or not 0 <= min_face_size < float("inf"):
+    if not (is_number(min_face_size) and 0 <= min_face_size < float("inf")):
         raise InputError(f"min_face_size {min_face_size!r}: must be a number of pixels, 0 or more")
-    if threads is not None and (not isinstance(threads, numbers.Integral) or threads < 1):
+    if threads is not None and not (is_number(threads, numbers.Integral) and threads >= 1):
         raise InputError(f"threads {threads!r}: must be a whole number from 1, or None")
+
+
+def is_number(value: object, kind: type = numbers.Real) -> bool:
+    """Return True for a number of Python or NumPy, of some kind of :mod:`numbers`."""
+    return isinstance(value, kind)
 
 
 def _check_picture(rgb: object) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -167,7 +167,7 @@ def look(
         PictureError: it cannot be read; the message names the file, if it is one.
     """
     is_path = isinstance(picture, str | os.PathLike)
-    source = os.fsdecode(picture) if is_path else name_of_file(picture)
+    source = os.fsdecode(cast(Any, picture)) if is_path else name_of_file(picture)
     try:
         if is_file_object(picture) and not is_path:
             picture = read_file_object(picture, largest_file(max_pixels))

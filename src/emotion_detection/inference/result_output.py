@@ -86,8 +86,9 @@ def save_result(result: Result, path: Path, image: object, bars: bool, color: st
     origin = result._origin.picture if result._origin is not None else None
     for given in (image, origin, result.source):
         # the user's own photo is never replaced by its annotated copy
-        is_path = isinstance(given, str | os.PathLike)
-        if is_path and os.path.exists(given) and path.exists() and os.path.samefile(given, path):
+        if not isinstance(given, str | os.PathLike) or not path.exists():
+            continue
+        if os.path.exists(given) and os.path.samefile(given, path):
             raise InputError(f"{path}: is the image itself; choose another name")
     drawn, loaded = plot_result(result, image, bars, color)
     save_picture(drawn, path, loaded.icc_profile)
@@ -144,7 +145,7 @@ def make_detections(result: Result) -> Any:
     labels = list(faces[0].scores)
     boxes = np.array([face.box for face in faces], np.float32)
     boxes[:, 2:] += boxes[:, :2]
-    data = {
+    data: dict[str, Any] = {
         "class_name": np.array([face.emotion for face in faces]),
         "score": np.array([face.score for face in faces], np.float32),
     }

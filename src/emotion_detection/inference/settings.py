@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from emotion_detection.errors import InputError
 from emotion_detection.images import DEFAULT_MAX_PIXELS
-from emotion_detection.inference.face_detector import CERTAIN, check_settings
+from emotion_detection.inference.face_detector import CERTAIN, check_settings, is_number
 
 
 class DetectorSettings(NamedTuple):
@@ -37,14 +37,14 @@ class DetectorSettings(NamedTuple):
         check_settings(self.detection_size, self.min_confidence, self.min_face_size, threads)
         for name in ("min_score", "certain"):
             value = getattr(self, name)
-            if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+            if not (is_number(value) and 0 <= value <= 1):
                 raise InputError(f"{name} {value!r}: must be a number between 0 and 1")
-        if not isinstance(self.max_pixels, numbers.Integral) or self.max_pixels < 1:
+        if not (is_number(self.max_pixels, numbers.Integral) and self.max_pixels >= 1):
             raise InputError(f"max_pixels {self.max_pixels!r}: must be a whole number from 1")
 
 
 class OldNames(TypedDict, total=False):
-    """Names that keyword arguments had before version 0.2."""
+    """Former names of keyword arguments, which still work."""
 
     working_size: int
     threshold: float

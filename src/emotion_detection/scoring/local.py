@@ -15,12 +15,18 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple, Self, cast
 
+from emotion_detection.cpus import count_cpus
 from emotion_detection.errors import InputError
+from emotion_detection.inference.devices import choose_device
 from emotion_detection.inference.tables import line
 from emotion_detection.parent_process import exit_with_parent
 from emotion_detection.scoring.deaths import Death
 from emotion_detection.scoring.entries import Entry
 from emotion_detection.scoring.reading import Settings, detector_of, read
+
+WORKERS_PER_GPU = 4
+"""Processes that share a GPU unless another number is asked for: each holds some 0.5 GB of it, and
+decodes images on a core of its own meanwhile."""
 
 _LAST_BREATH = 10.0
 """Seconds that a process whose pipe is closed may take to end."""
@@ -42,6 +48,16 @@ class Task(NamedTuple):
 
 Pull = Callable[[], Task | None]
 Done = Generator[tuple[Task, list[str] | Death], None, None]
+
+
+def count_workers(device: str) -> int:
+    """Return how many processes read many files, unless another number is asked for.
+
+    Args:
+        device: that they run on.
+    """
+    cpus = count_cpus()
+    return min(cpus, WORKERS_PER_GPU) if choose_device(device)[0].is_gpu else cpus
 
 
 def here(pull: Pull, settings: Settings) -> Done:

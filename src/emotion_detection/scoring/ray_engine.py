@@ -4,16 +4,19 @@ Every node must have this package and see the pictures and the model under the s
 records come back to the process that asked, which alone writes the shards.
 """
 
+import dataclasses
 import importlib
 import logging
 import socket
+import sys
 from typing import Any
 
 from emotion_detection.errors import InputError, missing
+from emotion_detection.inference.devices import CPU_NAME, parse_device
 from emotion_detection.inference.tables import line
 from emotion_detection.scoring.deaths import Death
 from emotion_detection.scoring.entries import Entry
-from emotion_detection.scoring.local import Done, Pull, Task
+from emotion_detection.scoring.local import WORKERS_PER_GPU, Done, Pull, Task
 from emotion_detection.scoring.reading import Settings, detector_of, read
 
 AHEAD = 2
@@ -31,6 +34,9 @@ TRIES = 3
 def on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
     """Do the tasks on a cluster that is there.
 
+    Where the settings name a GPU, each task asks Ray for a share of one; 'auto' is the CPU here,
+    since Ray hides the GPUs from tasks that ask for none.
+
     Args:
         pull: gives the next task.
         settings: how pictures are read.
@@ -40,35 +46,84 @@ def on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
         InputError: Ray is not installed, there is no such cluster, or a node says what is wrong.
     """
     ray = _connected(address)
-    do = ray.remote(num_cpus=1, max_retries=TRIES)(_do)
+    settings = dataclasses.replace(settings, device=_device(ray, settings.device))
+    needs = task_resources(settings.device)
+    do = ray.remote(max_retries=TRIES, **needs)(_do)
     held: dict[Any, Task] = {}
+    devices: set[str] = set()
     try:
         while True:
             # asked each time: nodes come and go
-            most = max(1, AHEAD * int(ray.cluster_resources().get("CPU", 1)))
+            most = max(1, AHEAD * count_tasks(ray.cluster_resources(), needs))
             while len(held) < most and (task := pull()) is not None:
                 held[do.remote(task.entries, settings)] = task
             if not held:
                 return
             ready, _ = ray.wait(list(held), num_returns=1)
             for reference in ready:
-                yield held.pop(reference), _answer(ray, reference)
+                yield held.pop(reference), _answer(ray, reference, devices)
     finally:
+        if settings.device != CPU_NAME and CPU_NAME in devices:
+            print(
+                f"emotion: device {settings.device!r} is missing on some nodes, which ran on the "
+                "CPU: onnxruntime there needs its package for it",
+                file=sys.stderr,
+            )
         ray.shutdown()
 
 
-def _do(entries: tuple[Entry, ...], settings: Settings) -> tuple[list[str], str | None]:
+def task_resources(device: str) -> dict[str, float]:
+    """Return what a task asks Ray for: a core, and a share of a GPU where it runs on one."""
+    chosen = parse_device(device)
+    on_gpu = chosen is not None and chosen.is_gpu
+    return {"num_cpus": 1} | ({"num_gpus": 1 / WORKERS_PER_GPU} if on_gpu else {})
+
+
+def count_tasks(cluster: dict[str, float], needs: dict[str, float]) -> int:
+    """Return how many tasks a cluster can run at once.
+
+    Args:
+        cluster: its resources, as Ray names them.
+        needs: of :func:`task_resources`.
+    """
+    names = {"num_cpus": "CPU", "num_gpus": "GPU"}
+    return int(min(cluster.get(names[need], 1) / amount for need, amount in needs.items()))
+
+
+def _device(ray: Any, device: str) -> str:
+    """Return what tasks run on; a GPU that no node has would be waited for forever."""
+    if "num_gpus" not in task_resources(device):
+        return CPU_NAME if parse_device(device) is None else device
+    if ray.cluster_resources().get("GPU", 0) > 0:
+        return device
+    print(
+        f"emotion: device {device!r} is not available: running on the CPU. No node of the Ray "
+        "cluster has a GPU",
+        file=sys.stderr,
+    )
+    return CPU_NAME
+
+
+def _do(entries: tuple[Entry, ...], settings: Settings) -> tuple[list[str], str | None, str]:
     try:
         detector = detector_of(settings, threads=1)
-        return [line(record) for record in read(entries, settings, detector)], None
+        lines = [line(record) for record in read(entries, settings, detector)]
+        return lines, None, detector.device
     except InputError as error:
-        return [], str(error)
+        return [], str(error), ""
 
 
-def _answer(ray: Any, reference: Any) -> list[str] | Death:
-    """Return the records, or a death where the task's workers died again and again."""
+def _answer(ray: Any, reference: Any, devices: set[str]) -> list[str] | Death:
+    """Return the records, or a death where the task's workers died again and again.
+
+    Args:
+        ray: the module.
+        reference: to the task's result.
+        devices: takes what the task ran on.
+    """
     try:
-        lines, refusal = ray.get(reference)
+        lines, refusal, device = ray.get(reference)
+        devices.add(device)
     except ray.exceptions.RayTaskError as error:  # raised by our own code, not by a death
         raise RuntimeError(f"on a Ray node: {error}") from None
     except ray.exceptions.RayError:

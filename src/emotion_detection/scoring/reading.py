@@ -18,6 +18,7 @@ from emotion_detection.images import (
     picture_array,
 )
 from emotion_detection.inference import EmotionDetector
+from emotion_detection.inference.devices import AUTO
 from emotion_detection.inference.face_detector import CERTAIN, FoundFace
 from emotion_detection.inference.looking import Seen
 from emotion_detection.inference.tables import Record, error_record
@@ -45,6 +46,7 @@ class Settings:
         max_pixels: likewise.
         views: likewise.
         prior: likewise.
+        device: likewise.
         crops: the pictures are crops of faces: nothing is looked for in them.
         folder: that relative names are relative to.
         annotate: folder for annotated pictures, or None.
@@ -62,6 +64,7 @@ class Settings:
     max_pixels: int = DEFAULT_MAX_PIXELS
     views: int | None = None
     prior: Prior = "natural"
+    device: str = AUTO
     crops: bool = False
     folder: str = "."
     annotate: str | None = None
@@ -103,6 +106,7 @@ def detector_of(settings: Settings, threads: int | None = None) -> EmotionDetect
         max_pixels=settings.max_pixels,
         views=settings.views,
         prior=settings.prior,
+        device=settings.device,
     )
     if sha256_of(settings.model) != settings.sha256:
         raise InputError(f"{settings.model}: is another model here than where the work was started")

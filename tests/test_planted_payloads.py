@@ -413,20 +413,25 @@ def test_a_card_of_damaged_files_is_refused(here: Path, name: str, text: str) ->
 # --- caches
 
 
-def _arrays(here: Path) -> Path:
+def _cached(here: Path, file: str) -> Path:
+    """Return a file of the cache: of the pixels, or in a folder of the labels."""
     # the cache goes by the files' places, which are others here than where the run was made
-    return here / load(DataConfig(data="data/manifest.csv", size=16, cache="cache")).folder
+    dataset = load(DataConfig(data="data/manifest.csv", size=16, cache="cache"))
+    files = [here / dataset.folder / file, here / dataset.pixels / file]
+    return next(path for path in files if path.exists())
 
 
 INFO = ("data", "info", "--data", "data/manifest.csv", "--size", "16", "--cache", "cache")
 
 
-@pytest.mark.parametrize("array", ["images", "labels", "digests", "thumbnails"])
+@pytest.mark.parametrize(
+    "array", ["images", "train/labels", "train/rows", "digests", "thumbnails"]
+)
 def test_a_pickle_in_the_cache_is_not_run(
     here: Path, refusal: Callable[..., str], array: str
 ) -> None:
     trap = np.array([Payload(here / "SPRUNG")], dtype=object)
-    np.save(_arrays(here) / "train" / f"{array}.npy", trap, allow_pickle=True)
+    np.save(_cached(here, f"{array}.npy"), trap, allow_pickle=True)
     assert f"{array}.npy: is damaged" in refusal(*INFO)
 
 
@@ -436,24 +441,25 @@ def test_a_pickle_in_the_cache_is_not_run(
         ("meta.json", DEEP.encode()),
         ("meta.json", b'{"corrupt": 3}'),
         ("meta.json", b'{"corrupt": [], "sizes": [], "hash": 1}'),
-        ("train/names.json", DEEP.encode()),
-        ("train/names.json", b'{"a": 1}'),
+        ("names.json", DEEP.encode()),
+        ("names.json", b'{"a": 1}'),
+        ("names.json", b'["a"]'),
         ("train/labels.npy", b""),
         ("train/labels.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<i8'}"),
-        ("train/images.npy", b"x" * 300),
+        ("images.npy", b"x" * 300),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_a_damaged_cache_is_refused(
     here: Path, refusal: Callable[..., str], file: str, content: bytes
 ) -> None:
-    (_arrays(here) / file).write_bytes(content)
+    _cached(here, file).write_bytes(content)
     test = ("test", "--model", "models/run", "--split", "train")
     assert "is damaged" in refusal(*test)
 
 
 def test_a_label_beyond_the_classes_is_refused(here: Path, refusal: Callable[..., str]) -> None:
-    path = _arrays(here) / "test" / "labels.npy"
+    path = _cached(here, "test/labels.npy")
     np.save(path, np.full(8, 7, np.int64))
     assert "a label beyond the classes" in refusal("test", "--model", "models/run")
 

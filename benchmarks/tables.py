@@ -55,12 +55,13 @@ def shipped_short(record: Result) -> str:
     names = {"ferplus": "FER+ majority, 8 emotions", "fer2013": "FER-2013's own labels, 7 emotions"}
     ways = {(4, "natural"): "four views", (1, "natural"): "one view"}
     ways[4, "balanced"] = "four views, `--prior balanced`"
-    for row in record["figures"]:
-        if way := ways.get((row["views"], row["prior"])):
-            lines.append(
-                f"| {names[row['labels']]}, {way} | {row['n']:,} | {interval(row)} "
-                f"| {row['balanced_accuracy']:.4f} | {row['macro_f1']:.4f} | {row['ece']:.4f} |"
-            )
+    lines += [
+        f"| {names[row['labels']]}, {ways[row['views'], row['prior']]} | {row['n']:,} "
+        f"| {interval(row)} | {row['balanced_accuracy']:.4f} | {row['macro_f1']:.4f} "
+        f"| {row['ece']:.4f} |"
+        for row in record["figures"]
+        if (row["views"], row["prior"]) in ways
+    ]
     lines += [
         "",
         f"`{_figure(record, 'ferplus')['command']}`, the same with `--labels fer2013`, `--views 4` "
@@ -241,8 +242,8 @@ def preset_curves(result: Result) -> str:
     lines += [
         "",
         f"{commands}: PublicTest; steps by all time, validation included; {any_row['processor']}, "
-        f"{any_row['threads']} thread(s), shared with other work; torch {any_row['torch']}. Figures: "
-        "[docs/results/preset_curves.json](docs/results/preset_curves.json).",
+        f"{any_row['threads']} thread(s), shared with other work; torch {any_row['torch']}. "
+        "Figures: [docs/results/preset_curves.json](docs/results/preset_curves.json).",
     ]
     return "\n".join(lines)
 

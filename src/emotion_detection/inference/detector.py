@@ -1,6 +1,7 @@
 """The class that users hold: photographs or crops in, emotions out."""
 
 import contextlib
+import os
 import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -54,6 +55,9 @@ INTENSITY = "intensity"
 _DECODERS = 8
 """Images that are decoded at once while faces are found on another device than the CPU, at most."""
 
+
+_OPENED = ("_device", "_threads", "_model", "_label_set", "_readout", "_finder", "_lock")
+"""Attributes that :meth:`EmotionDetector._open` sets."""
 
 P = TypeVar("P", bound=Picture)
 N = TypeVar("N", int, float)
@@ -134,14 +138,22 @@ class EmotionDetector:
         self._views = None if views is None else check_views(views)
         self._prior = check_prior(prior)
         self._given = model, threads, labels
+        # it may be unpickled in another working folder
+        is_file = isinstance(model, str | os.PathLike) and os.path.exists(model)
+        self._place = os.path.abspath(model) if model is not None and is_file else model
         self._device_given = device
-        self._device, fallback = choose_device(device)
+        self._open()
+
+    def _open(self) -> None:
+        """Open the model; the network that detects faces is opened when one is asked for."""
+        _, threads, labels = self._given
+        self._device, fallback = choose_device(self._device_given)
         if fallback is not None:
-            warnings.warn(fallback, stacklevel=2)
+            warnings.warn(fallback, stacklevel=3)
         if threads is None and is_limited():  # onnxruntime sees all cores of the machine
             threads = count_cpus()
         self._threads = None if threads is None else int(threads)
-        self._model: Model = open_onnx(model_file(model), self._threads, self._device)
+        self._model: Model = open_onnx(model_file(self._place), self._threads, self._device)
         if labels is not None and labels not in tuple(self._model.label_sets):
             raise InputError(
                 f"labels {labels!r}: {self._model.path} scores {', '.join(self._model.label_sets)}"
@@ -256,9 +268,13 @@ class EmotionDetector:
     def _load_crops(self, crops: Crops, color: str) -> npt.NDArray[np.uint8]:
         return load_crops(crops, *self.input, self._settings.max_pixels, color)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        how = {"views": self._views, "prior": self._prior, "device": self._device_given}
-        return _unpickle, (type(self), self._given, self._settings._asdict() | how)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the settings; the networks are opened again where they are unpickled."""
+        return {name: value for name, value in vars(self).items() if name not in _OPENED}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._open()
 
     @overload
     def detect(self, picture: Picture, *, color: str = "rgb") -> Result: ...
@@ -483,14 +499,6 @@ class EmotionDetector:
         model, *_ = self._given
         name = PRETRAINED if model is None else str(model)
         return f"EmotionDetector({name!r}, labels={self._label_set!r}, device={self.device!r})"
-
-
-def _unpickle(
-    kind: type[EmotionDetector],
-    given: tuple[str | Path | None, int | None, str | None],
-    settings: dict[str, Any],
-) -> EmotionDetector:
-    return kind(*given, **settings)
 
 
 def _renamed(old: str, value: N | None, new: str, given: N | None, default: N) -> N:

@@ -2,13 +2,14 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar, cast
 
 import numpy as np
 from PIL import Image
 
+from emotion_detection.errors import InputError, shorten
 from emotion_detection.file_objects import is_file_object
 from emotion_detection.image_arrays import put_channels_last
 from emotion_detection.inference.looking import Picture
@@ -22,6 +23,9 @@ def iterate_images(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
     An array or tensor that is one image for ``detect`` is one here; others are gone through by
     their first axis.
+
+    Raises:
+        InputError: neither an image nor an iterable of them.
     """
     kinds = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)
     is_single = isinstance(images, kinds) or is_file_object(images)
@@ -29,7 +33,13 @@ def iterate_images(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
     if isinstance(shape, tuple) and len(shape) in (2, 3):
         view = np.broadcast_to(np.uint8(0), shape)  # of the same shape, without pixels
         is_single = len(shape) == 2 or put_channels_last(view) is not None
-    return [cast(Picture, images)] if is_single else cast(Iterable[Picture], images)
+    if is_single:
+        return [cast(Picture, images)]
+    if isinstance(images, Mapping) or not isinstance(images, Iterable):
+        raise InputError(
+            f"{shorten(repr(images))}: must be an image, or a list or another iterable of images"
+        )
+    return images
 
 
 def map_in_threads(function: Callable[[T], R], values: Iterable[T], count: int) -> Iterator[R]:

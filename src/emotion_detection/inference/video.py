@@ -129,7 +129,7 @@ def frames(
 
 def check_steps(frame_stride: int, every_seconds: float | None) -> None:
     """Raise :class:`InputError` unless these choose frames."""
-    whole = isinstance(frame_stride, int) and not isinstance(frame_stride, bool)
+    whole = isinstance(frame_stride, numbers.Integral) and not isinstance(frame_stride, bool)
     if not whole or frame_stride < 1:
         raise InputError(f"frame_stride {frame_stride!r}: must be a whole number from 1")
     if every_seconds is None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_detection.data.exclude import excluded_names
+from emotion_detection.data.formats.delimited import lines
 from emotion_detection.files import spreadsheet_cell, text_of_cell
 
 
@@ -34,3 +35,11 @@ def test_names_that_are_formulas_are_left_out_by_the_list_that_was_written(tmp_p
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([["file"], *([spreadsheet_cell(name)] for name in names)])
     assert excluded_names(path) == set(names)
+
+
+def test_tables_that_are_read_back_keep_names_that_are_formulas(tmp_path: Path) -> None:
+    names = ["=1+1/38.png", "@b/9.png", "plain.png"]
+    path = tmp_path / "table.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["file"], *([spreadsheet_cell(name)] for name in names)])
+    assert [cells for _, cells in lines(path)] == [[name] for name in names]

@@ -20,6 +20,7 @@ from emotion_detection.data.photographs import find_crop
 from emotion_detection.data.reshape import choose_classes
 from emotion_detection.data.source import Face, Source
 from emotion_detection.errors import InputError
+from emotion_detection.files import spreadsheet_cell
 from emotion_detection.images import IMAGE_SUFFIXES, PictureError
 from emotion_detection.progress import progress
 
@@ -139,5 +140,5 @@ def _write_csv(path: Path, header: list[str], rows: Sequence[Sequence[str]]) -> 
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([spreadsheet_cell(cell) for cell in row] for row in rows)
     save(path, text.getvalue().encode("utf-8", "replace"))

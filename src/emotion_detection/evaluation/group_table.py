@@ -16,7 +16,7 @@ import numpy as np
 from emotion_detection.data.formats.delimited import columns, lines
 from emotion_detection.data.reshape import origins_of
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
+from emotion_detection.files import spreadsheet_cell, write_whole
 from emotion_detection.statistics import Ints
 
 IDENTITY = "identity"
@@ -131,5 +131,6 @@ def write_datasets(folder: Path, files: Sequence[str], data: str) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "dataset"])
-    writer.writerows(zip(files, origins, strict=True))
+    rows = zip(files, origins, strict=True)
+    writer.writerows([spreadsheet_cell(cell) for cell in row] for row in rows)
     write_whole(folder / DATASETS, text.getvalue())

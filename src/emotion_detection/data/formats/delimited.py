@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from emotion_detection.errors import InputError
+from emotion_detection.files import text_of_cell
 
 SEPARATORS = ",;\t|"
 
@@ -39,6 +40,8 @@ def first_line(path: Path) -> list[str]:
 def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each line of a table below its header, but blank ones.
 
+    Cells that :func:`.spreadsheet_cell` made harmless are as they were before.
+
     Raises:
         InputError: the file cannot be read, or not as text.
     """
@@ -49,7 +52,7 @@ def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         reader = csv.reader(file, delimiter=_separator(header))
         for cells in reader:
             if any(cells):
-                yield reader.line_num + 1, cells
+                yield reader.line_num + 1, [text_of_cell(cell) for cell in cells]
 
 
 def rows(path: Path, separator: str | None = None) -> list[list[str]]:

@@ -47,5 +47,5 @@ def test_it_is_refused(fields: dict[str, Any], line: str) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 @pytest.mark.parametrize("trainer", [{"accelerator": "gpu"}, {"accelerator": "gpu", "devices": 2}])
 def test_a_missing_gpu_is_refused(trainer: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="Lightning's Trainer refuses: .*(GPU|CUDA|gpu)"):
+    with pytest.raises(InputError, match=r"Lightning's Trainer refuses: .*(GPU|CUDA|gpu)"):
         train(TrainConfig(data="demo", trainer=trainer))

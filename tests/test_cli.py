@@ -198,16 +198,28 @@ def test_help_of_data_lists_what_it_does(word: str, capsys: Capture) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", ["train", "test", "report", "export x", "data audit demo"])
+@pytest.mark.parametrize(
+    ("words", "command", "extra"),
+    [
+        ("train", "train", "train"),
+        ("test", "test", "train"),
+        ("report", "report", "train"),
+        ("export x", "export", "train"),
+        ("data audit demo", "data audit", "train,audit"),
+    ],
+)
 def test_a_missing_extra_is_named(
-    command: str, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    words: str,
+    command: str,
+    extra: str,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("torch", "pytorch_lightning"):
         monkeypatch.setitem(sys.modules, name, None)
-    said = refused(*command.split())
-    assert said == (
-        f"'{command.removesuffix(' x').removesuffix(' demo')}' needs torch, which is not "
-        "installed; run this in the checkout: pip install -e '.[train]'"
+    assert refused(*words.split()) == (
+        f"'{command}' needs torch, which is not installed; run this in the checkout: "
+        f"pip install -e '.[{extra}]'"
     )
 
 

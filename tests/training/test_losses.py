@@ -86,7 +86,7 @@ def test_every_part_is_added_with_its_weight() -> None:
         - 0.7
         * (strength * torch.log(logit.sigmoid()) + (1 - strength) * torch.log((-logit).sigmoid()))
     )
-    found = cost(TWO, raw, faces, also_weight=0.3, intensity_weight=0.7)
+    found = cost(TWO, raw, faces, extra_labels_weight=0.3, intensity_weight=0.7)
     torch.testing.assert_close(found, expected)
 
 

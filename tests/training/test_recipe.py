@@ -111,7 +111,7 @@ def test_a_mixed_face_costs_what_both_of_its_faces_cost_by_their_shares() -> Non
     ("name", "bad", "good"),
     [
         ("weight_decay", (-0.1, 11.0), (0.0, 10.0)),
-        ("also_weight", (-0.1, 101.0), (0.0, 100.0)),
+        ("extra_labels_weight", (-0.1, 101.0), (0.0, 100.0)),
         ("intensity_weight", (-0.1, 101.0), (0.0, 100.0)),
         ("mixup", (-0.1, 101.0), (0.0, 100.0)),
         ("warmup", (-0.1, 0.91), (0.0, 0.9)),

@@ -61,7 +61,7 @@ def run(words: list[str]) -> int:
     own, _ = split_trainer_words(words, parser.prog)
     # before Lightning is imported, which takes seconds: help, and what is wrong with the options
     _read(parser, own, {})
-    require("'data audit'", "train", "torch", "pytorch_lightning")
+    require("'data audit'", "train,audit", "torch", "pytorch_lightning")
     from emotion_detection.evaluation.audit import audit
 
     parser = _parser()

@@ -323,6 +323,11 @@ def test_files_that_are_open_are_read_from_where_they_stand(
         detector.detect(file)
     upload = io.BytesIO(photo.read_bytes())
     assert detector.detect(upload).source is None
+
+    class FormFile(io.BytesIO):
+        name, filename = "field", "holiday.png"
+
+    assert detector.detect(FormFile(photo.read_bytes())).source == "holiday.png"
     with photo.open(encoding="latin-1") as text, pytest.raises(PictureError, match="mode 'rb'"):
         detector.detect(cast(Any, text))
 

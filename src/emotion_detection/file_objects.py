@@ -11,9 +11,13 @@ def is_file_object(value: object) -> bool:
 
 
 def name_of_file(value: object) -> str | None:
-    """Return the name of a path or of an open file; None: it has none."""
-    name = getattr(value, "name", None) if is_file_object(value) else None
-    return name if isinstance(name, str) and name else None
+    """Return the name of an open file or an upload; None: it has none.
+
+    Uploads of Flask have the client's name as ``filename``, and that of the form's field as
+    ``name``.
+    """
+    names = [getattr(value, key, None) for key in ("filename", "name") if is_file_object(value)]
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def read_file_object(file: Any, most: int) -> bytes:

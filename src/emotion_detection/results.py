@@ -213,8 +213,8 @@ class Result:
 
         return write_html(self)
 
-    def with_unsure(self, least_score: float) -> "Result":
-        """Return this result with faces flagged 'unsure' whose highest score is below another.
+    def with_unsure(self, min_score: float) -> "Result":
+        """Return a copy in which faces with a lower highest score are flagged 'unsure'.
 
         >>> detector.detect("photo.jpg").with_unsure(1.0)[0].flags
         ('unsure',)
@@ -222,9 +222,9 @@ class Result:
 
         def flagged(face: Face) -> Face:
             flags = tuple(flag for flag in face.flags if flag != UNSURE)
-            return replace(face, flags=(*flags, UNSURE) if face.score < least_score else flags)
+            return replace(face, flags=(*flags, UNSURE) if face.score < min_score else flags)
 
-        return replace(self, faces=tuple(map(flagged, self.faces))) if least_score else self
+        return replace(self, faces=tuple(map(flagged, self.faces))) if min_score else self
 
     def plot(self, image: object = None, *, bars: bool = True, color: str = "rgb") -> "Image":
         """Draw the faces into a copy of the image.

@@ -215,6 +215,7 @@ def test_people_keep_their_numbers_in_a_video(detector: EmotionDetector, tmp_pat
     assert [result.frame for result in raw] == [0, 2, 4]
     assert [result.time for result in raw] == pytest.approx([0, 0.2, 0.4], abs=1e-3)
     assert {result.source for result in raw} == {str(path)}
+    assert all(result._origin is None for result in raw)  # frames would fill the memory
     assert [[face.track for face in result.faces] for result in raw] == [[1, 2]] * 3
     with pytest.warns(DeprecationWarning, match="every is now called frame_stride"):
         smooth = list(detector.detect_video(path, every=2, smoothing=10))

@@ -310,7 +310,7 @@ def test_the_command_hands_on_what_is_asked_for(
         asked.append((crop.shape, *options))
         return np.zeros(crop.shape[:2], np.float32)
 
-    monkeypatch.setattr("emotion_detection.inference.explain.explain", explained)
+    monkeypatch.setattr("emotion_detection.inference.explain.explain_crop", explained)
     out = tmp_path / "new" / "a.png"
     words = [str(face_png), "--crops", "--labels", "fer2013", "--out", str(out), "--emotion"]
     assert command.run([*words, "sad"]) == 0

@@ -52,16 +52,13 @@ def new_parser(command: str, description: str, usage: str = "[OPTIONS]") -> Argu
 class _Help(DefaultHelpFormatter):
     """Options without the names of Python's types; defaults only where they say something."""
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28)
-
     def _get_help_string(self, action: Action) -> str:
         text = action.help or ""
         told = action.option_strings and "default" not in text
         if told and action.default not in (None, False, "", [], SUPPRESS):
             default = action.default
             shown = " ".join(map(str, default)) if isinstance(default, list) else default
-            return f"{text} (default: {shown})".replace("%", "%%")
+            return f"{text} (default: {str(shown).replace('%', '%%')})"
         return text
 
     def _format_action_invocation(self, action: Action) -> str:

@@ -232,6 +232,8 @@ def test_a_missing_extra_is_named(
         ("--source faces", "--source is called --data here"),
         ("--imgsz 48", "--imgsz is called --size here"),
         ("--also ferplus", "--also is now called --extra_labels"),
+        ("--devices 2", "--devices is called --trainer.devices here"),
+        ("--precision 32-true", "--precision is called --trainer.precision here"),
         ("--device cuda:1", "--device cuda:1 is --trainer.accelerator gpu --trainer.devices [1]"),
     ],
 )

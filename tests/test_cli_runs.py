@@ -101,7 +101,17 @@ def test_a_config_file_of_an_earlier_version_is_read(
     found = config_of("--config", file, "--also_weight", "0.5")
     assert (found.labels, found.extra_labels) == ("ferplus", "fer2013")
     assert found.extra_labels_weight == 0.5
-    assert "--also_weight is now called --extra_labels_weight" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--also_weight is now called --extra_labels_weight" in said
+    assert f"--config {file}: has old names: also (extra_labels)" in said
+
+
+def test_the_printed_config_has_the_trainers_fields(capsys: Capture, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--preset", "quick", "--trainer.devices", "1", "--print_config"])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert (printed["preset"], printed["trainer"]["precision"]) == ("quick", "bf16-mixed")
+    assert str(printed["trainer"]["devices"]) == "1"
 
 
 def test_trainer_fields_are_kept_where_they_are_not_lightnings_own(

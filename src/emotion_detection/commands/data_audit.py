@@ -17,6 +17,7 @@ from emotion_detection.commands.parsing import (
     parse,
     plain,
     preset_name,
+    prints_config,
     read_words,
     rename_configs,
 )
@@ -60,7 +61,8 @@ def run(words: list[str]) -> int:
     words = [first, *rename_configs(words)]
     own, _ = split_trainer_words(words, parser.prog)
     # before Lightning is imported, which takes seconds: help, and what is wrong with the options
-    _read(parser, own, {})
+    if not prints_config(words):  # that is printed with the Trainer's fields
+        _read(parser, own, {})
     require("'data audit'", "train,audit", "torch", "pytorch_lightning")
     from emotion_detection.evaluation.audit import audit
 

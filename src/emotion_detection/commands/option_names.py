@@ -102,20 +102,23 @@ def _understood(
         return [f"--{plain}{equals}{value}"]
     plain = plain.lower()
     if (new := f"--{OLD_NAMES.get(plain)}") in options:
-        _note(f"{name} is now called {new}")
+        note(f"{name} is now called {new}")
         return [f"{new}{equals}{value}"]
     for same in SAME.get(plain, ()):
         if f"--{same}" in options:
-            _note(f"{name} is called --{same} here")
+            note(f"{name} is called --{same} here")
             return [f"--{same}{equals}{value}"]
     if plain in INPUTS and takes_inputs:
-        _note(f"{name} is not needed here: name the files alone")
+        note(f"{name} is not needed here: name the files alone")
         return [value] if equals else []
     if plain in INPUTS and "--data" in options:
-        _note(f"{name} is called --data here")
+        note(f"{name} is called --data here")
         return [f"--data{equals}{value}"]
-    if plain in ("device", "devices") and "--trainer.accelerator" in options:
+    if plain == "device" and "--trainer.accelerator" in options:
         return _device(name, value if equals else next(rest, ""))
+    if (field := f"--trainer.{plain}") in options:
+        note(f"{name} is called {field} here")
+        return [f"{field}{equals}{value}"]
     return [word]
 
 
@@ -128,10 +131,11 @@ def _device(name: str, value: str) -> list[str]:
         words = [f"--trainer.accelerator={'gpu' if value == 'cuda' else value}"]
     else:
         raise InputError(f"{name} {value}: must be auto, cpu, cuda, mps, or a GPU's number as 0")
-    _note(f"{name} {value} is {' '.join(words).replace('=', ' ')} here")
+    note(f"{name} {value} is {' '.join(words).replace('=', ' ')} here")
     return words
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
+    """Print a line on standard error that says what a name is called here."""
     if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes only the first
         print(f"emotion: {text}", file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
-from emotion_detection.commands.option_names import understand
+from emotion_detection.commands.option_names import note, understand
 from emotion_detection.commands.suggestions import suggest
 from emotion_detection.config import OLD_FIELDS
 from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
@@ -53,16 +53,13 @@ def new_parser(command: str, description: str, usage: str = "[OPTIONS]") -> Argu
 class _Help(DefaultHelpFormatter):
     """Options without the names of Python's types; defaults only where they say something."""
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28)
-
     def _get_help_string(self, action: Action) -> str:
         text = action.help or ""
         told = action.option_strings and "default" not in text
         if told and action.default not in (None, False, "", [], SUPPRESS):
             default = action.default
             shown = " ".join(map(str, default)) if isinstance(default, list) else default
-            return f"{text} (default: {shown})".replace("%", "%%")
+            return f"{text} (default: {str(shown).replace('%', '%%')})"
         return text
 
     def _format_action_invocation(self, action: Action) -> str:
@@ -360,6 +357,11 @@ def _read_config(path: Path) -> dict[str, Any]:
     return read_yaml(path, "--config")
 
 
+def prints_config(words: Sequence[str]) -> bool:
+    """Return True where ``--print_config`` is among the words."""
+    return any(word.partition("=")[0] == "--print_config" for word in words)
+
+
 def rename_config(path: Path, option: str) -> str:
     """Return a config file for ``--config``: its path, or its text where it has names of old.
 
@@ -381,6 +383,8 @@ def rename_config(path: Path, option: str) -> str:
 def rename_configs(words: Sequence[str]) -> list[str]:
     """Return words whose ``--config`` files hold the field names of this version.
 
+    A file with old names is told on standard error.
+
     Raises:
         InputError: a file is no plain YAML, or no mapping.
     """
@@ -388,6 +392,10 @@ def rename_configs(words: Sequence[str]) -> list[str]:
     for word in rest:
         name, equals, value = word.partition("=")
         if name == "--config" and (equals or (value := next(rest, ""))):
-            word = f"--config={rename_config(Path(value), '--config')}"
+            renamed_file = rename_config(Path(value), "--config")
+            if renamed_file != value:
+                names = " and ".join(f"{old} ({new})" for old, new in OLD_FIELDS.items())
+                note(f"--config {value}: has old names: {names}")
+            word = f"--config={renamed_file}"
         renamed.append(word)
     return renamed

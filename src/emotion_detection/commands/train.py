@@ -16,6 +16,7 @@ from emotion_detection.commands.parsing import (
     parse,
     plain,
     preset_name,
+    prints_config,
     read_words,
     rename_config,
     rename_configs,
@@ -69,10 +70,10 @@ def run(words: list[str]) -> int:
     resume = option_value(words, "--resume")
     first = f"--config={preset_path(preset)}"
     # before Lightning is imported, which takes seconds: help, and what is wrong with the options
-    if resume is None:
-        _config(parse(parser, [first, *own]), {})
-    else:
+    if resume is not None:
         parse(parser, own)
+    elif not prints_config(words):  # that is printed with the Trainer's fields
+        _config(parse(parser, [first, *own]), {})
     require("'train'", "train", "torch", "pytorch_lightning")
     return _train(words, first, resume)
 

@@ -424,9 +424,7 @@ def _cached(here: Path, file: str) -> Path:
 INFO = ("data", "info", "--data", "data/manifest.csv", "--size", "16", "--cache", "cache")
 
 
-@pytest.mark.parametrize(
-    "array", ["images", "train/labels", "train/rows", "digests", "thumbnails"]
-)
+@pytest.mark.parametrize("array", ["images", "train/labels", "train/rows", "digests", "thumbnails"])
 def test_a_pickle_in_the_cache_is_not_run(
     here: Path, refusal: Callable[..., str], array: str
 ) -> None:

@@ -44,7 +44,7 @@ test-slow: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	@echo "== all tests, with coverage"
-	@$(BIN)/python -m pytest -q --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q --hypothesis-profile=full --cov --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	@echo "== ruff and mypy"

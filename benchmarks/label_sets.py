@@ -20,7 +20,8 @@ from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
 from emotion_detection.training.provenance import code, processor
 
-ORDERS = ("ferplus fer2013", "fer2013 ferplus")
+ORDER = ("ferplus", "fer2013")
+"""As ``train --labels ferplus --also fer2013`` reads them."""
 
 READ = """
 import json, sys, time
@@ -49,7 +50,7 @@ print(json.dumps(steps))
 
 
 def main() -> int:
-    """Read both label sets in both orders, several times; print and write what it took."""
+    """Read both label sets, several times; print and write what it took."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="FER-2013 with fer2013new.csv")
     parser.add_argument("--before", type=Path, help="src folder of an older version, beside this")
@@ -62,10 +63,7 @@ def main() -> int:
     try:
         _check(options)
         rounds = [
-            {
-                name: {order: _read_twice(src, options.data, order) for order in ORDERS}
-                for name, src in versions.items()
-            }
+            {name: _read_twice(src, options.data) for name, src in versions.items()}
             for _ in range(options.rounds)
         ]
     except InputError as error:
@@ -74,6 +72,7 @@ def main() -> int:
     result = {
         "command": shlex.join(["python", "benchmarks/label_sets.py", *_words(options)]),
         "data": "FER-2013, all splits, 48 x 48 grey; a fresh cache each time",
+        "threads": os.environ.get("OMP_NUM_THREADS"),
         "code": code(),
         "machine": {
             "system": platform.platform(),
@@ -104,15 +103,15 @@ def _words(options: argparse.Namespace) -> list[str]:
     return [*words, *(["--before", "SRC"] if options.before else [])]
 
 
-def _read_twice(src: Path, data: Path, order: str) -> dict[str, list[dict[str, Any]]]:
+def _read_twice(src: Path, data: Path) -> dict[str, list[dict[str, Any]]]:
     """Read the label sets into a fresh cache, then start again with that cache."""
     with tempfile.TemporaryDirectory() as folder:
         starts = ("first", "second")
-        return {start: _read(src, data, Path(folder) / "cache", order) for start in starts}
+        return {start: _read(src, data, Path(folder) / "cache") for start in starts}
 
 
-def _read(src: Path, data: Path, cache: Path, order: str) -> list[dict[str, Any]]:
-    command = [sys.executable, "-c", READ, str(data.absolute()), str(cache), *order.split()]
+def _read(src: Path, data: Path, cache: Path) -> list[dict[str, Any]]:
+    command = [sys.executable, "-c", READ, str(data.absolute()), str(cache), *ORDER]
     environment = {**os.environ, "PYTHONPATH": str(src.absolute())}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -122,28 +121,25 @@ def _read(src: Path, data: Path, cache: Path, order: str) -> list[dict[str, Any]
 
 
 def summarize(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the medians over rounds, for each order and start.
+    """Return the medians over rounds, for each start.
 
     Args:
-        rounds: order -> 'first' or 'second' (start) -> a dict for each label set.
+        rounds: 'first' or 'second' (start) -> a dict for each label set.
 
     Returns:
         The same with the medians of seconds and CPU seconds, and 'sums' over both label sets.
     """
     found: dict[str, Any] = {}
-    for order in rounds[0]:
-        found[order] = {}
-        for start, steps in rounds[0][order].items():
-            taken = [[one[order][start][k] for one in rounds] for k in range(len(steps))]
-            sets = [
-                {**step, **{name: _median(name, own) for name in ("seconds", "cpu_seconds")}}
-                for step, own in zip(steps, taken, strict=True)
-            ]
-            sums = {
-                name: round(sum(one[name] for one in sets), 2)
-                for name in ("seconds", "cpu_seconds")
-            }
-            found[order][start] = {"sets": sets, "sums": sums}
+    for start, steps in rounds[0].items():
+        taken = [[one[start][k] for one in rounds] for k in range(len(steps))]
+        sets = [
+            {**step, **{name: _median(name, own) for name in ("seconds", "cpu_seconds")}}
+            for step, own in zip(steps, taken, strict=True)
+        ]
+        sums = {
+            name: round(sum(one[name] for one in sets), 2) for name in ("seconds", "cpu_seconds")
+        }
+        found[start] = {"sets": sets, "sums": sums}
     return found
 
 

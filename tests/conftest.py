@@ -13,9 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from emotion_detection.config import DataConfig
+
+# a busy machine is no fault; `make test-all` takes the other one (--hypothesis-profile=full)
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile("full", max_examples=100, deadline=None)
+settings.load_profile("quick")
 
 KAGGLE_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 PARQUET_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}

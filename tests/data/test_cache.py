@@ -256,7 +256,7 @@ def test_training_opens_nothing_of_the_test_split(place, data_config):
 def test_more_faces_than_fit_in_memory_are_streamed(tmp_path, data_config, monkeypatch):
     monkeypatch.setattr(pixel_store, "_BATCH", 32)
     monkeypatch.setattr(stored_arrays, "_COPY_ROWS", 32)
-    count, size = 4000, 64
+    count, size = 1000, 64
 
     def read():
         generator = np.random.default_rng(0)

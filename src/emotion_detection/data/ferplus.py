@@ -13,6 +13,7 @@ import csv
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -278,7 +279,7 @@ def _unproven(why: str) -> InputError:
 
 
 def _voted(face: Face, counts: Votes, rule: str) -> Face | None:
-    top, shares = majority(counts), probability(counts)
+    top, shares, intensity, raters = _apply_rules(counts.tobytes())
     if face.split == "train" and rule == "probability":
         if shares is None:
             return None
@@ -289,10 +290,11 @@ def _voted(face: Face, counts: Votes, rule: str) -> Face | None:
         label = top
         if shares is None or rule == "majority":
             shares = np.eye(_EMOTIONS, dtype=np.float32)[top]
-    return replace(
-        face,
-        label=label,
-        target=shares,
-        intensity=expression_share(counts),
-        shares=vote_shares(counts),
-    )
+    return replace(face, label=label, target=shares, intensity=intensity, shares=raters)
+
+
+@lru_cache(maxsize=16_384)  # many faces have the same votes
+def _apply_rules(votes: bytes) -> tuple[int | None, Shares | None, float, Shares]:
+    """Return the majority, the distribution, the intensity and the raters' shares of votes."""
+    counts = np.frombuffer(votes, np.int64)
+    return majority(counts), probability(counts), expression_share(counts), vote_shares(counts)

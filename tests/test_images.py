@@ -395,14 +395,6 @@ def test_a_picture_truncated_anywhere_is_refused(kind, options, rgb):
             picture_array(content[:-count])
 
 
-@pytest.mark.parametrize("read", READERS)
-def test_an_animated_png_with_its_second_frame_cut_off_is_refused(read, tiny_faces):
-    first, second = (Image.fromarray(face) for face in tiny_faces(2))
-    content = encoded(first, "PNG", save_all=True, append_images=[second])
-    with pytest.raises(PictureError, match="truncated"):
-        read(content[:-200])
-
-
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

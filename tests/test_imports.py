@@ -26,6 +26,7 @@ BASE = {
     "file_objects",
     "files",
     "image_arrays",
+    "image_boxes",
     "image_frames",
     "image_headers",
     "parent_process",

@@ -7,6 +7,8 @@ these, so :func:`prepare` refuses such files, or drops the metadata that makes t
   thousands of progressive scans, each of which goes through all pixels.
 - PNG, WebP, GIF, TIFF: hundreds of thousands of chunks, blocks, pages, tags or strips
   (:mod:`.image_frames`).
+- AVIF, HEIC: thousands of items (:mod:`.image_boxes`).
+- BMP: large ones that are run-length encoded, which Pillow decodes byte by byte.
 - All formats: a file too small for the pixels that it declares (:func:`check_density`).
 """
 
@@ -15,6 +17,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from emotion_detection.image_boxes import check_items
 from emotion_detection.image_frames import (
     BYTES_A_BLOCK,
     MAX_WEBP_CHUNKS,
@@ -33,12 +36,16 @@ FREE_SCANS, MAX_SCANNED = 16, 200_000_000
 """A JPEG of more scans than the first may have so many pixels, counted once a scan."""
 MAX_GAP = 1_000_000
 """Bytes between two segments of a JPEG, which belong to none."""
+MAX_RUN_PIXELS = 4_000_000
+"""Pixels of a run-length encoded BMP, and half its bytes."""
 SPARSE_PIXELS, PIXELS_A_BYTE = 1_000_000, 10_000
 """A larger image needs a byte for so many pixels; one of a single colour has ten times that."""
 
 _SOI, _SOS, _EOI = 0xD8, 0xDA, 0xD9
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Segments that tell a JPEG's size."""
+_RUNS = (1, 2)
+"""A BMP's methods of compression that are run-length encoding."""
 _APP0, _EXIF, _MPF, _ADOBE, _APP15, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 _BARE = {0x00, 0x01, *range(0xD0, 0xD8)}
 """Markers without a segment, in the data of a scan too."""
@@ -72,10 +79,32 @@ def prepare(content: bytes) -> bytes:
     """
     if content.startswith(b"\xff\xd8"):
         return _prepare_jpeg(content)
+    if content[:2] == b"BM":
+        _check_runs(content[14:])
+    elif content[4:8] == b"ftyp":
+        check_items(content)
     frames = count_frames(content)
     if frames is not None and frames.too_many:
         raise ValueError(frames.too_many)
     return content
+
+
+def _check_runs(header: bytes) -> None:
+    """Refuse a large BMP that is run-length encoded.
+
+    Args:
+        header: of the bitmap, and all that follows.
+    """
+    size = int.from_bytes(header[:4], "little")
+    if size < 40 or int.from_bytes(header[16:20], "little") not in _RUNS:
+        return
+    width = int.from_bytes(header[4:8], "little")
+    height = abs(int.from_bytes(header[8:12], "little", signed=True))
+    if width * height > MAX_RUN_PIXELS or len(header) > 2 * MAX_RUN_PIXELS:
+        raise ValueError(
+            f"a run-length encoded BMP of {width} x {height} pixels: more than "
+            f"{MAX_RUN_PIXELS / 1e6:g} megapixels; save it as PNG"
+        )
 
 
 def check_density(size: tuple[int, int], content: bytes) -> None:

@@ -25,6 +25,7 @@ from emotion_detection.image_frames import (
     count_frames,
     is_webp,
 )
+from emotion_detection.image_kinds import is_dib
 
 MAX_SEGMENTS = 10_000
 """Metadata segments of a JPEG, whose length is limited; cameras write at most a few hundred."""
@@ -79,8 +80,8 @@ def prepare(content: bytes) -> bytes:
     """
     if content.startswith(b"\xff\xd8"):
         return _prepare_jpeg(content)
-    if content[:2] == b"BM":
-        _check_runs(content[14:])
+    if content[:2] == b"BM" or is_dib(content):
+        _check_runs(content[14:] if content[:2] == b"BM" else content)
     elif content[4:8] == b"ftyp":
         check_items(content)
     frames = count_frames(content)

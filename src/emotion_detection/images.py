@@ -40,7 +40,7 @@ from emotion_detection.image_kinds import (
 )
 from emotion_detection.jpeg_ends import complete_jpeg
 
-DATASET_FORMATS = (*FORMATS, "DIB", "PPM", "JPEG2000")
+DATASET_FORMATS = (*FORMATS, "PPM", "JPEG2000")
 """Read in datasets, which lie on the user's own disk; photographs are of fewer."""
 IMAGE_SUFFIXES = frozenset(
     [
@@ -51,6 +51,8 @@ IMAGE_SUFFIXES = frozenset(
 """Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""
 BACKGROUND = 255
 """Grey level that transparent pixels are laid on."""
+_MOST_LEVEL = 65_535
+"""Of a grey image with 16 bits."""
 REDUCED_SIDE = 2560
 """Least pixels of the longer side that a large image is reduced to for detection."""
 
@@ -459,6 +461,8 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         return image
     if image.mode == "F":
         raise PictureError("mode F: what its numbers mean is unknown; convert it to L or RGB")
+    if image.mode == "I":
+        image = _check_levels(image)
     if image.width * image.height <= MAX_PIXELS:
         return _band_eight_bit(image)
     whole: Image.Image | None = None
@@ -471,6 +475,23 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         whole.paste(converted, (0, top))
     assert whole is not None  # an image has rows
     return whole
+
+
+def _check_levels(image: Image.Image) -> Image.Image:
+    """Return a grey image of 32 bits with levels of 16 bits; or of 8 bits, mode "L".
+
+    Raises:
+        PictureError: levels below 0 or above 65535.
+    """
+    low, high = cast(tuple[int, int], image.getextrema())
+    if low < 0 or high > _MOST_LEVEL:
+        raise PictureError(
+            f"grey levels from {low} to {high}: of 32-bit images, those from 0 to 255 or to 65535 "
+            "are read; scale them"
+        )
+    # Pillow before 11.0 opens 16-bit PNG, and every Pillow 16-bit PPM, in this mode
+    is_dark = high <= BACKGROUND and image.format not in ("PNG", "PPM")
+    return image.convert("L") if is_dark else image
 
 
 def _band_eight_bit(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +157,25 @@ def test_a_face_on_a_large_ground_of_one_colour_is_read() -> None:
     for kind, options in (("WEBP", {"lossless": True}), ("PNG", {})):
         pixels, _ = picture_array(encode(image, kind, **options))
         assert (pixels[2000:2064, 2000:2048] == PIXELS).all()
+
+
+def run_length_bmp(width: int, height: int, runs: bytes) -> bytes:
+    """Return a grey BMP that is run-length encoded."""
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    palette = b"".join(bytes((level, level, level, 0)) for level in range(256))
+    body = header + palette
+    start = 14 + len(body)
+    return b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + body + runs
+
+
+def test_a_large_run_length_encoded_bmp_is_refused() -> None:
+    pixels, _ = picture_array(run_length_bmp(4, 2, b"\x04\x07\x00\x00\x04\x09\x00\x01"))
+    assert pixels[..., 0].tolist() == [[9] * 4, [7] * 4]
+    for size in ((4_000, 1_001), (4_000_001, 1), (4_000, -1_001)):
+        with pytest.raises(PictureError, match=r"run-length encoded BMP of .* 4 megapixels"):
+            picture_array(run_length_bmp(*size, b"\x02\x00\x00\x01" * 2_000))
+    with pytest.raises(PictureError, match="run-length encoded"):
+        picture_array(run_length_bmp(2_000, 1_000, b"\x00\x00" * 4_000_000))
 
 
 @pytest.mark.parametrize("cut", [2, 3, 4, 10, 30, 200, -1])

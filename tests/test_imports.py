@@ -26,6 +26,8 @@ BASE = {
     "file_objects",
     "files",
     "image_arrays",
+    "image_boxes",
+    "image_frames",
     "image_headers",
     "parent_process",
     "plain_values",

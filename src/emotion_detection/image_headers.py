@@ -5,7 +5,10 @@ these, so :func:`prepare` refuses such files, or drops the metadata that makes t
 
 - JPEG: thousands of metadata segments, or bytes between segments, which Pillow reads one by one;
   thousands of progressive scans, each of which goes through all pixels.
-- PNG: hundreds of thousands of chunks.
+- PNG, WebP, GIF, TIFF: hundreds of thousands of chunks, blocks, pages, tags or strips
+  (:mod:`.image_frames`).
+- AVIF, HEIC: thousands of items (:mod:`.image_boxes`).
+- BMP: large ones that are run-length encoded, which Pillow decodes byte by byte.
 - All formats: a file too small for the pixels that it declares (:func:`check_density`).
 """
 
@@ -13,6 +16,16 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
+
+from emotion_detection.image_boxes import check_items
+from emotion_detection.image_frames import (
+    BYTES_A_BLOCK,
+    MAX_WEBP_CHUNKS,
+    PNG,
+    count_frames,
+    is_webp,
+)
+from emotion_detection.image_kinds import is_dib
 
 MAX_SEGMENTS = 10_000
 """Metadata segments of a JPEG, whose length is limited; cameras write at most a few hundred."""
@@ -24,15 +37,16 @@ FREE_SCANS, MAX_SCANNED = 16, 200_000_000
 """A JPEG of more scans than the first may have so many pixels, counted once a scan."""
 MAX_GAP = 1_000_000
 """Bytes between two segments of a JPEG, which belong to none."""
-MAX_CHUNKS, BYTES_A_CHUNK = 2_000, 1_000
-"""Chunks of a PNG, and bytes in the file for each further one."""
+MAX_RUN_PIXELS = 4_000_000
+"""Pixels of a run-length encoded BMP, and half its bytes."""
 SPARSE_PIXELS, PIXELS_A_BYTE = 1_000_000, 10_000
 """A larger image needs a byte for so many pixels; one of a single colour has ten times that."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _SOI, _SOS, _EOI = 0xD8, 0xDA, 0xD9
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Segments that tell a JPEG's size."""
+_RUNS = (1, 2)
+"""A BMP's methods of compression that are run-length encoding."""
 _APP0, _EXIF, _MPF, _ADOBE, _APP15, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 _BARE = {0x00, 0x01, *range(0xD0, 0xD8)}
 """Markers without a segment, in the data of a scan too."""
@@ -66,9 +80,32 @@ def prepare(content: bytes) -> bytes:
     """
     if content.startswith(b"\xff\xd8"):
         return _prepare_jpeg(content)
-    if content.startswith(_PNG):
-        _check_chunks(content)
+    if content[:2] == b"BM" or is_dib(content):
+        _check_runs(content[14:] if content[:2] == b"BM" else content)
+    elif content[4:8] == b"ftyp":
+        check_items(content)
+    frames = count_frames(content)
+    if frames is not None and frames.too_many:
+        raise ValueError(frames.too_many)
     return content
+
+
+def _check_runs(header: bytes) -> None:
+    """Refuse a large BMP that is run-length encoded.
+
+    Args:
+        header: of the bitmap, and all that follows.
+    """
+    size = int.from_bytes(header[:4], "little")
+    if size < 40 or int.from_bytes(header[16:20], "little") not in _RUNS:
+        return
+    width = int.from_bytes(header[4:8], "little")
+    height = abs(int.from_bytes(header[8:12], "little", signed=True))
+    if width * height > MAX_RUN_PIXELS or len(header) > 2 * MAX_RUN_PIXELS:
+        raise ValueError(
+            f"a run-length encoded BMP of {width} x {height} pixels: more than "
+            f"{MAX_RUN_PIXELS / 1e6:g} megapixels; save it as PNG"
+        )
 
 
 def check_density(size: tuple[int, int], content: bytes) -> None:
@@ -93,14 +130,16 @@ def check_density(size: tuple[int, int], content: bytes) -> None:
 
 def _bytes_of_pixels(content: bytes) -> int:
     """Return how many bytes of a PNG or WebP hold pixels, of other files all bytes."""
-    if content.startswith(_PNG):
+    if content.startswith(PNG):
         at, order, names, extra = 8, "big", {b"IDAT", b"fdAT"}, 12
-    elif content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+    elif is_webp(content):
         at, order, names, extra = 12, "little", {b"VP8 ", b"VP8L", b"ANMF"}, 8
     else:
         return len(content)
     total = 0
-    while at + 8 <= len(content) and total < len(content):
+    for _ in range(MAX_WEBP_CHUNKS + len(content) // BYTES_A_BLOCK):
+        if at + 8 > len(content) or total >= len(content):
+            break
         first, second = content[at : at + 4], content[at + 4 : at + 8]
         name, length = (second, first) if order == "big" else (first, second)
         size = int.from_bytes(length, "big" if order == "big" else "little")
@@ -192,18 +231,3 @@ def _scans(content: bytes, at: int) -> int:
         scans += content[found.end() - 1] == _SOS
         at = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
     return MAX_SCANS + 1  # of very many segments between its scans nobody knows
-
-
-def _check_chunks(content: bytes) -> None:
-    """Refuse a PNG of very many chunks; Pillow reads one after another.
-
-    Raises:
-        ValueError: there are too many for its length.
-    """
-    most = MAX_CHUNKS + len(content) // BYTES_A_CHUNK
-    at = len(_PNG)
-    for _ in range(most):
-        if at + 8 > len(content) or content[at + 4 : at + 8] == b"IEND":
-            return
-        at += 12 + int.from_bytes(content[at : at + 4], "big")
-    raise ValueError(f"a PNG of more than {most:,} chunks")

@@ -2,9 +2,9 @@
 
 import importlib.util
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Formats that are read, by Pillow's names; JPEG opens MPO, too. Pillow knows 40 more, which nobody
-takes photos in."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF")
+"""Formats that are read, by Pillow's names; JPEG opens MPO, too, and DIB is BMP without its file
+header. Pillow knows 40 more, which nobody takes photos in."""
 
 HEIF = "HEIF"
 """Pillow's name of the format that the extra ``heif`` adds."""
@@ -32,6 +32,8 @@ OTHER_SUFFIXES = (
 
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 _HEIF_BRANDS = (*_HEIC_BRANDS, b"mif1", b"msf1", b"mif2")
+_BITMAP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+"""Lengths of a bitmap's header."""
 _STARTS = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -94,7 +96,16 @@ def describe_content(data: bytes) -> str | None:
         return "a QuickTime video"
     if data[128:132] == b"DICM":
         return "a DICOM image"
+    if is_dib(data):
+        return "a BMP image"
     return _describe_text(data[:512])
+
+
+def is_dib(data: bytes) -> bool:
+    """Return True for a BMP without its file header, as the clipboard of Windows has it."""
+    size = int.from_bytes(data[:4], "little")
+    planes = data[8:10] if size == 12 else data[12:14]
+    return size in _BITMAP_HEADERS and planes == b"\1\0"
 
 
 def is_heif(data: bytes) -> bool:

@@ -25,6 +25,7 @@ from emotion_detection.errors import PictureError as PictureError
 from emotion_detection.errors import missing, shorten
 from emotion_detection.file_objects import is_file_object, read_file_object
 from emotion_detection.image_arrays import check_color, image_pixels
+from emotion_detection.image_frames import count_open_frames, keep_first_frame
 from emotion_detection.image_headers import check_density, prepare
 from emotion_detection.image_kinds import (
     FORMATS,
@@ -39,7 +40,7 @@ from emotion_detection.image_kinds import (
 )
 from emotion_detection.jpeg_ends import complete_jpeg
 
-DATASET_FORMATS = (*FORMATS, "DIB", "PPM", "JPEG2000")
+DATASET_FORMATS = (*FORMATS, "PPM", "JPEG2000")
 """Read in datasets, which lie on the user's own disk; photographs are of fewer."""
 IMAGE_SUFFIXES = frozenset(
     [
@@ -50,6 +51,8 @@ IMAGE_SUFFIXES = frozenset(
 """Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""
 BACKGROUND = 255
 """Grey level that transparent pixels are laid on."""
+_MOST_LEVEL = 65_535
+"""Of a grey image with 16 bits."""
 REDUCED_SIDE = 2560
 """Least pixels of the longer side that a large image is reduced to for detection."""
 
@@ -62,6 +65,7 @@ _LONGEST_NAME = 4096
 """Characters of a path, at most; longer texts are no paths on any system."""
 
 _MOVING = {"PNG", "WEBP", "GIF", "AVIF"}
+_ONE_FRAME = "only the first frame was looked at: the file is damaged or cut off behind frame 1"
 _BAND_ROWS = 256
 """Rows of a large image that are converted at once."""
 
@@ -168,21 +172,30 @@ def _open(
     formats = _formats(data, formats)
     with _refusals(data):
         data = prepare(data)
-        image = Image.open(io.BytesIO(data), formats=formats)
+        image, content = _open_lazily(data, formats)
         _check_size(image, max_pixels)
-        notes: tuple[str, ...] = ()
+        # of a repaired animation nobody knows how many of the other frames are whole
+        notes = (_ONE_FRAME,) if content is not data else _note_frames(image, data)
         if image.format in ("JPEG", "MPO"):
-            data, note = complete_jpeg(data)
+            content, note = complete_jpeg(data)
             if note is not None:
-                notes = (note,)
-                image = Image.open(io.BytesIO(data), formats=formats)
-        check_density(image.size, data)
-        opened = _decode_reduced(image, data) if reduced and _is_large(image) else None
+                notes = (note, *notes)
+                image = Image.open(io.BytesIO(content), formats=formats)
+        check_density(image.size, content)
+        opened = _decode_reduced(image, content) if reduced and _is_large(image) else None
         opened = opened or _Opened(image, _decoded(image))
-    # Pillow takes a PNG for whole once it has all pixels of the first frame
-    if image.format == "PNG" and b"IEND" not in data:
-        raise PictureError("truncated: its end is missing")
     return opened._replace(notes=notes)
+
+
+def _open_lazily(data: bytes, formats: Sequence[str]) -> tuple[Image.Image, bytes]:
+    """Open an image, of a damaged animation the first frame; return it and the bytes read."""
+    try:
+        return Image.open(io.BytesIO(data), formats=formats), data
+    except Exception:  # Pillow's plugins raise many kinds
+        first = keep_first_frame(data)
+        if first is None:
+            raise
+        return Image.open(io.BytesIO(first), formats=formats), first
 
 
 def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
@@ -251,8 +264,8 @@ def _is_large(image: Image.Image) -> bool:
 def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
     """Decode a large image at reduced size: a JPEG without decoding more, others by means."""
     share = REDUCED_SIDE / max(image.size)
-    size = image.size[::-1] if _orientation(image) in _LYING else image.size
     if image.format in ("JPEG", "MPO"):
+        size = image.size[::-1] if _orientation(image) in _LYING else image.size
         image.draft(None, (round(share * image.width), round(share * image.height)))
 
         def full() -> Image.Image:
@@ -261,7 +274,9 @@ def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
 
         return _Opened(image, _decoded(image), size=size, full=full)
     whole = _decoded(image)
-    return _Opened(image, whole.reduce(int(1 / share)), size=size, full=lambda: whole)
+    # not by the header: of TIFF, AVIF and HEIC Pillow itself has turned the size
+    small = whole.reduce(max(whole.size) // REDUCED_SIDE)
+    return _Opened(image, small, size=whole.size, full=lambda: whole)
 
 
 def _decoded(image: Image.Image) -> Image.Image:
@@ -331,9 +346,7 @@ def load_image(
     with _refusals():
         width, height = size or decoded.size
         rgb = decoded if decoded.mode == "RGB" else decoded.convert("RGB")
-        return LoadedImage(
-            np.asarray(rgb), width, height, notes + _of_frames(image), _rgb_profile(image), full
-        )
+        return LoadedImage(np.asarray(rgb), width, height, notes, _rgb_profile(image), full)
 
 
 def _content(path: str | bytes, max_pixels: int) -> bytes:
@@ -384,20 +397,37 @@ def _convert(image: Image.Image, max_pixels: int, reduced: bool) -> _Opened:
             raise PictureError("it has no pixels")
         _check_size(image, max_pixels)
         decoded = _decoded(image)
+        notes = _note_frames(image)
         if not (reduced and _is_large(image)):
-            return _Opened(image, decoded)
+            return _Opened(image, decoded, notes)
         small = decoded.reduce(max(decoded.size) // REDUCED_SIDE)
-        return _Opened(image, small, size=decoded.size, full=lambda: decoded)
+        return _Opened(image, small, notes, size=decoded.size, full=lambda: decoded)
 
 
-def _of_frames(image: Image.Image) -> tuple[str, ...]:
-    frames = getattr(image, "n_frames", 1)
-    if frames < 2:
-        return ()
+def _note_frames(image: Image.Image, content: bytes | None = None) -> tuple[str, ...]:
+    """Return what to tell of the frames that are not looked at.
+
+    Args:
+        image: as Pillow opened it.
+        content: the file; None where the user opened it.
+    """
+    found = count_open_frames(image, content)
+    noun = "frame" if image.format in _MOVING else "picture"
     which = f"number {image.tell() + 1}" if image.tell() else "the first"
+    if found.is_damaged and found.count < 1:
+        # Pillow takes a PNG for whole once it has all pixels of the first frame
+        if image.format == "PNG" and content is not None and b"IEND" not in content:
+            raise PictureError("truncated: its end is missing")
+        return ("its end is missing or damaged",)
+    if found.is_damaged:
+        where = f"the file is damaged or cut off behind {noun} {found.count}"
+        return (f"only {which} {noun} was looked at: {where}",)
+    if found.count < 2:
+        return ()
+    count = f"more than {found.count:,}" if found.too_many else f"{found.count}"
     if image.format in _MOVING:
-        return (f"animated: only {which} of {frames} frames was looked at",)
-    return (f"{frames} pictures in one file: only {which} was looked at",)
+        return (f"animated: only {which} of {count} frames was looked at",)
+    return (f"{count} pictures in one file: only {which} was looked at",)
 
 
 def lay_on_background(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -431,6 +461,8 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         return image
     if image.mode == "F":
         raise PictureError("mode F: what its numbers mean is unknown; convert it to L or RGB")
+    if image.mode == "I":
+        image = _check_levels(image)
     if image.width * image.height <= MAX_PIXELS:
         return _band_eight_bit(image)
     whole: Image.Image | None = None
@@ -443,6 +475,23 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         whole.paste(converted, (0, top))
     assert whole is not None  # an image has rows
     return whole
+
+
+def _check_levels(image: Image.Image) -> Image.Image:
+    """Return a grey image of 32 bits with levels of 16 bits; or of 8 bits, mode "L".
+
+    Raises:
+        PictureError: levels below 0 or above 65535.
+    """
+    low, high = cast(tuple[int, int], image.getextrema())
+    if low < 0 or high > _MOST_LEVEL:
+        raise PictureError(
+            f"grey levels from {low} to {high}: of 32-bit images, those from 0 to 255 or to 65535 "
+            "are read; scale them"
+        )
+    # Pillow before 11.0 opens 16-bit PNG, and every Pillow 16-bit PPM, in this mode
+    is_dark = high <= BACKGROUND and image.format not in ("PNG", "PPM")
+    return image.convert("L") if is_dark else image
 
 
 def _band_eight_bit(image: Image.Image) -> Image.Image:

@@ -14,10 +14,13 @@ from importlib import resources
 from typing import Any, Literal, TypeVar
 
 from emotion_detection.errors import InputError
-from emotion_detection.field_types import check_types
+from emotion_detection.field_types import check_types, join_choices
 from emotion_detection.plain_values import check_plain_options
 
 T = TypeVar("T")
+
+LOGGERS = ("tensorboard", "csv", "wandb", "mlflow")
+"""What ``--logger`` may name."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,7 @@ class TrainConfig(DataConfig):
         name: name of the run; by default made of preset and time.
         models: folder that runs are written to.
         logs: folder that curves are written to.
+        logger: loggers beside metrics.csv: 'tensorboard', 'csv', 'wandb' or 'mlflow', or several.
         trainer: further fields of Lightning's Trainer.
     """
 
@@ -224,6 +228,7 @@ class TrainConfig(DataConfig):
     name: str | None = None
     models: str = "models"
     logs: str = "logs"
+    logger: list[str] = field(default_factory=lambda: ["tensorboard"])
     trainer: dict[str, Any] = field(default_factory=dict)
 
     def _check(self) -> None:
@@ -246,6 +251,9 @@ class TrainConfig(DataConfig):
         for name in ("class_balance", "teacher_weight", "logit_adjustment"):
             _within(name, getattr(self, name), 0.0, 1.0)
         check_plain_options(self.trainer, "--trainer")
+        for name in self.logger:
+            if name not in LOGGERS:
+                raise InputError(f"--logger {name}: must be {join_choices(list(LOGGERS))}")
         if self.also == self.labels:
             raise InputError(f"--also {self.also}: is the first label set already (--labels)")
         for name in ("flip", "erase", "brightness", "contrast", "corrupt"):

@@ -14,7 +14,7 @@ from emotion_detection.commands.parsing import (
     preset_name,
 )
 from emotion_detection.commands.trainer_options import add_trainer_options
-from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
+from emotion_detection.config import LOGGERS, TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import InputError
 from emotion_detection.plain_values import read_yaml
 from emotion_detection.training import Run, resumed_config, train
@@ -27,6 +27,8 @@ def run(words: list[str]) -> int:
     for name in (word.partition("=")[0] for word in words):
         if name == "--trainer.max_epochs":
             raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
+        if name == "--trainer.logger":
+            raise InputError(f"--trainer.logger: say --logger with {', '.join(LOGGERS)}")
         if name.removeprefix("--trainer.") in NOT_THE_USERS and name.startswith("--trainer."):
             raise InputError(f"{name}: cannot be set; this project sets it itself")
     words = join_data_words(words)
@@ -71,13 +73,20 @@ def _parser() -> ArgumentParser:
     parser = new_parser("train", "Train a network; validate it every epoch; export the best.")
     parser.add_argument("--config", action="config", help="YAML file of these options")
     parser.add_argument("--resume", type=str, help="run folder to go on with, to the same end")
-    parser.add_class_arguments(TrainConfig, skip={"trainer", "preset", "teacher"})
+    parser.add_class_arguments(TrainConfig, skip={"trainer", "preset", "teacher", "logger"})
     parser.add_argument(
         "--teacher",
         type=str,
         nargs="+",
         default=[],
         help="runs whose scores are learnt too; several are averaged",
+    )
+    parser.add_argument(
+        "--logger",
+        type=str,
+        nargs="+",
+        default=["tensorboard"],
+        help=f"loggers beside metrics.csv, several allowed: {', '.join(LOGGERS)}",
     )
     parser.add_argument(
         "--preset",

@@ -22,6 +22,8 @@ BASE = {
     "errors",
     "field_types",
     "files",
+    "hub_download",
+    "hub_folder",
     "image_headers",
     "parent_process",
     "plain_values",
@@ -31,6 +33,7 @@ BASE = {
     "progress",
     "readout",
     "statistics",
+    "training_record",
 }
 LAYERS = {
     "base": set(),

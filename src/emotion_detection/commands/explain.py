@@ -1,5 +1,6 @@
 """``emotion explain``: which regions of a face drove the answer -> one PNG."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from emotion_detection.inference.crops import faces
 from emotion_detection.inference.explain import METHODS, explain, heat_map_picture, stacked
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.progress import progress
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 
 def run(words: list[str]) -> int:
@@ -58,6 +60,8 @@ def run(words: list[str]) -> int:
         threshold=parsed.threshold,
         smallest=parsed.smallest,
     )
+    if detector.is_synthetic:
+        print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
     wanted = _column(parsed.emotion, detector.labels)
     crops, names = (_crop if parsed.crops else _found)(detector, parsed.picture)
     scores = detector.classify(crops)

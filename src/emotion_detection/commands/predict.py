@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from emotion_detection import __version__, pretrained
+from emotion_detection import __version__
 from emotion_detection.commands.parsing import PRIOR_HELP, VIEWS_HELP, new_parser, parse
 from emotion_detection.commands.predict_video import read_video
 from emotion_detection.cpus import count_cpus
@@ -25,7 +25,7 @@ from emotion_detection.inference.face_detector import (
     THRESHOLD,
     WORKING_SIZE,
 )
-from emotion_detection.inference.model import PRETRAINED
+from emotion_detection.inference.model import model_file
 from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import (
     MIN_TRACK_TIME,
@@ -58,6 +58,7 @@ from emotion_detection.scoring.reading import Settings, detector_of, sha256_of
 from emotion_detection.scoring.run import Engine
 from emotion_detection.scoring.show import Show
 from emotion_detection.scoring.work import SMALLEST_SHARD, open_work
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 FEW = 64
 """Files fewer than this are read in this process: others would take longer to start."""
@@ -218,11 +219,7 @@ def _check_persons(parsed: Namespace, videos: Sequence[str]) -> None:
 
 
 def _settings(options: Namespace) -> Settings:
-    model = Path(options.model or PRETRAINED)
-    if str(model) == PRETRAINED:
-        model = pretrained.model_path()
-    elif os.path.isfile(model / "model.onnx"):
-        model = model / "model.onnx"
+    model = model_file(options.model)
     return Settings(
         model=os.path.abspath(model) if os.path.exists(model) else options.model,
         # of what is no file the detector will say what is wrong
@@ -246,6 +243,8 @@ def _settings(options: Namespace) -> Settings:
 def _predicted(options: Namespace, part: tuple[int, int] | None) -> int:
     settings = _settings(options)
     detector = detector_of(settings)
+    if detector.is_synthetic:
+        print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
     show = Show(options.json, options.out is not None, options.smallest)
     files = apart(entries(options.inputs, show.tally.left_out, options.videos), options.annotate)
     first = list(islice(files, FEW))

@@ -17,6 +17,7 @@ from emotion_detection.inference.face_detector import (
     WORKING_SIZE,
 )
 from emotion_detection.readout import check_prior
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 _NEEDED = {
     "fastapi": "FastAPI",
@@ -76,6 +77,8 @@ def run(words: list[str]) -> int:
         views=parsed.views,
         prior=check_prior(parsed.prior),
     )
+    if detector.is_synthetic:
+        print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
     # opens the network that finds faces: what is wrong with it, or with the settings, is said now
     detector.look(np.zeros((32, 32, 3), np.uint8))
     _set_up_logging(parsed.access_log)

@@ -13,6 +13,7 @@ from emotion_detection.data import SPLITS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import ask
 from emotion_detection.evaluation.evaluate import run as run_test
+from emotion_detection.evaluation.written import synthetic_note
 from emotion_detection.readout import check_prior
 
 
@@ -130,6 +131,8 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
             f"({clean['exact']} exact copies): {clean['accuracy']:.4f} "
             f"(95% CI {low:.4f}-{high:.4f}, n={clean['n']})"
         )
+    if note := synthetic_note(metrics):
+        print(f"note: {note}")
     for name in ("metrics.json", "predictions.parquet", "confusion.png"):
         print(f"  {folder / name}")
     low, high = metrics["accuracy_ci95"]

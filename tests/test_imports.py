@@ -28,6 +28,8 @@ BASE = {
     "image_arrays",
     "image_boxes",
     "image_frames",
+    "hub_download",
+    "hub_folder",
     "image_headers",
     "parent_process",
     "plain_values",
@@ -37,6 +39,7 @@ BASE = {
     "progress",
     "readout",
     "statistics",
+    "training_record",
 }
 LAYERS = {
     "base": set(),

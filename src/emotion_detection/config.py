@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any, Literal, TypeVar
 
 from emotion_detection.errors import InputError
-from emotion_detection.field_types import check_types
+from emotion_detection.field_types import check_types, join_choices
 from emotion_detection.plain_values import check_plain_options
 
 T = TypeVar("T")
@@ -41,6 +41,9 @@ NOT_THE_USERS = (
 
 LABELS = ("original", "fer2013", "ferplus")
 """Values of ``--labels``."""
+
+LOGGERS = ("tensorboard", "csv", "wandb", "mlflow")
+"""What ``--logger`` may name."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,7 @@ class TrainConfig(DataConfig):
         name: name of the run; default: preset and time.
         models: folder for runs.
         logs: folder for learning curves.
+        logger: loggers beside metrics.csv: 'tensorboard', 'csv', 'wandb' or 'mlflow', or several.
         trainer: further arguments of Lightning's Trainer.
     """
 
@@ -271,6 +275,7 @@ class TrainConfig(DataConfig):
     name: str | None = None
     models: str = "models"
     logs: str = "logs"
+    logger: list[str] = field(default_factory=lambda: ["tensorboard"])
     trainer: dict[str, Any] = field(default_factory=dict)
 
     def _check(self) -> None:
@@ -300,6 +305,9 @@ class TrainConfig(DataConfig):
             raise InputError(
                 f"--extra_labels {self.extra_labels}: is the first label set already (--labels)"
             )
+        for name in self.logger:
+            if name not in LOGGERS:
+                raise InputError(f"--logger {name}: must be {join_choices(list(LOGGERS))}")
         for name in ("flip", "erase", "brightness", "contrast", "corrupt"):
             _within(name, getattr(self, name), 0.0, 1.0)
         for name in ("shift", "scale"):

@@ -11,8 +11,11 @@ TELEMETRY_SETTINGS = {
     "ORT_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
 }
-"""Environment variables that turn telemetry off: onnxruntime's, Ray's, huggingface_hub's."""
+"""Environment variables that turn telemetry off: of onnxruntime, Ray, huggingface_hub and the
+optional loggers MLflow and W&B."""
 
 
 def disable_telemetry() -> None:

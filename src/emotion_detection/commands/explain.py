@@ -1,5 +1,6 @@
 """``emotion explain``: which regions of a face drove the answer -> one PNG."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ def run(words: list[str]) -> int:
     from emotion_detection.inference.annotate import save_picture
     from emotion_detection.inference.explain import METHODS, explain_crop, heat_map_picture, stacked
     from emotion_detection.progress import progress
+    from emotion_detection.training_record import SYNTHETIC_NOTE
 
     picture = Path(parsed.picture)
     out = Path(parsed.out or f"{picture.stem}-explained.png")
@@ -40,6 +42,8 @@ def run(words: list[str]) -> int:
         min_confidence=parsed.min_confidence,
         min_face_size=parsed.min_face_size,
     )
+    if detector.is_synthetic:
+        print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
     wanted = _column(parsed.emotion, detector.labels)
     crops, names = (_crop if parsed.crops else _found)(detector, parsed.picture)
     scores = detector.classify(crops)

@@ -1,18 +1,19 @@
-"""``emotion export``: a run's best checkpoint -> one ONNX file; or the page -> a static folder."""
+"""``emotion export``: a run -> an ONNX file or a folder for the hub; the page -> a folder."""
 
+import shlex
 from pathlib import Path
-from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.errors import InputError, require
-from emotion_detection.plain_values import read_json
 
 
 def run(words: list[str]) -> int:
     """Export as the words say; print the file or the folder."""
     parsed = parse(_parser(), words)
+    if parsed.hub is not None:
+        return _export_hub(parsed)
     if parsed.web is None:
         return _export_onnx(parsed)
     if parsed.out is not None or parsed.data is not None:
@@ -27,8 +28,9 @@ def run(words: list[str]) -> int:
 def _parser() -> ArgumentParser:
     parser = new_parser(
         "export",
-        "Write a run's best checkpoint as one ONNX file; with --web, write the web page, which "
-        "runs in the browser, as a folder for any web host.",
+        "Write a run's best checkpoint as one ONNX file; with --hub, a model folder of the Hugging "
+        "Face hub; with --web, the web page, which runs in the browser, as a folder for any web "
+        "host.",
         "[OPTIONS] RUN",
     )
     add = parser.add_argument
@@ -37,8 +39,8 @@ def _parser() -> ArgumentParser:
         type=str,
         nargs="?",
         metavar="RUN",
-        help="run folder or checkpoint; with --web: run folder or ONNX file, default: the shipped "
-        "model",
+        help="run folder or checkpoint; with --hub also 'pretrained'; with --web: run folder or "
+        "ONNX file, default: the shipped model",
     )
     add("--out", type=str, metavar="FILE", help="default: model.onnx beside the checkpoint")
     add(
@@ -46,9 +48,28 @@ def _parser() -> ArgumentParser:
         type=str,
         help="faces to compare PyTorch and ONNX on; default: those that the run keeps",
     )
+    add("--hub", type=str, metavar="DIR", help="folder for the Hugging Face hub")
     add("--web", type=str, metavar="DIR", help="folder for the page, new or of an earlier export")
     add("--labels", type=str, help="with --web: label set that the page shows")
     return parser
+
+
+def _export_hub(parsed: Namespace) -> int:
+    for option in ("out", "data", "web", "labels"):
+        if getattr(parsed, option) is not None:
+            raise InputError(f"--{option}: cannot be combined with --hub")
+    if parsed.model is None:
+        raise InputError("--hub: name the run to export, or 'pretrained' for the shipped model")
+    require("'export'", "train", "torch", "pytorch_lightning", "onnx")
+    from emotion_detection.evaluation.hub_export import NEW_CARD, export_hub
+
+    written = export_hub(parsed.model, Path(parsed.hub))
+    for path in written:
+        print(f"  {path} ({path.stat().st_size / 1e6:.2f} MB)")
+    if any(path.name == NEW_CARD for path in written):
+        print(f"README.md was written or edited by hand and stays; the new card is {NEW_CARD}")
+    print(f"wrote {parsed.hub}: 'hf upload USER/NAME {shlex.quote(parsed.hub)}' publishes it")
+    return 0
 
 
 def _export_onnx(parsed: Namespace) -> int:
@@ -59,10 +80,10 @@ def _export_onnx(parsed: Namespace) -> int:
     require("'export'", "train", "torch", "pytorch_lightning", "onnx")
     from emotion_detection.config import DataConfig, data_fields
     from emotion_detection.data import load
-    from emotion_detection.evaluation.models import is_training_data
     from emotion_detection.training.checkpoint import load_trained
-    from emotion_detection.training.export import export_onnx
+    from emotion_detection.training.export import export_onnx, read_validation_metrics
     from emotion_detection.training.export_sample import find_sample, spread_rows
+    from emotion_detection.training_record import is_training_data
 
     trained = load_trained(parsed.model)
     out = Path(parsed.out) if parsed.out else trained.path.parent / "model.onnx"
@@ -89,18 +110,7 @@ def _export_onnx(parsed: Namespace) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: its folder cannot be made: {error.strerror}") from None
-    difference = export_onnx(trained, out, sample, _metrics(trained.path))
+    difference = export_onnx(trained, out, sample, read_validation_metrics(trained.path))
     print(f"scores of {len(sample)} {kind} faces differ from torch's by {difference:.1g} at most")
     print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
     return 0
-
-
-def _metrics(checkpoint: Path) -> dict[str, Any]:
-    """Return the run's figures, where they are those of this checkpoint."""
-    try:
-        values = read_json(checkpoint.parent / "metrics.json")
-        if Path(values["model"]).name != checkpoint.name:
-            return {}
-        return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}

@@ -14,7 +14,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from emotion_detection import __version__, pretrained
+from emotion_detection import __version__
 from emotion_detection.commands.device_option import (
     check_device,
     report_device,
@@ -24,7 +24,7 @@ from emotion_detection.commands.predict_video import read_video
 from emotion_detection.errors import InputError, missing, shorten
 from emotion_detection.images import IMAGE_SUFFIXES
 from emotion_detection.inference.devices import CPU_NAME
-from emotion_detection.inference.model import PRETRAINED
+from emotion_detection.inference.model import model_file
 from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import TrackSettings
 from emotion_detection.inference.video import is_video
@@ -52,6 +52,7 @@ from emotion_detection.scoring.reading import Settings, detector_of, sha256_of
 from emotion_detection.scoring.run import Engine
 from emotion_detection.scoring.show import Show
 from emotion_detection.scoring.work import SMALLEST_SHARD, open_work
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 FEW = 64
 """Files fewer than this are read in this process: others would take longer to start."""
@@ -131,11 +132,7 @@ def _check_persons(parsed: Namespace, videos: Sequence[str]) -> None:
 
 
 def _settings(options: Namespace) -> Settings:
-    model = Path(options.model or PRETRAINED)
-    if str(model) == PRETRAINED:
-        model = pretrained.model_path()
-    elif os.path.isfile(model / "model.onnx"):
-        model = model / "model.onnx"
+    model = model_file(options.model)
     return Settings(
         model=os.path.abspath(model) if os.path.exists(model) else options.model,
         # of what is no file the detector will say what is wrong
@@ -161,6 +158,8 @@ def _settings(options: Namespace) -> Settings:
 def _predicted(options: Namespace, shard: tuple[int, int] | None) -> int:
     settings = _settings(options)
     detector = detector_of(settings)
+    if detector.is_synthetic:
+        print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
     if options.engine == "local":
         report_device(detector.device, options.device)
     show = Show(options.json, options.out is not None, options.min_face_size)

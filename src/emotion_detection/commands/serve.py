@@ -49,6 +49,7 @@ def run(words: list[str]) -> int:
     from emotion_detection.readout import check_prior
     from emotion_detection.serving.memory import keep_memory
     from emotion_detection.serving.server import bound, make_server, quiet_pillow
+    from emotion_detection.training_record import SYNTHETIC_NOTE
 
     keep_memory()
     detector = EmotionDetector(
@@ -65,6 +66,8 @@ def run(words: list[str]) -> int:
         device=settle_device(parsed.device),
     )
     report_device(detector.device, parsed.device)
+    if detector.is_synthetic:
+        print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
     # opens the network that finds faces: what is wrong with it, or with the settings, is said now
     detector.look(np.zeros((32, 32, 3), np.uint8))
     _set_up_logging(parsed.access_log)

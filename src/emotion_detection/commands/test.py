@@ -121,6 +121,8 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from emotion_detection.evaluation.written import synthetic_note
+
     table = Table(box=None, pad_edge=False)
     for column in ("", "recall", "precision", "F1", "faces"):
         table.add_column(column, justify="left" if not column else "right")
@@ -148,6 +150,8 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
             f"({clean['exact']} exact copies): {clean['accuracy']:.4f} "
             f"(95% CI {low:.4f}-{high:.4f}, n={clean['n']})"
         )
+    if note := synthetic_note(metrics):
+        print(f"note: {note}")
     for name in ("metrics.json", "predictions.parquet", "confusion.png"):
         print(f"  {folder / name}")
     low, high = metrics["accuracy_ci95"]

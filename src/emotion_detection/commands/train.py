@@ -29,7 +29,7 @@ from emotion_detection.commands.trainer_options import (
     split_trainer_words,
     trainer_names,
 )
-from emotion_detection.config import TrainConfig, as_dict, preset_path, presets
+from emotion_detection.config import LOGGERS, TrainConfig, as_dict, preset_path, presets
 from emotion_detection.errors import require
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ GROUPS = {
 }
 """Headings of the help, and the fields below each; the others are below 'training'."""
 
-_APART = {"trainer", "preset", "teacher"}
+_APART = {"trainer", "preset", "teacher", "logger"}
 """Fields whose options are added by themselves."""
 
 
@@ -147,6 +147,13 @@ def new_train_parser() -> ArgumentParser:
         "number of processes and more",
     )
     groups = add_field_groups(parser, TrainConfig, GROUPS, "training", _APART)
+    groups["output"].add_argument(
+        "--logger",
+        type=str,
+        nargs="+",
+        default=["tensorboard"],
+        help=f"loggers beside metrics.csv, several allowed: {', '.join(LOGGERS)}",
+    )
     groups["network"].add_argument(
         "--teacher",
         type=str,

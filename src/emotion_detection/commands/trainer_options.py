@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.suggestions import suggest
-from emotion_detection.config import NOT_THE_USERS
+from emotion_detection.config import LOGGERS, NOT_THE_USERS
 from emotion_detection.errors import InputError, missing
 
 HELP = "--help_trainer"
@@ -141,6 +141,8 @@ def _check_name(option: str, command: str) -> None:
     name, fields = option.removeprefix("--trainer."), trainer_fields()
     if name == "max_epochs":
         raise InputError("--trainer.max_epochs: the number of epochs is --epochs")
+    if name == "logger":
+        raise InputError(f"{option}: say --logger with {', '.join(LOGGERS)}")
     if name in NOT_THE_USERS:
         raise InputError(f"{option}: cannot be set; this project sets it itself")
     if fields and name.partition(".")[0].rstrip("+") not in fields:

@@ -33,6 +33,10 @@ NOISE = (
 )
 
 
+_DATASETS = {"fer2013": ("fer2013",), "ferplus": ("fer2013", "ferplus")}
+"""Names of the datasets of a label set, for the front matter."""
+
+
 def write_card(model: str, folder: Path, groups: Mapping[str, Any] | None = None) -> Path:
     """Write the card of 'pretrained', as it was shipped, or of a run's folder.
 
@@ -82,14 +86,19 @@ def _front_matter(facts: CardFacts) -> str:
             ],
         }
         for row in facts.figures
-        if is_plain(row)
+        if is_plain(row) and row.get("is_test", True)
     ]
+    sets = dict.fromkeys(
+        name for label_set in facts.labels for name in _DATASETS.get(label_set, ())
+    )
     values = {
-        **({} if facts.licence == UNKNOWN else {"license": facts.licence}),
+        "license": facts.licence,  # 'unknown' is a word of the hub's, too
         "library_name": "emotion-detection",
         "pipeline_tag": "image-classification",
         "tags": ["facial-expression-recognition", "emotion", "onnx", *facts.labels],
-        "model-index": [{"name": facts.name, "results": results}],
+        **({"datasets": list(sets)} if sets else {}),
+        "metrics": ["accuracy", "f1"],
+        **({"model-index": [{"name": facts.name, "results": results}]} if results else {}),
     }
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---"
 

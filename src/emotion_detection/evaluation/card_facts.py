@@ -114,33 +114,37 @@ def shipped_facts(
     )
 
 
-def run_facts(run: Path, groups: Mapping[str, Any] | None = None) -> CardFacts:
+def run_facts(
+    run: Path, groups: Mapping[str, Any] | None = None, untested: bool = False
+) -> CardFacts:
     """Return the facts of a run: of its own files, and of every test of it that lies in it.
 
     Args:
         run: ``models/RUN``.
         groups: figures by groups, or None.
+        untested: whether a run without a test is accepted; its metrics are those on validation.
 
     Raises:
         InputError: it is no whole run, or it was never tested.
     """
     check_run(run)
     try:
-        return _facts_of(run, groups)
+        return _facts_of(run, groups, untested)
     except (LookupError, TypeError, AttributeError) as error:
         raise InputError(f"--card: {run}: a file of this run is damaged: {error!r}") from None
 
 
-def _facts_of(run: Path, groups: Mapping[str, Any] | None) -> CardFacts:
+def _facts_of(run: Path, groups: Mapping[str, Any] | None, untested: bool) -> CardFacts:
     made, validation = _read(run / "provenance.json"), _read(run / "metrics.json")
     tests = {path: _read(path) for path in sorted((run / "test").glob("*/metrics.json"))}
     tests = {path: found for path, found in tests.items() if _of_this_model(found)}
-    if not tests:
+    if not tests and not untested:
         raise InputError(
             f"{run}: was not tested yet, a card has no figures: python test.py --model {run}"
         )
     trained_on = made["data"]["source"]
     figures = [_figure(path, found, trained_on) for path, found in tests.items()]
+    figures = figures or [_validation_figure(run, validation, trained_on)]
     spoilt = (
         corruptions_of(path.parent, found)
         for path, found in tests.items()
@@ -173,16 +177,20 @@ def _facts_of(run: Path, groups: Mapping[str, Any] | None) -> CardFacts:
     )
 
 
-def check_run(run: Path) -> None:
+def check_run(run: Path, option: str = "--card") -> None:
     """Check that a card can be made of a run.
+
+    Args:
+        run: ``models/RUN``.
+        option: begins the message of an error.
 
     Raises:
         InputError: it is no run's folder.
     """
     if not (run / "provenance.json").is_file():
         raise InputError(
-            f"--card: {run} is no run's folder: a card needs its provenance.json, metrics.json and "
-            "tests"
+            f"{option}: {run} is no run's folder: a card needs its provenance.json, metrics.json "
+            "and tests"
         )
 
 
@@ -206,6 +214,22 @@ def _figure(path: Path, found: Values, trained_on: str) -> Values:
         "test_data": f"{source}, {found['split']}",
         "command": found.get("command", known),
         "own": source == trained_on,
+    }
+
+
+def _validation_figure(run: Path, found: Values, trained_on: str) -> Values:
+    """Return a run's metrics on validation, for a card of a run that was not tested."""
+    label_set, place = found["data"]["label_set"], run.as_posix()
+    return {
+        **found,
+        "labels_set": label_set,
+        "filter": FILTERS.get(label_set, "none"),
+        "test_data": f"{trained_on}, validation (not tested; the best epoch was chosen on these "
+        "faces)",
+        "temperature": [found["temperature"]],
+        "command": f"python test.py --model {place} --split validation",
+        "own": True,
+        "is_test": False,
     }
 
 

@@ -18,6 +18,7 @@ from emotion_detection.evaluation.group_table import write_datasets
 from emotion_detection.evaluation.models import Model, newest_run, open_model
 from emotion_detection.evaluation.predict import Predicted, predict
 from emotion_detection.evaluation.written import write_test
+from emotion_detection.hub_download import find_cached_name
 from emotion_detection.readout import Prior, check_prior, check_views
 from emotion_detection.statistics import accuracy_interval
 from emotion_detection.training.intensity import intensity_figures, share_figures
@@ -30,6 +31,7 @@ from emotion_detection.training.trained_faces import (
     known_hashes,
     leave_out_trained,
 )
+from emotion_detection.training_record import is_synthetic
 
 BEST = ("best", "model")
 """Names, without suffix, of a run's files of its best epoch."""
@@ -280,8 +282,11 @@ def _record(asked: Asked) -> dict[str, Any]:
     if asked.split in dataset.left_out:
         # only where there are any, so that other records stay as they were
         data["left_out_trained_on"] = dataset.left_out[asked.split]
+    synthetic = any(is_synthetic(model.training_data) for model in models)
     return {
         "data": data,
+        # only where it is so, likewise
+        **({"trained_on_synthetic": True} if synthetic else {}),
         "split": asked.split,
         "model": paths[0] if len(paths) == 1 else paths,
         "parameters": sum(model.parameters for model in models),
@@ -349,8 +354,9 @@ def _default_folder(
 
 def tests_of(model: Path) -> Path:
     """Return the folder that a model's tests go to unless another is named."""
-    # the shipped model lies in the package, where nothing is written
-    return (Path("models", "pretrained") if is_shipped(model) else model.parent) / "test"
+    # the shipped model lies in the package, and others in the hub's cache: nothing is written there
+    name = "pretrained" if is_shipped(model) else find_cached_name(model)
+    return (model.parent if name is None else Path("models", name)) / "test"
 
 
 def is_shipped(model: Path) -> bool:

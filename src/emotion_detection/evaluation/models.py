@@ -1,7 +1,7 @@
 """Opening what is to be tested: a run's folder, a checkpoint, or an ONNX file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,16 @@ import numpy.typing as npt
 import torch
 
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig
 from emotion_detection.errors import InputError
+from emotion_detection.hub_download import find_hub_folder
+from emotion_detection.hub_folder import ONNX
 from emotion_detection.inference.model import open_onnx
 from emotion_detection.plain_values import parse_json
 from emotion_detection.readout import Readout
 from emotion_detection.training.checkpoint import Trained, is_temperatures, load_trained
 from emotion_detection.training.network import parameter_count
 from emotion_detection.training.scoring import BATCH, network_outputs
+from emotion_detection.training_record import is_training_data
 
 Images = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
@@ -80,15 +82,20 @@ def newest_run(models: Path) -> Path:
 
 
 def open_model(place: str | Path) -> Model:
-    """Open a run's folder (its best checkpoint), a checkpoint or an ONNX file.
+    """Open a run's folder (its best checkpoint), a checkpoint, an ONNX file or a hub model.
 
     Raises:
         InputError: none of these is there, or it is not this project's.
     """
     if str(place) == "pretrained":
         return _onnx_model(pretrained.model_path())
+    if (folder := find_hub_folder(place, (ONNX,))) is not None:
+        return _onnx_model(folder / ONNX)
     if "://" in str(place):
-        raise InputError(f"--model {place}: models are read from disk alone; download it first")
+        raise InputError(
+            f"--model {place}: models are read from disk, or from the Hugging Face hub as "
+            "hf://USER/NAME; download it first"
+        )
     path = Path(place)
     if path.is_dir():
         inside = [path / name for name in ("best.ckpt", "model.onnx") if (path / name).is_file()]
@@ -124,30 +131,6 @@ def _training_data(trained: Trained) -> dict[str, Any]:
     if not is_training_data(data):
         raise InputError(f"{trained.path}: its record of the training data is damaged")
     return data
-
-
-def is_training_data(data: Any) -> bool:
-    """Return True for a record of training data whose parts are of the kinds that tests use."""
-    if not isinstance(data, dict):
-        return False
-    parts = [data.get(name, {}) for name in ("options", "sizes", "also")]
-    if not all(isinstance(part, dict) for part in parts):
-        return False
-    others = parts[2].values()
-    return all(_is_option(name, value) for name, value in parts[0].items()) and all(
-        isinstance(one, dict) and isinstance(one.get("hash"), str) for one in others
-    )
-
-
-_DEFAULTS = {field.name: field.default for field in fields(DataConfig)}
-
-
-def _is_option(name: str, value: Any) -> bool:
-    """Return True for a value of the kind that its field has; unknown fields are left out later."""
-    default = _DEFAULTS.get(name)
-    if isinstance(default, str):
-        return isinstance(value, str)
-    return not isinstance(default, int | float) or isinstance(value, int | float)
 
 
 def _onnx_model(path: Path) -> Model:

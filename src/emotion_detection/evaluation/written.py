@@ -22,6 +22,7 @@ from emotion_detection.evaluation.figures import draw_confusion
 from emotion_detection.evaluation.predict import Predicted
 from emotion_detection.files import write_whole
 from emotion_detection.plain_values import parse_json, read_json
+from emotion_detection.training_record import SYNTHETIC, SYNTHETIC_NOTE
 
 METRICS, PREDICTIONS, CONFUSION = "metrics.json", "predictions.parquet", "confusion.png"
 CORRUPTIONS = "corruptions.json"
@@ -84,6 +85,17 @@ def prior_of(metrics: Mapping[str, Any]) -> str:
 def is_plain(metrics: Mapping[str, Any]) -> bool:
     """Return True for a test of one view and the natural prior."""
     return views_of(metrics) == 1 and prior_of(metrics) == "natural"
+
+
+def synthetic_note(metrics: Mapping[str, Any]) -> str | None:
+    """Return what a reader of a test must know if synthetic faces are involved, else None.
+
+    Args:
+        metrics: what ``metrics.json`` holds.
+    """
+    if metrics["data"].get("label_set") == SYNTHETIC:
+        return "these are synthetic faces: the metrics say nothing about real faces"
+    return SYNTHETIC_NOTE if metrics.get("trained_on_synthetic") else None
 
 
 def is_test(folder: Path) -> bool:
@@ -222,14 +234,27 @@ def corruptions_of(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | No
         return None
     found = _json(folder / CORRUPTIONS)
     try:
-        clean = found["clean"]
-        same = clean["n"] == metrics["n"]
-        same &= abs(clean["accuracy"] - metrics["accuracy"]) <= _ROUNDING
+        return found if is_of_test(found, metrics) else None
     except (KeyError, TypeError):
         raise InputError(f"{folder / CORRUPTIONS}: is not what a test writes") from None
+
+
+def is_of_test(found: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
+    """Return True if a test under corruption is of the same model and faces as a plain test.
+
+    Args:
+        found: what ``corruptions.json`` holds.
+        metrics: what the plain test's ``metrics.json`` holds.
+
+    Raises:
+        KeyError: it is not what a test writes; TypeError likewise.
+    """
+    clean = found["clean"]
+    same: bool = clean["n"] == metrics["n"]
+    same &= abs(clean["accuracy"] - metrics["accuracy"]) <= _ROUNDING
     same &= views_of(found) == views_of(metrics) and prior_of(found) == prior_of(metrics)
     names = ("model", "split", "data")
-    return found if same and all(found.get(name) == metrics.get(name) for name in names) else None
+    return same and all(found.get(name) == metrics.get(name) for name in names)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, overload
 
@@ -41,6 +42,7 @@ from emotion_detection.inference.tracking import (
 )
 from emotion_detection.readout import Prior, Readout, check_prior, check_views, make_views
 from emotion_detection.results import Result
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 BATCH = 256
 """Crops a run: bounds memory, whatever the number of crops."""
@@ -78,8 +80,9 @@ class EmotionDetector:
     Any number of threads may use one detector at once; the same images give the same results.
 
     Args:
-        model: a run's folder (its ``model.onnx``) or an ONNX file that this project exported;
-            None or 'pretrained': the shipped model.
+        model: a run's folder (its ``model.onnx``) or an ONNX file that this project exported; a
+            model folder of the Hugging Face hub or its address, ``hf://user/name``, which is
+            downloaded once (extra ``hub``); None or 'pretrained': the shipped model.
         threads: threads that one call may use; None: what onnxruntime finds best, within the
             processor time that a container grants.
         labels: which of the model's sets of labels to score, as 'ferplus' or 'fer2013'; None:
@@ -207,6 +210,11 @@ class EmotionDetector:
     def prior(self) -> Prior:
         """Whose class frequencies the scores go by: 'natural' or 'balanced'."""
         return self._prior
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the model was trained on synthetic faces only; the results' notes say so."""
+        return self._model.is_synthetic
 
     @property
     def readouts(self) -> dict[str, Readout]:
@@ -470,7 +478,13 @@ class EmotionDetector:
             result = one.result(self.labels, scores[rows], intensity)
             results.append(result.with_unsure(self._settings.min_score))
             start = rows.stop
-        return results
+        return [self._with_note(result) for result in results]
+
+    def _with_note(self, result: Result) -> Result:
+        """Add what a user must know of the model to the notes of a result with faces."""
+        if not (self.is_synthetic and result.faces):
+            return result
+        return replace(result, notes=(*result.notes, SYNTHETIC_NOTE))
 
     def _run(
         self,

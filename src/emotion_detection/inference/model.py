@@ -13,10 +13,13 @@ from emotion_detection import pretrained
 from emotion_detection.emotions import composed
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.files import kind_of_path
+from emotion_detection.hub_download import find_hub_folder
+from emotion_detection.hub_folder import CONFIG, ONNX, HubConfig, read_hub_config
 from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.external import keeps_data_outside
 from emotion_detection.plain_values import parse_json
 from emotion_detection.readout import Readout
+from emotion_detection.training_record import is_synthetic
 
 LARGEST_SIZE = 1024
 _ROUNDING = 1e-3
@@ -50,6 +53,7 @@ class Model:
         has_intensity: whether it tells the intensity.
         readouts: for each set of labels, how its scores are read.
         session: onnxruntime's.
+        is_synthetic: whether it was trained on synthetic faces alone.
     """
 
     path: Path
@@ -58,6 +62,7 @@ class Model:
     has_intensity: bool
     readouts: dict[str, Readout]
     session: Any
+    is_synthetic: bool = False
 
     @property
     def own(self) -> str:
@@ -104,10 +109,12 @@ def model_file(model: str | Path | None) -> Path:
     """Return the ONNX file of what a user named as a model.
 
     Args:
-        model: a run's folder, an ONNX file, or None or 'pretrained' for the shipped one.
+        model: a run's folder, a model folder of the Hugging Face hub or its address
+            (``hf://user/name``), an ONNX file, or None or 'pretrained' for the shipped one.
 
     Raises:
-        InputError: it is a URL, a checkpoint, or a folder without an ONNX file.
+        InputError: it is another URL, a checkpoint, or a folder without an ONNX file; or it cannot
+            be downloaded.
     """
     if model is None or str(model) == PRETRAINED:
         return pretrained.model_path()
@@ -115,8 +122,13 @@ def model_file(model: str | Path | None) -> Path:
         raise InputError(
             f"model {shorten(repr(model))}: must be a run's folder, an ONNX file, or {PRETRAINED!r}"
         )
+    if (folder := find_hub_folder(model, (ONNX,))) is not None:
+        return folder / ONNX
     if "://" in str(model):
-        raise InputError(f"{model}: models are read from disk alone; download it first")
+        raise InputError(
+            f"{model}: models are read from disk, or from the Hugging Face hub as hf://USER/NAME; "
+            "download it first"
+        )
     path = Path(model)
     if path.suffix == ".ckpt":
         raise InputError(f"{path}: a checkpoint: 'emotion export {path}' makes its ONNX file")
@@ -134,7 +146,8 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
     """Open an ONNX file that this project exported.
 
     Args:
-        path: the file. It is read once, whole; nothing beside it is.
+        path: the file. It is read once, whole; nothing beside it is, but the config.json of a
+            model folder of the hub, which must describe it.
         threads: of onnxruntime in one run; None: its own choice.
         device: what it runs on.
 
@@ -142,6 +155,9 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
         InputError: it is missing, damaged, not this project's, or keeps data in another file.
     """
     content = _read(path)
+    config = read_hub_config(path.parent) if path.name == ONNX else None
+    if config is not None:
+        config.check_content(path, content)
     try:
         outside = keeps_data_outside(content)
         if not outside:
@@ -164,7 +180,25 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
             f"{path}: its metadata cannot be understood: {' '.join(str(error).split())[:160]}"
         ) from None
     _check_graph(model)
+    if config is not None:
+        _check_config(model, config)
     return model
+
+
+def _check_config(model: Model, config: HubConfig) -> None:
+    """Refuse a model that is not what the config.json beside it describes."""
+    declared = {
+        "image_size": (config.size, model.input.size),
+        "num_channels": (config.channels, model.input.channels),
+        "intensity": (config.has_intensity, model.has_intensity),
+        "label_sets": (list(config.label_sets.items()), list(model.label_sets.items())),
+    }
+    wrong = [name for name, (told, own) in declared.items() if told != own]
+    if wrong:
+        raise InputError(
+            f"{model.path.parent / CONFIG}: {wrong[0]} is not that of {model.path.name}; copy or "
+            "download the folder again"
+        )
 
 
 def _read(path: Path) -> bytes:
@@ -207,6 +241,7 @@ def _declared(path: Path, session: Any) -> Model:
         readouts=_readouts(metadata, label_sets),
         has_intensity=any(output.name == "intensity" for output in session.get_outputs()),
         session=session,
+        is_synthetic=is_synthetic(parse_json(metadata.get("training_data", "{}"))),
     )
 
 

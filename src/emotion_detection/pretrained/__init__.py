@@ -5,7 +5,8 @@ Beside this module lie
 - ``model.onnx``: the network that :class:`emotion_detection.EmotionDetector` runs by default;
 - ``weights.safetensors``: the same weights, to start a training from;
 - ``record.json``: what both are, and how they came to be;
-- ``card.md``: the model card, made of the record by ``benchmarks/card.py``.
+- ``card.md``: the model card, made of the record by ``benchmarks/card.py``;
+- ``robustness.json``: its tests on corrupted faces, written by the same command.
 
 The record:
 
@@ -35,6 +36,7 @@ MODEL = "model.onnx"
 WEIGHTS = "weights.safetensors"
 RECORD = "record.json"
 CARD = "card.md"
+ROBUSTNESS = "robustness.json"
 
 _MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
@@ -72,6 +74,31 @@ def record() -> dict[str, Any]:
     if not isinstance(values, dict) or not isinstance(values.get("files"), dict):
         raise InputError(f"{path}: damaged; {_MEND}")
     return values
+
+
+def robustness(label_set: str) -> dict[str, Any] | None:
+    """Return the shipped model's test on corrupted faces.
+
+    Args:
+        label_set: name of the labels that it was tested by.
+
+    Returns:
+        What ``corruptions.json`` of that test held; None: it was not tested by these labels, or the
+        file is of an earlier model.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    path = _folder() / ROBUSTNESS
+    try:
+        values = json.loads(_read(path))
+        found = values["tests"].get(label_set)
+        same: bool = values["model_sha256"] == record()["files"][MODEL]["sha256"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: damaged; {_MEND}") from None
+    return found if same and isinstance(found, dict) else None
 
 
 def card() -> str:

@@ -24,6 +24,7 @@ from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.persons import Person, VideoPersons
 from emotion_detection.inference.tables import Record
 from emotion_detection.results import UNCERTAIN_FACE
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 _BAR = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -64,7 +65,8 @@ class Lines:
         if "error" in record:
             yield Text.assemble(name, "  ", (printable(record["error"]), "red"))
             return
-        notes = [*record["notes"]]
+        # what holds for the model is said once, before the table
+        notes = [note for note in record["notes"] if note != SYNTHETIC_NOTE]
         if record["skipped"]:
             notes.insert(0, f"{record['skipped']} smaller than {self._smallest:g} px")
         faces = record["faces"]

@@ -16,6 +16,7 @@ import torch
 
 from emotion_detection import __version__
 from emotion_detection.errors import TrainingError
+from emotion_detection.plain_values import read_json
 from emotion_detection.training.checkpoint import Trained
 from emotion_detection.training.scoring import Deployed
 
@@ -84,6 +85,24 @@ def export_onnx(
         with contextlib.suppress(OSError):  # else it would hide what went wrong
             part.unlink(missing_ok=True)
     return difference
+
+
+def read_validation_metrics(checkpoint: Path) -> dict[str, Any]:
+    """Return the metrics of a run on validation that its ONNX file holds.
+
+    Args:
+        checkpoint: the run's best checkpoint.
+
+    Returns:
+        accuracy, n, ece, nll and split; nothing where metrics.json is not of this checkpoint.
+    """
+    try:
+        values = read_json(checkpoint.parent / "metrics.json")
+        if Path(values["model"]).name != checkpoint.name:
+            return {}
+        return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
 def _forget_places(program: torch.onnx.ONNXProgram) -> None:

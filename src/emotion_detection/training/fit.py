@@ -14,7 +14,7 @@ import torch.distributed as dist
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, Timer
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 
@@ -29,8 +29,14 @@ from emotion_detection.training.callbacks import (
     TimeLimitError,
 )
 from emotion_detection.training.checkpoint import DurableCheckpointIO, read_checkpoint
+from emotion_detection.training.logged_images import LogImages
+from emotion_detection.training.loggers import make_loggers
 from emotion_detection.training.progress_bar import RunProgress
 from emotion_detection.training.task import EmotionTask
+
+OURS = "this project sets it itself"
+SET_BY = {"logger": "loggers are named by --logger", "max_epochs": "epochs are named by --epochs"}
+"""What sets a field of Lightning's Trainer instead."""
 
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # a batch is one index operation: workers would cost
@@ -75,12 +81,12 @@ def make_trainer(
         folder: ``models/RUN``.
         logs: ``logs/RUN``.
         callbacks: called before those that every run has.
-        loggers: beside TensorBoard's.
+        loggers: beside those that the recipe names.
 
     Raises:
         InputError: a field that this project sets itself, or that Lightning refuses.
     """
-    callbacks = [*callbacks, StopWhenNotFinite(), KeepBest(folder)]
+    callbacks = [*callbacks, LogImages(), StopWhenNotFinite(), KeepBest(folder)]
     if config.ema:
         # first of all: the others look at, and save, the averaged weights
         callbacks.insert(0, moving_average(config.ema))
@@ -92,7 +98,7 @@ def make_trainer(
         **config.trainer,
     }
     if taken := sorted(set(config.trainer) & set(NOT_THE_USERS)):
-        raise InputError(f"--trainer.{taken[0]}: cannot be set; this project sets it itself")
+        raise InputError(f"--trainer.{taken[0]}: cannot be set; {SET_BY.get(taken[0], OURS)}")
     if fields.get("precision") == "16-true":
         # without a loss scaler small gradients are 0, and Adam's epsilon is
         raise InputError(
@@ -106,10 +112,11 @@ def make_trainer(
         if fields.get("limit_val_batches") == 0:
             raise InputError("--patience needs validation: not with --trainer.limit_val_batches 0")
         callbacks.insert(0, StopEarly(config.patience))
+    made = make_loggers(config, logs)
     try:
         trainer = Trainer(
             max_epochs=config.epochs,
-            logger=[TensorBoardLogger(logs.parent, name="", version=logs.name), *loggers],
+            logger=[*made, *loggers],
             callbacks=callbacks,
             plugins=[DurableCheckpointIO()],
             default_root_dir=folder,

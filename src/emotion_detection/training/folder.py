@@ -23,7 +23,7 @@ from emotion_detection.training.run_paths import locate, recorded
 from emotion_detection.training.task import CHECKPOINT_KEY
 from emotion_detection.training.trained_faces import keep_trained_faces
 
-CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache", "cache_limit"}
+CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache", "cache_limit", "logger"}
 """Fields that may change when a run goes on; data and cache may have moved, not changed."""
 
 
@@ -136,7 +136,7 @@ def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) ->
     if fixed := sorted(set(changes) - CHANGEABLE):
         raise InputError(
             f"--resume goes on with the run as it was: --{fixed[0]} cannot be changed "
-            "(only --epochs, --patience, --trainer.* and, moved, --data and --cache)"
+            "(only --epochs, --patience, --logger, --trainer.* and, moved, --data and --cache)"
         )
     return dataclasses.replace(config, **changes)
 

@@ -1,4 +1,4 @@
-"""How a training is going: one bar for the whole run on a terminal, a line an epoch elsewhere."""
+"""How a training is going: a line an epoch, and on a terminal one bar for the whole run."""
 
 import math
 import sys
@@ -87,8 +87,8 @@ class RunProgress(ProgressBar, Checkpoint):
             self._show(trainer, accuracy=f"{trainer.callback_metrics['val_accuracy']:.4f}")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Without a terminal: print a line."""
-        if not self._enabled or self._bar is not None:
+        """Print a line, on a terminal above the bar."""
+        if not self._enabled:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         seconds = time.perf_counter() - self._epoch_start
@@ -99,12 +99,14 @@ class RunProgress(ProgressBar, Checkpoint):
         )
         left = seconds * max(0, (trainer.max_epochs or 0) - trainer.current_epoch - 1)
         loss = metrics.get("train_loss", math.nan)
-        print(
+        line = (
             f"epoch {_epoch(trainer)}  loss {loss:.4f}{val}  "
-            f"{self._seen / max(seconds, 1e-9):,.0f} faces/s  {left / 60:.1f} min left",
-            file=sys.stderr,
-            flush=True,
+            f"{self._seen / max(seconds, 1e-9):,.0f} faces/s"
         )
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False)
+        else:
+            print(f"{line}  {left / 60:.1f} min left", file=sys.stderr, flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""

@@ -39,6 +39,7 @@ from emotion_detection.training.folder import (
 )
 from emotion_detection.training.history import History
 from emotion_detection.training.learning_rate import STEPS, find_learning_rate
+from emotion_detection.training.loggers import check_loggers
 from emotion_detection.training.network import check_network, parameter_count
 from emotion_detection.training.prepare import make_task, prepare
 from emotion_detection.training.start import check_sources
@@ -77,7 +78,7 @@ def train(
             (:func:`.folder.resumed_config`).
         hint: whether to say, when it is stopped, how ``train.py`` goes on with it.
         callbacks: further callbacks of Lightning, called before the project's own.
-        loggers: further loggers of Lightning, such as those of W&B or MLflow.
+        loggers: further loggers of Lightning, beside those that ``config.logger`` names.
 
     Returns:
         The run. In processes but the first of several, its figures are empty.
@@ -87,6 +88,7 @@ def train(
         TrainingError: the training cannot go on; the checkpoints before are whole.
     """
     check_network(config.network, config.pretrained)
+    check_loggers(config.logger)
     seconds = time_limit(config)
     if resume:
         resume = run_folder(resume)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.config import TrainConfig
+from emotion_detection.hub_download import is_hub_address
 from emotion_detection.plain_values import read_json, read_yaml
 
 _WORDS = {"auto", "fer2013", "demo", "pretrained"}
@@ -65,7 +66,7 @@ def locate(values: dict[str, Any], run: Path) -> dict[str, Any]:
 
 
 def _located(value: str, start: Path, name: str) -> str:
-    if value in _WORDS or Path(value).is_absolute():
+    if value in _WORDS or is_hub_address(value) or Path(value).is_absolute():
         return value
     place = start / value
     if name == "data" and not place.exists() and len(several := _several(value)) > 1:
@@ -101,7 +102,7 @@ def recorded(config: TrainConfig, run: Path) -> TrainConfig:
 
 def relative_to(start: Path, value: str) -> str:
     """Return a path below a folder relative to it; another one absolute; a word as it is."""
-    if value in _WORDS:
+    if value in _WORDS or is_hub_address(value):
         return value
     place = Path(os.path.abspath(value))
     return (place.relative_to(start) if place.is_relative_to(start) else place).as_posix()

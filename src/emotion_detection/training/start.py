@@ -12,7 +12,10 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.data.exclude import excluded_names
 from emotion_detection.emotions import class_key
 from emotion_detection.errors import InputError
+from emotion_detection.hub_download import find_hub_folder
+from emotion_detection.hub_folder import WEIGHTS
 from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.hub_weights import load_hub_weights
 from emotion_detection.training.losses import Teachers
 from emotion_detection.training.network import ModelSpec, build, take_weights
 
@@ -26,7 +29,7 @@ def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
     Args:
         network: takes the weights.
         spec: what it declares of itself.
-        init: a run's folder, a checkpoint, or 'pretrained'.
+        init: a run's folder, a checkpoint, a model folder or address of the hub, or 'pretrained'.
 
     Raises:
         InputError: no such run, or another network or input than this one's.
@@ -68,7 +71,7 @@ def _check_exists(place: str, option: str) -> None:
 
 
 def starting_weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelSpec]:
-    """Return the weights of a run, of a checkpoint, or of the shipped model."""
+    """Return the weights of a run, a checkpoint, a model of the hub, or the shipped model."""
     if place == "pretrained":
         from safetensors import safe_open
         from safetensors.torch import load_file
@@ -77,6 +80,8 @@ def starting_weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelS
         with safe_open(path, "pt") as file:
             spec = ModelSpec.from_dict(json.loads(file.metadata()["spec"]))
         return load_file(path), spec
+    if (folder := find_hub_folder(place, (WEIGHTS,))) is not None:
+        return load_hub_weights(folder)
     _check_exists(place, option)
     trained = load_trained(place)
     return dict(trained.network.state_dict()), trained.spec

@@ -8,7 +8,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.training.batches import Batch
@@ -17,6 +17,9 @@ from emotion_detection.training.network import ModelSpec, Outputs, take_apart, t
 from emotion_detection.training.optimizer import make_optimizer, make_schedule
 
 CHECKPOINT_KEY = "emotion_detection"
+
+SHOWN_FACES = 64
+"""Augmented faces that are kept to be shown, at most."""
 
 
 class EmotionTask(LightningModule):
@@ -57,6 +60,10 @@ class EmotionTask(LightningModule):
         # "micro": the share of all faces that are right, which is what accuracy means here
         self.val_loss = MeanMetric()
         self.val_accuracy = MulticlassAccuracy(classes, average="micro")
+        self.val_confusion = MulticlassConfusionMatrix(classes)
+        # what LogImages shows: float32 (N, C, H, W) of the first batch, int64 (classes, classes)
+        self.first_faces: Tensor | None = None
+        self.confusion: Tensor | None = None
         self.val_also = nn.ModuleDict(
             {
                 name: MulticlassAccuracy(len(labels), average="micro", ignore_index=-1)
@@ -89,6 +96,8 @@ class EmotionTask(LightningModule):
         clean = faces
         if self.corruption is not None:
             faces = self.corruption(faces)
+        if batch_idx == 0 and self.current_epoch == 0:
+            self.first_faces = faces[:SHOWN_FACES].detach().float().cpu()
         if self.config.mixup:
             costs, outputs, clean = self._mixed(faces, clean, batch)
         else:
@@ -145,6 +154,7 @@ class EmotionTask(LightningModule):
             target = labels if batch.targets is None else batch.targets[known]
             self.val_loss.update(functional.cross_entropy(logits, target), weight=count)
             self.val_accuracy.update(logits, labels)
+            self.val_confusion.update(logits, labels)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed this step: a resumed run must draw what the unbroken one drew.
@@ -178,11 +188,13 @@ class EmotionTask(LightningModule):
         """Start the validation's figures."""
         self.val_loss.reset()
         self.val_accuracy.reset()
+        self.val_confusion.reset()
         for metric in self.val_also.values():
             cast(MulticlassAccuracy, metric).reset()
 
     def on_validation_epoch_end(self) -> None:
         """Log validation loss and accuracy over all faces, each counted once."""
+        self.confusion = self.val_confusion.compute().cpu()
         by = {self.spec.label_set: self.val_accuracy.compute()}
         by |= {n: cast(MulticlassAccuracy, metric).compute() for n, metric in self.val_also.items()}
         # what the best checkpoint goes by: with several label sets, the mean over them
@@ -192,10 +204,14 @@ class EmotionTask(LightningModule):
         self.log_dict(values)
 
     def on_train_epoch_end(self) -> None:
-        """Log training loss and accuracy, as they were while training."""
+        """Log the learning rate, and training loss and accuracy as they were while training."""
         loss, right, count, known = self._all_train_sums()
         self.log_dict(
-            {"train_loss": (loss / count).float(), "train_accuracy": (right / known).float()}
+            {
+                "train_loss": (loss / count).float(),
+                "train_accuracy": (right / known).float(),
+                "learning_rate": float(self.trainer.optimizers[0].param_groups[0]["lr"]),
+            }
         )
 
     def _all_train_sums(self) -> Tensor:

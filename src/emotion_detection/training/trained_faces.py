@@ -28,7 +28,9 @@ from emotion_detection.data.fingerprints import (
     write_fingerprints,
 )
 from emotion_detection.errors import InputError
+from emotion_detection.hub_folder import WEIGHTS
 from emotion_detection.training.checkpoint import read_checkpoint, run_checkpoint
+from emotion_detection.training.hub_weights import find_hub_model
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 FILE = "faces.npz"
@@ -163,6 +165,11 @@ def open_sources(init: str | None, teachers: Sequence[str]) -> list[Trained]:
     opened = []
     for option, place in named:
         if place and place != "pretrained":
+            if (known := find_hub_model(place)) is not None:
+                folder, config = known
+                data = config.training_data
+                opened.append(Trained(folder / WEIGHTS, data, f"{option} {place}"))
+                continue
             path = run_checkpoint(place)
             if not path.exists():
                 continue  # a run that is resumed needs it no more; any other says so later

@@ -200,6 +200,8 @@ def test_the_page_says_the_numbers_of_the_json(folder: Path, page: str) -> None:
     for model in (first, second):
         assert f"<b>{100 * model['test']['accuracy']:.1f}&nbsp;%</b>" in page
     assert f"{100 * first['raters']['value']:.1f}&nbsp;%" in page
+    assert '<span class="name">One person</span>' in page
+    assert "that does not make it better than people" in page
     assert f"{first['coverage']['chosen']['threshold']:.3f}" in page
     assert "Mean corruption accuracy 48.0&nbsp;%" in page
     assert "Worst borne: motion blur" in page

@@ -70,7 +70,8 @@ def raters(test: Written) -> Facts | None:
         known = own[~np.isnan(own)]
         if len(known):
             found = as_dict(paired_difference(np.zeros(len(known)), known))
-            return {**found, "source": "one of a face's raters, picked at random, names its label"}
+            source = "one of a face's raters, picked at random, names its label"
+            return {**found, "source": source, "is_one": True}
     if test.metrics["data"].get("label_set") == "fer2013":
         return {**HUMAN_FER2013, "source": "people on FER-2013, Goodfellow et al. 2013"}
     return None

@@ -16,6 +16,13 @@ _LABELS = {
     "demo": "those that the faces were drawn with: figures on drawn faces say nothing about people",
 }
 
+_ONE_PERSON = (
+    "The label is the majority of all raters, and a single person often differs from it. A model "
+    "learns what most raters see, so it can agree with the majority more often than one person "
+    "does; that does not make it better than people"
+)
+"""Why a model may have a higher accuracy than one of the raters."""
+
 
 def headline(models: Sequence[Values]) -> str:
     """Return the section of the first figures.
@@ -66,9 +73,12 @@ def _people(raters: Values | None) -> str:
             '<li><span class="name">People</span><b>unknown</b>'
             "<span>the data says nothing of how often people name its labels</span></li>"
         )
+    name = "One person" if raters.get("is_one") else "People"
+    meaning = f". {_ONE_PERSON}" if raters.get("is_one") else ""
     return (
-        f'<li><span class="name">People</span><b>{percent(raters["value"])}</b>'
-        f"<span>{text(raters['source'])}; {interval(raters['low'], raters['high'])}</span></li>"
+        f'<li><span class="name">{name}</span><b>{percent(raters["value"])}</b>'
+        f"<span>{text(raters['source'])}; {interval(raters['low'], raters['high'])}"
+        f"{text(meaning)}</span></li>"
     )
 
 

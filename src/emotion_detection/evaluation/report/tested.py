@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, as_dict, data_fields
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
@@ -18,10 +19,12 @@ from emotion_detection.evaluation.models import open_model
 from emotion_detection.evaluation.written import (
     METRICS,
     Written,
+    is_of_test,
     is_test,
     printable,
     prior_of,
     read_test,
+    synthetic_note,
     views_of,
 )
 from emotion_detection.plain_values import read_yaml
@@ -260,7 +263,27 @@ def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...
             faces = None
             notes += ("The faces are not shown: the data holds others than were tested.",)
     curves = _curves(test.metrics["model"])
+    if note := synthetic_note(test.metrics):
+        notes += (f"{note[0].upper()}{note[1:]}.",)
+    if test.corruptions is None and (shipped := _shipped_corruptions(test)) is not None:
+        test = replace(test, corruptions=shipped)
+        notes += (
+            f"Corrupted images: measured before this model was shipped, by {shipped['command']}.",
+        )
     return Tested(place, test, faces, rows, curves, _on_validation(test), notes)
+
+
+def _shipped_corruptions(test: Written) -> dict[str, Any] | None:
+    """Return the packaged test of the shipped model under corruption, if it is of these faces."""
+    (model, *more), data = _models(test), test.metrics["data"]
+    if more or not is_shipped(model):
+        return None
+    found = pretrained.robustness(data["label_set"])
+    known = found is not None and found["data"].get("hash") == data.get("hash")
+    if found is None or not known:
+        return None
+    own = {**found, "model": test.metrics["model"], "data": data}
+    return found if is_of_test(own, test.metrics) else None
 
 
 def _on_validation(test: Written) -> Written | None:

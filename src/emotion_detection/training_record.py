@@ -1,0 +1,49 @@
+"""What a model's file records of the data that it was trained on, and its check.
+
+The record may come from a stranger, so its parts are checked before anything relies on them.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+from emotion_detection.config import DataConfig
+
+SYNTHETIC = "demo"
+"""Name of the label set of synthetic faces."""
+
+SYNTHETIC_NOTE = (
+    "this model was trained on synthetic faces only: its predictions for real faces mean nothing"
+)
+"""What users of such a model are told, wherever it predicts."""
+
+_DEFAULTS = {field.name: field.default for field in fields(DataConfig)}
+
+
+def is_training_data(data: Any) -> bool:
+    """Return True for a record of training data whose parts are of the kinds that tests use."""
+    if not isinstance(data, dict):
+        return False
+    parts = [data.get(name, {}) for name in ("options", "sizes", "also")]
+    if not all(isinstance(part, dict) for part in parts):
+        return False
+    others = parts[2].values()
+    return all(_is_option(name, value) for name, value in parts[0].items()) and all(
+        isinstance(one, dict) and isinstance(one.get("hash"), str) for one in others
+    )
+
+
+def is_synthetic(data: Any) -> bool:
+    """Return True for a record of training data that names synthetic faces.
+
+    >>> is_synthetic({"label_set": "demo"}), is_synthetic({"label_set": "fer2013"})
+    (True, False)
+    """
+    return isinstance(data, dict) and data.get("label_set") == SYNTHETIC
+
+
+def _is_option(name: str, value: Any) -> bool:
+    """Return True for a value of the kind that its field has; unknown fields are left out later."""
+    default = _DEFAULTS.get(name)
+    if isinstance(default, str):
+        return isinstance(value, str)
+    return not isinstance(default, int | float) or isinstance(value, int | float)

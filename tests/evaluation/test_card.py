@@ -168,8 +168,8 @@ def test_a_test_of_another_epoch_or_of_several_models_is_not_told(
     tested: Path, tmp_path: Path, model: Any
 ) -> None:
     run = shutil.copytree(tested, tmp_path / "run")
-    metrics = json.loads((run / "test" / "fer2013-test" / "metrics.json").read_text())
-    other = run / "test" / "fer2013-test-of-other" / "metrics.json"
+    metrics = json.loads((run / "test" / "own-test" / "metrics.json").read_text())
+    other = run / "test" / "own-test-of-other" / "metrics.json"
     other.parent.mkdir()
     other.write_text(json.dumps(metrics | {"model": model}))
     assert len(run_facts(run).figures) == 2
@@ -177,7 +177,7 @@ def test_a_test_of_another_epoch_or_of_several_models_is_not_told(
 
 def test_a_run_s_card_has_the_corruptions_of_its_own_test(tested: Path, tmp_path: Path) -> None:
     run = shutil.copytree(tested, tmp_path / "run")
-    folder = run / "test" / "fer2013-test"
+    folder = run / "test" / "own-test"
     metrics = json.loads((folder / "metrics.json").read_text())
     spoilt = {name: metrics[name] for name in ("model", "split", "data", "tta")}
     spoilt["clean"] = {name: metrics[name] for name in ("accuracy", "n")}

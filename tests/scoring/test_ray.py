@@ -80,24 +80,6 @@ def test_records_are_those_of_one_process(cluster: Any, settings: Make, crops: l
         assert one["faces"][0]["scores"] == pytest.approx(scores, abs=2e-4)
 
 
-def test_a_gpu_is_asked_for_where_there_is_one_and_told_where_it_is_not_used(
-    cluster: Any, settings: Make, crops: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    def records() -> list[Any]:
-        tasks = iter([Task(0, 0, tuple(map(Entry, crops[:3])))])
-        on_gpu = settings(device="cuda")
-        ((_, lines),) = on_ray(lambda: next(tasks, None), on_gpu, cluster.address)
-        assert isinstance(lines, list)
-        return list(map(json.loads, lines))
-
-    without = records()
-    assert "No node of the Ray cluster has a GPU" in capsys.readouterr().err
-    cluster.add_node(num_cpus=1, num_gpus=1)  # in name alone: its onnxruntime has no CUDA
-    cluster.wait_for_nodes()
-    assert records() == without
-    assert "device 'cuda' is missing on some nodes, which ran on the CPU" in capsys.readouterr().err
-
-
 def test_the_command_writes_the_same_table(
     cluster: Any, crops: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

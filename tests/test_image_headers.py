@@ -212,3 +212,26 @@ def test_known_bombs_are_refused(fer2013_root: Path, name: str) -> None:
 def test_limits_leave_room_for_what_encoders_write(png: Callable[[np.ndarray], bytes]) -> None:
     assert image_headers.FREE_SCANS >= 12  # mozjpeg's scripts; libjpeg's has ten
     assert prepare(png(PIXELS)) == png(PIXELS)
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {}, {"lossless": True, "exif": b"Exif"}])
+def test_a_webp_too_small_for_its_pixels_is_refused_before_it_is_opened(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (4000, 3000), (9, 9, 9)).save(out, "WEBP", **options)
+    content = out.getvalue()
+    monkeypatch.setattr(Image, "open", None)
+    if len(content) * 10_000 < 12e6:
+        with pytest.raises(ValueError, match="4000 x 3000 pixels: nothing can be seen in it"):
+            prepare(content)
+    else:
+        assert prepare(content) == content
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {}, {"exif": b"Exif"}])
+@pytest.mark.parametrize("size", [(1, 1), (300, 7), (16383, 2)])
+def test_the_size_of_a_webp_is_pillows(options: dict[str, object], size: tuple[int, int]) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", size).save(out, "WEBP", **options)
+    assert image_headers._webp_size(out.getvalue()) == size

@@ -50,7 +50,7 @@ def test_what_is_like_nothing_is_not_guessed(name: str) -> None:
 
 def test_what_cannot_be_chosen_is_said() -> None:
     assert suggest("--num_workers", TRAIN, "emotion train").startswith(": batches are read")
-    assert suggest("--device", PREDICT, "emotion predict") == ": the command runs on the CPU"
+    assert suggest("--verbose", PREDICT, "emotion predict") == ": nothing more can be printed"
     assert "GPU is used" in suggest("--device", ("--model",), "emotion report")
 
 

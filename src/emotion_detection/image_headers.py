@@ -84,6 +84,8 @@ def prepare(content: bytes) -> bytes:
         _check_runs(content[14:] if content[:2] == b"BM" else content)
     elif content[4:8] == b"ftyp":
         check_items(content)
+    elif (size := _webp_size(content)) is not None:
+        check_density(size, content)  # Pillow's decoder takes all its memory when it is opened
     frames = count_frames(content)
     if frames is not None and frames.too_many:
         raise ValueError(frames.too_many)
@@ -126,6 +128,23 @@ def check_density(size: tuple[int, int], content: bytes) -> None:
         raise ValueError(
             f"{length:,} bytes for {size[0]} x {size[1]} pixels: nothing can be seen in it"
         )
+
+
+def _webp_size(content: bytes) -> tuple[int, int] | None:
+    """Return width and height of a WebP's canvas; None for what is none (RFC 9649)."""
+    if not is_webp(content) or len(content) < 30:
+        return None
+    kind = content[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
+        return width + 1, height + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        width, height = (int.from_bytes(content[at : at + 2], "little") for at in (26, 28))
+        return width & 0x3FFF, height & 0x3FFF
+    return None
 
 
 def _bytes_of_pixels(content: bytes) -> int:

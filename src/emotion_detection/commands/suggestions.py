@@ -137,8 +137,6 @@ _ANSWERS = {
     },
     "": {
         "batch_size": "the command chooses it",
-        "device": "the command runs on the CPU",
-        "devices": "the command runs on the CPU",
         "iou": "overlapping boxes of one face are merged without an option",
         "iou_thres": "overlapping boxes of one face are merged without an option",
         "trainer.checkpoint_callback": "the best and the last checkpoint are always kept",

@@ -144,7 +144,7 @@ def summarize(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _median(name: str, steps: list[dict[str, Any]]) -> float:
-    return round(statistics.median(step[name] for step in steps), 2)
+    return round(float(statistics.median(step[name] for step in steps)), 2)
 
 
 if __name__ == "__main__":

@@ -88,9 +88,9 @@ def draw_counts(counts: npt.NDArray[np.int64], names: Sequence[str]) -> Pixels:
             middle = (x + _CELL / 2 - 1, y + _CELL / 2 - 1)
             draw.text(middle, str(counts[label, predicted]), ink, font, anchor="mm")
     for place, name in enumerate(names):
-        middle = place * _CELL + _CELL / 2
+        height = place * _CELL + _CELL / 2
         text = name if len(name) <= 14 else f"{name[:13]}…"
-        draw.text((_MARGIN - 6, middle), text, "black", font, anchor="rm")
+        draw.text((_MARGIN - 6, height), text, "black", font, anchor="rm")
         upright = Image.new("RGB", (_MARGIN, _CELL), "white")
         ImageDraw.Draw(upright).text((_MARGIN - 6, _CELL / 2), text, "black", font, anchor="rm")
         image.paste(upright.rotate(90, expand=True), (_MARGIN + place * _CELL, classes * _CELL))

@@ -3,7 +3,6 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -158,7 +157,7 @@ def test_an_animated_png_does_not_have_the_frames_that_it_only_declares() -> Non
 
 
 @pytest.fixture
-def _no_opening(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_opening(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Pillow open no page or frame behind the first."""
 
     def fail(self: object) -> int:
@@ -166,7 +165,6 @@ def _no_opening(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(GifImagePlugin.GifImageFile, "n_frames", property(fail))
     monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "n_frames", property(fail))
-    return
 
 
 @pytest.mark.usefixtures("_no_opening")
@@ -178,7 +176,9 @@ def test_frames_are_not_opened_to_count_them(content: bytes) -> None:
 
 
 @pytest.mark.usefixtures("_no_opening")
-def test_of_very_many_frames_in_an_open_image_the_limit_is_told() -> None:
+def test_of_very_many_frames_in_an_open_image_the_limit_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (note,) = picture_array(Image.open(io.BytesIO(Tiff().pages(1_500))))[1]
     assert note == "more than 1,000 pictures in one file: only the first was looked at"
     many = GIF[:-1] + TINY_FRAME * 60_000 + b";"
@@ -186,7 +186,8 @@ def test_of_very_many_frames_in_an_open_image_the_limit_is_told() -> None:
     assert note.startswith("animated: only the first of more than ")
     closed = Image.open(io.BytesIO(Tiff().pages(3)))
     closed.load()
-    closed.fp = closed._fp = None
+    monkeypatch.setattr(closed, "fp", None)
+    monkeypatch.setattr(closed, "_fp", None)
     assert picture_array(closed)[1] == ()
 
 

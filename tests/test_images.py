@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, features
 
-from emotion_detection import images
+from emotion_detection import image_modes, images
 from emotion_detection.errors import InputError
 from emotion_detection.images import (
     PictureError,
@@ -367,7 +367,7 @@ def test_a_grey_tiff_of_32_bits_with_other_levels_is_refused(levels, told):
 def test_bands_of_a_large_image_of_32_bits_are_scaled_alike(monkeypatch):
     levels = np.repeat(np.arange(700, dtype=np.int32)[:, None] * 90, 4, axis=1)
     content = grey_tiff(levels)
-    monkeypatch.setattr(images, "MAX_PIXELS", 100)
+    monkeypatch.setattr(image_modes, "MAX_PIXELS", 100)
     np.testing.assert_array_equal(picture_array(content)[0][..., 0], np.rint(levels / 257))
 
 
@@ -674,7 +674,7 @@ def test_large_images_with_alpha_are_converted_in_bands_to_the_same_pixels(monke
         content = encoded(picture)
         whole, _ = picture_array(content)
         with monkeypatch.context() as patch:
-            patch.setattr(images, "MAX_PIXELS", 100)
+            patch.setattr(image_modes, "MAX_PIXELS", 100)
             banded, _ = picture_array(content)
         np.testing.assert_array_equal(banded, whole)
 

@@ -4,6 +4,7 @@ A box is its length, its name and its content, which may be boxes again. Decoder
 of a file with all others, so :func:`check_items` refuses files that list very many.
 """
 
+import mmap
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ class Box(NamedTuple):
     end: int
 
 
-def list_boxes(content: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
+def list_boxes(content: bytes | mmap.mmap, start: int = 0, end: int | None = None) -> Iterator[Box]:
     """Yield the boxes in a part of a file, at most :data:`MAX_BOXES`.
 
     Args:
@@ -44,7 +45,7 @@ def list_boxes(content: bytes, start: int = 0, end: int | None = None) -> Iterat
             size = end - start
         if size < head:
             return
-        yield Box(content[start + 4 : start + 8], start + head, start + size)
+        yield Box(bytes(content[start + 4 : start + 8]), start + head, start + size)
         start += size
 
 

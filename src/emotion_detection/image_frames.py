@@ -6,7 +6,7 @@ limit.
 """
 
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -40,12 +40,12 @@ class Frames(NamedTuple):
     """Frames, or pages, of an image file.
 
     Args:
-        count: that are whole, from the first on; 0 where the first is not.
+        number: that are whole, from the first on; 0 where the first is not.
         too_many: what the file is, with the limit that it exceeds; None within the limits.
         is_damaged: whether something is missing or damaged behind them.
     """
 
-    count: int
+    number: int
     too_many: str | None = None
     is_damaged: bool = False
 
@@ -87,7 +87,7 @@ def count_open_frames(image: Image.Image, content: bytes | None = None) -> Frame
 
 def _read_source(image: Image.Image) -> bytes | None:
     """Return the file that an open image reads from, None where it is closed."""
-    source = getattr(image, "_fp", None) or getattr(image, "fp", None)
+    source: Any = getattr(image, "_fp", None) or getattr(image, "fp", None)
     try:
         place = source.tell()
         source.seek(0)

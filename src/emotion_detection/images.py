@@ -8,16 +8,14 @@ import io
 import os
 import re
 import stat
-import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from emotion_detection.defaults import DEFAULT_MAX_PIXELS as DEFAULT_MAX_PIXELS
 from emotion_detection.defaults import MAX_PIXELS as MAX_PIXELS
@@ -25,6 +23,7 @@ from emotion_detection.errors import PictureError as PictureError
 from emotion_detection.errors import missing, shorten
 from emotion_detection.file_objects import is_file_object, read_file_object
 from emotion_detection.image_arrays import check_color, image_pixels
+from emotion_detection.image_damage import explain_failure, find_damage, name_content
 from emotion_detection.image_frames import count_open_frames, keep_first_frame
 from emotion_detection.image_headers import check_density, prepare
 from emotion_detection.image_kinds import (
@@ -38,7 +37,9 @@ from emotion_detection.image_kinds import (
     is_avif,
     is_heif,
 )
+from emotion_detection.image_modes import convert_to_8_bit, find_rgb_profile, lay_on_background
 from emotion_detection.jpeg_ends import complete_jpeg
+from emotion_detection.pillow_settings import PILLOW_SETTINGS
 
 DATASET_FORMATS = (*FORMATS, "PPM", "JPEG2000")
 """Read in datasets, which lie on the user's own disk; photographs are of fewer."""
@@ -49,10 +50,6 @@ IMAGE_SUFFIXES = frozenset(
     ]
 )
 """Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""
-BACKGROUND = 255
-"""Grey level that transparent pixels are laid on."""
-_MOST_LEVEL = 65_535
-"""Of a grey image with 16 bits."""
 REDUCED_SIDE = 2560
 """Least pixels of the longer side that a large image is reduced to for detection."""
 
@@ -66,8 +63,6 @@ _LONGEST_NAME = 4096
 
 _MOVING = {"PNG", "WEBP", "GIF", "AVIF"}
 _ONE_FRAME = "only the first frame was looked at: the file is damaged or cut off behind frame 1"
-_BAND_ROWS = 256
-"""Rows of a large image that are converted at once."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -113,37 +108,6 @@ class _Opened(NamedTuple):
     full: Callable[[], Image.Image] | None = None
 
 
-class _PillowWarnings:
-    """While anyone is inside: warnings of odd metadata let pass, Pillow's own size limits lifted.
-
-    The size that a header states is checked here, against limits that users may set.
-    ``warnings.catch_warnings`` by itself leaves its filters behind where threads overlap.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._filters = ExitStack()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._filters.enter_context(warnings.catch_warnings())
-                warnings.filterwarnings("ignore", module="PIL")
-                self._filters.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
-                Image.MAX_IMAGE_PIXELS = None
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._filters.close()
-
-
-_PILLOW_WARNINGS = _PillowWarnings()
-
-
 def open_picture(content: bytes | Path, formats: Sequence[str] = FORMATS) -> Image.Image:
     """Open a picture and decode it, upright, as 8-bit grey ("L") or colour ("RGB").
 
@@ -169,10 +133,12 @@ def _open(
     data = content if isinstance(content, bytes) else _content(os.fspath(content), max_pixels)
     if not data:
         raise PictureError("empty: 0 bytes")
-    formats = _formats(data, formats)
-    with _refusals(data):
+    known = _formats(data, formats)
+    with _refusals():
         data = prepare(data)
-        image, content = _open_lazily(data, formats)
+    with _refusals(data):
+        image, content = _open_lazily(data, known)
+    with _refusals():
         _check_size(image, max_pixels)
         # of a repaired animation nobody knows how many of the other frames are whole
         notes = (_ONE_FRAME,) if content is not data else _note_frames(image, data)
@@ -180,14 +146,15 @@ def _open(
             content, note = complete_jpeg(data)
             if note is not None:
                 notes = (note, *notes)
-                image = Image.open(io.BytesIO(content), formats=formats)
+                image = Image.open(io.BytesIO(content), formats=known)
         check_density(image.size, content)
+    with _refusals(data):
         opened = _decode_reduced(image, content) if reduced and _is_large(image) else None
         opened = opened or _Opened(image, _decoded(image))
     return opened._replace(notes=notes)
 
 
-def _open_lazily(data: bytes, formats: Sequence[str]) -> tuple[Image.Image, bytes]:
+def _open_lazily(data: bytes, formats: tuple[str, ...]) -> tuple[Image.Image, bytes]:
     """Open an image, of a damaged animation the first frame; return it and the bytes read."""
     try:
         return Image.open(io.BytesIO(data), formats=formats), data
@@ -220,9 +187,14 @@ def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
 
 @contextmanager
 def _refusals(data: bytes = b"") -> Iterator[None]:
-    """Turn everything that Pillow raises over a picture into :class:`PictureError`."""
+    """Turn everything that is raised over a picture into :class:`PictureError`.
+
+    Args:
+        data: the file, where decoders raise: what they say of it is explained. Empty: where this
+            package does, whose words are kept.
+    """
     try:
-        with _PILLOW_WARNINGS:
+        with PILLOW_SETTINGS:
             yield
     except PictureError:
         raise
@@ -231,7 +203,7 @@ def _refusals(data: bytes = b"") -> Iterator[None]:
     except MemoryError:
         raise PictureError("too large for the memory that is left") from None
     except Exception as error:  # of damaged files Pillow's plugins raise many kinds
-        words = " ".join(str(error).split())
+        words = explain_failure(data, " ".join(str(error).split()))
         raise PictureError(shorten(words) or type(error).__name__) from None
 
 
@@ -241,10 +213,14 @@ def _not_read(data: bytes) -> str:
         return f"not an image in a format that is read ({READ})"
     if "video" in what:
         return f"{what}, not an image: its name must end as a video's, such as .mp4 or .mov"
+    damage = find_damage(data)
+    kind = name_content(data)
+    if damage is not None:
+        return f"{kind}, {damage}"
     if what.startswith("a TIFF"):
         return "a TIFF image of a kind that is not read, or a camera's raw file"
     if any(what.endswith(f" {name} image") for name in READ_NAMES):
-        return f"{what}, damaged at its beginning"
+        return f"{what}, damaged: its header cannot be read"
     return f"not an image in a format that is read ({READ}): {what}"
 
 
@@ -281,7 +257,7 @@ def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
 
 def _decoded(image: Image.Image) -> Image.Image:
     image.load()
-    return _eight_bit(_upright(image))
+    return convert_to_8_bit(_upright(image))
 
 
 def picture_array(
@@ -346,7 +322,7 @@ def load_image(
     with _refusals():
         width, height = size or decoded.size
         rgb = decoded if decoded.mode == "RGB" else decoded.convert("RGB")
-        return LoadedImage(np.asarray(rgb), width, height, notes, _rgb_profile(image), full)
+        return LoadedImage(np.asarray(rgb), width, height, notes, find_rgb_profile(image), full)
 
 
 def _content(path: str | bytes, max_pixels: int) -> bytes:
@@ -414,31 +390,20 @@ def _note_frames(image: Image.Image, content: bytes | None = None) -> tuple[str,
     found = count_open_frames(image, content)
     noun = "frame" if image.format in _MOVING else "picture"
     which = f"number {image.tell() + 1}" if image.tell() else "the first"
-    if found.is_damaged and found.count < 1:
+    if found.is_damaged and found.number < 1:
         # Pillow takes a PNG for whole once it has all pixels of the first frame
         if image.format == "PNG" and content is not None and b"IEND" not in content:
             raise PictureError("truncated: its end is missing")
         return ("its end is missing or damaged",)
     if found.is_damaged:
-        where = f"the file is damaged or cut off behind {noun} {found.count}"
+        where = f"the file is damaged or cut off behind {noun} {found.number}"
         return (f"only {which} {noun} was looked at: {where}",)
-    if found.count < 2:
+    if found.number < 2:
         return ()
-    count = f"more than {found.count:,}" if found.too_many else f"{found.count}"
+    count = f"more than {found.number:,}" if found.too_many else f"{found.number}"
     if image.format in _MOVING:
         return (f"animated: only {which} of {count} frames was looked at",)
     return (f"{count} pictures in one file: only {which} was looked at",)
-
-
-def lay_on_background(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return uint8 (H, W, 3) of (H, W, C): grey repeated, what alpha hides on the background."""
-    channels = pixels.shape[2]
-    if channels == 3:
-        return pixels
-    if channels == 1:
-        return np.repeat(pixels, 3, axis=2)
-    image = Image.fromarray(np.ascontiguousarray(pixels), "LA" if channels == 2 else "RGBA")
-    return np.asarray(_band_eight_bit(image))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -453,79 +418,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # Pillow raises many kinds; the pixels are whole all the same
         return 1
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Return an image as 8-bit grey or colour; large ones in bands, for the memory's sake."""
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return image
-    if image.mode == "F":
-        raise PictureError("mode F: what its numbers mean is unknown; convert it to L or RGB")
-    if image.mode == "I":
-        image = _check_levels(image)
-    if image.width * image.height <= MAX_PIXELS:
-        return _band_eight_bit(image)
-    whole: Image.Image | None = None
-    for top in range(0, image.height, _BAND_ROWS):
-        bottom = min(top + _BAND_ROWS, image.height)
-        band = image.crop((0, top, image.width, bottom))
-        band.info = image.info
-        converted = _band_eight_bit(band)
-        whole = whole or Image.new(converted.mode, image.size)
-        whole.paste(converted, (0, top))
-    assert whole is not None  # an image has rows
-    return whole
-
-
-def _check_levels(image: Image.Image) -> Image.Image:
-    """Return a grey image of 32 bits with levels of 16 bits; or of 8 bits, mode "L".
-
-    Raises:
-        PictureError: levels below 0 or above 65535.
-    """
-    low, high = cast(tuple[int, int], image.getextrema())
-    if low < 0 or high > _MOST_LEVEL:
-        raise PictureError(
-            f"grey levels from {low} to {high}: of 32-bit images, those from 0 to 255 or to 65535 "
-            "are read; scale them"
-        )
-    # Pillow before 11.0 opens 16-bit PNG, and every Pillow 16-bit PPM, in this mode
-    is_dark = high <= BACKGROUND and image.format not in ("PNG", "PPM")
-    return image.convert("L") if is_dark else image
-
-
-def _band_eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        levels = np.asarray(image, dtype=np.float64)
-        # Pillow's own conversion clips 16-bit greys at 255
-        return Image.fromarray(np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
-        return Image.alpha_composite(ground, rgba).convert("RGB")
-    if image.mode == "CMYK" and (converted := _from_cmyk(image)) is not None:
-        return converted
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
-
-
-def _from_cmyk(image: Image.Image) -> Image.Image | None:
-    """Convert printing colours by their ICC profile; None where there is none that works."""
-    profile = image.info.get("icc_profile")
-    if not profile or profile[16:20] != b"CMYK":
-        return None
-    try:
-        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, given, srgb, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):  # a damaged profile
-        return None
-
-
-def _rgb_profile(image: Image.Image) -> bytes | None:
-    """Return the ICC profile of an image whose pixels are RGB."""
-    profile = image.info.get("icc_profile")
-    is_rgb = isinstance(profile, bytes) and profile[16:20] == b"RGB "
-    return profile if is_rgb and image.mode not in ("L", "LA", "CMYK") else None
 
 
 def face_array(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:

@@ -206,6 +206,40 @@ def test_files_that_are_no_videos_are_told(clip: Path, tmp_path: Path, name: str
     assert "\n" not in str(error.value)
 
 
+def test_a_video_that_is_cut_off_says_so(write_clip: Write, tmp_path: Path) -> None:
+    whole = write_clip(tmp_path / "whole.mp4", drawn(5)).read_bytes()
+    place = tmp_path / "cut.mp4"
+    place.write_bytes(whole[: len(whole) // 2])  # its index is at the end
+    with pytest.raises(PictureError, match=r"cut.mp4: an MP4 video, truncated or damaged: by its"):
+        list(frames(place))
+    start = whole.index(b"moov") - 4
+    place.write_bytes(whole[:start])
+    with pytest.raises(PictureError, match=r"an MP4 video, .*index \(the box 'moov'\) is missing"):
+        list(frames(place))
+    place.write_bytes(b"RIFF" + (9_000).to_bytes(4, "little") + b"AVI " + bytes(50))
+    with pytest.raises(PictureError, match=r"an AVI video, truncated or damaged: .* 9,008"):
+        list(frames(place))
+    place.write_bytes(b"\x1aE\xdf\xa3" + b"\xff" * 60)
+    with pytest.raises(PictureError, match="a Matroska or WebM video, truncated or damaged: its"):
+        list(frames(place))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (
+            b"GIF89a\x01\0\x01\0\0\0\0;",
+            "a GIF image, not a video of .*; its name must end as an image's",
+        ),
+        (b"%PDF-1.7", "a PDF document, not a video of a kind that is read"),
+    ],
+)
+def test_another_file_named_as_a_video_is_named(content: bytes, what: str, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(PictureError, match=f"a.mp4: {what}"):
+        list(frames(tmp_path / "a.mp4"))
+
+
 def test_sound_a_cover_or_a_picture_is_no_video(
     write_clip: Write, png: Callable[..., bytes], tmp_path: Path
 ) -> None:
@@ -254,7 +288,7 @@ def test_a_cut_off_video_gives_what_is_there_and_then_the_reason(
     assert "\n" not in str(error.value)
 
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(PictureError, match=r"there is no video in it|not a video"):
+    with pytest.raises(PictureError, match=r"there is no video in it|truncated or damaged"):
         next(frames(path))
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.errors import InputError
-from emotion_detection.images import BACKGROUND, MAX_PIXELS
+from emotion_detection.image_modes import BACKGROUND
+from emotion_detection.images import MAX_PIXELS
 from emotion_detection.inference.align import MARGIN
 from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.detector import EmotionDetector

@@ -17,7 +17,8 @@ from emotion_detection.image_arrays import (
     order_channels,
     put_channels_last,
 )
-from emotion_detection.images import DEFAULT_MAX_PIXELS, face_array, lay_on_background, load_image
+from emotion_detection.image_modes import lay_on_background
+from emotion_detection.images import DEFAULT_MAX_PIXELS, face_array, load_image
 
 _ALLOWED = (
     "must be a list of images, or an array as uint8 (N, H, W) for grey or (N, H, W, 3) for RGB"

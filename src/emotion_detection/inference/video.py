@@ -1,6 +1,7 @@
 """Frames of videos, with their times, decoded by PyAV; needs the extra ``video``."""
 
 import math
+import mmap
 import numbers
 import os
 import re
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from emotion_detection.errors import InputError, missing, shorten
 from emotion_detection.files import kind_of_path
+from emotion_detection.image_damage import find_damage, name_content
 from emotion_detection.images import PictureError
 from emotion_detection.inference.video_hdr import ToneMapper, needs_tone_mapping
 
@@ -169,13 +171,27 @@ def open_video(path: Path) -> "InputContainer":
     try:
         return av.open(f"file:{path.absolute()}", options=only, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise PictureError(f"{path}: {_open_failure(error)}") from None
+        raise PictureError(f"{path}: {_open_failure(path, error)}") from None
 
 
-def _open_failure(error: Exception) -> str:
+def _open_failure(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "cannot be read: Permission denied"
-    return f"not a video of a kind that is read ({', '.join(SUFFIXES)})"
+    not_read = f"not a video of a kind that is read ({', '.join(SUFFIXES)})"
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            what = name_content(data[:512])
+            damage = find_damage(data) if what is not None and "video" in what else None
+    except (OSError, ValueError):
+        return not_read
+    if what is None:
+        return not_read
+    if "image" in what:
+        suffix = "an image's, such as .gif or .jpg"
+        return f"{what}, {not_read}; its name must end as {suffix}"
+    if "video" not in what:
+        return f"{what}, {not_read}"
+    return f"{what}, {damage or 'truncated or damaged: its header cannot be read'}"
 
 
 def decode_stream(

@@ -57,13 +57,14 @@ for line in sys.stdin:
 
 def make_images(folder: Path) -> dict[str, str]:
     """Write the images; return each part's file, "" for the crops."""
-    from skimage import data
+    import skimage
 
-    portrait = Image.fromarray(data.astronaut())
+    images_of = Path(skimage.__file__).parent / "data"
+    portrait = Image.open(images_of / "astronaut.png").convert("RGB")
     three = Image.new("RGB", (1920, 1080), (90, 100, 110))
     for number in range(3):
         three.paste(portrait, (64 + 640 * number, 284))
-    images = (three, portrait, Image.fromarray(data.coffee()))
+    images = (three, portrait, Image.open(images_of / "coffee.png"))
     places = {}
     for part, image in zip(PARTS, images, strict=False):
         path = folder / f"{part.replace(' ', '-')}.jpg"

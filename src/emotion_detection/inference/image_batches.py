@@ -39,7 +39,7 @@ def iterate_images(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
         raise InputError(
             f"{shorten(repr(images))}: must be an image, or a list or another iterable of images"
         )
-    return images
+    return cast(Iterable[Picture], images)
 
 
 def map_in_threads(function: Callable[[T], R], values: Iterable[T], count: int) -> Iterator[R]:

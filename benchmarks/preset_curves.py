@@ -1,11 +1,13 @@
-"""Learning curves of a few short epochs, and steps a second, for networks too slow to train whole.
+"""Learning curves of short trainings on some of FER-2013's faces, and steps a second.
 
-    python benchmarks/preset_curves.py NAME --data FER2013 --epochs 3 --batches 32
+For networks too slow to be trained whole on the machine at hand, and for pretrained backbones:
+
+    python benchmarks/preset_curves.py NAME --data FER2013 [--faces 2048] [--epochs 3]
         [--out docs/results/preset_curves.json] [-- OPTIONS OF train.py]
 
-For example ``NAME`` = large with ``-- --preset large``. Each epoch takes that many batches of other
-training faces; validation is on all of PublicTest. Rows of other names stay in
-``--out``. Test faces are not read. The learning rate's schedule is that of the few epochs.
+For example ``NAME`` = large with ``-- --preset large``. Training takes the first faces of the
+training split, validation the first quarter as many of PublicTest. Test faces are not read. Rows of
+other names stay in ``--out``. The learning rate's schedule is that of the few epochs.
 """
 
 import argparse
@@ -17,9 +19,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from emotion_detection.cli import main as emotion
+from emotion_detection.config import DataConfig
+from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.files import write_whole
 from emotion_detection.training.provenance import processor
@@ -27,32 +33,45 @@ from emotion_detection.training.provenance import processor
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def train_briefly(data: str, epochs: int, batches: int, words: list[str]) -> dict[str, Any]:
+def write_faces(data: str, faces: int, folder: Path) -> None:
+    """Write the first faces of FER-2013's training and validation splits as folders of classes."""
+    loaded = load(DataConfig(data=data))
+    for split, count in (("train", faces), ("validation", faces // 4)):
+        chosen = loaded.split(split)
+        images = chosen.draw(np.arange(count))
+        for row, (image, label) in enumerate(zip(images, chosen.labels, strict=False)):
+            place = folder / split / loaded.labels[label]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[0]).save(place / f"{row}.png")
+
+
+def train_briefly(data: str, faces: int, epochs: int, words: list[str]) -> dict[str, Any]:
     """Train, and return the curve.
 
     Raises:
         InputError: the training was refused; its line is on standard error.
     """
     with tempfile.TemporaryDirectory(prefix="curve-") as name:
-        places = [f"--{kind}={Path(name) / kind}" for kind in ("models", "logs")]
+        write_faces(data, faces, Path(name) / "faces")
+        places = [f"--{kind}={Path(name) / kind}" for kind in ("models", "logs", "cache")]
         asked = [
-            *("train", "--data", data, "--epochs", str(epochs), "--name", "curve", *places),
-            f"--trainer.limit_train_batches={batches}",
-            *("--trainer.enable_progress_bar", "false", *words),
+            *("train", "--data", f"{name}/faces", "--epochs", str(epochs), "--name", "curve"),
+            *("--trainer.enable_progress_bar", "false", *places, *words),
         ]
         if code := emotion(asked):
             raise InputError(f"'emotion {' '.join(asked)}' ended with {code}")
-        config = json.loads((Path(name) / "models/curve/metrics.json").read_text(encoding="utf-8"))
+        found = json.loads((Path(name) / "models/curve/metrics.json").read_text(encoding="utf-8"))
         text = (Path(name) / "logs/curve/metrics.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     columns = ("train_loss", "val_loss", "val_accuracy", "seconds")
     curve = {name: [round(float(row[name]), 4) for row in rows] for name in columns}
-    steps = [int(row["step"]) for row in rows]
     return {
+        "faces": faces,
         "curve": curve,
-        "steps_per_second": round(steps[-1] / sum(curve["seconds"]), 3),
-        "validation_faces": config["n"],
-        "accuracy_ci95": config["accuracy_ci95"],
+        "steps": int(rows[-1]["step"]),
+        "steps_per_second": round(int(rows[-1]["step"]) / sum(curve["seconds"]), 3),
+        "validation_faces": found["n"],
+        "accuracy_ci95": found["accuracy_ci95"],
     }
 
 
@@ -63,15 +82,15 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", help="of the row")
     parser.add_argument("--data", required=True)
+    parser.add_argument("--faces", type=int, default=2048, help="for training")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--batches", type=int, default=32, help="of training faces, an epoch")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/preset_curves.json")
     asked = parser.parse_args(own.split())
-    found = train_briefly(asked.data, asked.epochs, asked.batches, options.split())
+    found = train_briefly(asked.data, asked.faces, asked.epochs, options.split())
+    shown = " ".join(Path(word).name for word in options.split())  # no folders of this machine
     command = f"python benchmarks/preset_curves.py {asked.name} --data FER2013"
     row = {
-        "command": f"{command} --epochs {asked.epochs} --batches {asked.batches} -- {options}",
-        "batches": asked.batches,
+        "command": f"{command} --faces {asked.faces} --epochs {asked.epochs} -- {shown}",
         **found,
         "processor": processor(),
         "threads": torch.get_num_threads(),

@@ -44,8 +44,8 @@ def measured() -> dict[str, str]:
     curves = json.loads((RESULTS / "preset_curves.json").read_text(encoding="utf-8"))
     begun = {
         name: f"{row['curve']['val_accuracy'][-1]:.4f} on validation after "
-        f"{len(row['curve']['seconds']) * row['batches']:,} batches at "
-        f"{row['steps_per_second']:.2f} steps/s of one core; never trained whole"
+        f"{row['steps']:,} steps on {row['faces']:,} faces, {row['steps_per_second']:.2f} steps/s "
+        "of one core; never trained whole"
         for name, row in curves.items()
         if name in presets()
     }

@@ -78,6 +78,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "training": ("docs/results/training.json", speed),
     "robustness": ("docs/results/robustness.json", robustness_table.robustness),
     "robust-training": ("docs/results/robust_training.json", robust_tables.robust_training),
+    "robust-second": ("docs/results/robust_second.json", robust_tables.robust_second),
     "pasted": ("docs/results/pasted.json", using_tables.pasted),
     "inference": ("docs/results/inference.json", using_tables.inference),
     "against": ("docs/results/against.json", using_tables.against),

@@ -1,12 +1,11 @@
-"""Table of ``robust_training.py``: what was chosen on validation for the shipped model."""
+"""Tables of ``robust_training.py``: what was tried on validation for the shipped model."""
 
 from typing import Any
 
 Result = dict[str, Any]
 
 
-def robust_training(result: Result) -> str:
-    """Return accuracy by views and under corruption of each candidate, then the adjustments."""
+def _candidates(result: Result, before: str) -> list[str]:
     lines = [
         "| weights | FER+, 1 view | 2 | 4 | FER-2013, 1 view | 2 | 4 | mean of 80 corruptions |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -18,7 +17,25 @@ def robust_training(result: Result) -> str:
             for views in ("1", "2", "4")
         ]
         mean = one["mean_corruption_accuracy"]
-        lines.append(f"| {_words(name)} | {' | '.join(cells)} | {mean:.4f} |")
+        lines.append(f"| {_words(name, before)} | {' | '.join(cells)} | {mean:.4f} |")
+    return lines
+
+
+def robust_second(result: Result) -> str:
+    """Return accuracy by views and under corruption of the second fine-tuning's candidates."""
+    lines = _candidates(result, "shipped")
+    lines += [
+        "",
+        f"`{result['command']}`, as above: {result['data']}; corruptions on "
+        f"{result['faces_under_corruption']} faces. Figures: "
+        "[docs/results/robust_second.json](docs/results/robust_second.json).",
+    ]
+    return "\n".join(lines)
+
+
+def robust_training(result: Result) -> str:
+    """Return accuracy by views and under corruption of each candidate, then the adjustments."""
+    lines = _candidates(result, "before (trained without corruption)")
     chosen = result["chosen"]
     lines += [
         "",
@@ -49,10 +66,10 @@ def robust_training(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _words(name: str) -> str:
+def _words(name: str, before: str = "") -> str:
     share = name.partition(", share ")[2]
     if not share:
-        return "before (trained without corruption)"
+        return before
     if share == "1":
         return "fine-tuned with corruption"
     return f"{float(share):.0%} fine-tuned, {1 - float(share):.0%} before"

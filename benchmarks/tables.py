@@ -226,15 +226,15 @@ PURPOSES = {
 def preset_curves(result: Result) -> str:
     """Return the table of ``benchmarks/preset_curves.py``'s file."""
     lines = [
-        "| training | batches an epoch | validation accuracy by epoch | last (95 % interval) "
+        "| training | faces | steps | validation accuracy by epoch | last (95 % interval) "
         "| steps/s |",
-        "| --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in result.items():
         low, high = row["accuracy_ci95"]
         by_epoch = ", ".join(f"{value:.3f}" for value in row["curve"]["val_accuracy"])
         lines.append(
-            f"| {name} | {row['batches']} | {by_epoch} | {low:.3f}-{high:.3f} "
+            f"| {name} | {row['faces']:,} | {row['steps']} | {by_epoch} | {low:.3f}-{high:.3f} "
             f"(n={row['validation_faces']:,}) | {row['steps_per_second']:.2f} |"
         )
     any_row = next(iter(result.values()))

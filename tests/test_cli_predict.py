@@ -226,7 +226,7 @@ def test_a_table_is_written_and_nothing_else_left(
     before = set(Path().iterdir())
     assert cli.main(["predict", "faces", "--crops", "--out", f"new/table{suffix}"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("12 faces in 12 pictures: ")
+    assert out.startswith("12 faces in 12 images: ")
     assert out.endswith(f"wrote new/table{suffix}\n")
     assert err == ""
     assert {path for path in Path().iterdir() if path not in before} == {Path("new")}
@@ -566,7 +566,7 @@ def _backwards(pull: Any, settings: Any) -> Any:
         (["a.png", "--annotate", ""], "--annotate '': must name a folder"),
         (["a.png", "--annotate", "file"], "--annotate file: "),
         (["a.png", "--anotate", "x"], "--anotate: no such option; did you mean --annotate?"),
-        (["clip.mp4", "--crops"], "--crops: takes pictures of single faces, no videos"),
+        (["clip.mp4", "--crops"], "--crops: takes images of single faces, no videos"),
     ],
 )
 def test_bad_usage_is_one_line_and_code_2(

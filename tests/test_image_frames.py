@@ -70,7 +70,7 @@ def test_tiff_pages_are_counted_from_the_headers(order: str, big: bool) -> None:
     content = Tiff(order, big).pages(7)
     pixels, notes = picture_array(content)
     assert (pixels[..., 0] == PIXELS).all()
-    assert notes == ("7 pictures in one file: only the first was looked at",)
+    assert notes == ("7 images in one file: only the first was read",)
 
 
 @pytest.mark.parametrize(("order", "big"), [*FORMS, (">", True)])
@@ -86,7 +86,7 @@ def test_a_loop_in_the_chain_of_pages_ends_it(target: int) -> None:
     tiff = Tiff()
     content = tiff.pages(3, last=tiff.start + target * tiff.size)
     assert count_frames(content) == (3, None, False)
-    assert picture_array(content)[1] == ("3 pictures in one file: only the first was looked at",)
+    assert picture_array(content)[1] == ("3 images in one file: only the first was read",)
 
 
 def test_a_tiff_of_very_many_tags_or_strips_is_refused() -> None:
@@ -180,7 +180,7 @@ def test_of_very_many_frames_in_an_open_image_the_limit_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (note,) = picture_array(Image.open(io.BytesIO(Tiff().pages(1_500))))[1]
-    assert note == "more than 1,000 pictures in one file: only the first was looked at"
+    assert note == "more than 1,000 images in one file: only the first was read"
     many = GIF[:-1] + TINY_FRAME * 60_000 + b";"
     (note,) = picture_array(Image.open(io.BytesIO(many)))[1]
     assert note.startswith("animated: only the first of more than ")

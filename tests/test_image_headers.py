@@ -103,7 +103,7 @@ def test_two_images_in_one_file_are_still_told() -> None:
     )
     padded = two[:2] + segment(0xED, b"a" * 60_000) * 100 + two[2:]
     (note,) = picture_array(padded)[1]
-    assert note.startswith("2 pictures in one file")
+    assert note.startswith("2 images in one file")
 
 
 @pytest.mark.parametrize(

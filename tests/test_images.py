@@ -431,7 +431,7 @@ def test_several_pictures_in_one_jpeg_are_said(rgb):
     content = encoded(first, "MPO", save_all=True, append_images=[first.rotate(180)])
     pixels, notes = picture_array(content)
     assert pixels.shape == rgb.shape
-    assert notes == ("2 pictures in one file: only the first was looked at",)
+    assert notes == ("2 images in one file: only the first was read",)
 
 
 @pytest.mark.parametrize(

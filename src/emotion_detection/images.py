@@ -403,7 +403,7 @@ def _note_frames(image: Image.Image, content: bytes | None = None) -> tuple[str,
     count = f"more than {found.number:,}" if found.too_many else f"{found.number}"
     if image.format in _MOVING:
         return (f"animated: only {which} of {count} frames was looked at",)
-    return (f"{count} pictures in one file: only {which} was looked at",)
+    return (f"{count} images in one file: only {which} was read",)
 
 
 def _upright(image: Image.Image) -> Image.Image:

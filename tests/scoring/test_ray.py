@@ -86,7 +86,7 @@ def test_the_command_writes_the_same_table(
     folder, out = str(Path(crops[0]).parent), str(tmp_path / "a.jsonl")
     words = ["predict", folder, "--crops", "--out", out, "--engine", "ray"]
     assert main([*words, "--address", cluster.address]) == 0
-    assert "40 faces in 40 pictures" in capsys.readouterr().out
+    assert "40 faces in 40 images" in capsys.readouterr().out
     records = [json.loads(text) for text in Path(out).read_text().splitlines()]
     assert [record["source"] for record in records] == crops
     assert not Path(f"{out}.parts").exists()

@@ -118,7 +118,7 @@ def test_a_tally_counts_without_keeping() -> None:
     tally.add(Result(64, 48, (HAPPY, CALM), skipped=3, source="a").as_dict())
     tally.add(Result(64, 48, (CALM,), source="b").as_dict())
     tally.add(error_record("c", "truncated"))
-    assert tally.said() == "3 faces in 2 pictures: neutral 2, happiness 1"
+    assert tally.said() == "3 faces in 2 images: neutral 2, happiness 1"
     assert (tally.records, tally.faces, tally.errors) == (3, 3, 1)
 
 
@@ -129,13 +129,13 @@ def test_a_tally_tells_frames_from_pictures() -> None:
     tally.add(frame)
     assert tally.said() == "2 faces in 2 frames: neutral 2"
     tally.add(Result(64, 48, source="a").as_dict())
-    assert tally.said() == "2 faces in 1 picture and 2 frames: neutral 2"
+    assert tally.said() == "2 faces in 1 image and 2 frames: neutral 2"
 
 
 def test_nothing_found_is_said_too() -> None:
     tally = Tally()
     tally.add(Result(64, 48, source="a").as_dict())
-    assert tally.said() == "0 faces in 1 picture"
+    assert tally.said() == "0 faces in 1 image"
 
 
 @pytest.mark.parametrize(("errors", "code"), [(0, 0), (1, 3)])
@@ -148,5 +148,5 @@ def test_the_exit_code_says_whether_files_failed(
         show.add(error_record("c", "truncated"))
     assert show.end("wrote x.csv") == code
     out, err = capsys.readouterr()
-    assert out == "1 face in 1 picture: neutral 1\nwrote x.csv\n"
+    assert out == "1 face in 1 image: neutral 1\nwrote x.csv\n"
     assert ("c: truncated" in err) == bool(errors)

@@ -115,7 +115,7 @@ def _check_annotate(folder: str) -> None:
 
 def _check_videos(parsed: Namespace) -> None:
     if parsed.crops:
-        raise InputError("--crops: takes pictures of single faces, no videos")
+        raise InputError("--crops: takes images of single faces, no videos")
     if importlib.util.find_spec("av") is None:
         raise missing("a video", "av", "video")
 

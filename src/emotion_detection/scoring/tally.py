@@ -39,7 +39,7 @@ class Tally:
         """Return a line of what was found."""
         found = ", ".join(f"{name} {count:,}" for name, count in self.emotions.most_common())
         pictures = self.records - self.errors - self._frames
-        places = [_of(pictures, "picture")] if pictures or not self._frames else []
+        places = [_of(pictures, "image")] if pictures or not self._frames else []
         places += [_of(self._frames, "frame")] if self._frames else []
         where = f"{_of(self.faces, 'face')} in {' and '.join(places)}"
         where = f"{where}: {found}" if found else where

@@ -273,6 +273,16 @@ def test_frames_of_an_avif_are_counted() -> None:
     assert note == "animated: only the first of 3 frames was looked at"
 
 
+def test_the_first_image_of_a_heic_is_read_where_the_second_is_cut_off() -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    content = encode_three("HEIF")
+    expected, notes = picture_array(content)
+    assert notes == ("3 pictures in one file: only the first was looked at",)
+    pixels, notes = picture_array(content[:-20])
+    assert (pixels == expected).all()
+    assert notes[0].endswith("the file is damaged or cut off behind picture 1")
+
+
 def test_usual_files_are_within_the_limits() -> None:
     for kind in MOVING:
         content = encode_three(kind)

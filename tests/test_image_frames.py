@@ -129,7 +129,7 @@ def test_gif_frames_are_counted_and_usual_ones_read() -> None:
     content = GIF[:-1] + TINY_FRAME * 2_000 + b";"
     pixels, notes = picture_array(content)
     assert (pixels[..., 0] == PIXELS).all()
-    assert notes == ("animated: only the first of 2001 frames was looked at",)
+    assert notes == ("animated: only the first of 2001 frames was read",)
     assert count_frames(GIF) == (1, None, False)
     assert picture_array(GIF[:-1])[1] == ()  # many encoders forget the trailer
 
@@ -212,7 +212,7 @@ def test_the_first_page_is_read_whatever_the_second_is(name: str) -> None:
         pixels, notes = picture_array(form)
         assert (pixels[..., 0] == PIXELS).all()
         assert notes == (
-            "only the first picture was looked at: the file is damaged or cut off behind picture 1",
+            "only the first picture was read: the file is damaged or cut off behind picture 1",
         )
 
 
@@ -263,14 +263,24 @@ def test_the_first_frame_of_a_webp_is_read_where_the_second_lies_outside() -> No
     pixels, notes = picture_array(bytes(content))
     assert (pixels == expected).all()
     assert notes == (
-        "only the first frame was looked at: the file is damaged or cut off behind frame 1",
+        "only the first frame was read: the file is damaged or cut off behind frame 1",
     )
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 def test_frames_of_an_avif_are_counted() -> None:
     (note,) = picture_array(encode_three("AVIF"))[1]
-    assert note == "animated: only the first of 3 frames was looked at"
+    assert note == "animated: only the first of 3 frames was read"
+
+
+def test_the_first_image_of_a_heic_is_read_where_the_second_is_cut_off() -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    content = encode_three("HEIF")
+    expected, notes = picture_array(content)
+    assert notes == ("3 pictures in one file: only the first was read",)
+    pixels, notes = picture_array(content[:-20])
+    assert (pixels == expected).all()
+    assert notes[0].endswith("the file is damaged or cut off behind picture 1")
 
 
 def test_usual_files_are_within_the_limits() -> None:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from emotion_detection.image_boxes import list_boxes
+
 MAX_PAGES = 1_000
 """Pages of a TIFF."""
 MAX_TAGS = 2_000
@@ -81,6 +83,9 @@ def count_open_frames(image: Image.Image, content: bytes | None = None) -> Frame
         content = _read_source(image)
     if content is not None and image.format == "MPO":
         return _count_mpo_images(image, content)
+    if content is not None and image.format == "HEIF":
+        is_cut = any(box.end > len(content) for box in list_boxes(content))
+        return Frames(1, is_damaged=True) if is_cut else Frames(getattr(image, "n_frames", 1))
     found = None if content is None else count_frames(content)
     return found or Frames(1 if lazy else getattr(image, "n_frames", 1))
 

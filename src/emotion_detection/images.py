@@ -62,7 +62,7 @@ _LONGEST_NAME = 4096
 """Characters of a path, at most; longer texts are no paths on any system."""
 
 _MOVING = {"PNG", "WEBP", "GIF", "AVIF"}
-_ONE_FRAME = "only the first frame was looked at: the file is damaged or cut off behind frame 1"
+_ONE_FRAME = "only the first frame was read: the file is damaged or cut off behind frame 1"
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -278,7 +278,7 @@ def picture_array(
 
     Returns:
         uint8 (H, W, 3) RGB, perhaps read-only, and notes for the user, such as that only the
-        first frame was looked at.
+        first frame was read.
 
     Raises:
         PictureError: it cannot be read; a URL; of another type, dtype or shape.
@@ -397,12 +397,12 @@ def _note_frames(image: Image.Image, content: bytes | None = None) -> tuple[str,
         return ("its end is missing or damaged",)
     if found.is_damaged:
         where = f"the file is damaged or cut off behind {noun} {found.number}"
-        return (f"only {which} {noun} was looked at: {where}",)
+        return (f"only {which} {noun} was read: {where}",)
     if found.number < 2:
         return ()
     count = f"more than {found.number:,}" if found.too_many else f"{found.number}"
     if image.format in _MOVING:
-        return (f"animated: only {which} of {count} frames was looked at",)
+        return (f"animated: only {which} of {count} frames was read",)
     return (f"{count} images in one file: only {which} was read",)
 
 

@@ -1,11 +1,15 @@
 """Pillow's and libtiff's process-wide settings while images are read."""
 
 import ctypes
+import logging
 import threading
 import warnings
 from contextlib import ExitStack
 
 from PIL import Image, _imaging
+
+# without any handler, Python prints Pillow's errors to standard error
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class PillowSettings:

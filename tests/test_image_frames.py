@@ -212,7 +212,7 @@ def test_the_first_page_is_read_whatever_the_second_is(name: str) -> None:
         pixels, notes = picture_array(form)
         assert (pixels[..., 0] == PIXELS).all()
         assert notes == (
-            "only the first picture was read: the file is damaged or cut off behind picture 1",
+            "only the first image was read: the file is damaged or cut off behind image 1",
         )
 
 
@@ -226,7 +226,7 @@ def test_the_first_of_compressed_pages_is_read(compression: str, following: int)
     struct.pack_into("<I", content, first + 2 + 12 * count, following)
     pixels, notes = picture_array(bytes(content))
     assert (pixels == expected).all()
-    assert "damaged or cut off behind picture 1" in notes[0]
+    assert "damaged or cut off behind image 1" in notes[0]
 
 
 MOVING = ["GIF", "PNG", "WEBP", "MPO", "TIFF"]
@@ -277,10 +277,10 @@ def test_the_first_image_of_a_heic_is_read_where_the_second_is_cut_off() -> None
     pytest.importorskip("pillow_heif").register_heif_opener()
     content = encode_three("HEIF")
     expected, notes = picture_array(content)
-    assert notes == ("3 pictures in one file: only the first was read",)
+    assert notes == ("3 images in one file: only the first was read",)
     pixels, notes = picture_array(content[:-20])
     assert (pixels == expected).all()
-    assert notes[0].endswith("the file is damaged or cut off behind picture 1")
+    assert notes[0].endswith("the file is damaged or cut off behind image 1")
 
 
 def test_usual_files_are_within_the_limits() -> None:

@@ -417,12 +417,12 @@ def test_of_an_animated_picture_the_first_frame_is_taken_and_said(kind, tiny_fac
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
     pixels, notes = picture_array(content)
     np.testing.assert_array_equal(pixels, np.asarray(frames[0]))
-    assert notes == ("animated: only the first of 3 frames was looked at",)
+    assert notes == ("animated: only the first of 3 frames was read",)
     opened = Image.open(io.BytesIO(content))
     opened.seek(1)
     pixels, notes = picture_array(opened)
     np.testing.assert_array_equal(pixels, np.asarray(frames[1]))
-    assert notes == ("animated: only number 2 of 3 frames was looked at",)
+    assert notes == ("animated: only number 2 of 3 frames was read",)
     assert opened.tell() == 1
 
 

@@ -388,7 +388,7 @@ def _note_frames(image: Image.Image, content: bytes | None = None) -> tuple[str,
         content: the file; None where the user opened it.
     """
     found = count_open_frames(image, content)
-    noun = "frame" if image.format in _MOVING else "picture"
+    noun = "frame" if image.format in _MOVING else "image"
     which = f"number {image.tell() + 1}" if image.tell() else "the first"
     if found.is_damaged and found.number < 1:
         # Pillow takes a PNG for whole once it has all pixels of the first frame

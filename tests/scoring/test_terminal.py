@@ -48,7 +48,7 @@ def test_each_face_has_a_line_and_each_picture_its_name_once() -> None:
 
 
 def test_what_is_to_be_known_of_a_picture_is_said() -> None:
-    notes = ("animated: only the first of 3 frames was looked at",)
+    notes = ("animated: only the first of 3 frames was read",)
     _, first, second, third, fourth = _lines(
         Result(64, 48, source="none.jpg", skipped=2).as_dict(),
         Result(64, 48, (CALM,), source="moving.webp", notes=notes).as_dict(),

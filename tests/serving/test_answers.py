@@ -127,7 +127,7 @@ def _animated(photograph: np.ndarray) -> tuple[bytes, dict[str, Any]]:
     out = io.BytesIO()
     first, second = Image.fromarray(photograph), Image.new("RGB", (800, 300))
     first.save(out, "WEBP", save_all=True, append_images=[second], lossless=True)
-    return out.getvalue(), {"notes": ["animated: only the first of 2 frames was looked at"]}
+    return out.getvalue(), {"notes": ["animated: only the first of 2 frames was read"]}
 
 
 @pytest.mark.parametrize("make", [_turned, _sixteen_bit, _cmyk, _animated])

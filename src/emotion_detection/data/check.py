@@ -67,7 +67,7 @@ class CheckReport:
     """What :func:`check` found.
 
     Args:
-        dataset: what was looked at.
+        dataset: the faces.
         blank: number of faces without any contrast, whose copies are found only when exact.
         blank_listed: the names of the first of them.
         copies: for 'train', 'test in train' and the like: copies within a split, and faces of the

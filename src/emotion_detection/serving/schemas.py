@@ -65,7 +65,7 @@ class ResultJson(BaseModel):
     height: int
     faces: list[FaceJson] = Field(description="from left to right")
     skipped: int = Field(description="faces that were found and are too small to be read")
-    notes: list[str] = Field(description="such as that only the first frame was looked at")
+    notes: list[str] = Field(description="such as that only the first frame was read")
 
 
 class UnreadJson(BaseModel):

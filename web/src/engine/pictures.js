@@ -31,7 +31,7 @@ export async function decode(file, settings) {
   const thumbnail = await createImageBitmap(bitmap, { resizeHeight: high, resizeQuality: 'medium' });
   const scale = Math.min(width, height) / Math.min(bitmap.width, bitmap.height);
   bitmap.close();
-  const notes = frames > 1 ? [`animated: only the first of ${frames} frames was looked at`] : [];
+  const notes = frames > 1 ? [`animated: only the first of ${frames} frames was read`] : [];
   return { picture, scale, notes, thumbnail };
 }
 

@@ -9,7 +9,7 @@ const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 const WHOLE = new Set(['frame', 'faces', 'skipped', 'face', 'track', 'uncertain_face']);
 
 /**
- * What was looked at: a result, or a file that could not be read.
+ * What was read: a result, or a file that could not be read.
  * @typedef {Result | {source: string, error: string}} Entry
  */
 

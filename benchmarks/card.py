@@ -57,7 +57,7 @@ def _robustness(results: Path) -> dict[str, Any]:
             for row in record["figures"]
             if row["labels"] == labels and is_plain(row)
         ]
-        if "--model pretrained" not in test["command"]:
+        if "--model pretrained" not in test["command"] or test.get("views", 1) != 1:
             continue
         if (clean["accuracy"], clean["n"]) in figures:
             found[labels] = test

@@ -241,8 +241,9 @@ def preset_curves(result: Result) -> str:
     commands = ", ".join(f"`{row['command']}`" for row in result.values())
     lines += [
         "",
-        f"{commands}: PublicTest; steps by all time, validation included; {any_row['processor']}, "
-        f"{any_row['threads']} thread(s), shared with other work; torch {any_row['torch']}. "
+        f"{commands}: PublicTest; steps/s of the median epoch with its validation; "
+        f"{any_row['processor']}, {any_row['threads']} thread(s), shared with other work; torch "
+        f"{any_row['torch']}. "
         "Figures: [docs/results/preset_curves.json](docs/results/preset_curves.json).",
     ]
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from emotion_detection.errors import InputError, missing
+from emotion_detection.files import kind_of_path
 from emotion_detection.hub_folder import CONFIG, check_complete, read_hub_config
 
 SCHEME = "hf://"
@@ -45,6 +46,8 @@ def find_hub_folder(place: str | Path, names: tuple[str, ...]) -> Path | None:
             raise InputError(f"{place}: its {CONFIG} is not of a model of this project")
     else:
         folder = Path(place)
+        if kind_of_path(folder) != "folder":
+            return None
         # a run's own files come first
         if (folder / "best.ckpt").is_file() or read_hub_config(folder) is None:
             return None

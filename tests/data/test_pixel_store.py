@@ -216,14 +216,14 @@ def test_training_with_both_and_an_exclude_file_decodes_once(
         data=str(places["folders"]),
         cache=str(tmp_path / "cache"),
         labels="ferplus",
-        also="fer2013",
+        extra_labels="fer2013",
         exclude=str(left_out),
         rename=[],
     )
     with counted_decodes() as calls:
         ready = prepare(config)
         # and a test of it by the other labels, as 'emotion test --labels fer2013' reads them
-        load(replace(config, labels="fer2013", also=None))
+        load(replace(config, labels="fer2013", extra_labels=None))
     assert (calls.count("image"), calls.count("source")) == (42, 1)
     train = ready.faces["train"]
     assert len(train) == 27
@@ -231,7 +231,7 @@ def test_training_with_both_and_an_exclude_file_decodes_once(
     assert "Training_00005.png" not in names
     rows = [int(name[9:14]) for name in names]
     assert train.also["fer2013"].tolist() == [
-        load(replace(config, labels="fer2013", also=None)).split("train").labels[row]
+        load(replace(config, labels="fer2013", extra_labels=None)).split("train").labels[row]
         for row in rows
     ]
     voted = [-1 if row in NOBODY else row % 8 for row in rows]

@@ -32,7 +32,7 @@ def _no_faces_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"exclude": "none.csv"}, "none.csv"),
         ({"models": "file/x"}, "--models file/x: .*file is a file"),
         ({"logs": "file"}, "--logs file: .*file is a file"),
-        ({"trainer": {"devices": 4000, "accelerator": "cpu"}}, "--trainer.devices 4000: this"),
+        ({"trainer": {"devices": 4000, "accelerator": "cpu"}}, "--trainer.devices 4000: "),
         ({"trainer": {"strategy": "fsdp"}}, "--trainer"),
     ],
 )

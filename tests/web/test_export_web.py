@@ -86,7 +86,7 @@ def write_model() -> Callable[[Path], None]:
         (["--web", "site", "none"], "none: no such run folder or ONNX file"),
         (["--web", "site", "--labels", "x"], "labels 'x': "),
         (["--web", "site", "--out", "x.onnx"], "--out and --data: are of ONNX files"),
-        (["none", "--labels", "ferplus"], "--labels: is of --web"),
+        (["none", "--labels", "ferplus"], "--labels: is an option of --web"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(

@@ -260,6 +260,6 @@ def presets(result: Result) -> str:
         lines.append(
             f"| `{name}` | {purpose} | {row['size']} x {row['size']} "
             f"| {row['parameters'] / 1e6:.2f} M | {row['multiply_adds'] / 1e6:,.1f} M "
-            f"| {row['reached']} |"
+            f"| {row['reached'] or 'not trained here'} |"
         )
     return "\n".join(lines)

@@ -191,3 +191,22 @@ def test_every_preset_trains_on_every_kind_of_data(
     assert run.folder.name.startswith(preset)
     assert run.metrics["training"]["epochs"] == 1
     assert len(run.metrics["labels"]) == CLASSES[source]
+
+
+@pytest.mark.parametrize("pretrained", [True, False, "weights.safetensors"])
+def test_what_is_pretrained_reaches_the_network(
+    pretrained: bool | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class BuiltError(Exception):
+        pass
+
+    def build_nothing(spec: ModelSpec, seed: int, given: bool | str) -> None:
+        raise BuiltError(given)
+
+    monkeypatch.setattr("emotion_detection.data.find.demo", lambda size: demo(size, count=70))
+    monkeypatch.setattr("emotion_detection.training.prepare.freshly_seeded", build_nothing)
+    places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
+    config = TrainConfig(network="resnet18", data="demo", pretrained=pretrained, **places)
+    with pytest.raises(BuiltError) as built:
+        train(config)
+    assert built.value.args == (pretrained,)

@@ -96,7 +96,7 @@ def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None
         intensity=config.intensity_weight > 0 and train_faces.intensity is not None,
     )
     begun = resume is not None and (Path(resume) / "last.ckpt").exists()
-    network = freshly_seeded(spec, config.seed, config.pretrained and not begun)
+    network = freshly_seeded(spec, config.seed, False if begun else config.pretrained)
     if config.init and not begun:
         start_from(network, spec, config.init)
     if config.frozen and not (config.init or config.pretrained):

@@ -39,6 +39,7 @@ BASE = {
     "privacy",
     "image_kinds",
     "jpeg_ends",
+    "other_names",
     "progress",
     "readout",
     "statistics",

@@ -212,7 +212,10 @@ def _not_read(data: bytes) -> str:
     if what is None:
         return f"not an image in a format that is read ({READ})"
     if "video" in what:
-        return f"{what}, not an image: its name must end as a video's, such as .mp4 or .mov"
+        return (
+            f"{what}, not an image: 'emotion predict' reads files named as videos (.mp4, .mov), "
+            "EmotionDetector.detect_video() any"
+        )
     damage = find_damage(data)
     kind = name_content(data)
     if damage is not None:

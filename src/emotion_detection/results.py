@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
+
+from emotion_detection.other_names import FACE_NAMES, RESULT_NAMES, raise_unknown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,6 +84,11 @@ class Face:
     def emotion(self) -> str:
         """The emotion with the highest score; of equal ones the first."""
         return max(self.scores, key=lambda name: self.scores[name])
+
+    if not TYPE_CHECKING:  # else unknown attributes would pass for known ones
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise_unknown(self, name, FACE_NAMES)
 
     @property
     def is_uncertain(self) -> bool:
@@ -176,6 +183,11 @@ class Result:
             raise ValueError(f"time {self.time}: 0 or more seconds, or None")
         if len({tuple(face.scores) for face in self.faces}) > 1:
             raise ValueError("faces with scores of different emotions")
+
+    if not TYPE_CHECKING:  # else unknown attributes would pass for known ones
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise_unknown(self, name, RESULT_NAMES)
 
     def __len__(self) -> int:
         return len(self.faces)

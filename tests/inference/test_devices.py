@@ -85,7 +85,7 @@ def test_devices_go_by_short_names_and_by_onnxruntimes(
     assert choose_device(asked) == (Device(name, provider, index), None)
 
 
-@pytest.mark.parametrize("asked", ["gpu", "cuda:x", "cuda:-1", "cpu:1", "", 0, None, ["cuda"]])
+@pytest.mark.parametrize("asked", ["gpu", "cuda:x", "cuda:-1", "cpu:1", "", -1, None, ["cuda"]])
 def test_unknown_devices_are_refused_with_the_known_ones(asked: object) -> None:
     allowed = "must be one of auto, cpu, cuda, coreml, directml, openvino, cuda:1"
     with pytest.raises(InputError, match=allowed) as caught:

@@ -95,6 +95,8 @@ def _understood(
 ) -> list[str]:
     """Return what a word means; the value of ``--device`` and the like is taken from the rest."""
     name, equals, value = word.partition("=")
+    if equals and takes_inputs and _is_setting(name) and not os.path.exists(word):
+        return _understood(f"--{word}", rest, options, takes_inputs)
     if not name.startswith("--") or name in options:
         return [word]
     plain = name.removeprefix("--").replace("-", "_")
@@ -120,6 +122,11 @@ def _understood(
         note(f"{name} is called {field} here")
         return [f"{field}{equals}{value}"]
     return [word]
+
+
+def _is_setting(name: str) -> bool:
+    """Return True for the KEY of another tool's ``KEY=VALUE``."""
+    return name in SAME or name in INPUTS or name == "device"
 
 
 def _device(name: str, value: str) -> list[str]:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ from emotion_detection.inference.tracking import (
     START_CONFIDENCE,
     TrackSettings,
 )
+from emotion_detection.other_names import DETECTOR_NAMES, raise_unknown
 from emotion_detection.readout import Prior, Readout, check_prior, check_views, make_views
 from emotion_detection.results import Result
 from emotion_detection.training_record import SYNTHETIC_NOTE
@@ -275,6 +276,11 @@ class EmotionDetector:
 
     def _load_crops(self, crops: Crops, color: str) -> npt.NDArray[np.uint8]:
         return load_crops(crops, *self.input, self._settings.max_pixels, color)
+
+    if not TYPE_CHECKING:  # else unknown attributes would pass for known ones
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise_unknown(self, name, DETECTOR_NAMES)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings; the networks are opened again where they are unpickled."""

@@ -94,7 +94,8 @@ def parse_device(device: object) -> Device | None:
     """Return the device that a name means, whether it is there or not; None for 'auto'.
 
     Args:
-        device: one of :data:`DEVICES`, 'cuda:N' for the GPU of that number, or a provider's name.
+        device: one of :data:`DEVICES`, 'cuda:N' or N for the GPU of that number, or a provider's
+            name.
 
     Raises:
         InputError: another name.
@@ -102,7 +103,12 @@ def parse_device(device: object) -> Device | None:
     >>> parse_device("cuda:1")
     Device(name='cuda:1', provider='CUDAExecutionProvider', index=1)
     """
+    given = device
+    if isinstance(device, int) and not isinstance(device, bool):
+        device = str(device)
     if isinstance(device, str):
+        if re.fullmatch(r"\d{1,2}", device):
+            device = "cuda" if int(device) == 0 else f"cuda:{int(device)}"
         if device.lower() == AUTO:
             return None
         short, index = device.lower(), 0
@@ -116,7 +122,7 @@ def parse_device(device: object) -> Device | None:
                 names = (name for name, own in PROVIDERS.items() if own == provider)
                 return Device(next(names, provider), provider)
     allowed = f"{', '.join(DEVICES)}, cuda:1 (the second GPU), or an onnxruntime provider"
-    raise InputError(f"device {device!r}: must be one of {allowed}")
+    raise InputError(f"device {given!r}: must be one of {allowed}")
 
 
 def choose_device(device: object = AUTO) -> tuple[Device, str | None]:

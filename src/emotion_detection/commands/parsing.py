@@ -13,7 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Na
 
 from emotion_detection.commands.option_names import note, understand
 from emotion_detection.commands.suggestions import suggest
-from emotion_detection.config import OLD_FIELDS
+from emotion_detection.config import LABELS, OLD_FIELDS, SPLITS
 from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.errors import InputError
 from emotion_detection.field_types import TYPE_WORDS, join_choices
@@ -101,6 +101,27 @@ def add_score_options(parser: Any) -> None:
         default=0.0,
         help="faces whose highest score is lower are flagged 'unsure', 0 to 1; 0: none",
     )
+
+
+def add_tested_faces(parser: Any) -> None:
+    """Add the options that choose labels and split, which test and report share."""
+    parser.add_argument(
+        "--labels",
+        type=str,
+        help="'original' for the labels that the data brings, 'fer2013' for FER-2013's own, or "
+        "'ferplus'; default: those of the training",
+    )
+    parser.add_argument("--split", type=str, default="test", help="test, validation or train")
+
+
+def check_tested_faces(options: Namespace) -> None:
+    """Refuse labels and splits that do not exist.
+
+    Raises:
+        InputError: there are no such labels, or no such split.
+    """
+    check_choice("labels", options.labels, LABELS)
+    check_choice("split", options.split, SPLITS)
 
 
 def add_fields(

@@ -5,16 +5,19 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from emotion_detection.commands.parsing import check_choice, new_parser, parse
-from emotion_detection.config import LABELS, SPLITS
+from emotion_detection.commands.parsing import (
+    add_tested_faces,
+    check_tested_faces,
+    new_parser,
+    parse,
+)
 from emotion_detection.errors import InputError, require
 
 
 def run(words: list[str]) -> int:
     """Report as the words say; print where the page is last."""
     parsed = parse(_parser(), words)
-    check_choice("labels", parsed.labels, LABELS)
-    check_choice("split", parsed.split, SPLITS)
+    check_tested_faces(parsed)
     if not 0 < parsed.accuracy <= 1:
         raise InputError(f"--accuracy {parsed.accuracy}: must be above 0 and at most 1")
     if parsed.out and Path(parsed.out).exists() and not Path(parsed.out).is_dir():
@@ -71,13 +74,7 @@ def _parser() -> ArgumentParser:
         "is about the first, the others are compared with it; default: the newest run",
     )
     add("--data", type=str, help="dataset; default: the training data of each model")
-    add(
-        "--labels",
-        type=str,
-        help="'original' for the labels that the data brings, 'fer2013' for FER-2013's own, or "
-        "'ferplus'; default: those of the training",
-    )
-    add("--split", type=str, default="test", help="test, validation or train")
+    add_tested_faces(parser)
     add(
         "--accuracy",
         type=float,

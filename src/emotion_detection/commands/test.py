@@ -7,13 +7,14 @@ from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.parsing import (
     PRIOR_HELP,
-    check_choice,
+    add_tested_faces,
+    check_tested_faces,
     join_data_words,
     new_parser,
     parse,
     read_words,
 )
-from emotion_detection.config import LABELS, SPLITS, DataConfig
+from emotion_detection.config import DataConfig
 from emotion_detection.errors import require
 
 
@@ -21,8 +22,7 @@ def run(words: list[str]) -> int:
     """Test as the words say; print the accuracy last."""
     parser = _parser()
     parsed = parse(parser, join_data_words(read_words(parser, words)))
-    check_choice("labels", parsed.labels, LABELS)
-    check_choice("split", parsed.split, SPLITS)
+    check_tested_faces(parsed)
     require("'test'", "train", "torch", "pytorch_lightning")
     from emotion_detection.evaluation.evaluate import ask
     from emotion_detection.evaluation.evaluate import run as run_test
@@ -74,13 +74,7 @@ def _parser() -> ArgumentParser:
         help="'faces' to detect and crop faces as 'predict' does, or 'none'; default: as in "
         "training",
     )
-    add(
-        "--labels",
-        type=str,
-        help="'original' for the labels that the data brings, 'fer2013' for FER-2013's own, or "
-        "'ferplus'; default: those of the training",
-    )
-    add("--split", type=str, default="test", help="test, validation or train")
+    add_tested_faces(parser)
     add(
         "--views",
         type=int,

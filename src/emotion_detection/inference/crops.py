@@ -51,7 +51,7 @@ def load_crops(
         PictureError: one of several images cannot be read.
     """
     check_color(color)
-    if _is_one_image(crops):
+    if is_one_image(crops):
         crops = [crops]
     elif (array := find_array(crops)) is not None:
         return _array_crops(array, color)
@@ -65,9 +65,10 @@ def load_crops(
     return np.stack(loaded) if loaded else np.zeros((0, *shape), np.uint8)
 
 
-def _is_one_image(crops: object) -> bool:
+def is_one_image(value: object) -> bool:
+    """Return True for a single image that is no array: names, too, can be gone through."""
     kinds = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
-    return isinstance(crops, kinds) or is_file_object(crops)
+    return isinstance(value, kinds) or is_file_object(value)
 
 
 def _load_faces(

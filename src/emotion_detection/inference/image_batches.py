@@ -1,17 +1,15 @@
 """Goes through many images: one or several that a user gave, in turn or in threads."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar, cast
 
 import numpy as np
-from PIL import Image
 
 from emotion_detection.errors import InputError, shorten
-from emotion_detection.file_objects import is_file_object
 from emotion_detection.image_arrays import put_channels_last
+from emotion_detection.inference.crops import is_one_image
 from emotion_detection.inference.looking import Picture
 
 T = TypeVar("T")
@@ -27,8 +25,7 @@ def iterate_images(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
     Raises:
         InputError: neither an image nor an iterable of them.
     """
-    kinds = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)
-    is_single = isinstance(images, kinds) or is_file_object(images)
+    is_single = is_one_image(images)
     shape = getattr(images, "shape", None)
     if isinstance(shape, tuple) and len(shape) in (2, 3):
         view = np.broadcast_to(np.uint8(0), shape)  # of the same shape, without pixels

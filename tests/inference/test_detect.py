@@ -177,7 +177,8 @@ def test_a_model_without_intensity_tells_none(grey: Any, colour: Any) -> None:
         ("model", 3),
         ("labels", ["ferplus"]),
         ("device", "gpu"),
-        ("device", 0),
+        ("device", -1),
+        ("device", 0.5),
     ],
 )
 def test_bad_settings_are_refused_when_the_detector_is_made(setting: str, value: Any) -> None:

@@ -26,7 +26,7 @@ from ablation_page import ROWS, SETS, SETTINGS, page
 from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, data_fields, preset_values, rename_fields
 from emotion_detection.data import Dataset, load
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = [0, 1]

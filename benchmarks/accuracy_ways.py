@@ -199,7 +199,7 @@ def way_b(work: Path, seed: int, options: argparse.Namespace) -> Run:
 
     from emotion_detection.data import load
     from emotion_detection.training import train
-    from emotion_detection.training.fit import make_trainer
+    from emotion_detection.training.lightning_trainer import make_trainer
 
     class Clock(Callback):
         def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -223,8 +223,10 @@ def way_b(work: Path, seed: int, options: argparse.Namespace) -> Run:
     trainer = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False}
     trainer["val_check_interval"] = looks.every
     with (
-        mock.patch("emotion_detection.training.run.make_trainer", with_clock),
-        mock.patch("emotion_detection.training.run.finish", autospec=True),  # export, figures
+        mock.patch("emotion_detection.training.training_run.make_trainer", with_clock),
+        mock.patch(
+            "emotion_detection.training.training_run.finish", autospec=True
+        ),  # export, figures
     ):
         train(quick(data=options.data, cache=options.cache, seed=seed, **places, trainer=trainer))
     return looks.result()

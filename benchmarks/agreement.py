@@ -13,9 +13,9 @@ import numpy as np
 
 from emotion_detection.config import DataConfig
 from emotion_detection.data import SPLITS, joined, load
-from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
+from emotion_detection.labels import FER2013, FERPLUS
 
 
 def agreement(data: str, cache: str) -> dict[str, Any]:

@@ -30,10 +30,10 @@ from emotion_detection.config import DataConfig, preset_values
 from emotion_detection.data import load
 from emotion_detection.data.ferplus import FILE_NAME, RATERS, majority
 from emotion_detection.data.source import fer2013_place
-from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
-from emotion_detection.statistics import wilson
+from emotion_detection.io.files import write_whole
+from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
+from emotion_detection.metrics.statistics import wilson
 from emotion_detection.training.provenance import processor
 
 FIRST = (100, 200, 500, 1000, 2000, 4000)

@@ -10,9 +10,9 @@ from PIL import Image
 
 from emotion_detection.audit_options import RANKS
 from emotion_detection.cli import main as main_command
-from emotion_detection.data.drawn import draw_faces
-from emotion_detection.emotions import FER2013
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FER2013
 
 DRAWN = {"faces": 2000, "flipped": 200}
 """Training faces of the drawn set, and how many of them get another label."""

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from emotion_detection.config import DataConfig, TrainConfig, preset_values
 from emotion_detection.data import Faces
 from emotion_detection.evaluation import evaluate
-from emotion_detection.files import write_whole
-from emotion_detection.statistics import paired_difference
+from emotion_detection.io.files import write_whole
+from emotion_detection.metrics.statistics import paired_difference
 from emotion_detection.training import train
 
 LABELS = ("fer2013", "ferplus")

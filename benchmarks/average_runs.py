@@ -19,17 +19,17 @@ import yaml
 
 from emotion_detection.config import TrainConfig, data_fields
 from emotion_detection.errors import InputError, TrainingError
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.checkpoint import (
     DurableCheckpointIO,
     read_checkpoint,
 )
-from emotion_detection.training.finish import Took, finish
+from emotion_detection.training.final_steps import Took, finish
+from emotion_detection.training.initial_weights import starting_weights
 from emotion_detection.training.losses import class_frequencies
 from emotion_detection.training.network import ModelSpec
-from emotion_detection.training.prepare import prepare
 from emotion_detection.training.provenance import code
-from emotion_detection.training.start import starting_weights
+from emotion_detection.training.setup import prepare
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 

@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emotion_detection.data.drawn import draw_faces
-from emotion_detection.files import write_whole
+from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.provenance import processor
 from serving_server import Served, served
 

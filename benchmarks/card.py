@@ -16,8 +16,8 @@ from typing import Any
 from emotion_detection import pretrained
 from emotion_detection.evaluation.card import card
 from emotion_detection.evaluation.card_facts import shipped_facts
-from emotion_detection.evaluation.written import is_plain
-from emotion_detection.files import write_whole
+from emotion_detection.evaluation.saved_tests import is_plain
+from emotion_detection.io.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = (

@@ -46,13 +46,13 @@ from detector_finders import Bytes, FormerDetector
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
-from emotion_detection.image_kinds import SUFFIXES
-from emotion_detection.images import picture_array
+from emotion_detection.images.kinds import SUFFIXES
+from emotion_detection.images.opening import picture_array
+from emotion_detection.inference.detected_face import Box, FoundFace, intersection
 from emotion_detection.inference.face_detector import CERTAIN, THRESHOLD, FaceDetector
-from emotion_detection.inference.found_face import Box, FoundFace, intersection
-from emotion_detection.progress import progress
-from emotion_detection.statistics import wilson
+from emotion_detection.io.files import write_whole
+from emotion_detection.io.progress import progress
+from emotion_detection.metrics.statistics import wilson
 from emotion_detection.training.provenance import processor
 
 ROOT = Path(__file__).resolve().parents[1]

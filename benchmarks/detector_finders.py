@@ -14,7 +14,7 @@ from PIL import Image
 import pasted
 from emotion_detection.inference import face_detector
 from emotion_detection.inference.face_detector import FaceDetector, FoundFace
-from emotion_detection.progress import progress
+from emotion_detection.io.progress import progress
 
 SETS = {"pasted": 1, "small": 6, "filling": 6, "empty": 6}
 """Sets of pictures; each Nth face has one."""

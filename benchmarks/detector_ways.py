@@ -51,11 +51,11 @@ from detector_finders import (
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
-from emotion_detection.image_kinds import SUFFIXES
-from emotion_detection.images import picture_array
+from emotion_detection.images.kinds import SUFFIXES
+from emotion_detection.images.opening import picture_array
 from emotion_detection.inference.face_detector import WORKING_SIZE, FoundFace
-from emotion_detection.statistics import wilson
+from emotion_detection.io.files import write_whole
+from emotion_detection.metrics.statistics import wilson
 from emotion_detection.training.provenance import processor
 from quantised import floats, quantised
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from emotion_detection.config import TrainConfig, preset_values
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 from emotion_detection.training import train
 
 RECIPE = {"batch_size": 32, "learning_rate": 0.02, "erase": 0.0, "brightness": 0.0, "contrast": 0.0}

@@ -24,10 +24,10 @@ from PIL import Image
 from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, TrainConfig, preset_values
 from emotion_detection.data import load
-from emotion_detection.emotions import FER2013
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
+from emotion_detection.labels import FER2013
 from emotion_detection.training import train
 from emotion_detection.training.provenance import processor
 

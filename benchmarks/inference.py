@@ -35,12 +35,12 @@ from PIL import Image
 
 from beside_fer import beside, spread
 from emotion_detection import EmotionDetector
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
-from emotion_detection.images import open_picture, picture_array
+from emotion_detection.images.opening import open_picture, picture_array
 from emotion_detection.inference.align import align
 from emotion_detection.inference.face_detector import FaceDetector
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.provenance import processor
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,7 +17,7 @@ from typing import Any
 
 import emotion_detection
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.provenance import code, processor
 
 ORDER = ("ferplus", "fer2013")

@@ -23,8 +23,8 @@ import numpy as np
 
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
 from emotion_detection.inference.model import open_onnx
+from emotion_detection.io.files import write_whole
 from emotion_detection.pretrained import model_path
 from emotion_detection.training.provenance import processor
 

@@ -37,12 +37,12 @@ from PIL import Image
 
 from beside_fer import spread
 from emotion_detection import pretrained
-from emotion_detection.data.drawn import draw_faces
-from emotion_detection.files import write_whole
+from emotion_detection.batch.classify import Settings, detector_of, read, sha256_of
+from emotion_detection.batch.files import Entry
+from emotion_detection.batch.job_folder import LARGEST_SHARD, SHARDS, SMALLEST_SHARD
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
-from emotion_detection.scoring.entries import Entry
-from emotion_detection.scoring.reading import Settings, detector_of, read, sha256_of
-from emotion_detection.scoring.work import LARGEST_SHARD, SHARDS, SMALLEST_SHARD
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.provenance import processor
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -32,7 +32,6 @@ from emotion_detection import EmotionDetector
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
 from emotion_detection.inference.align import (
     MARGIN,
     TEMPLATE,
@@ -42,7 +41,8 @@ from emotion_detection.inference.align import (
     placement,
 )
 from emotion_detection.inference.face_detector import THRESHOLD, FaceDetector, FoundFace
-from emotion_detection.progress import progress
+from emotion_detection.io.files import write_whole
+from emotion_detection.io.progress import progress
 
 SIDES, TURNS = (96, 200), (-20.0, 20.0)
 WIDTHS, HEIGHTS = (400, 800), (300, 600)

@@ -27,7 +27,7 @@ from emotion_detection.cli import main as emotion
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.provenance import processor
 
 ROOT = Path(__file__).resolve().parents[1]

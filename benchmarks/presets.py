@@ -11,8 +11,8 @@ from typing import Any
 
 from emotion_detection import pretrained
 from emotion_detection.config import TrainConfig, preset_values, presets
-from emotion_detection.emotions import FER2013
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
+from emotion_detection.labels import FER2013
 from emotion_detection.training.network import ModelSpec, build, multiply_adds, parameter_count
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs/results"

@@ -26,7 +26,7 @@ import seeds
 import serving_tables
 import tables
 import using_tables
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -40,8 +40,8 @@ import numpy as np
 from PIL import Image
 
 from emotion_detection.cli import main
-from emotion_detection.data.drawn import draw_faces
-from emotion_detection.files import write_whole
+from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.io.files import write_whole
 
 TRAIN = (
     *("train", "--data", "faces", "--size", "16", "--epochs", "3", "--batch_size", "16"),

@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.emotions import FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.report import Wanted, open_test, write_report
-from emotion_detection.files import write_whole
-from emotion_detection.training.intensity import intensity_figures, share_figures
-from emotion_detection.training.metrics import calibration, figures
+from emotion_detection.io.files import write_whole
+from emotion_detection.labels import FERPLUS
+from emotion_detection.metrics.agreement import intensity_figures, share_figures
+from emotion_detection.metrics.calibration import calibration_metrics
+from emotion_detection.metrics.classification import classification_metrics
 from emotion_detection.training.provenance import processor
 
 Scores = npt.NDArray[np.float32]
@@ -93,14 +94,14 @@ def _write(
             "vote_shares": pa.array(list(shares), pa.list_(pa.float32())),
         }
     ).replace_schema_metadata({"labels": json.dumps(list(FERPLUS))})
-    metrics = figures(scores, truth, FERPLUS) | {
+    metrics = classification_metrics(scores, truth, FERPLUS) | {
         "data": {"source": "synthetic", "label_set": "ferplus", "hash": "0" * 64},
         "split": "test",
         "model": "synthetic",
         "parameters": 0,
         "tta": False,
         "temperature": [1.0],
-        "before_temperature": calibration(scores, truth),
+        "before_temperature": calibration_metrics(scores, truth),
         "intensity": intensity_figures(intensity, wanted, 10),
         "vote_shares": share_figures(scores, shares, FERPLUS, 10),
     }

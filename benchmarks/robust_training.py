@@ -24,14 +24,14 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
-from emotion_detection.files import write_whole
-from emotion_detection.readout import VIEWS, Readout, make_views
-from emotion_detection.training.calibration import fit_temperature
-from emotion_detection.training.metrics import figures
+from emotion_detection.io.files import write_whole
+from emotion_detection.metrics.classification import classification_metrics
+from emotion_detection.postprocessing import VIEWS, Readout, make_views
+from emotion_detection.training.initial_weights import starting_weights
 from emotion_detection.training.network import ModelSpec, build
+from emotion_detection.training.network_scores import network_outputs
 from emotion_detection.training.provenance import processor
-from emotion_detection.training.scoring import network_outputs
-from emotion_detection.training.start import starting_weights
+from emotion_detection.training.temperature import fit_temperature
 
 SETS: tuple[Literal["ferplus", "fer2013"], ...] = ("ferplus", "fer2013")
 ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
@@ -101,7 +101,7 @@ def _read(
     temperature = fit_temperature(np.exp(logits).astype(np.float32), faces.labels, bias.tolist())
     raised = np.exp(logits / temperature + bias)
     scores = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
-    found = figures(scores, faces.labels, names)
+    found = classification_metrics(scores, faces.labels, names)
     kept = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll", "n")
     return {name: found[name] for name in kept} | {"temperature": temperature}
 

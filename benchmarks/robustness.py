@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, Corruption
-from emotion_detection.evaluation.robustness_figure import draw_examples
-from emotion_detection.files import write_whole
+from emotion_detection.evaluation.robustness_plot import draw_examples
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.provenance import processor
 
 ROW = 3

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.history import draw_curves
 
 ROOT = Path(__file__).resolve().parents[1]

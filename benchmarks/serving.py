@@ -32,7 +32,7 @@ from typing import Any
 import serving_abuse as abuse
 import serving_parts as parts
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.provenance import processor
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from inference import compose
 from serving_load import post, run_load
 from serving_server import Served, served

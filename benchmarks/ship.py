@@ -25,8 +25,8 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError, TrainingError
 from emotion_detection.evaluation.evaluate import name_way
-from emotion_detection.files import write_whole
-from emotion_detection.readout import Prior
+from emotion_detection.io.files import write_whole
+from emotion_detection.postprocessing import Prior
 from emotion_detection.training.checkpoint import Trained, load_trained
 from emotion_detection.training.export import export_onnx
 from emotion_detection.training.export_sample import SAMPLE

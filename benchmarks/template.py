@@ -20,9 +20,9 @@ import numpy.typing as npt
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
 from emotion_detection.inference.face_detector import FaceDetector
-from emotion_detection.progress import progress
+from emotion_detection.io.files import write_whole
+from emotion_detection.io.progress import progress
 from emotion_detection.results import LANDMARKS
 
 MIRRORED = [1, 0, 2, 4, 3]

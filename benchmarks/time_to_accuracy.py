@@ -35,7 +35,7 @@ from typing import Any, NoReturn
 from accuracy_ways import WAYS, Run, prepare, way_a, way_b
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKS = (0.523, 0.55, 0.60)

@@ -148,7 +148,7 @@ def way_b(work: Path, setting: dict[str, Any]) -> float:
     trainer = {"accelerator": "cpu", "devices": 1, "limit_val_batches": 0}
     config = TrainConfig(data=str(work / "faces"), epochs=2, trainer=trainer, **folders)
     # without the end of the run, whose export would set the peak of the memory
-    with mock.patch("emotion_detection.training.run.finish", autospec=True) as finish:
+    with mock.patch("emotion_detection.training.training_run.finish", autospec=True) as finish:
         train(config)
     rows = next(value for value in finish.call_args.args if isinstance(value, list))
     return float(rows[1]["seconds"])

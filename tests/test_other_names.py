@@ -8,7 +8,7 @@ import pytest
 from emotion_detection import EmotionDetector
 from emotion_detection.commands.option_names import understand
 from emotion_detection.commands.suggestions import suggest
-from emotion_detection.images import PictureError, picture_array
+from emotion_detection.images.opening import PictureError, picture_array
 from emotion_detection.inference.devices import parse_device
 from emotion_detection.results import Face, Result
 

@@ -21,7 +21,7 @@ from emotion_detection.config import DataConfig, TrainConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card_facts import run_facts
-from emotion_detection.plain_values import check_plain_options, parse_json, read_yaml
+from emotion_detection.io.plain_values import check_plain_options, parse_json, read_yaml
 from emotion_detection.training import train
 from emotion_detection.training.task import CHECKPOINT_KEY
 

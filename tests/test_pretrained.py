@@ -14,8 +14,8 @@ import pytest
 from emotion_detection import EmotionDetector, pretrained
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
-from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FER2013, FERPLUS
 
 CONTENTS = {"model.onnx": b"the model", "weights.safetensors": b"the weights"}
 FIELDS = {

@@ -25,9 +25,9 @@ from emotion_detection import (
     annotate,
     explain,
 )
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.inference.annotate import annotated
-from emotion_detection.inference.looking import ImageOrigin
+from emotion_detection.inference.detection import ImageOrigin
 from emotion_detection.results import columns, rows
 
 SCORES = {"anger": 0.1, "happiness": 0.7, "neutral": 0.2}
@@ -364,7 +364,7 @@ def test_arrays_that_no_rule_covers_are_refused(
 
 
 def test_alpha_lies_on_white() -> None:
-    from emotion_detection.images import picture_array
+    from emotion_detection.images.opening import picture_array
 
     clear = np.zeros((2, 2, 4), np.uint8)
     assert (picture_array(clear)[0] == 255).all()
@@ -372,7 +372,7 @@ def test_alpha_lies_on_white() -> None:
 
 
 def test_sixteen_bits_are_rounded_to_eight() -> None:
-    from emotion_detection.image_arrays import convert_levels
+    from emotion_detection.images.arrays import convert_levels
 
     levels = np.arange(65536, dtype=np.uint16)
     np.testing.assert_array_equal(convert_levels(levels, ""), np.rint(levels / 257))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.emotions import FER2013, FERPLUS
+from emotion_detection.labels import FER2013, FERPLUS
 from emotion_detection.results import CUT, LANDMARKS, Face, Result, columns, rows
 
 POINTS = tuple((10.0 + place, 20.125 + place) for place in range(5))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 
 PLACE = Path(__file__).parent / "public" / "samples"
 SIZE = 200

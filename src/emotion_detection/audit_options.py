@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from emotion_detection.errors import InputError
-from emotion_detection.field_types import check_types
+from emotion_detection.io.field_types import check_types
 
 REASONS = ("label", "duplicate", "nonface", "outlier")
 """Why a face is named: its label is likely wrong, a copy of it has another label, there is

@@ -15,8 +15,8 @@ from importlib import resources
 from typing import Any, Literal, TypeVar
 
 from emotion_detection.errors import InputError
-from emotion_detection.field_types import check_types, join_choices
-from emotion_detection.plain_values import check_plain_options
+from emotion_detection.io.field_types import check_types, join_choices
+from emotion_detection.io.plain_values import check_plain_options
 
 T = TypeVar("T")
 

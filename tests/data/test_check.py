@@ -9,9 +9,10 @@ from PIL import Image
 from rich.console import Console
 
 from emotion_detection.data import check as checking
-from emotion_detection.data import commands, load
+from emotion_detection.data import console as commands
+from emotion_detection.data import load
 from emotion_detection.data.check import check
-from emotion_detection.data.faces import Corrupt
+from emotion_detection.data.dataset import Corrupt
 from emotion_detection.errors import InputError
 
 NONE = (0, 0, 0, 0)

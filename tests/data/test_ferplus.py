@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from emotion_detection.data import ferplus, load
 from emotion_detection.data.ferplus import expression_share, majority, probability
-from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
 
 def votes(**counts):

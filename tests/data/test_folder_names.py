@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotion_detection.data import find, load
-from emotion_detection.data.find import locate, recognise
+from emotion_detection.data import load
+from emotion_detection.data import locate as find
+from emotion_detection.data.locate import locate, recognise
 from emotion_detection.errors import InputError
-from emotion_detection.images import DATASET_FORMATS
+from emotion_detection.images.opening import DATASET_FORMATS
 
 FACE = np.arange(24 * 24, dtype=np.uint8).reshape(24, 24)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.data import load
-from emotion_detection.data.find import recognise
+from emotion_detection.data.locate import recognise
 from emotion_detection.errors import InputError
 
 

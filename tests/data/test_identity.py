@@ -6,8 +6,8 @@ import pytest
 from emotion_detection.data import fer2013_faces, load
 from emotion_detection.data.exclude import exclude
 from emotion_detection.data.fer2013_faces import Fer2013Matcher, short_digest, usage_of
-from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from emotion_detection.data import Faces, joined, load
 from emotion_detection.data.ferplus import expression_share, vote_shares
-from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
 NOBODY = (3, 10, 30)
 """Faces in which most raters saw no face."""

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.data import load
-from emotion_detection.data.find import recognise
+from emotion_detection.data.locate import recognise
 from emotion_detection.data.source import Unreadable
 from emotion_detection.errors import InputError
 

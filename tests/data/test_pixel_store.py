@@ -14,11 +14,11 @@ import pytest
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, cache_folder, load, pixel_store
 from emotion_detection.data.cache import cached
-from emotion_detection.data.find import find
+from emotion_detection.data.locate import find
 from emotion_detection.data.source import Face, Source
-from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
-from emotion_detection.training.prepare import prepare
+from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
+from emotion_detection.training.setup import prepare
 
 SHAPES = ["csv", "icml csv", "parquet", "parquet without names", "folders"]
 WAYS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ import pytest
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.data.fer2013_faces import Fer2013Matcher
-from emotion_detection.emotions import FER2013
+from emotion_detection.labels import FER2013
 
 pytestmark = pytest.mark.real_data
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emotion_detection.data import load
-from emotion_detection.data.find import recognise
-from emotion_detection.emotions import FER2013
+from emotion_detection.data.locate import recognise
+from emotion_detection.labels import FER2013
 
 SHAPES = ["csv", "csv file", "icml csv", "parquet", "parquet without names", "folders"]
 

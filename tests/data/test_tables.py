@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from emotion_detection.data import load
-from emotion_detection.data.find import recognise
+from emotion_detection.data.locate import recognise
 from emotion_detection.data.source import Unreadable, split_of
-from emotion_detection.emotions import FER2013
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FER2013
 
 SIDE = 16
 

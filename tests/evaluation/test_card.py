@@ -17,7 +17,7 @@ from emotion_detection.evaluation.card import card, write_card
 from emotion_detection.evaluation.card_facts import run_facts, shipped_facts
 from emotion_detection.evaluation.group_table import Groups
 from emotion_detection.evaluation.groups import group_figures
-from emotion_detection.statistics import as_dict
+from emotion_detection.metrics.statistics import as_dict
 from emotion_detection.training import Run
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from emotion_detection.emotions import FERPLUS, positions
-from emotion_detection.evaluation.predict import _aligned, _classes
+from emotion_detection.evaluation.predictions import _aligned, _classes
+from emotion_detection.labels import FERPLUS, positions
+from emotion_detection.training.initial_weights import _take_head
 from emotion_detection.training.network import ModelSpec, freshly_seeded
-from emotion_detection.training.start import _take_head
 
 
 def own(*labels):

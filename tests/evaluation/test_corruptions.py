@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 
 HASHES = Path(__file__).with_name("corruptions.json")

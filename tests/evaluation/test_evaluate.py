@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.evaluation.models import newest_run, open_model
+from emotion_detection.evaluation.model_loading import newest_run, open_model
+from emotion_detection.labels import FER2013, FERPLUS
 from emotion_detection.training import Run
 
 Scores = Callable[[Path], np.ndarray]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.data.reshape import join_paths
+from emotion_detection.data.class_mapping import join_paths
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.group_table import (
     DATASETS,

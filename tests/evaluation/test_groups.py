@@ -10,13 +10,13 @@ import pytest
 from sklearn import metrics as reference
 from statsmodels.stats.proportion import proportion_confint
 
-from emotion_detection.data.drawn import DrawnFaces, draw_faces
-from emotion_detection.emotions import FER2013
+from emotion_detection.data.synthetic import DrawnFaces, draw_faces
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.group_table import Groups, groups_of
 from emotion_detection.evaluation.groups import GroupFigures, group_figures
-from emotion_detection.statistics import as_dict
-from emotion_detection.training.metrics import calibration
+from emotion_detection.labels import FER2013
+from emotion_detection.metrics.calibration import calibration_metrics
+from emotion_detection.metrics.statistics import as_dict
 
 ANGER = FER2013.index("anger")
 FILES = [f"drawn/{row:05d}.png" for row in range(2100)]
@@ -134,7 +134,7 @@ def test_figures_of_a_group_are_scikit_learns_on_its_faces(
             | {"clusters": None, "undefined": 0}
         )
         assert group.macro_recall == pytest.approx(reference.balanced_accuracy_score(truth, called))
-        assert group.ece == pytest.approx(calibration(scores[rows], truth)["ece"], abs=2e-5)
+        assert group.ece == pytest.approx(calibration_metrics(scores[rows], truth)["ece"], abs=2e-5)
         for number, label in enumerate(FER2013):
             expected = reference.confusion_matrix(truth == number, called == number)[0]
             assert group.false_rates[label].value == pytest.approx(expected[1] / expected.sum())

@@ -16,15 +16,16 @@ import yaml
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
-from emotion_detection import EmotionDetector, hub_download, pretrained
+from emotion_detection import EmotionDetector, pretrained
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
 from emotion_detection.evaluation.hub_export import export_hub
-from emotion_detection.evaluation.models import open_model
-from emotion_detection.hub_folder import read_hub_config
+from emotion_detection.evaluation.model_loading import open_model
 from emotion_detection.inference.model import model_file
+from emotion_detection.io import hub_download
+from emotion_detection.io.hub_folder import read_hub_config
 from emotion_detection.training import Run, train
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.hub_weights import load_hub_weights
@@ -173,7 +174,7 @@ def test_training_starts_and_learns_from_a_folder(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
+    monkeypatch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
     place = str(exported)
     recipe = config(
         own_data, "started", models=str(tmp_path), epochs=1, init=place, teacher=[place]

@@ -13,14 +13,14 @@ from scipy import stats
 
 from emotion_detection.cli import main
 from emotion_detection.data import load
-from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.evaluation import evaluate
-from emotion_detection.evaluation.models import open_model
+from emotion_detection.evaluation.model_loading import open_model
+from emotion_detection.labels import FER2013, FERPLUS
+from emotion_detection.metrics.calibration import calibration_metrics
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.export import export_onnx
-from emotion_detection.training.metrics import calibration
 from emotion_detection.training.network import ModelSpec, freshly_seeded
-from emotion_detection.training.scoring import network_outputs
+from emotion_detection.training.network_scores import network_outputs
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 TEMPERATURES = {"ferplus": 2.0, "fer2013": 0.5}
@@ -109,7 +109,7 @@ def test_the_head_of_the_asked_labels_is_tested(
     right = (expected.argmax(axis=1) == faces.labels).mean()
     assert done.metrics["accuracy"] == pytest.approx(right, abs=1e-6)
     assert done.metrics["temperature"] == [TEMPERATURES[labels]]
-    before = calibration(said_of(model, faces, {})[output], faces.labels)
+    before = calibration_metrics(said_of(model, faces, {})[output], faces.labels)
     assert done.metrics["before_temperature"] == pytest.approx(before, abs=2e-4)
     assert abs(done.metrics["nll"] - before["nll"]) > 0.01
 

@@ -19,16 +19,16 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from emotion_detection.cli import main
 from emotion_detection.data import load
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import robustness
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from emotion_detection.evaluation.evaluate import Asked, ask
 from emotion_detection.evaluation.evaluate import run as run_test
-from emotion_detection.evaluation.models import open_model
+from emotion_detection.evaluation.model_loading import open_model
 from emotion_detection.evaluation.robustness import evaluate_corruptions, robustness_figures
-from emotion_detection.evaluation.robustness_figure import draw_examples
-from emotion_detection.readout import Readout
+from emotion_detection.evaluation.robustness_plot import draw_examples
+from emotion_detection.postprocessing import Readout
 from emotion_detection.training import Run
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,12 +12,12 @@ from PIL import Image
 
 from emotion_detection.config import DataConfig, TrainConfig
 from emotion_detection.data import load
-from emotion_detection.emotions import FERPLUS, class_key
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.evaluation.compare import compare
 from emotion_detection.evaluation.cross_validation import cross_validate, summarize_folds
+from emotion_detection.evaluation.model_comparison import compare
 from emotion_detection.evaluation.report import Wanted, open_tests
+from emotion_detection.labels import FERPLUS, class_key
 from emotion_detection.training import Run, train
 from emotion_detection.training.trained_faces import (
     FILE,

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from emotion_detection.emotions import FER2013, FERPLUS
+from emotion_detection.labels import FER2013, FERPLUS
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
 from emotion_detection.inference.align import (
     FARTHEST,

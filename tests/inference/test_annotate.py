@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from emotion_detection.emotions import FERPLUS
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference import annotate
 from emotion_detection.inference.annotate import COLOURS, annotated, emotion_colours, save_picture
 from emotion_detection.inference.label_places import Area
+from emotion_detection.labels import FERPLUS
 from emotion_detection.results import UNCERTAIN_FACE, Face, Result
 
 

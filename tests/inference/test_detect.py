@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.data.drawn import draw_faces
-from emotion_detection.emotions import FERPLUS
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference.align import MARGIN, align, cut_out, placement
-from emotion_detection.readout import VIEWS, ZOOM, Prior, make_views
+from emotion_detection.labels import FERPLUS
+from emotion_detection.postprocessing import VIEWS, ZOOM, Prior, make_views
 from emotion_detection.results import CUT, UNCERTAIN_FACE, UNSURE, Result
 
 PLACES = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]  # x, y, size of each drawn face

@@ -19,10 +19,10 @@ from PIL import Image
 import emotion_detection
 from emotion_detection import EmotionDetector, pretrained
 from emotion_detection.config import TrainConfig
-from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.errors import InputError
-from emotion_detection.images import face_array
+from emotion_detection.images.opening import face_array
 from emotion_detection.inference import detector as module
+from emotion_detection.labels import FER2013, FERPLUS
 
 
 def _crops(*shape: int, seed: int = 0) -> np.ndarray:

@@ -11,13 +11,13 @@ import onnxruntime
 import pytest
 
 from emotion_detection import EmotionDetector, InputError
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.batch.local_engine import WORKERS_PER_GPU, count_workers
+from emotion_detection.batch.ray_engine import count_tasks, task_resources
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.inference import devices
 from emotion_detection.inference.devices import CPU, PROVIDERS, Device, choose_device, open_session
 from emotion_detection.inference.face_detector import MODEL_SHA256, FaceDetector
 from emotion_detection.results import Result
-from emotion_detection.scoring.local import WORKERS_PER_GPU, count_workers
-from emotion_detection.scoring.ray_engine import count_tasks, task_resources
 
 CUDA, DIRECTML = PROVIDERS["cuda"], PROVIDERS["directml"]
 OPENVINO, COREML = PROVIDERS["openvino"], PROVIDERS["coreml"]
@@ -225,7 +225,7 @@ def test_gpu_workers_are_few_and_tasks_ask_for_a_share_of_a_gpu(
     has: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has(CUDA)
-    monkeypatch.setattr("emotion_detection.scoring.local.count_cpus", lambda: 64)
+    monkeypatch.setattr("emotion_detection.batch.local_engine.count_cpus", lambda: 64)
     assert count_workers("cpu") == 64
     assert count_workers("cuda") == count_workers("auto") == WORKERS_PER_GPU
     assert task_resources("cpu") == task_resources("auto") == {"num_cpus": 1}

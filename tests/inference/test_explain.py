@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 
 from emotion_detection import EmotionDetector, pretrained
 from emotion_detection.commands import explain as command
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
 from emotion_detection.inference import explain as module
 from emotion_detection.inference.explain import (

@@ -11,7 +11,7 @@ from PIL import Image
 
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
 from emotion_detection.inference import face_detector
 from emotion_detection.inference.face_detector import (

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
-from emotion_detection.inference import external
-from emotion_detection.inference.external import keeps_data_outside
+from emotion_detection.inference import external_data as external
+from emotion_detection.inference.external_data import keeps_data_outside
 
 
 def _refused(place: str | Path) -> str:

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from emotion_detection import EmotionDetector
-from emotion_detection.images import PictureError, picture_array
+from emotion_detection.images.opening import PictureError, picture_array
+from emotion_detection.inference.detected_face import intersection
 from emotion_detection.inference.face_detector import FaceDetector
-from emotion_detection.inference.found_face import intersection
 
 PEOPLE = ("astronaut.png", "camera.png", "grace_hopper.jpg")
 """Images of the packages that somebody is in."""

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotion_detection.emotions import EMOTIONS
 from emotion_detection.errors import InputError
 from emotion_detection.inference import timeline
 from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.timeline import MOST_PANELS, Timeline
+from emotion_detection.labels import EMOTIONS
 from emotion_detection.results import Face, Result
 
 pytest.importorskip("matplotlib", reason="needs the extra 'video'")

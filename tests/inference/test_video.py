@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference import video
 from emotion_detection.inference.video import frames, is_video, video_info
 from emotion_detection.inference.video_writer import VideoWriter

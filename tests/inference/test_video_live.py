@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference import video_live
 from emotion_detection.inference.video_live import (
     QUEUE,

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 
 for needed in ("fastapi", "uvicorn", "prometheus_client", "python_multipart"):
     pytest.importorskip(needed, reason="the extra serve is not installed")
@@ -74,7 +74,7 @@ def _serving(
     **settings: Any,
 ) -> Iterator[Running]:
     from emotion_detection.serving.server import bound, make_server
-    from emotion_detection.serving.settings import Settings
+    from emotion_detection.serving.server_settings import Settings
 
     detector = detector or EmotionDetector(model, threads=1)
     server = make_server(detector, Settings(**{"workers": 2, **settings}), model, page)

@@ -230,10 +230,10 @@ def test_overload_is_shed_early_and_what_was_accepted_is_answered(
 
 def test_who_could_not_be_answered_in_time_is_turned_away_at_once() -> None:
     from emotion_detection.serving.connection import Connection
-    from emotion_detection.serving.figures import Figures
+    from emotion_detection.serving.image_jobs import Answer, Job
     from emotion_detection.serving.problems import Problem
-    from emotion_detection.serving.reading import Answer, Job
-    from emotion_detection.serving.settings import Settings
+    from emotion_detection.serving.server_settings import Settings
+    from emotion_detection.serving.telemetry import Figures
     from emotion_detection.serving.workers import Workers
 
     def read(jobs: list[Job]) -> list[Any]:
@@ -329,7 +329,7 @@ def test_cors_is_off_unless_asked_for(
 
 
 def test_many_at_once_are_each_answered_with_their_own(running: Any, encode: Encode) -> None:
-    from emotion_detection.data.drawn import draw_faces
+    from emotion_detection.data.synthetic import draw_faces
 
     faces = draw_faces(12, seed=9).faces
     wanted = running.detector.classify(faces)

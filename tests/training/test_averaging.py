@@ -49,7 +49,7 @@ def quick_and_the_same_everywhere() -> Iterator[None]:
     torch.set_num_threads(1)  # sums are equal to the bit only over as many threads
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
+        patch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
         yield
     signal.signal(signal.SIGTERM, handler)
     torch.set_num_threads(threads)

@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
-from emotion_detection.data.demo import demo
+from emotion_detection.data.synthetic_source import demo
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.models import open_model
+from emotion_detection.evaluation.model_loading import open_model
 from emotion_detection.training import resumed_config, train
 from emotion_detection.training.backbone import Backbone, check_backbone
 from emotion_detection.training.checkpoint import load_trained
@@ -143,7 +143,8 @@ def test_offline_the_real_call_is_refused_quickly_with_exit_code_2(tmp_path: Pat
     words = ["train", "--data=demo", "--network=resnet18", "--pretrained=true", *options]
     # faces are not what is waited for here
     code = (
-        "import emotion_detection.data.find as find; from emotion_detection.data.demo import demo; "
+        "import emotion_detection.data.locate as find; "
+        "from emotion_detection.data.synthetic_source import demo; "
         f"find.demo = lambda size: demo(size, count=70); {code}"
     )
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
@@ -198,7 +199,7 @@ def test_published_weights_are_fetched_once_and_kept_by_a_frozen_training(
 def test_a_trained_backbone_comes_back_from_checkpoint_and_onnx_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emotion_detection.data.find.demo", lambda size: demo(size, count=70))
+    monkeypatch.setattr("emotion_detection.data.locate.demo", lambda size: demo(size, count=70))
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     few = {"limit_train_batches": 1, "accelerator": "cpu", "enable_progress_bar": False}
     config = TrainConfig(data="demo", network="resnet10t", size=32, epochs=1, trainer=few, **places)

@@ -16,7 +16,7 @@ def _no_faces_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def read(config: TrainConfig) -> None:
         pytest.fail("faces are read")
 
-    monkeypatch.setattr("emotion_detection.training.run.prepare", read)
+    monkeypatch.setattr("emotion_detection.training.training_run.prepare", read)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models" / "taken").mkdir(parents=True)
     (tmp_path / "models" / "taken" / "config.yaml").touch()

@@ -15,13 +15,13 @@ import torch
 from onnx.external_data_helper import uses_external_data
 
 from emotion_detection import __version__
-from emotion_detection.emotions import FER2013
 from emotion_detection.errors import TrainingError
+from emotion_detection.labels import FER2013
 from emotion_detection.training import export
 from emotion_detection.training.checkpoint import Trained
 from emotion_detection.training.export import export_onnx
 from emotion_detection.training.network import ModelSpec, freshly_seeded
-from emotion_detection.training.scoring import Deployed, network_outputs
+from emotion_detection.training.network_scores import Deployed, network_outputs
 
 RECORD = {"data": {"source": "somewhere", "hash": "abc", "options": {"data": "somewhere"}}}
 METRICS = {"accuracy": 0.5, "split": "validation"}

@@ -9,14 +9,14 @@ from scipy import stats
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
-from emotion_detection.training import train
-from emotion_detection.training.checkpoint import load_trained
-from emotion_detection.training.intensity import (
+from emotion_detection.metrics.agreement import (
     intensity_figures,
     share_figures,
     share_reliability,
 )
-from emotion_detection.training.scoring import network_outputs
+from emotion_detection.training import train
+from emotion_detection.training.checkpoint import load_trained
+from emotion_detection.training.network_scores import network_outputs
 
 
 def pair(seed: int, count: int = 200) -> tuple[np.ndarray, np.ndarray]:

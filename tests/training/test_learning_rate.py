@@ -13,8 +13,8 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.training import learning_rate, train
 from emotion_detection.training.learning_rate import find_learning_rate
-from emotion_detection.training.prepare import make_task, prepare
-from emotion_detection.training.run import _find_learning_rate
+from emotion_detection.training.setup import make_task, prepare
+from emotion_detection.training.training_run import _find_learning_rate
 
 Make = Callable[..., TrainConfig]
 CPU = torch.device("cpu")

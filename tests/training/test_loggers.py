@@ -44,7 +44,7 @@ def terminal() -> Terminal:
 def run(striped: Make, tmp_path_factory: pytest.TempPathFactory, terminal: Terminal) -> Run:
     """Two epochs with two loggers, shown on a terminal; then a third one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
+        patch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
         patch.setattr(sys, "stderr", terminal)
         recipe = striped(
             tmp_path_factory.mktemp("loggers"),
@@ -146,7 +146,7 @@ def test_a_logger_that_cannot_start_leaves_no_run(
 
     monkeypatch.setitem(loggers._MAKERS, "wandb", refuse)
     monkeypatch.setattr(loggers, "check_loggers", lambda names: None)
-    monkeypatch.setattr("emotion_detection.training.run.check_loggers", lambda names: None)
+    monkeypatch.setattr("emotion_detection.training.training_run.check_loggers", lambda names: None)
     with pytest.raises(InputError, match=r"--logger wandb: cannot start: api_key not configured$"):
         train(striped(tmp_path, name="refused", logger=["wandb"]))
     assert not (tmp_path / "models" / "refused").exists()

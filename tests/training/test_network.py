@@ -11,7 +11,7 @@ import yaml
 from torch import nn
 
 from emotion_detection.config import TrainConfig, preset_path, presets
-from emotion_detection.data.demo import demo
+from emotion_detection.data.synthetic_source import demo
 from emotion_detection.errors import InputError
 from emotion_detection.training import train
 from emotion_detection.training.batches import Batch
@@ -178,12 +178,12 @@ PAIRS = [
 def test_every_preset_trains_on_every_kind_of_data(
     preset: str, source: str, sources: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emotion_detection.data.find.demo", lambda size: demo(size, count=70))
+    monkeypatch.setattr("emotion_detection.data.locate.demo", lambda size: demo(size, count=70))
     values = yaml.safe_load(Path(preset_path(preset)).read_text(encoding="utf-8"))
     assert values["preset"] == preset
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     if source not in EXPORTED:  # seconds each
-        monkeypatch.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
+        monkeypatch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
     few = {"limit_train_batches": 1, "limit_val_batches": 1, **values.get("trainer", {})}
     run = train(TrainConfig(**{**values, **places, **sources[source], "epochs": 1, "trainer": few}))
     if source in EXPORTED:
@@ -203,8 +203,8 @@ def test_what_is_pretrained_reaches_the_network(
     def build_nothing(spec: ModelSpec, seed: int, given: bool | str) -> None:
         raise BuiltError(given)
 
-    monkeypatch.setattr("emotion_detection.data.find.demo", lambda size: demo(size, count=70))
-    monkeypatch.setattr("emotion_detection.training.prepare.freshly_seeded", build_nothing)
+    monkeypatch.setattr("emotion_detection.data.locate.demo", lambda size: demo(size, count=70))
+    monkeypatch.setattr("emotion_detection.training.setup.freshly_seeded", build_nothing)
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     config = TrainConfig(network="resnet18", data="demo", pretrained=pretrained, **places)
     with pytest.raises(BuiltError) as built:

@@ -20,7 +20,7 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, resumed_config, train
 from emotion_detection.training.checkpoint import read_checkpoint
-from emotion_detection.training.folder import already_finished, check_checkpoints, run_folder
+from emotion_detection.training.run_folder import already_finished, check_checkpoints, run_folder
 
 # runs in a process of its own, and sends itself a signal at the same place every time
 DYING = """
@@ -98,7 +98,7 @@ def quick_and_the_same_everywhere() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums are equal to the bit only over as many threads
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
+        patch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
         yield
     torch.set_num_threads(threads)
 

@@ -15,9 +15,9 @@ from emotion_detection.errors import InputError
 from emotion_detection.training import resumed_config, train
 from emotion_detection.training.batches import Batch
 from emotion_detection.training.checkpoint import read_checkpoint
+from emotion_detection.training.initial_weights import load_teachers
 from emotion_detection.training.losses import Teachers
 from emotion_detection.training.network import ModelSpec, freshly_seeded, take_apart, to_unit
-from emotion_detection.training.start import load_teachers
 from emotion_detection.training.task import CHECKPOINT_KEY, EmotionTask
 
 ALSO = {"fer2013": ("a", "b")}

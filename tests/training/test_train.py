@@ -82,7 +82,7 @@ def make(tmp_path: Path, data: Path) -> Make:
 @pytest.fixture
 def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ONNX file takes longest and has tests of its own."""
-    monkeypatch.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
+    monkeypatch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ import torch
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import joined, load
-from emotion_detection.emotions import FER2013, FERPLUS
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FER2013, FERPLUS
+from emotion_detection.metrics.calibration import calibration_metrics
 from emotion_detection.training import Run, resumed_config, train
 from emotion_detection.training.checkpoint import load_trained, network_weights, read_checkpoint
-from emotion_detection.training.metrics import calibration
+from emotion_detection.training.initial_weights import start_from
 from emotion_detection.training.network import ModelSpec, freshly_seeded, take_apart
-from emotion_detection.training.scoring import Deployed, network_outputs
-from emotion_detection.training.start import start_from
+from emotion_detection.training.network_scores import Deployed, network_outputs
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 BOTH = ModelSpec("quick", FERPLUS, 1, 16, 0.0, "ferplus", {"fer2013": FER2013}, intensity=True)
@@ -83,7 +83,7 @@ def test_the_figures_of_both_sets_are_over_the_faces_that_have_a_label(
         assert found["accuracy"] == pytest.approx(
             (scores.argmax(axis=1) == labels)[known].mean(), abs=1e-6
         )
-        expected = calibration(scores[known], labels[known])
+        expected = calibration_metrics(scores[known], labels[known])
         assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
     assert (metrics["n"], other["n"]) == (31, 35)
     assert metrics["intensity"]["n"] == 31

@@ -10,7 +10,7 @@ import pytest
 
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
-from emotion_detection.images import MAX_PIXELS
+from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference import browser
 from emotion_detection.inference.browser import browser_files, browser_model
 from emotion_detection.inference.face_detector import MODEL_SHA256

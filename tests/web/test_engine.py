@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from emotion_detection.inference import closer_look, face_detector
+from emotion_detection.inference import face_detector
+from emotion_detection.inference import second_pass as closer_look
 from emotion_detection.inference.align import MARGIN, align, cut_out, placement
 from emotion_detection.inference.explain import explain_crop
 from emotion_detection.inference.face_detector import FaceDetector, decoded, distinct
-from emotion_detection.readout import VIEWS, ZOOM, Prior, Readout, make_views
+from emotion_detection.postprocessing import VIEWS, ZOOM, Prior, Readout, make_views
 
 ROOT = Path(__file__).resolve().parents[2]
 Engine = Callable[..., list[Any]]

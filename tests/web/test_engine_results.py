@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.images import MAX_PIXELS
+from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference.browser import browser_model
 from emotion_detection.inference.tables import table
 from emotion_detection.inference.tracking import follow

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.data.drawn import draw_faces
+from emotion_detection.data.synthetic import draw_faces
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

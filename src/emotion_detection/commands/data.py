@@ -64,7 +64,7 @@ def _run(what: str, words: list[str]) -> int:
     parser = new_parser(f"data {what}", WHAT[what], _USAGE[what])
     if what == "download":
         parse(parser, words)
-        from emotion_detection.data import commands
+        from emotion_detection.data import console as commands
 
         return commands.download()
     add_fields(parser, DataConfig, skip={"crop"} if what == "crop" else ())
@@ -79,7 +79,7 @@ def _run(what: str, words: list[str]) -> int:
         from emotion_detection.data.cropping import crop_dataset
 
         return crop_dataset(config, Path(out))
-    from emotion_detection.data import commands
+    from emotion_detection.data import console as commands
 
     if what == "info":
         return commands.info(config, Path(out or "data-info.png"))

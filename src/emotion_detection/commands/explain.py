@@ -24,7 +24,7 @@ def run(words: list[str]) -> int:
     from emotion_detection.inference import EmotionDetector
     from emotion_detection.inference.annotate import save_picture
     from emotion_detection.inference.explain import METHODS, explain_crop, heat_map_picture, stacked
-    from emotion_detection.progress import progress
+    from emotion_detection.io.progress import progress
     from emotion_detection.training_record import SYNTHETIC_NOTE
 
     picture = Path(parsed.picture)
@@ -87,7 +87,7 @@ def _parser() -> ArgumentParser:
 def _column(emotion: str | None, labels: tuple[str, ...]) -> int | None:
     if emotion is None:
         return None
-    from emotion_detection.emotions import canonical
+    from emotion_detection.labels import canonical
 
     name = emotion if emotion in labels else canonical(emotion)
     if name not in labels:
@@ -98,7 +98,7 @@ def _column(emotion: str | None, labels: tuple[str, ...]) -> int | None:
 def _crop(detector: "EmotionDetector", picture: str) -> tuple["npt.NDArray[np.uint8]", list[str]]:
     import numpy as np
 
-    from emotion_detection.images import PictureError, picture_array
+    from emotion_detection.images.opening import PictureError, picture_array
     from emotion_detection.inference.crops import faces
 
     try:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.browser import ABOUT, browser_files, browser_model
+from emotion_detection.io.files import write_whole
 from emotion_detection.serving.built_page import INDEX, MISSING, page_folder, page_is_built
 
 MODELS = "models"

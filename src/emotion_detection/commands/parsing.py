@@ -16,8 +16,8 @@ from emotion_detection.commands.suggestions import suggest
 from emotion_detection.config import LABELS, OLD_FIELDS, SPLITS
 from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.errors import InputError
-from emotion_detection.field_types import TYPE_WORDS, join_choices
-from emotion_detection.plain_values import read_yaml
+from emotion_detection.io.field_types import TYPE_WORDS, join_choices
+from emotion_detection.io.plain_values import read_yaml
 
 VIEWS_HELP = (
     "views of each face whose scores are averaged: 1, 2 (with horizontal flip) or 4 (also "
@@ -230,7 +230,7 @@ def join_data_words(words: Sequence[str]) -> list[str]:
         if not values:  # the parser says what is missing
             joined.append(option)
         elif option == "--data":
-            from emotion_detection.data.reshape import join_paths
+            from emotion_detection.data.class_mapping import join_paths
 
             joined.append(f"{option}={join_paths(values)}")
         else:

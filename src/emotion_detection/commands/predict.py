@@ -32,7 +32,7 @@ def run(words: list[str]) -> int:
     parser = _parser()
     options = parse(parser, _inputs_last(parser, read_words(parser, words)))
     _check(options)
-    from emotion_detection.commands.run_predict import predict
+    from emotion_detection.commands.predict_run import predict
 
     return predict(options)
 

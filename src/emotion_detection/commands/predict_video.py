@@ -16,8 +16,16 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
+from emotion_detection.batch.classify import (
+    Settings,
+    check_target,
+    detector_of,
+    place_below_annotate,
+    unforeseen,
+)
+from emotion_detection.batch.files import Entry
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference.label_places import LabelLayout
 from emotion_detection.inference.tables import Record, error_record
 from emotion_detection.inference.timeline import Timeline
@@ -27,14 +35,6 @@ from emotion_detection.inference.video_draw import ResultSpool, draw_frame, draw
 from emotion_detection.inference.video_live import LiveSource, find_live_source, live_frames
 from emotion_detection.inference.video_writer import VideoWriter
 from emotion_detection.results import Result
-from emotion_detection.scoring.entries import Entry
-from emotion_detection.scoring.reading import (
-    Settings,
-    check_target,
-    detector_of,
-    place_below_annotate,
-    unforeseen,
-)
 
 __all__ = ["is_video", "read_video", "run_video"]
 

@@ -26,9 +26,9 @@ def run(words: list[str]) -> int:
     from emotion_detection.evaluation.card import write_card
     from emotion_detection.evaluation.card_facts import check_run
     from emotion_detection.evaluation.group_table import DATASETS, read_groups
-    from emotion_detection.evaluation.models import newest_run
+    from emotion_detection.evaluation.model_loading import newest_run
     from emotion_detection.evaluation.report import Wanted, open_tests, write_report
-    from emotion_detection.evaluation.report.audited import read_audit
+    from emotion_detection.evaluation.report.audit_section import read_audit
 
     places = parsed.model or [str(newest_run(Path("models")))]
     out = Path(parsed.out) if parsed.out else _default_folder(places[0])

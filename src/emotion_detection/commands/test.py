@@ -26,7 +26,7 @@ def run(words: list[str]) -> int:
     require("'test'", "train", "torch", "pytorch_lightning")
     from emotion_detection.evaluation.evaluate import ask
     from emotion_detection.evaluation.evaluate import run as run_test
-    from emotion_detection.readout import check_prior
+    from emotion_detection.postprocessing import check_prior
 
     asked = ask(
         models=parsed.model,
@@ -115,7 +115,7 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from emotion_detection.evaluation.written import synthetic_note
+    from emotion_detection.evaluation.saved_tests import synthetic_note
 
     table = Table(box=None, pad_edge=False)
     for column in ("", "recall", "precision", "F1", "faces"):

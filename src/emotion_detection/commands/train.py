@@ -87,7 +87,7 @@ def _train(words: Sequence[str], first: str, resume: str | None) -> int:
         resume: the run to resume, if any.
     """
     from emotion_detection.training import resumed_config, train
-    from emotion_detection.training.folder import run_folder
+    from emotion_detection.training.run_folder import run_folder
 
     parser = new_train_parser()
     add_trainer_options(parser)

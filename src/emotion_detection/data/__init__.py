@@ -1,13 +1,13 @@
-"""Files on disk -> arrays of faces.
+"""Turn files on disk into arrays of faces.
 
-:func:`load` finds, recognises, decodes (once) and opens a source. :mod:`.formats` reads each shape
-of data; :mod:`.ferplus` adds votes, :mod:`.demo` draws faces, :mod:`.reshape` chooses classes and
-joins datasets, :mod:`.photographs` cuts faces out. :mod:`.pixel_store` keeps decoded faces,
-:mod:`.cache` their label sets and splits; :mod:`.splitting` makes missing splits;
-:mod:`.duplicates` finds copies.
+:func:`load` locates a dataset, recognises its format, decodes it once and opens it.
+:mod:`.formats` reads each format, :mod:`.ferplus` adds votes, :mod:`.synthetic_source` renders
+synthetic faces, :mod:`.class_mapping` chooses classes and joins datasets, :mod:`.whole_images`
+crops faces. :mod:`.pixel_store` keeps decoded faces, :mod:`.cache` their labels and splits;
+:mod:`.splitting` makes missing splits; :mod:`.duplicates` finds duplicates.
 """
 
-from emotion_detection.data.faces import SPLITS, Corrupt, Dataset, Faces, joined
-from emotion_detection.data.find import load
+from emotion_detection.data.dataset import SPLITS, Corrupt, Dataset, Faces, joined
+from emotion_detection.data.locate import load
 
 __all__ = ["SPLITS", "Corrupt", "Dataset", "Faces", "joined", "load"]

@@ -33,7 +33,7 @@ from emotion_detection.data.cache_folder import (
     remove_replaced,
     remove_stale,
 )
-from emotion_detection.data.faces import SPLITS, Corrupt, Dataset
+from emotion_detection.data.dataset import SPLITS, Corrupt, Dataset
 from emotion_detection.data.pixel_store import Decoder, read_faces
 from emotion_detection.data.source import Decoded, Face, Source, Unreadable
 from emotion_detection.data.split_faces import SplitFaces, split_faces
@@ -48,7 +48,7 @@ from emotion_detection.data.stored_arrays import (
     write_json,
 )
 from emotion_detection.errors import InputError
-from emotion_detection.plain_values import read_json
+from emotion_detection.io.plain_values import read_json
 
 FORMAT = 4
 """Raised when the arrays' layout, the decoding or the drawing of splits changes, so that old

@@ -1,7 +1,7 @@
 """What is wrong with a dataset: unreadable pictures, copies, copies with different labels.
 
 A copy is exact (the same pixels) or near: a near-duplicate (:mod:`.duplicates`) that is confirmed
-at full size (:mod:`.copies`); every exact copy is a near one too.
+at full size (:mod:`.image_similarity`); every exact copy is a near one too.
 All splits are laid end to end and every pair of faces is compared once. Pairs are counted to the
 last one and listed up to :data:`LISTED`, so that thousands of equal pictures fill no memory.
 """
@@ -18,11 +18,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from emotion_detection.data.copies import LARGEST_DIFFERENCE, are_copies
+from emotion_detection.data.dataset import SPLITS, Dataset
 from emotion_detection.data.duplicates import NEAR, SIDE, Pairs, exact_groups, near_pairs
-from emotion_detection.data.faces import SPLITS, Dataset
-from emotion_detection.data.info import facts, shown, unreadable
+from emotion_detection.data.image_similarity import LARGEST_DIFFERENCE, are_copies
 from emotion_detection.data.stored_arrays import StoredRows
+from emotion_detection.data.summary import facts, shown, unreadable
 
 LISTED = 1000
 """Largest number of pairs, groups or faces that a report lists under one heading."""

@@ -14,15 +14,15 @@ from rich.console import Console
 
 from emotion_detection.config import DataConfig
 from emotion_detection.data.cache import cached
-from emotion_detection.data.find import find, recognise
-from emotion_detection.data.info import contact_sheet, facts, save, shown
-from emotion_detection.data.photographs import find_crop
-from emotion_detection.data.reshape import choose_classes
+from emotion_detection.data.class_mapping import choose_classes
+from emotion_detection.data.locate import find, recognise
 from emotion_detection.data.source import Face, Source
+from emotion_detection.data.summary import contact_sheet, facts, save, shown
+from emotion_detection.data.whole_images import find_crop
 from emotion_detection.errors import InputError
-from emotion_detection.files import spreadsheet_cell
-from emotion_detection.images import IMAGE_SUFFIXES, PictureError
-from emotion_detection.progress import progress
+from emotion_detection.images.opening import IMAGE_SUFFIXES, PictureError
+from emotion_detection.io.files import spreadsheet_cell
+from emotion_detection.io.progress import progress
 
 LEFT_OUT = "left-out.csv"
 MANIFEST = "faces.csv"

@@ -4,7 +4,7 @@ Exact: the same pixels. Near: the Pearson correlation of two faces' 8 x 8 thumbn
 is at least :data:`NEAR`. The measure sees through changes of brightness, contrast, compression
 and a pixel's shift; it is stated with every figure that uses it. On posed images it also takes
 other expressions of one person for near-duplicates, so that a pair is called a copy only after it
-was compared at full size (:mod:`.copies`).
+was compared at full size (:mod:`.image_similarity`).
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.copies import LARGEST_DIFFERENCE, are_copies
+from emotion_detection.data.image_similarity import LARGEST_DIFFERENCE, are_copies
 from emotion_detection.data.stored_arrays import Images
 
 NEAR = 0.98
@@ -118,7 +118,7 @@ def likeness_groups(
         thumbnails: float32 (N, 64).
         threshold: smallest correlation of near-duplicates.
         faces: uint8 (N, H, W), grey: near-duplicates count only where they are copies at this
-            size (:func:`.copies.are_copies`); None: all count.
+            size (:func:`.image_similarity.are_copies`); None: all count.
         largest: largest difference of two copies.
 
     Returns:

@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emotion_detection.data.faces import Faces
+from emotion_detection.data.dataset import Faces
 from emotion_detection.data.formats import delimited
 from emotion_detection.errors import InputError
-from emotion_detection.files import text_of_cell
-from emotion_detection.image_kinds import SUFFIXES
+from emotion_detection.images.kinds import SUFFIXES
+from emotion_detection.io.files import text_of_cell
 
 _HEADERS = {"file", "name", "row", "path", "image", "filename", "file_name", "filepath"}
 

@@ -29,9 +29,9 @@ from emotion_detection.data.source import (
     Unreadable,
     relabel_source,
 )
-from emotion_detection.emotions import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
-from emotion_detection.images import DATASET_FORMATS, PictureError, open_picture
+from emotion_detection.images.opening import DATASET_FORMATS, PictureError, open_picture
+from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
 FILE_NAME = "fer2013new.csv"
 _ORDER = [FERPLUS_COLUMNS.index(name) for name in FERPLUS]
@@ -53,7 +53,7 @@ def majority(votes: Votes) -> int | None:
         votes: int64 (10,), in the file's order.
 
     Returns:
-        Index into :data:`~emotion_detection.emotions.FERPLUS`, or None: no majority.
+        Index into :data:`~emotion_detection.labels.FERPLUS`, or None: no majority.
 
     >>> FERPLUS[majority(np.array([0, 7, 2, 1, 0, 0, 0, 0, 0, 0]))]
     'happiness'

@@ -14,10 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.copies import LARGEST_DIFFERENCE, largest_differences, standardize
 from emotion_detection.data.duplicates import near_pairs, thumbnails
+from emotion_detection.data.image_similarity import (
+    LARGEST_DIFFERENCE,
+    largest_differences,
+    standardize,
+)
 from emotion_detection.data.stored_arrays import Images
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 
 SIZE = 48
 """Height and width, in pixels, of the faces that fingerprints are taken from."""

@@ -19,7 +19,6 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import duplicates
 from emotion_detection.data.fer2013_faces import SIDE, short_digest
 from emotion_detection.data.fingerprints import SIZE
-from emotion_detection.data.photographs import find_crop
 from emotion_detection.data.source import Content, Decoded, Face, Source, Unreadable
 from emotion_detection.data.stored_arrays import (
     Bytes,
@@ -31,10 +30,11 @@ from emotion_detection.data.stored_arrays import (
     write_json,
     write_rows,
 )
+from emotion_detection.data.whole_images import find_crop
 from emotion_detection.errors import InputError
-from emotion_detection.images import DATASET_FORMATS, PictureError, face_array, open_picture
-from emotion_detection.plain_values import read_json
-from emotion_detection.progress import progress
+from emotion_detection.images.opening import DATASET_FORMATS, PictureError, face_array, open_picture
+from emotion_detection.io.plain_values import read_json
+from emotion_detection.io.progress import progress
 
 _BATCH = 512
 _COLUMNS = ("label", "split", "order", "intensity", "person", "origin")

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.config import DataConfig
+from emotion_detection.data.dataset import SPLITS
 from emotion_detection.data.duplicates import likeness_groups
-from emotion_detection.data.faces import SPLITS
 from emotion_detection.data.fingerprints import take_fingerprints
 from emotion_detection.data.known_splits import (
     find_known_splits,

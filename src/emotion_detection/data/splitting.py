@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.faces import SPLITS
+from emotion_detection.data.dataset import SPLITS
 
 UNKNOWN = -1
 LEFT_OUT = -2

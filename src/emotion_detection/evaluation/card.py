@@ -12,8 +12,8 @@ import yaml
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card_facts import UNKNOWN, CardFacts, Values, run_facts
-from emotion_detection.evaluation.written import is_plain, prior_of, views_of
-from emotion_detection.files import write_whole
+from emotion_detection.evaluation.saved_tests import is_plain, prior_of, views_of
+from emotion_detection.io.files import write_whole
 
 NAME = "model-card.md"
 

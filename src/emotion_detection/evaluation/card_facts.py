@@ -8,8 +8,8 @@ from typing import Any
 from emotion_detection.config import labels_option
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST
-from emotion_detection.evaluation.written import corruptions_of, prior_of, views_of
-from emotion_detection.plain_values import read_json, read_yaml
+from emotion_detection.evaluation.saved_tests import corruptions_of, prior_of, views_of
+from emotion_detection.io.plain_values import read_json, read_yaml
 
 Values = dict[str, Any]
 

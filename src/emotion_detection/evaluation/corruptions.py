@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.evaluation import distortions, resampling
-from emotion_detection.evaluation.distortions import Images, Words, words_for
+from emotion_detection.evaluation import geometric_corruptions as resampling
+from emotion_detection.evaluation import pixel_corruptions as distortions
+from emotion_detection.evaluation.pixel_corruptions import Images, Words, words_for
 from emotion_detection.inference.align import TEMPLATE, TEMPLATE_SIZE
 
 STRENGTHS = (1, 2, 3, 4, 5)

@@ -15,9 +15,9 @@ from typing import Any
 from emotion_detection.config import TrainConfig, as_dict, data_fields
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import evaluate
-from emotion_detection.evaluation.models import open_model
-from emotion_detection.evaluation.written import METRICS
-from emotion_detection.files import write_whole
+from emotion_detection.evaluation.model_loading import open_model
+from emotion_detection.evaluation.saved_tests import METRICS
+from emotion_detection.io.files import write_whole
 from emotion_detection.training import resumed_config, train
 
 RESULT = "folds.json"

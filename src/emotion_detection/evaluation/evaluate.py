@@ -12,17 +12,18 @@ from emotion_detection.config import DataConfig, data_fields, labels_option
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, copies_in
 from emotion_detection.data.ferplus import RATERS
-from emotion_detection.emotions import class_key
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.group_table import write_datasets
-from emotion_detection.evaluation.models import Model, newest_run, open_model
-from emotion_detection.evaluation.predict import Predicted, predict
-from emotion_detection.evaluation.written import write_test
-from emotion_detection.hub_download import find_cached_name
-from emotion_detection.readout import Prior, check_prior, check_views
-from emotion_detection.statistics import accuracy_interval
-from emotion_detection.training.intensity import intensity_figures, share_figures
-from emotion_detection.training.metrics import calibration, figures
+from emotion_detection.evaluation.model_loading import Model, newest_run, open_model
+from emotion_detection.evaluation.predictions import Predicted, predict
+from emotion_detection.evaluation.saved_tests import write_test
+from emotion_detection.io.hub_download import find_cached_name
+from emotion_detection.labels import class_key
+from emotion_detection.metrics.agreement import intensity_figures, share_figures
+from emotion_detection.metrics.calibration import calibration_metrics
+from emotion_detection.metrics.classification import classification_metrics
+from emotion_detection.metrics.statistics import accuracy_interval
+from emotion_detection.postprocessing import Prior, check_prior, check_views
 from emotion_detection.training.provenance import code
 from emotion_detection.training.run_paths import locate
 from emotion_detection.training.trained_faces import (
@@ -219,11 +220,11 @@ def run(asked: Asked) -> Test:
     predicted = predict(opened, asked.config, dataset, split, views, prior, asked.classes)
     if predicted is None:  # another process has all of it
         return Test(Path(), {})
-    metrics = figures(predicted.scores, predicted.truth, predicted.names)
+    metrics = classification_metrics(predicted.scores, predicted.truth, predicted.names)
     metrics |= _record(asked) | {
         "temperature": predicted.temperatures,
         **({"bias": predicted.biases} if any(predicted.biases) else {}),
-        "before_temperature": calibration(predicted.before, predicted.truth),
+        "before_temperature": calibration_metrics(predicted.before, predicted.truth),
     }
     metrics |= _followed(dataset, faces, predicted)
     if split != "train" and dataset.sizes["train"] and _trained_on(opened[0], dataset):

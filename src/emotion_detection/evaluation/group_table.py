@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from emotion_detection.data.class_mapping import origins_of
 from emotion_detection.data.formats.delimited import columns, lines
-from emotion_detection.data.reshape import origins_of
 from emotion_detection.errors import InputError
-from emotion_detection.files import spreadsheet_cell, write_whole
-from emotion_detection.statistics import Ints
+from emotion_detection.io.files import spreadsheet_cell, write_whole
+from emotion_detection.metrics.statistics import Ints
 
 IDENTITY = "identity"
 DATASETS = "datasets.csv"

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.curves import reliability
-from emotion_detection.evaluation.gaps import Gap, Rates, gaps
 from emotion_detection.evaluation.group_table import Groups
-from emotion_detection.statistics import Floats, Interval, Ints, resampled_counts
+from emotion_detection.metrics.curves import reliability
+from emotion_detection.metrics.gaps import Gap, Rates, gaps
+from emotion_detection.metrics.statistics import Floats, Interval, Ints, resampled_counts
 
 LEAST = 50
 """Groups with fewer faces are listed, and no more: their figures would be chance."""

@@ -1,6 +1,6 @@
 """``emotion export --hub``: a run, or the shipped model, as a model folder of the Hugging Face hub.
 
-:mod:`emotion_detection.hub_folder` describes the folder.
+:mod:`emotion_detection.io.hub_folder` describes the folder.
 """
 
 import json
@@ -14,8 +14,9 @@ from emotion_detection import __version__, pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card import card
 from emotion_detection.evaluation.card_facts import check_run, run_facts
-from emotion_detection.files import write_whole
-from emotion_detection.hub_folder import (
+from emotion_detection.inference.model import PRETRAINED, open_onnx
+from emotion_detection.io.files import write_whole
+from emotion_detection.io.hub_folder import (
     CARD,
     CONFIG,
     ONNX,
@@ -24,13 +25,12 @@ from emotion_detection.hub_folder import (
     describe_file,
     read_hub_config,
 )
-from emotion_detection.inference.model import PRETRAINED, open_onnx
-from emotion_detection.plain_values import parse_json
+from emotion_detection.io.plain_values import parse_json
 from emotion_detection.training.checkpoint import Trained, load_trained
 from emotion_detection.training.export import export_onnx, read_validation_metrics
 from emotion_detection.training.export_sample import find_sample
+from emotion_detection.training.initial_weights import starting_weights
 from emotion_detection.training.network import ModelSpec
-from emotion_detection.training.start import starting_weights
 from emotion_detection.training_record import is_training_data
 
 NEW_CARD = "README.new.md"

@@ -11,18 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.binning import expected_calibration_error
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, SEED, STRENGTHS, corrupt
-from emotion_detection.evaluation.drawing import picture
+from emotion_detection.evaluation.distributed import gather_rows, own_rows
 from emotion_detection.evaluation.evaluate import Asked
-from emotion_detection.evaluation.predict import Matched, match, said_of
-from emotion_detection.evaluation.processes import gather_rows, own_rows
-from emotion_detection.evaluation.robustness_figure import draw_robustness
-from emotion_detection.files import write_whole
-from emotion_detection.progress import progress
-from emotion_detection.readout import Prior
-from emotion_detection.statistics import accuracy_interval, paired_difference
-from emotion_detection.training.metrics import LEAST_SCORE
+from emotion_detection.evaluation.plot_style import picture
+from emotion_detection.evaluation.predictions import Matched, match, said_of
+from emotion_detection.evaluation.robustness_plot import draw_robustness
+from emotion_detection.io.files import write_whole
+from emotion_detection.io.progress import progress
+from emotion_detection.metrics.calibration import LEAST_SCORE, expected_calibration_error
+from emotion_detection.metrics.statistics import accuracy_interval, paired_difference
+from emotion_detection.postprocessing import Prior
 from emotion_detection.training.provenance import code
 
 CHUNK = 1024

@@ -1,8 +1,8 @@
-"""Images and face crops -> emotions, by onnxruntime alone.
+"""Predict emotions from images and face crops with onnxruntime alone.
 
-:mod:`.detector` is what users hold; :mod:`.crops` brings crops to a model's input; :mod:`.model`
-opens an ONNX file, once :mod:`.external` has found that it is whole; :mod:`.devices` chooses what
-networks run on.
+:mod:`.detector` has the class that users work with; :mod:`.crops` brings crops to a model's input;
+:mod:`.model` opens an ONNX file after :mod:`.external_data` has checked that it is complete;
+:mod:`.devices` chooses what the networks run on.
 """
 
 from emotion_detection.inference.detector import EmotionDetector

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference.label_places import Area, LabelLayout, Placement, place_labels
+from emotion_detection.io.files import write_whole
 from emotion_detection.results import UNSURE, Face, Result
 
 Colour = tuple[int, int, int]

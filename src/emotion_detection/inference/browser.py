@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.errors import InputError
-from emotion_detection.image_modes import BACKGROUND
-from emotion_detection.images import MAX_PIXELS
+from emotion_detection.images.modes import BACKGROUND
+from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference.align import MARGIN
 from emotion_detection.inference.annotate import emotion_colours
 from emotion_detection.inference.detector import EmotionDetector
 from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.inference.model import model_file
-from emotion_detection.readout import ZOOM
+from emotion_detection.postprocessing import ZOOM
 from emotion_detection.results import LANDMARKS, columns
 
 FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
@@ -44,7 +44,7 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``views``: views of each face of an image whose scores are averaged, and ``zoom``, how
           much the face is enlarged in the third and fourth.
         - ``prior``: 'natural' or 'balanced'; ``readouts``: for each set of labels ``prior``,
-          ``adjustment`` and ``temperatures`` of :class:`~emotion_detection.readout.Readout`.
+          ``adjustment`` and ``temperatures`` of :class:`~emotion_detection.postprocessing.Readout`.
         - ``margin``: side of a crop by the longer side of the face's box, as :mod:`.align` says.
         - ``background``: grey level that transparent pixels are laid on.
         - ``colours``: label to red, green, blue.

@@ -9,16 +9,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from emotion_detection.errors import InputError, PictureError, shorten
-from emotion_detection.file_objects import is_file_object
-from emotion_detection.image_arrays import (
+from emotion_detection.images.arrays import (
     check_color,
     convert_levels,
     find_array,
     order_channels,
     put_channels_last,
 )
-from emotion_detection.image_modes import lay_on_background
-from emotion_detection.images import DEFAULT_MAX_PIXELS, face_array, load_image
+from emotion_detection.images.file_objects import is_file_object
+from emotion_detection.images.modes import lay_on_background
+from emotion_detection.images.opening import DEFAULT_MAX_PIXELS, face_array, load_image
 
 _ALLOWED = (
     "must be a list of images, or an array as uint8 (N, H, W) for grey or (N, H, W, 3) for RGB"
@@ -36,8 +36,8 @@ def load_crops(
 
     Args:
         crops: an array or tensor (N, H, W), (N, H, W, C) or (N, C, H, W), by the rules of
-            :mod:`emotion_detection.image_arrays`; one image, or any number of them, each as for
-            :func:`emotion_detection.images.load_image`.
+            :mod:`emotion_detection.images.arrays`; one image, or any number of them, each as for
+            :func:`emotion_detection.images.opening.load_image`.
         size: height and width of the model's input, which images are brought to.
         channels: 1 for grey, 3 for RGB.
         max_pixels: files and PIL images with more are refused.
@@ -113,7 +113,7 @@ def faces(crops: npt.NDArray[np.uint8], size: int, channels: int) -> npt.NDArray
     """Turn crops of any size into a model's input, to the byte as training decodes pictures.
 
     A crop that is not square is cut to its middle square, then resized (bilinear); grey is
-    ITU-R 601 luma (:func:`emotion_detection.images.face_array`).
+    ITU-R 601 luma (:func:`emotion_detection.images.opening.face_array`).
 
     Args:
         crops: uint8 (N, H, W) or (N, H, W, 3); N at least 1.

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, overload
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.cpus import count_cpus, is_limited
 from emotion_detection.errors import InputError
-from emotion_detection.images import DEFAULT_MAX_PIXELS, PictureError
+from emotion_detection.images.opening import DEFAULT_MAX_PIXELS, PictureError
 from emotion_detection.inference.crops import faces, load_crops
+from emotion_detection.inference.detection import Picture, Seen, look
+from emotion_detection.inference.detector_settings import (
+    DetectorSettings,
+    OldNames,
+    rename_settings,
+)
 from emotion_detection.inference.devices import AUTO, choose_device
 from emotion_detection.inference.face_detector import (
     CERTAIN,
@@ -25,7 +30,6 @@ from emotion_detection.inference.face_detector import (
     FaceDetector,
 )
 from emotion_detection.inference.image_batches import iterate_images, map_in_threads
-from emotion_detection.inference.looking import Picture, Seen, look
 from emotion_detection.inference.model import (
     PRETRAINED,
     Model,
@@ -33,15 +37,15 @@ from emotion_detection.inference.model import (
     model_file,
     open_onnx,
 )
-from emotion_detection.inference.settings import DetectorSettings, OldNames, rename_settings
 from emotion_detection.inference.tracking import (
     MIN_TRACK_TIME,
     SMOOTHING,
     START_CONFIDENCE,
     TrackSettings,
 )
+from emotion_detection.io.cpus import count_cpus, is_limited
 from emotion_detection.other_names import DETECTOR_NAMES, raise_unknown
-from emotion_detection.readout import Prior, Readout, check_prior, check_views, make_views
+from emotion_detection.postprocessing import Prior, Readout, check_prior, check_views, make_views
 from emotion_detection.results import Result
 from emotion_detection.training_record import SYNTHETIC_NOTE
 

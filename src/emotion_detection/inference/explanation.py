@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from emotion_detection.emotions import canonical
 from emotion_detection.errors import InputError
 from emotion_detection.inference.crops import faces, load_crops
+from emotion_detection.inference.detection import Picture
 from emotion_detection.inference.detector import EmotionDetector
 from emotion_detection.inference.explain import MASKS, Method, explain_crop, heat_map_picture
-from emotion_detection.inference.looking import Picture
 from emotion_detection.inference.result_output import encode_shown
+from emotion_detection.labels import canonical
 
 
 @dataclass(frozen=True, eq=False, repr=False)

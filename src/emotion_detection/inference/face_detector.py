@@ -18,7 +18,9 @@ from PIL import Image
 
 from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.errors import InputError
-from emotion_detection.inference.closer_look import (
+from emotion_detection.inference.detected_face import Found, FoundFace, move_face
+from emotion_detection.inference.devices import CPU, Device, open_session
+from emotion_detection.inference.second_pass import (
     FURTHER_HINT,
     HINT,
     Part,
@@ -28,8 +30,6 @@ from emotion_detection.inference.closer_look import (
     needs_closer_look,
     part_around,
 )
-from emotion_detection.inference.devices import CPU, Device, open_session
-from emotion_detection.inference.found_face import Found, FoundFace, move_face
 
 __all__ = [
     "CERTAIN",

@@ -8,9 +8,9 @@ from typing import TypeVar, cast
 import numpy as np
 
 from emotion_detection.errors import InputError, shorten
-from emotion_detection.image_arrays import put_channels_last
+from emotion_detection.images.arrays import put_channels_last
 from emotion_detection.inference.crops import is_one_image
-from emotion_detection.inference.looking import Picture
+from emotion_detection.inference.detection import Picture
 
 T = TypeVar("T")
 R = TypeVar("R")

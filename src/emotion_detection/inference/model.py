@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection import pretrained
-from emotion_detection.emotions import composed
 from emotion_detection.errors import InputError, shorten
-from emotion_detection.files import kind_of_path
-from emotion_detection.hub_download import find_hub_folder
-from emotion_detection.hub_folder import CONFIG, ONNX, HubConfig, read_hub_config
 from emotion_detection.inference.devices import CPU, Device, open_session
-from emotion_detection.inference.external import keeps_data_outside
-from emotion_detection.plain_values import parse_json
-from emotion_detection.readout import Readout
+from emotion_detection.inference.external_data import keeps_data_outside
+from emotion_detection.io.files import kind_of_path
+from emotion_detection.io.hub_download import find_hub_folder
+from emotion_detection.io.hub_folder import CONFIG, ONNX, HubConfig, read_hub_config
+from emotion_detection.io.plain_values import parse_json
+from emotion_detection.labels import composed
+from emotion_detection.postprocessing import Readout
 from emotion_detection.training_record import is_synthetic
 
 LARGEST_SIZE = 1024

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from emotion_detection.errors import InputError
-from emotion_detection.images import LoadedImage, PictureError, load_image
+from emotion_detection.images.opening import LoadedImage, PictureError, load_image
 from emotion_detection.inference.align import MARGIN, cut_out, placement
 from emotion_detection.inference.annotate import annotated, save_picture
 from emotion_detection.results import Face, Result, columns

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from emotion_detection.errors import InputError, missing
-from emotion_detection.files import kind_of_path, spreadsheet_cell, write_whole
+from emotion_detection.io.files import kind_of_path, spreadsheet_cell, write_whole
 from emotion_detection.results import columns, rows
 
 Record = dict[str, Any]

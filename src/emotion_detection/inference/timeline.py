@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import missing
-from emotion_detection.files import write_whole
 from emotion_detection.inference.annotate import emotion_colours
+from emotion_detection.io.files import write_whole
 from emotion_detection.results import Result
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError, missing, shorten
-from emotion_detection.files import kind_of_path
-from emotion_detection.image_damage import find_damage, name_content
-from emotion_detection.images import PictureError
+from emotion_detection.images.damage import find_damage, name_content
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference.video_hdr import ToneMapper, needs_tone_mapping
+from emotion_detection.io.files import kind_of_path
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference.smoothing import follow_file
 from emotion_detection.inference.tracking import Tracker, TrackSettings
 from emotion_detection.inference.video import Frame, check_steps, frames

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference.label_places import LabelLayout
 from emotion_detection.inference.video import frames
 from emotion_detection.inference.video_writer import VideoWriter

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference.video import (
     Frame,
     FrameConverter,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.images import PictureError
+from emotion_detection.images.opening import PictureError
 from emotion_detection.inference.video import check_video_extra, open_video
 
 if TYPE_CHECKING:

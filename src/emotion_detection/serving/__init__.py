@@ -1,7 +1,7 @@
-"""HTTP and the web page, on :mod:`emotion_detection.inference`; never torch.
+"""Serve predictions over HTTP, and the web page, on :mod:`emotion_detection.inference`.
 
-:mod:`.server` runs it and :mod:`.connection` keeps clients to their deadlines; :mod:`.app` puts the
-routes together: :mod:`.routes` for pictures and :mod:`.page` for the browser. :mod:`.body` takes
-bytes in, :mod:`.workers` queues them, :mod:`.reading` turns them into answers, :mod:`.figures`
-counts.
+:mod:`.server` runs the server and :mod:`.connection` enforces clients' deadlines. :mod:`.app` puts
+the routes together: :mod:`.routes` for images and :mod:`.web_page` for the browser.
+:mod:`.request_body` receives bytes, :mod:`.workers` queues them, :mod:`.image_jobs` turns them into
+answers, :mod:`.telemetry` counts. Nothing here imports torch.
 """

@@ -15,14 +15,14 @@ from starlette.responses import Response
 from emotion_detection import __version__
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.serving import schemas
-from emotion_detection.serving.about import about_model
 from emotion_detection.serving.built_page import page_folder
-from emotion_detection.serving.figures import ROUTES
-from emotion_detection.serving.page import add_page
+from emotion_detection.serving.image_jobs import log_failure
+from emotion_detection.serving.model_info import about_model
 from emotion_detection.serving.problems import PROBLEM_JSON, Problem, failure
-from emotion_detection.serving.reading import log_failure
 from emotion_detection.serving.routes import add_routes
 from emotion_detection.serving.service import Service
+from emotion_detection.serving.telemetry import ROUTES
+from emotion_detection.serving.web_page import add_page
 
 ACCESS = "emotion.access"
 """Name of the log with a line a request."""

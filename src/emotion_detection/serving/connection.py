@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from emotion_detection.serving.problems import plain_answer
-from emotion_detection.serving.settings import Settings
+from emotion_detection.serving.server_settings import Settings
 
 
 class Connection:

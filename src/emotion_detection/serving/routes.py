@@ -7,10 +7,10 @@ from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse, Response
 
 from emotion_detection.serving import schemas
-from emotion_detection.serving.body import content_type, drop_rest
 from emotion_detection.serving.connection import STATE, Connection
+from emotion_detection.serving.image_jobs import JSON, Job
 from emotion_detection.serving.problems import PROBLEM_JSON, Problem
-from emotion_detection.serving.reading import JSON, Job
+from emotion_detection.serving.request_body import content_type, drop_rest
 from emotion_detection.serving.service import Service
 
 _DRAWN = ("image/jpeg", "image/png", "image/webp")

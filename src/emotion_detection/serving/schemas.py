@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from emotion_detection.serving.body import MULTIPART, PICTURE_TYPES
 from emotion_detection.serving.problems import PROBLEM_JSON
+from emotion_detection.serving.request_body import MULTIPART, PICTURE_TYPES
 
 _FACE: dict[str, Any] = {
     "box": [182.4, 71.05, 96.31, 131.2],

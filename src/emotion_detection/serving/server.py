@@ -16,8 +16,8 @@ from emotion_detection.errors import InputError
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.serving.app import create_app
 from emotion_detection.serving.connection import protocol
+from emotion_detection.serving.server_settings import Settings
 from emotion_detection.serving.service import Service
-from emotion_detection.serving.settings import Settings
 
 _LAST_REQUESTS = 1.0
 """Seconds that an idle connection stays open at the end, for a request that is on its way."""

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.serving.body import Intake
-from emotion_detection.serving.figures import Figures
-from emotion_detection.serving.reading import Reader, log_failure
-from emotion_detection.serving.settings import Settings
+from emotion_detection.serving.image_jobs import Reader, log_failure
+from emotion_detection.serving.request_body import Intake
+from emotion_detection.serving.server_settings import Settings
+from emotion_detection.serving.telemetry import Figures
 from emotion_detection.serving.workers import Workers
 
 _EVERY = 0.5

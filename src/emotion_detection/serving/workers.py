@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from emotion_detection.serving.figures import Figures
+from emotion_detection.serving.image_jobs import Answer, Job
 from emotion_detection.serving.problems import Problem, client_left, failure
-from emotion_detection.serving.reading import Answer, Job
-from emotion_detection.serving.settings import Settings
+from emotion_detection.serving.server_settings import Settings
+from emotion_detection.serving.telemetry import Figures
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from emotion_detection.errors import InputError, TrainingError
-from emotion_detection.readout import Readout
+from emotion_detection.postprocessing import Readout
 from emotion_detection.training.network import ModelSpec, build
 from emotion_detection.training.task import CHECKPOINT_KEY
 

@@ -16,9 +16,9 @@ import torch
 
 from emotion_detection import __version__
 from emotion_detection.errors import TrainingError
-from emotion_detection.plain_values import read_json
+from emotion_detection.io.plain_values import read_json
 from emotion_detection.training.checkpoint import Trained
-from emotion_detection.training.scoring import Deployed
+from emotion_detection.training.network_scores import Deployed
 
 LARGEST_DIFFERENCE = 1e-4
 """Refuse a file whose scores differ by more from torch's, on any face of the sample."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.drawn import draw_blocks
-from emotion_detection.files import write_whole
+from emotion_detection.data.synthetic import draw_blocks
+from emotion_detection.io.files import write_whole
 from emotion_detection.training.network import ModelSpec
 
 SAMPLE = 256

@@ -13,7 +13,7 @@ from typing import Any
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
-from emotion_detection.files import write_whole
+from emotion_detection.io.files import write_whole
 
 COLUMNS = (
     "epoch",

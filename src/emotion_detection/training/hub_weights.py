@@ -4,10 +4,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from emotion_detection.emotions import composed
 from emotion_detection.errors import InputError
-from emotion_detection.hub_download import find_hub_folder
-from emotion_detection.hub_folder import CONFIG, WEIGHTS, HubConfig, read_hub_config
+from emotion_detection.io.hub_download import find_hub_folder
+from emotion_detection.io.hub_folder import CONFIG, WEIGHTS, HubConfig, read_hub_config
+from emotion_detection.labels import composed
 from emotion_detection.training.checkpoint import check_spec
 from emotion_detection.training.network import ModelSpec, build
 
@@ -19,7 +19,7 @@ def find_hub_model(place: str) -> tuple[Path, HubConfig] | None:
         place: a model folder, or ``hf://user/name``.
 
     Raises:
-        InputError: as :func:`emotion_detection.hub_download.find_hub_folder`.
+        InputError: as :func:`emotion_detection.io.hub_download.find_hub_folder`.
     """
     folder = find_hub_folder(place, (WEIGHTS,))
     config = None if folder is None else read_hub_config(folder)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Faces
-from emotion_detection.emotions import positions
+from emotion_detection.labels import positions
 from emotion_detection.training.batches import Batch
 from emotion_detection.training.network import ModelSpec, Outputs, take_apart
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from emotion_detection.emotions import composed
 from emotion_detection.errors import InputError
+from emotion_detection.labels import composed
 from emotion_detection.training.backbone import Backbone, check_backbone
 from emotion_detection.training.residual import PoolingNet, ResidualNet
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.config import TrainConfig
-from emotion_detection.hub_download import is_hub_address
-from emotion_detection.plain_values import read_json, read_yaml
+from emotion_detection.io.hub_download import is_hub_address
+from emotion_detection.io.plain_values import read_json, read_yaml
 
 _WORDS = {"auto", "fer2013", "demo", "pretrained"}
 """What stands in place of a path."""

@@ -28,7 +28,7 @@ from emotion_detection.data.fingerprints import (
     write_fingerprints,
 )
 from emotion_detection.errors import InputError
-from emotion_detection.hub_folder import WEIGHTS
+from emotion_detection.io.hub_folder import WEIGHTS
 from emotion_detection.training.checkpoint import read_checkpoint, run_checkpoint
 from emotion_detection.training.hub_weights import find_hub_model
 from emotion_detection.training.task import CHECKPOINT_KEY

@@ -10,8 +10,8 @@ import pytest
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
+from emotion_detection.evaluation.audit.audited_faces import Looked, look_at
 from emotion_detection.evaluation.audit.folds import OutOfFold, out_of_fold
-from emotion_detection.evaluation.audit.looked import Looked, look_at
 
 CLASSES = ("calm", "glad", "sad")
 
@@ -66,8 +66,8 @@ def recipe(tiny_data: Path, tiny_cache: Path) -> Callable[..., TrainConfig]:
 def _without_export() -> Iterator[None]:
     """Leave out the ONNX file and the curves, which take longest and have tests of their own."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("emotion_detection.training.finish.export_onnx", lambda *_: 0.0)
-        patched.setattr("emotion_detection.training.finish.draw_curves", lambda *_: None)
+        patched.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
+        patched.setattr("emotion_detection.training.final_steps.draw_curves", lambda *_: None)
         yield
 
 

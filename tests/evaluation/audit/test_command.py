@@ -12,7 +12,7 @@ from PIL import Image
 from emotion_detection.cli import main
 from emotion_detection.data import load
 from emotion_detection.data.exclude import exclude
-from emotion_detection.evaluation.audit.write import COLUMN_NAMES
+from emotion_detection.evaluation.audit.audit_files import COLUMN_NAMES
 
 REASONS = ["label", "duplicate", "nonface", "outlier"]
 

@@ -9,8 +9,8 @@ from emotion_detection.data import load
 from emotion_detection.data.exclude import excluded_names
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit import folds as folding
+from emotion_detection.evaluation.audit.audited_faces import assign_folds, look_at
 from emotion_detection.evaluation.audit.folds import out_of_fold
-from emotion_detection.evaluation.audit.looked import assign_folds, look_at
 from emotion_detection.training.callbacks import KeepBest
 from emotion_detection.training.checkpoint import load_trained
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion_detection.emotions import FER2013, FERPLUS_COLUMNS
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FER2013, FERPLUS_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emotion_detection.emotions import FER2013
-from emotion_detection.training.calibration import retempered
-from emotion_detection.training.intensity import intensity_figures, share_figures
-from emotion_detection.training.metrics import calibration, figures
+from emotion_detection.labels import FER2013
+from emotion_detection.metrics.agreement import intensity_figures, share_figures
+from emotion_detection.metrics.calibration import calibration_metrics
+from emotion_detection.metrics.classification import classification_metrics
+from emotion_detection.training.temperature import retempered
 
 TEMPERATURE = 0.8
 
@@ -48,14 +49,14 @@ def _write(
         "scores": pa.array(list(scores), pa.list_(pa.float32())),
         "intensity": pa.nulls(len(truth), pa.float32()) if intensity is None else intensity,
     }
-    metrics = figures(scores, truth, names) | {
+    metrics = classification_metrics(scores, truth, names) | {
         "data": {"source": "nowhere", "label_set": "own", "hash": "0" * 64},
         "split": "test",
         "model": "models/nowhere/best.ckpt",
         "parameters": 1000,
         "tta": False,
         "temperature": [TEMPERATURE],
-        "before_temperature": calibration(retempered(scores, 1 / TEMPERATURE), truth),
+        "before_temperature": calibration_metrics(retempered(scores, 1 / TEMPERATURE), truth),
         "command": "emotion test --model models/nowhere --split test",
         "code": {"version": "0", "commit": None, "changed": None},
         "seconds": 1.0,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from emotion_detection.emotions import FERPLUS
 from emotion_detection.evaluation.report import Wanted, open_test, write_report
+from emotion_detection.labels import FERPLUS
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""

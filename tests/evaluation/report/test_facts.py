@@ -9,15 +9,15 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from emotion_detection.emotions import FERPLUS
 from emotion_detection.evaluation.report.facts import (
     before_temperature,
     model_facts,
     most_doubtful,
     surest_mistakes,
 )
-from emotion_detection.evaluation.report.tested import Wanted, open_test
-from emotion_detection.evaluation.written import Written, read_test
+from emotion_detection.evaluation.report.test_runs import Wanted, open_test
+from emotion_detection.evaluation.saved_tests import Written, read_test
+from emotion_detection.labels import FERPLUS
 
 Make = Callable[..., Any]
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotion_detection.emotions import FERPLUS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.report import Wanted, open_test, write_report
-from emotion_detection.evaluation.report.audited import read_audit
+from emotion_detection.evaluation.report.audit_section import read_audit
+from emotion_detection.labels import FERPLUS
 
 Make = Callable[..., Any]
 EVIL = "</script><img src=x onerror=alert(1)>&\"'.png"

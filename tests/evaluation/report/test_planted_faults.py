@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.emotions import FER2013
 from emotion_detection.evaluation.report import Report, Wanted, open_test, write_report
+from emotion_detection.labels import FER2013
 
 Make = Callable[..., Any]
 ANGER = FER2013.index("anger")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from emotion_detection import pretrained
-from emotion_detection.evaluation.report.tested import _shipped_corruptions
-from emotion_detection.evaluation.written import synthetic_note
+from emotion_detection.evaluation.report.test_runs import _shipped_corruptions
+from emotion_detection.evaluation.saved_tests import synthetic_note
 from emotion_detection.training_record import SYNTHETIC_NOTE
 
 

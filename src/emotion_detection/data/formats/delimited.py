@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from emotion_detection.errors import InputError
-from emotion_detection.files import text_of_cell
+from emotion_detection.io.files import text_of_cell
 
 SEPARATORS = ",;\t|"
 

@@ -25,8 +25,8 @@ from emotion_detection.data.formats.notes import (
 )
 from emotion_detection.data.formats.tree import Tree, read_tree
 from emotion_detection.data.source import Face, Source, fer2013_place, split_of
-from emotion_detection.emotions import FER2013, canonical, class_names, ordered
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FER2013, canonical, class_names, ordered
 
 _CODE = re.compile(r"[A-Za-z]{0,8}[\s_.-]?\d+[A-Za-z]?")
 """Of names such as S01, AF17, subject_3 or 0042."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from emotion_detection.data.source import fer2013_place
-from emotion_detection.emotions import EMOTIONS
+from emotion_detection.labels import EMOTIONS
 
 Numbers = dict[int, str | None]
 """Number -> emotion; None: such faces have no emotion and are left out."""

@@ -32,9 +32,9 @@ from emotion_detection.data.formats.known_labels import (
 from emotion_detection.data.formats.notes import describe_classes, describe_splits
 from emotion_detection.data.formats.tree import Tree
 from emotion_detection.data.source import Content, Face, Source, Unreadable, split_of
-from emotion_detection.emotions import canonical, class_names, ordered
 from emotion_detection.errors import InputError
-from emotion_detection.progress import progress
+from emotion_detection.io.progress import progress
+from emotion_detection.labels import canonical, class_names, ordered
 
 RAFDB_LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 

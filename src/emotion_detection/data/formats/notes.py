@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from emotion_detection.data.formats.columns import is_number
-from emotion_detection.emotions import canonical
+from emotion_detection.labels import canonical
 
 _SPLITS = ("train", "validation", "test")
 

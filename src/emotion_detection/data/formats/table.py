@@ -47,8 +47,8 @@ from emotion_detection.data.source import (
     fer2013_place,
     split_of,
 )
-from emotion_detection.emotions import FER2013, class_names, ordered
 from emotion_detection.errors import InputError
+from emotion_detection.labels import FER2013, class_names, ordered
 
 
 def read_tables(paths: Sequence[Path]) -> Source:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emotion_detection.images import IMAGE_SUFFIXES
+from emotion_detection.images.opening import IMAGE_SUFFIXES
 
 SERVICE_FOLDERS = {
     *("@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin", "lost+found"),

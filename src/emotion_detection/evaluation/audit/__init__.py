@@ -1,13 +1,12 @@
-"""Which faces of a dataset look wrong: likely wrong labels, copies that disagree, non-faces.
+"""Find faces that look wrong: likely wrong labels, duplicates whose labels differ, non-faces.
 
-:func:`audit` does all of it (:mod:`.run`). :mod:`.looked` deals the
-faces into folds, :mod:`.folds` trains a network for each fold and asks
-it for the faces that it did not see, :mod:`.features` says how unlike others they are,
-:mod:`.nonfaces` looks for pictures without a face, :mod:`.suspects` ranks what was found,
-:mod:`.sheet` and :mod:`.write` show it.
+:func:`audit` does all of it (:mod:`.audit_run`). :mod:`.audited_faces` assigns faces to folds,
+:mod:`.folds` trains a network for each fold and predicts its held-out faces, :mod:`.features`
+measures how far a face is from others, :mod:`.nonfaces` looks for images without a face,
+:mod:`.label_issues` ranks the findings; :mod:`.contact_sheet` and :mod:`.audit_files` write them.
 """
 
 from emotion_detection.audit_options import AuditOptions
-from emotion_detection.evaluation.audit.run import audit
+from emotion_detection.evaluation.audit.audit_run import audit
 
 __all__ = ["AuditOptions", "audit"]

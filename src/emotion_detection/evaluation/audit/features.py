@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_detection.training.checkpoint import Trained
-from emotion_detection.training.scoring import network_outputs
+from emotion_detection.training.network_scores import network_outputs
 
 NEIGHBOURS = 10
 """Nearest training faces whose mean distance says how unlike them a face is."""

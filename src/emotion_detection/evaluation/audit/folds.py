@@ -21,9 +21,9 @@ from emotion_detection.config import TrainConfig, as_dict
 from emotion_detection.data import Dataset
 from emotion_detection.data.exclude import excluded_names
 from emotion_detection.errors import InputError
+from emotion_detection.evaluation.audit.audited_faces import Looked, Numbers, Values, assign_folds
 from emotion_detection.evaluation.audit.features import held_out_outputs
-from emotion_detection.evaluation.audit.looked import Looked, Numbers, Values, assign_folds
-from emotion_detection.files import spreadsheet_cell, write_whole
+from emotion_detection.io.files import spreadsheet_cell, write_whole
 from emotion_detection.training import resumed_config, train
 from emotion_detection.training.checkpoint import load_trained
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.files import write_whole
 from emotion_detection.inference.face_detector import FaceDetector
-from emotion_detection.progress import progress
+from emotion_detection.io.files import write_whole
+from emotion_detection.io.progress import progress
 
 FLAT = 0.5
 """Share of one grey level from which on a picture is called flat: a sign, a drawing, nothing.

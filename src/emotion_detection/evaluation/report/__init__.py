@@ -1,11 +1,11 @@
-"""Tests of models -> one page that says how good, how sure, where it fails, and how we know.
+"""Report on tests of models in one page: accuracy, calibration, errors, and how each is known.
 
-:mod:`.tested` finds or makes the tests, :mod:`.facts` computes all numbers, the ``draw_*`` modules
-draw them, the sections (:mod:`.headline`, :mod:`.sections`, :mod:`.sureness`, :mod:`.checks`) say
-them in words, :mod:`.page` is the frame, :mod:`.write` writes the files.
+:mod:`.test_runs` finds or makes the tests, :mod:`.facts` computes all numbers (``report.json``),
+the modules ``*_plots`` draw them, the modules ``*_section`` write them as HTML, :mod:`.html_page` is
+the frame, and :mod:`.report_files` writes the files.
 """
 
-from emotion_detection.evaluation.report.tested import Tested, Wanted, open_test, open_tests
-from emotion_detection.evaluation.report.write import Report, write_report
+from emotion_detection.evaluation.report.report_files import Report, write_report
+from emotion_detection.evaluation.report.test_runs import Tested, Wanted, open_test, open_tests
 
 __all__ = ["Report", "Tested", "Wanted", "open_test", "open_tests", "write_report"]

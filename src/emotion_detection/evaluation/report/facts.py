@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.evaluation.curves import (
+from emotion_detection.evaluation.report.test_runs import Tested
+from emotion_detection.evaluation.saved_tests import Written, is_plain
+from emotion_detection.metrics.curves import (
     coverage_curve,
     precision_recall,
     reliability,
     roc,
     threshold_for,
 )
-from emotion_detection.evaluation.per_class import class_figures
-from emotion_detection.evaluation.report.tested import Tested
-from emotion_detection.evaluation.written import Written, is_plain
-from emotion_detection.statistics import as_dict, paired_difference, share
-from emotion_detection.training.calibration import before_readout
+from emotion_detection.metrics.per_class import class_figures
+from emotion_detection.metrics.statistics import as_dict, paired_difference, share
+from emotion_detection.training.temperature import before_readout
 
 SHOWN = 24
 """Faces in each gallery."""

@@ -1,0 +1,259 @@
+"""A few pictures -> their records; the same in every process, on whatever machine."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from emotion_detection.batch.files import Entry, lies_in
+from emotion_detection.errors import InputError, shorten
+from emotion_detection.images.opening import (
+    DEFAULT_MAX_PIXELS,
+    PictureError,
+    face_array,
+    load_image,
+    picture_array,
+)
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.inference.detection import Seen
+from emotion_detection.inference.devices import AUTO
+from emotion_detection.inference.face_detector import CERTAIN, FoundFace
+from emotion_detection.inference.tables import Record, error_record
+from emotion_detection.postprocessing import Prior
+from emotion_detection.results import Result
+
+TOGETHER, LOOKED_AT = 64, 8
+"""Crops that are read in one batch; photographs, of which each takes longer to find its faces."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All that decides what a picture's record says.
+
+    Args:
+        model: the ONNX file.
+        sha256: of that file; every process checks it.
+        labels: name of the set of labels; None: the model's own.
+        detection_size: as :class:`EmotionDetector`'s.
+        min_confidence: likewise.
+        min_face_size: likewise.
+        min_score: likewise.
+        certain: likewise.
+        max_pixels: likewise.
+        views: likewise.
+        prior: likewise.
+        device: likewise.
+        crops: the pictures are crops of faces: nothing is looked for in them.
+        folder: that relative names are relative to.
+        annotate: folder for annotated pictures, or None.
+        root: folder above all pictures; below ``annotate`` they lie as they do below this.
+    """
+
+    model: str
+    sha256: str
+    labels: str | None
+    detection_size: int
+    min_confidence: float
+    min_face_size: float
+    min_score: float = 0.0
+    certain: float = CERTAIN
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    views: int | None = None
+    prior: Prior = "natural"
+    device: str = AUTO
+    crops: bool = False
+    folder: str = "."
+    annotate: str | None = None
+    root: str = "."
+
+    def path(self, source: str) -> Path:
+        """Return where a picture lies, from whichever folder a process runs in."""
+        return Path(self.folder, source)
+
+
+def sha256_of(model: str | Path) -> str:
+    """Return the SHA-256 of a model's file, in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(Path(model).read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{model}: cannot be read: {error.strerror or error}") from None
+
+
+@lru_cache(maxsize=1)
+def detector_of(settings: Settings, threads: int | None = None) -> EmotionDetector:
+    """Return this process's detector; made once.
+
+    Raises:
+        InputError: the model is not there, or is another than the one that was meant.
+    """
+    detector = EmotionDetector(
+        settings.model,
+        threads=threads,
+        labels=settings.labels,
+        detection_size=settings.detection_size,
+        min_confidence=settings.min_confidence,
+        min_face_size=settings.min_face_size,
+        min_score=settings.min_score,
+        certain=settings.certain,
+        max_pixels=settings.max_pixels,
+        views=settings.views,
+        prior=settings.prior,
+        device=settings.device,
+    )
+    if sha256_of(settings.model) != settings.sha256:
+        raise InputError(f"{settings.model}: is another model here than where the work was started")
+    return detector
+
+
+def read(
+    entries: Sequence[Entry], settings: Settings, detector: EmotionDetector
+) -> Iterator[Record]:
+    """Read pictures.
+
+    Args:
+        entries: pictures, and files that are known to be unreadable; no videos.
+        settings: how.
+        detector: :func:`detector_of` these settings.
+
+    Yields:
+        A record for each, in order; of a picture that anything unforeseen happens with, an error.
+
+    Raises:
+        InputError: annotated pictures cannot be written, or must not be.
+    """
+    together = TOGETHER if settings.crops else LOOKED_AT
+    for start in range(0, len(entries), together):
+        yield from _surely(entries[start : start + together], settings, detector)
+
+
+def unforeseen(error: Exception) -> str:
+    """Return what a record says of an error that nobody thought of."""
+    return " ".join(f"unforeseen {type(error).__name__}: {error}".split())
+
+
+def _surely(some: Sequence[Entry], settings: Settings, detector: EmotionDetector) -> list[Record]:
+    """Return the records; where one of many pictures fails, that of each is found by itself."""
+    try:
+        return _records(some, settings, detector)
+    except InputError:
+        raise
+    except Exception as error:
+        if len(some) == 1:
+            return [error_record(some[0].source, unforeseen(error))]
+    return [record for entry in some for record in _surely([entry], settings, detector)]
+
+
+def _records(some: Sequence[Entry], settings: Settings, detector: EmotionDetector) -> list[Record]:
+    sources = [entry.source for entry in some if entry.error is None]
+    many = _crops if settings.crops else _photographs
+    answers = iter(many(sources, settings, detector))
+    records = []
+    for entry in some:
+        answer = next(answers) if entry.error is None else entry.error
+        if isinstance(answer, Result) and settings.annotate is not None:
+            answer = _annotated(answer, entry.source, settings)
+        if isinstance(answer, Result):
+            records.append(answer.as_dict())
+        else:
+            records.append(error_record(entry.source, answer))
+    return records
+
+
+def _photographs(
+    sources: Sequence[str], settings: Settings, detector: EmotionDetector
+) -> list[Result | str]:
+    paths = [settings.path(source) for source in sources]
+    answers = detector.detect_many(paths)
+    return [
+        str(answer).removeprefix(f"{shorten(str(path))}: ")
+        if isinstance(answer, PictureError)
+        else dataclasses.replace(answer, source=source)
+        for source, path, answer in zip(sources, paths, answers, strict=True)
+    ]
+
+
+def _crops(
+    sources: Sequence[str], settings: Settings, detector: EmotionDetector
+) -> list[Result | str]:
+    looked = [_whole(source, settings, detector) for source in sources]
+    results = iter(detector.read([one for one in looked if isinstance(one, Seen)]))
+    return [next(results) if isinstance(one, Seen) else one for one in looked]
+
+
+def _whole(source: str, settings: Settings, detector: EmotionDetector) -> Seen | str:
+    """Take a picture as a whole for a face; say why, where it cannot be read."""
+    try:
+        pixels, notes = picture_array(settings.path(source), settings.max_pixels)
+    except PictureError as error:
+        return str(error)
+    size, channels = detector.input
+    face = face_array(Image.fromarray(pixels), size, channels)
+    height, width = pixels.shape[:2]
+    return Seen(
+        about=Result(width, height, source=source, notes=notes),
+        faces=(FoundFace((0.0, 0.0, float(width), float(height)), (), 1.0),),
+        crops=face if channels == 1 else face.transpose(1, 2, 0)[None],
+    )
+
+
+def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
+    """Write the annotated picture; say why, where that picture cannot be drawn or written."""
+    from emotion_detection.inference.annotate import SUFFIXES, annotated, save_picture
+
+    try:
+        loaded = load_image(settings.path(source), settings.max_pixels)
+        drawn = annotated(loaded.pixels, result)
+    except (PictureError, ValueError) as error:  # it changed since it was read
+        return str(error)
+    out = place_below_annotate(source, settings)
+    if out.suffix.lower() not in SUFFIXES:
+        out = out.with_name(f"{out.name}.annotated.png")
+    check_target(out, source, settings)
+    try:
+        save_picture(drawn, out, loaded.icc_profile)
+    except PictureError as error:
+        return f"--annotate {error}"
+    except InputError as error:
+        raise InputError(f"--annotate {error}") from None
+    return result
+
+
+def check_target(out: Path, source: str, settings: Settings) -> None:
+    """Check that what is written to a place below ``annotate`` replaces no file that is read.
+
+    Those lie outside of it (:func:`.files.apart`), so a link out of it must not be followed.
+
+    Raises:
+        InputError: there is such a link, or the file itself is there.
+    """
+    path = settings.path(source)
+    itself = os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path)
+    if itself or not lies_in(out, settings.path(str(settings.annotate))):
+        raise InputError(
+            f"--annotate {out}: would replace {path if itself else 'what a link leads to'}; "
+            "name another folder"
+        )
+
+
+def place_below_annotate(source: str, settings: Settings) -> Path:
+    """Return where a file lies, or what is made of it shall lie, below ``annotate``.
+
+    No two files have the same place: they lie there as they do below ``root``.
+    """
+    path = os.path.abspath(settings.path(source))
+    try:
+        inside = os.path.relpath(path, settings.root)
+    except ValueError:  # another drive
+        inside = os.pardir
+    if inside.startswith(os.pardir):
+        folder, name = os.path.split(path)
+        inside = os.path.join(hashlib.sha256(os.fsencode(folder)).hexdigest()[:12], name)
+    return Path(settings.folder, str(settings.annotate), inside)

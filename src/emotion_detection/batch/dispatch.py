@@ -1,0 +1,151 @@
+"""From a list of files to what is shown or written: at once, or by way of shards on disk."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from emotion_detection.batch.classify import Settings, detector_of, read
+from emotion_detection.batch.files import Entry
+from emotion_detection.batch.job import Engine, missing_videos, planned, run, share
+from emotion_detection.batch.job_folder import Work
+from emotion_detection.batch.output import Show
+from emotion_detection.batch.shards import Shard
+from emotion_detection.inference.tables import Record, line, table
+
+AT_ONCE = 8
+"""Pictures that are read before their lines are shown."""
+
+Video = Callable[[Entry, Callable[[Record], object]], None]
+"""Reads a video in this process, and hands each record on."""
+
+
+def predict_at_once(entries: Sequence[Entry], settings: Settings, video: Video, show: Show) -> None:
+    """Read a few files in this process, and show them in order as they come.
+
+    Args:
+        entries: the files.
+        settings: how.
+        video: reads videos.
+        show: is given the records.
+    """
+    detector = detector_of(settings)
+    # a video has a bar of its own
+    count = 0 if any(entry.is_video for entry in entries) else len(entries)
+    left = list(entries)
+    with show.bar(count) as advance:
+        while left:
+            if left[0].is_video:
+                video(left.pop(0), show.add)
+                continue
+            some = left[:AT_ONCE]
+            some = some[: next((i for i, entry in enumerate(some) if entry.is_video), len(some))]
+            del left[: len(some)]
+            for record in read(some, settings, detector):
+                show.add(record)
+            advance(len(some))
+
+
+def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> None:
+    """Read many files, and show them in order as they come; nothing of the work is kept.
+
+    A video is read when it is its turn; meanwhile no more pictures are handed out.
+
+    Args:
+        work: in a folder that is thrown away.
+        engine: has pictures read.
+        video: reads videos.
+        show: is given the records.
+    """
+    shards = work.shards()
+    following = next(shards, None)
+
+    def show_done() -> None:
+        nonlocal following
+        while following is not None:
+            if following.is_video:
+                video(following.entries[0], show.add)
+            elif work.is_done(following):
+                for record, text in work.records(following):
+                    show.add(record, text)
+                work.forget(following)
+            else:
+                return
+            following = next(shards, None)
+
+    # a video has a bar of its own
+    count = 0 if any(missing_videos(work)) else planned(work)[0]
+    with show.bar(count) as advance:
+        show_done()
+        for done in run(work, engine):
+            advance(done)
+            show_done()
+
+
+def do_part(
+    work: Work, engine: Engine, video: Video, show: Show, part: tuple[int, int]
+) -> tuple[int, int]:
+    """Do what is missing of a part of some work, so that it is on the disk.
+
+    Args:
+        work: the work.
+        engine: has pictures read.
+        video: reads videos.
+        show: has the bar.
+        part: which share of the shards: number, from 1, and how many there are.
+
+    Returns:
+        How many files of the part, videos left out, there are, and how many were done before.
+    """
+    count, earlier = planned(work, part)
+    with show.bar(count, earlier) as advance:
+        for done in run(work, engine, part):
+            advance(done)
+    for shard in missing_videos(work, part):
+        _do_video(work, shard, video)
+    return count, earlier
+
+
+def do_whole(
+    work: Work, engine: Engine, video: Video, show: Show, out: Path, labels: Sequence[str]
+) -> None:
+    """Do what is missing of some work, make its table meanwhile, and delete the work.
+
+    A core is free for the table then: after the last picture all but one would wait for it.
+
+    Args:
+        work: the work.
+        engine: has pictures read.
+        video: reads videos.
+        show: has the bar, and is given the records.
+        out: the table; it is there whole, or as it was.
+        labels: the model's emotions.
+
+    Raises:
+        InputError: a shard cannot be read or written, or the table cannot be written.
+    """
+    shards = share(work)
+    following = next(shards, None)
+    with table(out, labels, work.table) as growing:
+
+        def grow() -> None:
+            nonlocal following
+            while following is not None and work.is_done(following):
+                for record, text in work.records(following):
+                    growing.add(record, text)
+                    show.add(record, text)
+                following = next(shards, None)
+
+        count, earlier = planned(work)
+        with show.bar(count, earlier) as advance:
+            grow()
+            for done in run(work, engine):
+                advance(done)
+                grow()
+        for shard in missing_videos(work):
+            _do_video(work, shard, video)
+        grow()
+    work.remove()
+
+
+def _do_video(work: Work, shard: Shard, video: Video) -> None:
+    with work.writing(shard) as write:
+        video(shard.entries[0], lambda record: write(line(record)))

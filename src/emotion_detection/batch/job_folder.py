@@ -1,0 +1,243 @@
+"""Work on disk: an unchanging list of files in shards, and what is done of them.
+
+The folder holds ``manifest.json`` (what the work is), ``list-DIGEST.jsonl`` (the files, in order)
+and ``shards-DIGEST/`` (a file of records a shard that is done, written elsewhere and renamed). The
+digest is of model, options and list together: what was done for other work is never taken for
+this one's. Whoever dies at whatever moment leaves a folder that the same work goes on in.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emotion_detection.batch.files import Entry
+from emotion_detection.batch.shards import Shard, is_video, values
+from emotion_detection.errors import InputError
+from emotion_detection.inference.tables import Record, whole_lines
+from emotion_detection.io.lock import NAME, own_files, remove_if_empty
+from emotion_detection.io.plain_values import parse_json
+
+FORMAT = 1
+LARGEST_SHARD, SMALLEST_SHARD, SHARDS = 256, 16, 64
+"""Pictures a shard; of few pictures there are about ``SHARDS`` shards, for all cores to help."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Some work, and how far it is.
+
+    Args:
+        folder: that it lies in.
+        digest: of model, options and list.
+        count: files in the list.
+    """
+
+    folder: Path
+    digest: str
+    count: int
+
+    @property
+    def table(self) -> Path:
+        """Where the table grows that is made of the shards in the end."""
+        return self.folder / f"table.{_own_name()}.part"
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield all shards, done or not; the same ones whenever it is asked."""
+        size = min(max(self.count // SHARDS, SMALLEST_SHARD), LARGEST_SHARD)
+        number, some = 0, list[str]()
+        with _list(self.folder, self.digest).open(encoding="ascii") as file:
+            for text in file:
+                if some and (len(some) == size or is_video(text) or is_video(some[0])):
+                    yield Shard(number, tuple(some))
+                    number, some = number + 1, []
+                some.append(text)
+        if some:
+            yield Shard(number, tuple(some))
+
+    def is_done(self, shard: Shard) -> bool:
+        """Say whether a shard's records are there."""
+        return self._path(shard).exists()
+
+    @contextmanager
+    def writing(self, shard: Shard) -> Iterator[Callable[[str], object]]:
+        """Write a shard's records; once the block is left without an error it is done.
+
+        Yields:
+            A function that takes lines of JSON, in order.
+
+        Raises:
+            InputError: they cannot be written.
+        """
+        path = self._path(shard)
+        with _said(path), whole_lines(path, path.with_suffix(f".{_own_name()}.part")) as write:
+
+            def put(text: str) -> None:
+                with _said(path):  # whoever puts may catch an OSError for one of a video
+                    write(text)
+
+            yield put
+
+    def records(self, shard: Shard) -> Iterator[tuple[Record, str]]:
+        """Yield a shard's records, each with its line of JSON.
+
+        Raises:
+            InputError: they are not those of its files.
+        """
+        path, wanted = self._path(shard), shard.entries
+        try:
+            with path.open(encoding="ascii") as file:
+                if shard.is_video:  # it has any number of records, too many to be kept
+                    for text in file:
+                        yield _checked(parse_json(text), wanted[0]), text
+                    return
+                lines = list(file)
+            if len(lines) != len(wanted) or not lines[-1].endswith("\n"):
+                raise ValueError(f"{len(lines)} of {len(wanted)} records")
+            for record, entry, text in zip(values(lines), wanted, lines, strict=True):
+                yield _checked(record, entry), text
+        except BrokenPipeError:
+            raise  # of who takes the records, not of the file
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: damaged ({error}): delete it and run again") from None
+
+    def forget(self, shard: Shard) -> None:
+        """Delete a shard's records."""
+        self._path(shard).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete all of the work, first what says that there is any; nothing else."""
+        with suppress(OSError):
+            (self.folder / "manifest.json").unlink(missing_ok=True)
+            for path in own_files(self.folder):
+                if path.is_dir():
+                    remove_if_empty(path)
+                elif path.name != NAME:
+                    path.unlink(missing_ok=True)
+        remove_if_empty(self.folder)
+
+    def _path(self, shard: Shard) -> Path:
+        return _shards(self.folder, self.digest) / f"{shard.number:06d}.jsonl"
+
+
+def _checked(record: Record, entry: Entry) -> Record:
+    if record["source"] != entry.source:
+        raise ValueError("another file's")
+    if "error" in record:
+        well = isinstance(record["error"], str)
+    else:
+        well = isinstance(record["notes"], list) and all(map(_is_face, record["faces"]))
+    if not well:
+        raise ValueError("no record of a picture")
+    return record
+
+
+def _is_face(face: dict[str, Any]) -> bool:
+    """Return True for a face whose values are of the kinds that tables take."""
+    numbers = [*face["box"], face["confidence"], *face["scores"].values()]
+    numbers += (value for point in face["landmarks"].values() for value in point)
+    words = [face["emotion"], *face["flags"]]
+    return (
+        len(face["box"]) == 4
+        and all(type(one) in (int, float) for one in numbers)
+        and all(isinstance(one, str) for one in words)
+        and type(face["intensity"]) in (int, float, type(None))
+    )
+
+
+def open_work(folder: Path, entries: Iterable[Entry], options: Mapping[str, Any]) -> Work:
+    """Begin some work, or go on with it where the folder holds the same.
+
+    Args:
+        folder: that it lies, or shall lie, in.
+        entries: the files; they are gone through once and not kept in memory.
+        options: all else that the records depend on, as JSON takes it.
+
+    Raises:
+        InputError: the folder holds other work that is unfinished, is none of this project's, or
+            cannot be written.
+    """
+    with _said(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"list.{_own_name()}.part"
+        try:
+            return _opened(folder, part, entries, options)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping[str, Any]) -> Work:
+    files, count = hashlib.sha256(), 0
+    with part.open("w", encoding="ascii", newline="\n") as file:
+        for entry in entries:
+            text = json.dumps(entry) + "\n"
+            files.update(text.encode("ascii"))
+            file.write(text)
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    about = {"format": FORMAT, "files": files.hexdigest(), "count": count, "options": dict(options)}
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    # several processes may begin the same work at once: all they write has names of their own,
+    # or the same content
+    manifest = folder / "manifest.json"
+    same = manifest.exists() and _is_same(folder, manifest, {**about, "digest": digest})
+    os.replace(part, _list(folder, digest))
+    _shards(folder, digest).mkdir(exist_ok=True)
+    if not same:
+        text = json.dumps({**about, "digest": digest}, indent=1)
+        with whole_lines(manifest, part.with_suffix(".manifest")) as write:
+            write(text)
+    return Work(folder, digest, count)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Turn what the system says while a file is written into a line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _own_name() -> str:
+    """Return what no other process that works on the same disk is called."""
+    return f"{platform.node()}.{os.getpid()}"
+
+
+def _list(folder: Path, digest: str) -> Path:
+    return folder / f"list-{digest[:16]}.jsonl"
+
+
+def _shards(folder: Path, digest: str) -> Path:
+    return folder / f"shards-{digest[:16]}"
+
+
+def _is_same(folder: Path, manifest: Path, wanted: dict[str, Any]) -> bool:
+    """Say whether it is the same work; refuse other work of which anything is done."""
+    mend = f"give those again, remove {folder}, or choose another --out"
+    try:
+        there = parse_json(manifest.read_bytes())
+        if there["digest"] == wanted["digest"]:
+            return True
+        if next(_shards(folder, there["digest"]).glob("*.jsonl"), None) is None:
+            return False
+        before, now = there["options"], wanted["options"]
+        changed = [
+            f"{name} {before.get(name)} (now {now.get(name)})"
+            for name in {**before, **now}
+            if before.get(name) != now.get(name)
+        ]
+        if there["files"] != wanted["files"]:
+            changed.append(f"{there['count']:,} files (now {wanted['count']:,}, or others)")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(
+            f"{manifest}: cannot be read as that of unfinished work; remove {folder}, or choose "
+            "another --out"
+        ) from None
+    raise InputError(f"{folder}: holds unfinished work with {', '.join(changed)}: {mend}")

@@ -1,0 +1,200 @@
+"""Engines of one machine: this process alone, or a process a core.
+
+An engine is a function ``engine(pull, settings) -> iterator``. It asks ``pull()`` for a task
+whenever it can begin another one (None: nothing to do now) and yields each task with its records
+as lines of JSON, or with the death of whoever had it in hand. It ends when ``pull()`` has
+nothing and no task is in hand.
+"""
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import NamedTuple, Self, cast
+
+from emotion_detection.batch.classify import Settings, detector_of, read
+from emotion_detection.batch.files import Entry
+from emotion_detection.batch.worker_exits import Death
+from emotion_detection.errors import InputError
+from emotion_detection.inference.devices import choose_device
+from emotion_detection.inference.tables import line
+from emotion_detection.io.cpus import count_cpus
+from emotion_detection.io.parent_process import exit_with_parent
+
+WORKERS_PER_GPU = 4
+"""Processes that share a GPU unless another number is asked for: each holds some 0.5 GB of it, and
+decodes images on a core of its own meanwhile."""
+
+_LAST_BREATH = 10.0
+"""Seconds that a process whose pipe is closed may take to end."""
+
+
+class Task(NamedTuple):
+    """Files for one worker, all of one shard.
+
+    Args:
+        shard: its number.
+        start: place of the first file in the shard.
+        entries: the files.
+    """
+
+    shard: int
+    start: int
+    entries: tuple[Entry, ...]
+
+
+Pull = Callable[[], Task | None]
+Done = Generator[tuple[Task, list[str] | Death], None, None]
+
+
+def count_workers(device: str) -> int:
+    """Return how many processes read many files, unless another number is asked for.
+
+    Args:
+        device: that they run on.
+    """
+    cpus = count_cpus()
+    return min(cpus, WORKERS_PER_GPU) if choose_device(device)[0].is_gpu else cpus
+
+
+def here(pull: Pull, settings: Settings) -> Done:
+    """Do the tasks in this process: for few pictures, which no other needs to start for."""
+    detector = detector_of(settings)
+    while (task := pull()) is not None:
+        yield task, [line(record) for record in read(task.entries, settings, detector)]
+
+
+@contextmanager
+def waiting(settings: Settings, count: int) -> Iterator["list[Worker]"]:
+    """Start processes before there is a task for them; they end with the block.
+
+    It takes them as long to import and to open the model as the list of many files takes to make.
+
+    Args:
+        settings: how pictures are read.
+        count: of processes.
+    """
+    workers: list[Worker] = []
+    try:
+        while len(workers) < count:
+            workers.append(Worker(settings))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def pool(pull: Pull, settings: Settings, workers: int, waiting: Sequence["Worker"] = ()) -> Done:
+    """Do the tasks in processes of one thread each, which share nothing.
+
+    A process that dies takes down neither the others nor their tasks; another one is started.
+
+    Args:
+        pull: gives the next task.
+        settings: how pictures are read.
+        workers: processes.
+        waiting: those of them that are started; the others are, once there is a task.
+
+    Raises:
+        InputError: what a process says is wrong with the model or the place to write to.
+    """
+    idle: list[Worker] = list(waiting)
+    busy: dict[Connection, tuple[Worker, Task]] = {}
+    started: set[Worker] = set(waiting)
+    try:
+        while True:
+            while len(busy) < workers and (task := pull()) is not None:
+                worker = idle.pop() if idle else Worker(settings)
+                started.add(worker)
+                busy[worker.connection] = worker.given(task), task
+            if not busy:
+                return
+            for connection in cast(list[Connection], wait(list(busy))):
+                worker, task = busy.pop(connection)
+                lines = worker.answer()
+                if isinstance(lines, Death):
+                    started.remove(worker)
+                # its next task is on its way before the records of this one are written
+                elif (following := pull()) is not None:
+                    busy[connection] = worker.given(following), following
+                else:
+                    idle.append(worker)
+                yield task, lines
+    finally:
+        for worker in started:
+            worker.end()
+
+
+class Worker:
+    """A process, as this one holds it.
+
+    Args:
+        settings: how pictures are read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self._process: BaseProcess = context.Process(
+            target=_serve, args=(other, settings), daemon=True
+        )
+        self._process.start()
+        other.close()  # so that its death is the end of the pipe
+
+    def given(self, task: Task) -> Self:
+        """Hand a task over and return the worker."""
+        with suppress(OSError):  # it died: its answer will say so
+            self.connection.send(task.entries)
+        return self
+
+    def answer(self) -> list[str] | Death:
+        """Return the records, or how the process died."""
+        try:
+            lines, refusal, failure = self.connection.recv()
+        except (EOFError, OSError):
+            return self._death()
+        if refusal is not None:
+            raise InputError(refusal)
+        if failure is not None:
+            raise RuntimeError(f"in a worker process:\n{failure}")
+        return list(lines)
+
+    def _death(self) -> Death:
+        self._process.join(_LAST_BREATH)  # its pipe closes a moment before it ends
+        code = self._process.exitcode
+        self.end()
+        return Death(code)
+
+    def end(self) -> None:
+        """End the process."""
+        self.connection.close()
+        self._process.terminate()
+        self._process.join()
+
+
+def _serve(connection: Connection, settings: Settings) -> None:
+    """Do tasks until the other end of the pipe is closed, be it by a death."""
+    exit_with_parent()  # also amid a task, which may take a minute
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was started
+    with suppress(Exception):  # the first task will say so
+        detector_of(settings, threads=1)
+    while True:
+        try:
+            entries: tuple[Entry, ...] = connection.recv()
+        except (EOFError, OSError):
+            return
+        lines, refusal, failure = list[str](), None, None
+        try:
+            detector = detector_of(settings, threads=1)
+            lines = [line(record) for record in read(entries, settings, detector)]
+        except InputError as error:
+            refusal = str(error)
+        except Exception:
+            failure = traceback.format_exc()
+        try:
+            connection.send((lines, refusal, failure))
+        except OSError:
+            return

@@ -1,0 +1,111 @@
+"""Where records go while they come: lines of JSON, or a table on a terminal; counted in the end."""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from rich.console import Console
+
+from emotion_detection.batch.tally import Tally
+from emotion_detection.batch.terminal import Lines, bar, print_persons
+from emotion_detection.inference.tables import Record, line
+from emotion_detection.inference.video_live import find_live_source
+from emotion_detection.inference.video_persons import PersonsTable, VideoPersons
+
+SOME_FAILED = 3
+"""Exit code where some files could not be read."""
+
+_WORTH_A_BAR = 4
+
+
+class Show:
+    """Shows records on standard output, and all else on standard error.
+
+    Args:
+        json: lines of JSON also on a terminal.
+        quiet: the records go elsewhere: only what was found is said, at the end.
+        smallest: of a face, in pixels.
+    """
+
+    def __init__(self, json: bool, quiet: bool, smallest: float) -> None:
+        self.tally = Tally()
+        self._json, self._quiet = json or not sys.stdout.isatty(), quiet and not json
+        self._console = Console(soft_wrap=True, highlight=False)
+        self._lines = Lines(self._console, smallest)
+        self._last_shown: tuple[str, dict[int, str]] = ("", {})
+        self.persons = PersonsTable()
+        """The persons of all videos so far."""
+
+    def add(self, record: Record, text: str | None = None) -> None:
+        """Show a record.
+
+        Args:
+            record: the record.
+            text: its line of JSON, where it has been made already.
+        """
+        self.tally.add(record)
+        self._show_persons(self.persons.add(record))
+        if self._quiet:
+            return
+        if self._json:
+            sys.stdout.write(line(record) if text is None else text)
+            sys.stdout.flush()
+        elif record.get("frame") is None or self._is_news(record):
+            self._lines.add(record)
+
+    def _is_news(self, record: Record) -> bool:
+        """Return True for frames of live sources that show other people or emotions than before.
+
+        Of a video file there are too many to be read, and its summary follows soon.
+        """
+        source = record["source"]
+        if find_live_source(source) is None:
+            return False
+        shown = source, {face["track"]: face["emotion"] for face in record["faces"]}
+        is_news, self._last_shown = shown != self._last_shown, shown
+        return is_news
+
+    def _show_persons(self, video: VideoPersons | None) -> None:
+        if video is None or (self._json and not self._quiet):
+            return
+        print_persons(self._console, video)
+
+    @property
+    def console(self) -> Console | None:
+        """The terminal that lines of records go to, for bars below them; None: there are none."""
+        return None if self._json or self._quiet else self._console
+
+    def bar(self, count: int, earlier: int = 0) -> AbstractContextManager[Callable[[int], None]]:
+        """Return a progress bar that does not get in the way of the records."""
+        if earlier:
+            print(f"going on: {earlier:,} of {count:,} files were done before", file=sys.stderr)
+        console = None
+        if sys.stderr.isatty() and count >= _WORTH_A_BAR:
+            if not sys.stdout.isatty() or self._quiet:
+                console = Console(stderr=True)
+            elif not self._json:
+                console = self._console  # the lines go above the bar
+        return bar(count, earlier, console)
+
+    def end_videos(self) -> None:
+        """Show the persons of the last video, which no other record follows."""
+        self._show_persons(self.persons.end())
+
+    def end(self, also: str = "") -> int:
+        """Say what was found and what could not be read; return the exit code.
+
+        Args:
+            also: said after what was found.
+        """
+        self.end_videos()
+        if self._quiet or not self._json:
+            if self._quiet or self.tally.records > 1:
+                print(self.tally.said())
+            if also:
+                print(also)
+        elif also:
+            print(f"{self.tally.said()}\n{also}", file=sys.stderr)
+        sys.stdout.flush()
+        self.tally.say_left_out()
+        self.tally.say_errors()
+        return SOME_FAILED if self.tally.errors else 0

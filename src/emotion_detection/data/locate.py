@@ -1,0 +1,289 @@
+"""Where faces are, and in what shape: from the word or path a user gives to a source."""
+
+import sys
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from emotion_detection.config import DataConfig
+from emotion_detection.data.cache import cached
+from emotion_detection.data.class_mapping import choose_classes, join_sources, split_paths
+from emotion_detection.data.dataset import Dataset
+from emotion_detection.data.download import ROWS, DownloadError, download_fer2013
+from emotion_detection.data.ferplus import FILE_NAME as VOTES
+from emotion_detection.data.ferplus import with_votes
+from emotion_detection.data.formats import delimited
+from emotion_detection.data.formats.columns import find_roles
+from emotion_detection.data.formats.folders import holds_several, read_folders
+from emotion_detection.data.formats.image_paths import ImagePaths
+from emotion_detection.data.formats.layouts import RAFDB_LISTS, read_layout, read_rafdb
+from emotion_detection.data.formats.parquet import parquet_split, read_parquet
+from emotion_detection.data.formats.table import read_tables
+from emotion_detection.data.formats.tree import is_counted, read_tree
+from emotion_detection.data.source import FER2013_SPLITS, Source, split_of
+from emotion_detection.data.synthetic_source import demo
+from emotion_detection.data.whole_images import note_photographs
+from emotion_detection.errors import InputError
+
+DATA = Path("data")
+"""Where datasets are looked for, below the current folder."""
+
+DEEPER = 3
+"""Levels below a folder in which a dataset is searched."""
+
+FILE_NAMES = ("fer2013.csv", "icml_face_data.csv")
+"""Kaggle's names of FER-2013; other tables in the folder are parts of it."""
+
+TABLE_SUFFIXES = {".csv", ".tsv", ".tab"}
+
+BANNER = """
+┌──────────────────────────────────────────────────────────────────────────────┐
+│  NO DATASET FOUND: USING DRAWN FACES                                         │
+│                                                                              │
+│  Nothing in data/ and FER-2013 could not be downloaded, so the faces that    │
+│  this project draws itself are used. Everything works, but the figures say   │
+│  nothing about real faces. To use real ones: put fer2013.csv, a folder       │
+│  train/<emotion>/*.png or a manifest into data/, or name it with --data.     │
+└──────────────────────────────────────────────────────────────────────────────┘
+"""
+
+
+def load(config: DataConfig) -> Dataset:
+    """Find, recognise, decode (once) and open a data source.
+
+    Args:
+        config: which faces, and how they are read.
+
+    Raises:
+        InputError: nothing is there, or it is in no known shape, or it is broken.
+    """
+    source, place = find(config)
+    if config.labels == "ferplus":
+        if place is None:
+            raise InputError(
+                "--labels ferplus: drawn faces have no votes; name FER-2013 with --data"
+            )
+        source = with_votes(source, _votes_beside(Path(place)), config.votes)
+    source = choose_classes(source, config.rename, config.classes)
+    # what 'auto' and 'fer2013' meant this time is what a record of the run must say
+    dataset = cached(source, replace(config, data="demo" if place is None else place))
+    if config.labels == "fer2013" and dataset.label_set != "fer2013":
+        _note_once(
+            f"emotion: {dataset.source}: --labels fer2013 is now called --labels original where "
+            "the data is not FER-2013"
+        )
+    for note in source.notes:
+        _note_once(f"note: {note}")
+    _note_missing_rows(dataset)
+    if config.crop == "none" and (whole := note_photographs(source, dataset.pixels)):
+        _note_once(f"note: {whole}")
+    if dataset.corrupt:
+        first = dataset.corrupt[0]
+        print(
+            f"note: unreadable pictures left out: {len(dataset.corrupt)}; the first: {first.name}: "
+            f"{first.reason}; 'emotion data check' lists them",
+            file=sys.stderr,
+        )
+    return dataset
+
+
+_noted: set[str] = set()
+
+
+def _note_once(line: str) -> None:
+    """Print a line on standard error, once in a process: data is opened several times."""
+    if line not in _noted:
+        _noted.add(line)
+        print(line, file=sys.stderr)
+
+
+def _note_missing_rows(dataset: Dataset) -> None:
+    """Say when what calls itself FER-2013 is not all of it: its figures compare with nobody's."""
+    whole = {FER2013_SPLITS[usage]: rows for usage, rows in ROWS.items()}
+    if dataset.label_set == "fer2013" and dataset.sizes != whole:
+        print(
+            f"note: {dataset.source} is a part of FER-2013: {dataset.sizes}, not {whole}",
+            file=sys.stderr,
+        )
+
+
+def find(config: DataConfig) -> tuple[Source, str | None]:
+    """Return the source that a user's words mean, and where it lies (None: drawn)."""
+    if config.data == "demo":
+        return demo(config.size), None
+    if config.data in ("auto", "fer2013"):
+        found = _in_data_folder(fer2013_only=config.data == "fer2013")
+        if found is not None:
+            print(f"data: {found[1]}", file=sys.stderr)
+            return found[0], found[1].as_posix()
+        try:
+            place = download_fer2013(DATA)
+        except DownloadError as error:
+            if config.data == "fer2013" or config.labels == "ferplus":
+                raise InputError(str(error)) from None
+            print(f"{error}\n{BANNER}", file=sys.stderr, flush=True)
+            return demo(config.size), None
+        return recognise(place), place.as_posix()
+    places = split_paths(config.data)
+    for path in places:
+        if not path.exists():
+            raise InputError(
+                f"--data {path}: no such file or folder (nor 'auto', 'fer2013', 'demo')"
+            )
+    if len(places) == 1:
+        source, where = locate(places[0])
+        if where != places[0]:
+            _note_once(f"note: {places[0]}: the dataset is taken from {where}")
+        return source, config.data
+    if config.labels == "ferplus":
+        raise InputError("--labels ferplus: FER+ has votes for FER-2013 alone: name one dataset")
+    return join_sources([locate(place)[0] for place in places], places), config.data
+
+
+def recognise(place: Path) -> Source:
+    """Recognise the shape of a file or folder.
+
+    Raises:
+        InputError: it is in none of the known shapes, or some of it is not understood.
+    """
+    return locate(place)[0]
+
+
+def locate(place: Path, deeper: int = DEEPER) -> tuple[Source, Path]:
+    """Recognise the shape of a file or folder, and return where the dataset lies.
+
+    Args:
+        place: a file or folder.
+        deeper: how many levels below a folder are searched, if it is no dataset itself.
+
+    Raises:
+        InputError: it is in none of the known shapes, or some of it is not understood; several
+            datasets lie side by side.
+    """
+    if place.is_file():
+        return _of_file(place), place
+    source = _of_folder(place)
+    if source is not None:
+        return source, place
+    found, refused = _below(place, deeper)
+    if len(found) > 1:
+        names = " ".join(path.as_posix() for _, path in found)
+        raise InputError(f"{place}: several datasets in it: name one, or all: --data {names}")
+    if found:
+        return found[0]
+    if refused:
+        raise refused[0]
+    raise InputError(
+        f"{place}: no faces in a known shape: fer2013.csv, train-*.parquet, a CSV with file and "
+        "emotion, or folders <emotion>/*.png or train/<emotion>/*.png"
+    )
+
+
+def _below(place: Path, deeper: int) -> tuple[list[tuple[Source, Path]], list[InputError]]:
+    """Return the datasets in the folders below one, and what was wrong with those that are none."""
+    found, refused = [], []
+    for folder in _folders(place) if deeper else []:
+        try:
+            found.append(locate(folder, deeper - 1))
+        except InputError as error:
+            # folders of other things are no mistake; a dataset that is not understood is
+            if "no faces in a known shape" not in str(error):
+                refused.append(error)
+    return found, refused
+
+
+def _folders(place: Path) -> list[Path]:
+    return sorted(path for path in place.iterdir() if path.is_dir() and is_counted(path.name))
+
+
+def _of_file(path: Path) -> Source:
+    if path.suffix.lower() == ".parquet":
+        return read_parquet([path])
+    if path.name.lower() in RAFDB_LISTS:
+        return read_rafdb(path)
+    return read_tables([path])
+
+
+def _of_folder(place: Path) -> Source | None:
+    """Recognise a folder; None: it is no dataset itself, but perhaps one lies below.
+
+    Raises:
+        InputError: it is one, and some of it is not understood.
+    """
+    for name in FILE_NAMES:
+        if (place / name).is_file():
+            return read_tables([place / name])
+    files = [
+        path for folder in (place, place / "data") for path in sorted(folder.glob("*.parquet"))
+    ]
+    files = files or [p for p in sorted(place.glob("*/*.parquet")) if split_of(p.parent.name)]
+    if any(parquet_split(path) for path in files):
+        return read_parquet(files)
+    tables = [path for path in sorted(place.iterdir()) if _is_table(path)]
+    if len(tables) > 1 and not all(split_of(path.stem) for path in tables):
+        raise InputError(
+            f"{place}: several manifests ({', '.join(path.name for path in tables)}): name one"
+        )
+    if tables:
+        return read_tables(tables)
+    tree = read_tree(place)
+    if source := read_layout(tree):
+        return source
+    if source := read_folders(place, tree):
+        return source
+    return read_parquet(files) if files else None
+
+
+def _is_table(path: Path) -> bool:
+    """Return True for a table of labelled images; what cannot be read is none."""
+    hidden = path.name.startswith(".") or path.name == VOTES
+    if hidden or path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+        return False
+    try:
+        columns = delimited.columns(path)
+        roles = find_roles(columns, str(path))
+    except InputError:
+        return False
+    if roles.pixels or {"file", "emotion"} <= set(columns):
+        return True
+    # other names of columns stand in tables of all kinds: the images must be there
+    paths = ImagePaths(path.parent)
+    some = islice(delimited.lines(path), 20)
+    cells = [row[roles.file] for _, row in some if roles.file is not None and roles.file < len(row)]
+    return any(paths.find(cell).is_file() for cell in cells if cell and "\0" not in cell)
+
+
+def _in_data_folder(fer2013_only: bool) -> tuple[Source, Path] | None:
+    """Return the first thing below data/ that is a dataset: itself, then its folders."""
+    if not DATA.is_dir():
+        return None
+    found: list[tuple[Source, Path]] = []
+    for place in (DATA, *_folders(DATA)):
+        try:
+            source, where = locate(place, 0 if place == DATA else DEEPER)
+        except InputError as error:
+            if place != DATA or "no faces in a known shape" not in str(error):
+                _note_passed_over(place, error)
+            continue
+        if place == DATA and holds_several(source, DATA):
+            continue
+        if source.label_set == "fer2013" or not fer2013_only:
+            found.append((source, where))
+            if place == DATA:
+                break
+    if len(found) > 1:
+        others = ", ".join(path.as_posix() for _, path in found[1:])
+        print(f"note: also in {DATA}/: {others}; --data names what is meant", file=sys.stderr)
+    return found[0] if found else None
+
+
+def _note_passed_over(place: Path, error: InputError) -> None:
+    known = "no faces in a known shape" in str(error)
+    if not known or any(place.glob("*.csv")) or any(place.glob("*.parquet")):
+        print(f"warning: passed over: {error}", file=sys.stderr)
+
+
+def _votes_beside(place: Path) -> Path:
+    folder = place if place.is_dir() else place.parent
+    beside = [folder / VOTES, folder.parent / VOTES]
+    return next((path for path in beside if path.is_file()), beside[0])

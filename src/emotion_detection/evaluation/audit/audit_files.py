@@ -1,0 +1,167 @@
+"""What an audit writes: ``audit.csv``, ``audit.json`` and ``audit.png``."""
+
+import csv
+import dataclasses
+import io
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_detection.audit_options import REASONS, AuditOptions
+from emotion_detection.config import DataConfig, TrainConfig, as_dict
+from emotion_detection.data import SPLITS, Dataset, load
+from emotion_detection.data.summary import save, shown
+from emotion_detection.evaluation.audit.audited_faces import Looked
+from emotion_detection.evaluation.audit.contact_sheet import COLUMNS, ROWS, Cell, draw_sheet
+from emotion_detection.evaluation.audit.folds import OutOfFold
+from emotion_detection.evaluation.audit.label_issues import MEANINGS, Suspects, taken_once
+from emotion_detection.io.files import spreadsheet_cell
+from emotion_detection.metrics.statistics import accuracy_interval
+
+HEADINGS = {
+    "label": "labels that are likely wrong",
+    "duplicate": "copies of one picture with different labels",
+    "nonface": "no face",
+    "outlier": "unlike all others",
+}
+COLUMN_NAMES = ("file", "split", "label", "suggested", "reason", "score", "rank")
+"""Columns of ``audit.csv``; the first is what ``--exclude`` reads."""
+
+
+def pictures(config: DataConfig, dataset: Dataset, looked: Looked, smallest: int) -> Any:
+    """Return the faces at a size that people and the face detector can see.
+
+    Args:
+        config: how the data was read.
+        dataset: the data, as the networks took it.
+        looked: the faces.
+        smallest: least height and width in pixels.
+
+    Returns:
+        uint8 (N, C, H, W), in the order of ``looked``.
+    """
+    if config.size < smallest:
+        values = {f.name: getattr(config, f.name) for f in dataclasses.fields(DataConfig)}
+        dataset = load(DataConfig(**{**values, "size": smallest}))
+    # splits that were drawn may be others at another size: faces are found by name
+    splits = [dataset.split(name) for name in SPLITS if dataset.sizes[name]]
+    names = itertools.chain.from_iterable(faces.names for faces in splits)
+    place = {name: row for row, name in enumerate(names)}
+    ends = np.cumsum([len(faces) for faces in splits])
+    rows = np.array([place[name] for name in looked.names], np.int64)
+    channels, height, width = splits[0].stored.shape[1:]
+    images = np.empty((len(rows), channels, height, width), np.uint8)
+    for faces, end in zip(splits, ends, strict=True):
+        own = (rows >= end - len(faces)) & (rows < end)
+        images[own] = faces.draw(rows[own] - (end - len(faces)))
+    return images
+
+
+def write_csv(path: Path, dataset: Dataset, looked: Looked, listed: dict[str, Suspects]) -> int:
+    """Write the faces to leave out, a row each; ``--exclude`` takes the file as it is.
+
+    Returns:
+        The number of faces.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMN_NAMES)
+    count = 0
+    for reason, own in listed.items():
+        for rank, (row, score, suggested) in enumerate(
+            zip(own.rows, own.scores, own.suggested, strict=True), 1
+        ):
+            label, other = _names(dataset, int(looked.labels[row]), int(suggested))
+            cells = (looked.names[row], looked.splits[row], label, other, reason)
+            rows.writerow((*map(spreadsheet_cell, cells), f"{score:.4f}", rank))
+            count += 1
+    save(path, text.getvalue().encode())
+    return count
+
+
+def _names(dataset: Dataset, label: int, suggested: int) -> tuple[str, str]:
+    return dataset.labels[label], dataset.labels[suggested] if suggested >= 0 else ""
+
+
+def record(
+    config: TrainConfig,
+    options: AuditOptions,
+    dataset: Dataset,
+    looked: Looked,
+    judged: OutOfFold,
+    found: dict[str, Suspects],
+    listed: dict[str, Suspects],
+) -> dict[str, Any]:
+    """Return what ``audit.json`` holds: plain values, for people and for reports."""
+    right = judged.scores.argmax(axis=1) == looked.labels
+    counts = np.bincount(looked.labels, minlength=len(dataset.labels))
+
+    def by_class(own: Suspects) -> dict[str, int]:
+        numbers = np.bincount(looked.labels[own.rows], minlength=len(dataset.labels))
+        return dict(zip(dataset.labels, numbers.tolist(), strict=True))
+
+    return {
+        "data": dataset.record(),
+        "splits": list(options.splits),
+        "faces": len(looked),
+        "faces_by_class": dict(zip(dataset.labels, counts.tolist(), strict=True)),
+        "out_of_fold": {
+            "folds": options.folds,
+            "accuracy": float(right.mean()),
+            "accuracy_ci95": list(accuracy_interval(right)),
+            "n": len(right),
+            "by_fold": [float(right[judged.folds == k].mean()) for k in range(options.folds)],
+        },
+        "reasons": {
+            reason: {
+                "meaning": HEADINGS[reason],
+                "score": MEANINGS[reason],
+                "found": len(own),
+                "found_by_class": by_class(own),
+                "listed": len(listed[reason]) if reason in listed else 0,
+                "listed_by_class": by_class(listed[reason]) if reason in listed else {},
+            }
+            for reason, own in found.items()
+        },
+        "listed": sum(len(own) for own in listed.values()),
+        "settings": {**dataclasses.asdict(options), "recipe": as_dict(config)},
+    }
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write ``audit.json``."""
+    save(path, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def write_sheet(
+    path: Path, dataset: Dataset, looked: Looked, images: Any, found: dict[str, Suspects]
+) -> None:
+    """Write ``audit.png``: the surest faces of each reason, also of those that are not listed.
+
+    A face that was found for several reasons is drawn under one of them.
+    """
+    parts = []
+    for reason, own in taken_once(found, REASONS).items():
+        first = own.top(COLUMNS * ROWS)
+        cells = [
+            Cell(images[row], *_names(dataset, int(looked.labels[row]), int(other)), float(score))
+            for row, score, other in zip(first.rows, first.scores, first.suggested, strict=True)
+        ]
+        heading = _heading(len(found[reason]), len(own), len(cells))
+        parts.append((f"{HEADINGS[reason]}: {heading}", cells))
+    source = shown(Path(dataset.source).name or dataset.source)
+    title = f"{source}, {dataset.kind}: what looks wrong among {len(looked):,} faces"
+    save(path, draw_sheet(title, parts))
+
+
+def _heading(found: int, own: int, drawn: int) -> str:
+    """Return the words on what a reason's faces are: the count found is the table's."""
+    if not found:
+        return "none found"
+    words = f"{found:,} found"
+    if own < found:
+        words += f", {found - own:,} of them named under another reason"
+    return words if drawn == own else f"{words}; the {drawn} surest are shown"

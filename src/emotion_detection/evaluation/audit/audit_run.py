@@ -1,0 +1,156 @@
+"""``emotion data audit``: which faces of a dataset look wrong, from trainings to files."""
+
+import importlib
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from emotion_detection.audit_options import AuditOptions
+from emotion_detection.config import TrainConfig
+from emotion_detection.data import Dataset, load
+from emotion_detection.data.summary import facts, shown
+from emotion_detection.errors import InputError, missing
+from emotion_detection.evaluation.audit.audit_files import (
+    HEADINGS,
+    pictures,
+    record,
+    write_csv,
+    write_json,
+    write_sheet,
+)
+from emotion_detection.evaluation.audit.audited_faces import look_at
+from emotion_detection.evaluation.audit.folder_lock import held
+from emotion_detection.evaluation.audit.folds import FOLDS, out_of_fold
+from emotion_detection.evaluation.audit.label_issues import (
+    differing_copies,
+    leads,
+    outliers,
+    taken_once,
+    without_face,
+    wrong_labels,
+)
+from emotion_detection.evaluation.audit.nonfaces import nonface_scores
+
+SMALLEST = 48
+"""Least size in pixels at which faces are looked at for non-faces, and drawn."""
+
+
+def audit(
+    config: TrainConfig, options: AuditOptions, console: Console | None = None
+) -> dict[str, Any]:
+    """Find the faces of a dataset that look wrong, and write what was found.
+
+    Args:
+        config: the data, and the recipe of the trainings; names and folders are the audit's own.
+        options: what is looked at, and what is listed.
+        console: where the table goes; None: standard output.
+
+    Returns:
+        What ``audit.json`` holds.
+
+    Raises:
+        InputError: cleanlab is missing, bad data or settings, another audit is at work in the
+            folder, or nothing can be written.
+        TrainingError: a training cannot go on.
+    """
+    _need_cleanlab()
+    _check(config)
+    with held(Path(options.out)):
+        return _audit(config, options, console or Console())
+
+
+def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict[str, Any]:
+    out = Path(options.out)
+    dataset = load(config)
+    looked = look_at(dataset, options.splits)
+    judged = out_of_fold(config, dataset, looked, options.folds, out)
+    images = pictures(config, dataset, looked, SMALLEST)
+    found = {
+        "label": wrong_labels(looked.labels, judged.scores, options.rank),
+        "duplicate": differing_copies(looked.labels, looked.copies, judged.scores),
+        "nonface": without_face(nonface_scores(images, out / FOLDS / "faces-seen.npz")),
+        "outlier": outliers(judged.distances, judged.folds),
+    }
+    ahead = leads(found["label"], looked.labels, judged.scores)
+    sure = found | {"label": found["label"].keep(ahead >= options.lead)}
+    listed = {
+        reason: own.top(options.top) for reason, own in taken_once(sure, options.reasons).items()
+    }
+    values = {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        **record(config, options, dataset, looked, judged, found, listed),
+    }
+    count = write_csv(out / "audit.csv", dataset, looked, listed)
+    write_json(out / "audit.json", values)
+    write_sheet(out / "audit.png", dataset, looked, images, found)
+    _say(console, values, config, dataset, out, count)
+    return values
+
+
+def _need_cleanlab() -> None:
+    """Say what is missing before hours of training, not after."""
+    try:
+        importlib.import_module("cleanlab.filter")
+    except ModuleNotFoundError:
+        raise missing("'data audit'", "cleanlab", "audit") from None
+
+
+def _check(config: TrainConfig) -> None:
+    """Refuse what would train on several processes, each of which would run the whole audit."""
+    for name in ("devices", "num_nodes"):
+        value = config.trainer.get(name, 1)
+        if str(value) not in ("1", "[0]"):
+            raise InputError(
+                f"--trainer.{name} {value}: must be 1: the folds are trained one after another"
+            )
+
+
+def _say(
+    console: Console,
+    values: dict[str, Any],
+    config: TrainConfig,
+    dataset: Dataset,
+    out: Path,
+    count: int,
+) -> None:
+    """Print a short table, and last how to train without the listed faces."""
+    told = values["out_of_fold"]
+    low, high = told["accuracy_ci95"]
+    console.print(
+        facts(
+            ("data", shown(dataset.source)),
+            ("faces", f"{values['faces']:,} of {' and '.join(values['splits'])}"),
+            (
+                "out-of-fold",
+                f"accuracy {told['accuracy']:.4f} (95% CI {low:.4f}-{high:.4f}, "
+                f"{told['folds']} folds)",
+            ),
+        )
+    )
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("reason", no_wrap=True)
+    table.add_column("what")
+    for heading in ("found", "listed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for reason, row in values["reasons"].items():
+        table.add_row(reason, HEADINGS[reason], f"{row['found']:,}", f"{row['listed']:,}")
+    console.print(table)
+    for what, name in (("sheet", "audit.png"), ("record", "audit.json"), ("listed", "audit.csv")):
+        # soft wrapping leaves the path in one piece, so that it can be copied
+        console.print(Text(f"{what}: {shown(str(out / name))}"), soft_wrap=True)
+    console.print(Text(_last_line(config, dataset, out, count)), soft_wrap=True)
+
+
+def _last_line(config: TrainConfig, dataset: Dataset, out: Path, count: int) -> str:
+    if not count:
+        return "nothing is listed: nothing to leave out"
+    words = ["python", "train.py", "--data", dataset.source, "--exclude", str(out / "audit.csv")]
+    if config.labels != TrainConfig.labels:
+        words[4:4] = ["--labels", config.labels]
+    return f"train without them: {shown(shlex.join(words))}"

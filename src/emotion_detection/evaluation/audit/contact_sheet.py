@@ -1,0 +1,105 @@
+"""A sheet of the faces that an audit names: under each its label, another one, and the score."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from emotion_detection.data.summary import (
+    CELL,
+    GAP,
+    INK,
+    MARGIN,
+    PALE,
+    PAPER,
+    Font,
+    font,
+    picture,
+    shown,
+)
+
+COLUMNS = 12
+ROWS = 4
+"""Rows of each reason: the surest faces, from left to right and top to bottom."""
+
+_WIDTH, _LINE = 84, 15
+_HEADING = 44
+_RED = "#b42318"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One face of the sheet.
+
+    Args:
+        face: uint8 (C, H, W).
+        label: its label.
+        suggested: the label that it may have, or empty.
+        score: how surely something is wrong.
+    """
+
+    face: npt.NDArray[np.uint8]
+    label: str
+    suggested: str
+    score: float
+
+
+def draw_sheet(title: str, parts: Sequence[tuple[str, Sequence[Cell]]]) -> bytes:
+    """Draw the surest faces of each reason.
+
+    Args:
+        title: above all.
+        parts: a heading and its faces, the surest first; :data:`ROWS` rows are shown.
+
+    Returns:
+        The PNG's bytes.
+    """
+    words = title + "".join(
+        heading + "".join(cell.label + cell.suggested for cell in cells) for heading, cells in parts
+    )
+    large, bold, small = (font(size, words) for size in (20, 15, 12))
+    height = CELL + 3 * _LINE + 2 * GAP
+    rows = [-(-min(len(cells), COLUMNS * ROWS) // COLUMNS) for _, cells in parts]
+    heights = [_HEADING + count * height for count in rows]
+    whole = 2 * MARGIN + 20 + sum(heights)
+    sheet = Image.new("RGB", (2 * MARGIN + COLUMNS * (_WIDTH + GAP), whole), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN), title, INK, large)
+    top = MARGIN + 20
+    for (heading, cells), used in zip(parts, heights, strict=True):
+        draw.text((MARGIN, top + 16), heading, INK, bold)
+        below = top + _HEADING
+        for place, cell in enumerate(cells[: COLUMNS * ROWS]):
+            row, column = divmod(place, COLUMNS)
+            left = MARGIN + column * (_WIDTH + GAP)
+            _draw_cell(sheet, draw, cell, left, below + row * height, small)
+        top += used
+    content = io.BytesIO()
+    sheet.save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+def _draw_cell(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, cell: Cell, left: int, top: int, small: Font
+) -> None:
+    sheet.paste(picture(cell.face), (left, top))
+    lines = [
+        (shown(cell.label), INK),
+        (shown(cell.suggested) and f"{shown(cell.suggested)}?", _RED),
+        (f"{cell.score:.3f}", PALE),
+    ]
+    for number, (text, colour) in enumerate(lines):
+        place = (left, top + CELL + 2 + number * _LINE)
+        draw.text(place, _fitting(text, small), colour, small)
+
+
+def _fitting(text: str, small: Font) -> str:
+    """Shorten a text that is wider than its face's place."""
+    if small.getlength(text) <= _WIDTH:
+        return text
+    while text and small.getlength(text + "...") > _WIDTH:
+        text = text[:-1]
+    return text + "..."

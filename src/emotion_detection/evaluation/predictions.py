@@ -1,0 +1,298 @@
+"""Models + a split of labelled faces -> what they say of them, by the data's classes."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.config import DataConfig, as_dict
+from emotion_detection.data import Dataset, Faces, load
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.distributed import gather_rows, own_rows
+from emotion_detection.evaluation.model_loading import Model
+from emotion_detection.labels import class_key, positions, shared_classes
+from emotion_detection.postprocessing import Prior, Readout, make_views
+from emotion_detection.training.temperature import before_readout
+
+Scores = npt.NDArray[np.float32]
+
+_PART = 4096
+"""Faces that are read at a time; whole batches, so that scores do not depend on it."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the models said of the faces, on the average.
+
+    Args:
+        scores: float32 (N, classes).
+        before: the same before temperature.
+        intensity: float32 (N,), of the models that have one, or None.
+        truth: int64 (N,), the true classes.
+        names: class names.
+        temperatures: of each model.
+        biases: of each model, what was added to the tempered logits, a number a class; empty where
+            nothing was.
+    """
+
+    scores: Scores
+    before: Scores
+    intensity: npt.NDArray[np.float32] | None
+    truth: npt.NDArray[np.int64]
+    names: Sequence[str]
+    temperatures: list[float]
+    biases: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Models and a split's faces, brought together.
+
+    Args:
+        models: opened models.
+        faces: the split's faces as each model takes them in.
+        label_sets: which of its label sets each model answers by.
+        names: the class names to test on.
+        truth: int64 (N,), the true classes.
+    """
+
+    models: Sequence[Model]
+    faces: Sequence[Faces]
+    label_sets: Sequence[str]
+    names: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+
+
+def match(
+    models: Sequence[Model],
+    config: DataConfig,
+    dataset: Dataset,
+    split: str,
+    classes: tuple[str, ...] | None = None,
+) -> Matched:
+    """Bring models and a split's faces together.
+
+    A model with several label sets answers by the data's, where it knows that one.
+
+    Args:
+        models: opened models.
+        config: how the faces were read.
+        dataset: the data.
+        split: which split.
+        classes: the class names to test on; None: the data's or the models' own.
+
+    Raises:
+        InputError: models of different classes, or no class in common with the data.
+    """
+    faces = dataset.split(split)
+    label_sets = [model.label_set_for(dataset.label_set) for model in models]
+    first = models[0].label_sets[label_sets[0]]
+    if any(
+        {class_key(label) for label in model.label_sets[name]} != set(map(class_key, first))
+        for model, name in zip(models, label_sets, strict=True)
+    ):
+        raise InputError("--model: models of different classes cannot be averaged")
+    names, truth = _classes(dataset, faces, first, classes)
+    own = [_at_its_size(model, config, dataset, split, faces) for model in models]
+    return Matched(models, own, label_sets, names, truth)
+
+
+def predict(
+    models: Sequence[Model],
+    config: DataConfig,
+    dataset: Dataset,
+    split: str,
+    views: int = 1,
+    prior: Prior = "natural",
+    classes: tuple[str, ...] | None = None,
+) -> Predicted | None:
+    """Ask models for a split's faces.
+
+    Args:
+        models: opened models; their scores are averaged.
+        config: how the faces were read.
+        dataset: the data.
+        split: which split.
+        views: views of each face whose scores are averaged.
+        prior: whose class frequencies the scores go by.
+        classes: the class names to test on; None: the data's or the models' own.
+
+    Returns:
+        None in all processes but the first of several.
+
+    Raises:
+        InputError: as :func:`match`.
+    """
+    matched = match(models, config, dataset, split, classes)
+    names, label_sets = matched.names, matched.label_sets
+    _warn(names, matched.truth, models[0].label_sets[label_sets[0]])
+    rows = own_rows(len(matched.truth))
+    scores, before, strengths = zip(
+        *(
+            _outputs(model, label_set, faces, rows, views, prior, names)
+            for model, label_set, faces in zip(models, label_sets, matched.faces, strict=True)
+        ),
+        strict=True,
+    )
+    known = [column for column in strengths if not np.isnan(column).any()]
+    means = [
+        np.mean(column, axis=0, dtype=np.float32) for column in (scores, before, known or strengths)
+    ]
+    # all at once: processes wait for one another once
+    gathered = gather_rows(np.concatenate(means, axis=1), len(matched.truth))
+    if gathered is None:
+        return None
+    count = len(names)
+    return Predicted(
+        scores=np.ascontiguousarray(gathered[:, :count]),
+        before=np.ascontiguousarray(gathered[:, count:-1]),
+        intensity=gathered[:, -1].copy() if known else None,
+        truth=matched.truth,
+        names=names,
+        temperatures=[
+            model.temperatures.get(name, 1.0)
+            for model, name in zip(models, label_sets, strict=True)
+        ],
+        biases=[_bias(model, name, names) for model, name in zip(models, label_sets, strict=True)],
+    )
+
+
+def _bias(model: Model, label_set: str, names: Sequence[str]) -> list[float]:
+    """Return the bias of a model's logits in the order of the class names; empty: none."""
+    bias = model.readouts.get(label_set, Readout()).bias
+    if not bias:
+        return []
+    return [
+        0.0 if place is None else bias[place]
+        for place in positions(names, model.label_sets[label_set])
+    ]
+
+
+def _classes(
+    dataset: Dataset, faces: Faces, known: tuple[str, ...], asked: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Return the class names to test on, and the true labels as positions in them.
+
+    On a dataset with a label set of its own (FER-2013, FER+) these are its classes: a class that
+    only the model knows is dropped and the rest renormalised. On a user's own faces they are the
+    model's, so that a folder of two emotions does not become a two-class problem, and the classes
+    that only the data has. Classes that were asked for rule over both.
+    """
+    shared = shared_classes(dataset.labels, known)
+    if not shared:
+        raise InputError(
+            f"{dataset.source}: its classes ({', '.join(dataset.labels)}) are not the model's "
+            f"({', '.join(known)})"
+        )
+    names = dataset.labels
+    if dataset.label_set == "own":
+        names = (*known, *(label for label in dataset.labels if label not in shared))
+    names = asked or names
+    place = positions(dataset.labels, names)
+    if unknown := [name for name, at in zip(dataset.labels, place, strict=True) if at is None]:
+        raise InputError(
+            f"{dataset.source}: {', '.join(unknown)} is not among the classes to test on "
+            f"({', '.join(names)})"
+        )
+    return names, np.array(place, np.int64)[faces.labels]
+
+
+def _warn(names: Sequence[str], truth: npt.NDArray[np.int64], known: Sequence[str]) -> None:
+    """Say which classes are not in the faces, not known to the model, or not asked for."""
+    for number, (name, place) in enumerate(zip(names, positions(names, known), strict=True)):
+        count = int((truth == number).sum())
+        if not count:
+            print(f"warning: no faces of {name} in this split", file=sys.stderr)
+        elif place is None:
+            print(
+                f"warning: the model does not know {name}: its {count} faces count as mistakes",
+                file=sys.stderr,
+            )
+    dropped = [name for name, at in zip(known, positions(known, names), strict=True) if at is None]
+    if dropped:
+        print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
+
+
+def _at_its_size(
+    model: Model, config: DataConfig, dataset: Dataset, split: str, faces: Faces
+) -> Faces:
+    """Return the faces, read at a model's own input.
+
+    Raises:
+        InputError: some of them can be read at one of the sizes alone.
+    """
+    if (model.size, model.channels) == (config.size, config.channels):
+        return faces
+    values = as_dict(config) | {"size": model.size, "channels": model.channels}
+    own = load(DataConfig(**values)).split(split)
+    if split in dataset.kept and len(own) > int(dataset.kept[split].max(initial=-1)):
+        own = own.keep(dataset.kept[split])
+    if list(own.names) != list(faces.names):
+        raise InputError(
+            f"{model.path}: at its {model.size} px other faces of {config.data} are in the "
+            f"{split} split; test it alone, or let the data say its splits"
+        )
+    return own
+
+
+def _outputs(
+    model: Model,
+    label_set: str,
+    faces: Faces,
+    rows: npt.NDArray[np.int64],
+    views: int,
+    prior: Prior,
+    names: Sequence[str],
+) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
+    """Return what a model says of some rows; see :func:`said_of`."""
+    if not len(rows):  # more processes than faces
+        empty = np.zeros((0, len(names)), np.float32)
+        return empty, empty, np.zeros((0, 1), np.float32)
+    # a part at a time: the faces, and their views, may be more than fit in memory
+    parts = [
+        said_of(faces.draw(rows[start : start + _PART]), model, label_set, views, prior, names)
+        for start in range(0, len(rows), _PART)
+    ]
+    scores, before, intensity = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return scores, before, intensity
+
+
+def said_of(
+    images: npt.NDArray[np.uint8],
+    model: Model,
+    label_set: str,
+    views: int,
+    prior: Prior,
+    names: Sequence[str],
+) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
+    """Return what a model says of faces, uint8 (N, C, H, W), at least one.
+
+    Returns:
+        Its scores, and its scores before temperature, each float32 (N, names), and its
+        intensity, float32 (N, 1); NaN: it has none.
+    """
+    said = [model.outputs(view) for view in make_views(images, views)]
+    scores = [outputs[model.output_name(label_set)] for outputs in said]
+    temperature = model.temperatures.get(label_set, 1.0)
+    readout = model.readouts.get(label_set, Readout())
+    before = [before_readout(part, temperature, readout.bias) for part in scores]
+    places = positions(names, model.label_sets[label_set])
+    unknown = np.full(len(images), np.nan, np.float32)
+    intensity = np.mean([outputs.get("intensity", unknown) for outputs in said], axis=0)
+    return (
+        _aligned(readout.combine(scores, prior), places),
+        _aligned(np.mean(before, axis=0, dtype=np.float32), places),
+        intensity.astype(np.float32)[:, None],
+    )
+
+
+def _aligned(scores: Scores, places: Sequence[int | None]) -> Scores:
+    """Return scores in the order of the places, renormalised; 0 where there is none."""
+    aligned = np.zeros((len(scores), len(places)), np.float32)
+    for column, place in enumerate(places):
+        if place is not None:
+            aligned[:, column] = scores[:, place]
+    aligned /= np.maximum(aligned.sum(axis=1, keepdims=True), 1e-12)
+    return aligned

@@ -1,0 +1,129 @@
+"""Drawings of how sure a model is, and of what it makes of intensity."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_detection.evaluation.plot_style import (
+    FIRST,
+    INK,
+    LINE,
+    PALE,
+    SECOND,
+    class_line,
+    new_figure,
+    short,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Values = Mapping[str, Any]
+
+
+@styled
+def draw_reliability(after: Sequence[Values], before: Sequence[Values] | None) -> "Figure":
+    """Draw accuracy against the highest score, and how many faces have such a score.
+
+    Args:
+        after: bins: ``low``, ``high``, ``n``, ``confidence``, ``accuracy`` (``value``, ``low``,
+            ``high``); those without faces are left out.
+        before: the same before temperature, or None.
+    """
+    after, before = ([b for b in bins if b["n"]] for bins in (after, before or []))
+    figure, (axes, below) = new_figure(4.4, 4.9, (4, 1))
+    axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
+    if before:
+        x, y = [b["confidence"] for b in before], [b["accuracy"]["value"] for b in before]
+        axes.plot(x, y, "s-", color=SECOND, ms=3, lw=1, label="before temperature")
+    for one in after:
+        ends = one["accuracy"]["low"], one["accuracy"]["high"]
+        axes.plot([one["confidence"]] * 2, ends, color=FIRST, lw=1.2)
+    x, y = [b["confidence"] for b in after], [b["accuracy"]["value"] for b in after]
+    axes.plot(x, y, "o-", color=FIRST, ms=4, lw=1.4, label="as it answers")
+    axes.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.grid()
+    if before:
+        axes.legend(loc="upper left")
+    below.bar(
+        [b["low"] for b in after],
+        [b["n"] for b in after],
+        [max(b["high"] - b["low"], 0.01) for b in after],
+        align="edge",
+        color=FIRST,
+        alpha=0.55,
+    )
+    below.set(xlabel="highest score", ylabel="faces", xlim=(0, 1))
+    return figure
+
+
+@styled
+def draw_coverage(curve: Values, chosen: Values | None, wanted: float) -> "Figure":
+    """Draw accuracy on the answered faces against the share that is answered.
+
+    Args:
+        curve: ``coverage`` and ``accuracy``, equally long.
+        chosen: the threshold's ``coverage`` and ``accuracy`` (``value``), or None: not reached.
+        wanted: the accuracy that was asked for.
+    """
+    from matplotlib.ticker import MultipleLocator
+
+    figure, (axes,) = new_figure(4.4, 3.4)
+    axes.axhline(wanted, color=PALE, lw=0.8, linestyle=(0, (3, 2)))
+    axes.plot(curve["coverage"], curve["accuracy"], color=FIRST, lw=1.6)
+    if chosen is not None:
+        axes.plot([chosen["coverage"]], [chosen["accuracy"]["value"]], "o", color=SECOND, ms=6)
+    axes.set(xlabel="faces answered", ylabel="accuracy on them", xlim=(0, 1))
+    least = min(min(curve["accuracy"]), wanted)
+    bottom = max(0.0, np.floor(least * 10 - 0.5) / 10)
+    axes.set_ylim(bottom, 1.01)
+    axes.yaxis.set_major_locator(MultipleLocator(0.05 if bottom >= 0.7 else 0.1))
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.grid()
+    return figure
+
+
+@styled
+def draw_intensity(bins: Sequence[Values], of_raters: bool) -> "Figure":
+    """Draw the model's intensity against the wanted one.
+
+    Args:
+        bins: faces of like wanted intensity: ``wanted``, ``median``, ``low``, ``high``, ``n``.
+        of_raters: whether the wanted one is a share of raters.
+    """
+    figure, (axes,) = new_figure(4.4, 4.1)
+    axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
+    for one in bins:
+        axes.plot([one["wanted"]] * 2, [one["low"], one["high"]], color=FIRST, lw=1.4, alpha=0.6)
+    axes.plot([b["wanted"] for b in bins], [b["median"] for b in bins], "o", color=FIRST, ms=4.5)
+    axes.set(
+        xlabel="share of raters who saw an expression" if of_raters else "wanted intensity",
+        ylabel="the model's intensity",
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+        aspect="equal",
+    )
+    axes.grid()
+    return figure
+
+
+@styled
+def draw_votes(scores: Mapping[str, Sequence[Values]]) -> "Figure":
+    """Draw each class's mean score against the share of raters who saw it.
+
+    Args:
+        scores: class name -> bins of ``wanted`` and ``mean``.
+    """
+    figure, (axes,) = new_figure(4.4, 4.1)
+    axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
+    for number, (name, bins) in enumerate(scores.items()):
+        x, y = [b["wanted"] for b in bins], [b["mean"] for b in bins]
+        axes.plot(x, y, marker=".", ms=4, label=short(name), **class_line(number))
+    axes.set(xlabel="share of raters who saw it", ylabel="mean score")
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+    axes.grid()
+    axes.legend(loc="upper left", handlelength=2.6, labelcolor=INK, edgecolor=LINE)
+    return figure

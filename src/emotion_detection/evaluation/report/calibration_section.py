@@ -1,0 +1,201 @@
+"""The sections of a report on how sure a model is: calibration, threshold, faces, intensity."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from emotion_detection.evaluation.plot_style import Drawn
+from emotion_detection.evaluation.report import markup
+from emotion_detection.evaluation.report.calibration_plots import (
+    draw_coverage,
+    draw_intensity,
+    draw_reliability,
+    draw_votes,
+)
+from emotion_detection.evaluation.report.gallery import Picture, gallery
+from emotion_detection.evaluation.report.markup import interval, number, percent, text
+
+Values = Mapping[str, Any]
+
+
+def with_option(test: Values, *words: str, out: str | None = None) -> str:
+    """Return the command that tested, with an option more or set to another value.
+
+    Args:
+        test: the test's figures.
+        words: the option, and its value if it takes one.
+        out: folder that the results must go to; None: the usual one.
+    """
+    said = shlex.split(test.get("command") or "emotion test --model MODEL")
+    if words[0] in said:
+        place = said.index(words[0])
+        del said[place : place + len(words)]
+    return shlex.join([*said, *words, *(["--out", out] if out else [])])
+
+
+def sureness(facts: Values, drawn: Drawn) -> str:
+    """Return the section of calibration, and of leaving unsure faces unanswered."""
+    test, found = facts["test"], facts["reliability"]
+    before, cover = test.get("before_temperature"), facts["coverage"]
+    temperature = ", ".join(f"{value:.3f}" for value in test.get("temperature") or []) or "unknown"
+    rows = [
+        ["before temperature", *(number(before.get(key)) for key in ("ece", "nll", "brier"))]
+        if before
+        else ["before temperature", *[markup.DASH] * 3],
+        ["as it answers", *(number(test.get(key)) for key in ("ece", "nll", "brier"))],
+    ]
+    before_bins = found["before"]["bins"] if found["before"] else None
+    reliability = drawn.add(
+        "reliability",
+        draw_reliability(found["after"]["bins"], before_bins),
+        "Reliability diagram: accuracy against the highest score; the numbers are in the table",
+    )
+    coverage = drawn.add(
+        "coverage",
+        draw_coverage(cover["curve"], cover["chosen"], cover["wanted_accuracy"]),
+        "Accuracy of the answered faces against the share of faces that is answered",
+    )
+    return markup.section(
+        "sureness",
+        "How sure, and is it right to be",
+        markup.table(f"Calibration; temperature {temperature}", ["", "ECE", "NLL", "Brier"], rows),
+        markup.paragraph(
+            "On as many faces the ECE of entirely honest scores is below "
+            f"{number(found['after']['ece_by_chance'])} in 95 % of tests."
+        ),
+        markup.figures(
+            markup.figure(
+                reliability,
+                "On the dashed line a score of 80 % is right in 80 % of the faces. Below it the "
+                "model is too sure, above it not sure enough. Bars: how many faces have "
+                "such a score.",
+            ),
+            markup.figure(
+                coverage,
+                "Accuracy when only the surest faces are answered; the dot is the threshold below, "
+                "the dashed line the wanted accuracy.",
+            ),
+        ),
+        _threshold(cover, test, facts["places"]["validation"]),
+        markup.more("The reliability diagram as a table", _bins(found["after"]["bins"])),
+    )
+
+
+def _threshold(cover: Values, test: Values, place: str | None) -> str:
+    wanted, chosen = cover["wanted_accuracy"], cover["chosen"]
+    if chosen is None:
+        return markup.paragraph(
+            f"No threshold reaches an accuracy of {percent(wanted)} on the {cover['chosen_on']} "
+            "faces."
+        )
+    said = markup.paragraph(
+        f"<b>For an accuracy of {percent(wanted)}</b>, leave faces unanswered whose highest score "
+        f"is below <b>{chosen['threshold']:.3f}</b>. Here that answers "
+        f"{percent(chosen['coverage'])} of the faces with an accuracy of "
+        f"{percent(chosen['accuracy']['value'])} "
+        f"({interval(chosen['accuracy']['low'], chosen['accuracy']['high'])}). The threshold was "
+        f"chosen on the {cover['chosen_on']} faces."
+    )
+    if cover["chosen_on"] == test["split"] == "test":
+        said += markup.missing(
+            "It was chosen on the very faces that it is judged on, which flatters it. After a test "
+            "of the validation split the report chooses it there.",
+            with_option(test, "--split", "validation", out=place),
+        )
+    return said
+
+
+def _bins(bins: Sequence[Values]) -> str:
+    return markup.table(
+        "Faces by their highest score",
+        ["highest score", "faces", "mean score", "accuracy", "95 % interval"],
+        (
+            [
+                f"{one['low']:.3f} to {one['high']:.3f}",
+                f"{one['n']:,}",
+                percent(one["confidence"]),
+                percent(one["accuracy"]["value"]),
+                interval(one["accuracy"]["low"], one["accuracy"]["high"]),
+            ]
+            for one in bins
+            if one["n"]
+        ),
+    )
+
+
+def faces(facts: Values, picture: Picture, shown: bool) -> str:
+    """Return the section of the faces that are worth looking at."""
+    wrong, doubted = facts["surest_mistakes"], facts["most_doubtful"]
+    hint = "The pictures are not shown: the faces could not be opened. Name them with --data."
+    return markup.section(
+        "faces",
+        "Faces to look at",
+        "" if shown else markup.missing(hint),
+        "<h3>Surest mistakes</h3>",
+        markup.paragraph(
+            "What the model named with the highest scores and the label contradicts. Where you "
+            "side with the model, the label may be wrong."
+        ),
+        gallery(wrong, picture) if wrong else markup.paragraph("There are no mistakes."),
+        "<h3>Most doubtful</h3>",
+        markup.paragraph(
+            "The faces whose highest score is lowest: what a threshold would leave out first."
+        ),
+        gallery(doubted, picture),
+    )
+
+
+def intensity(facts: Values, drawn: Drawn) -> str:
+    """Return the section of intensity and of scores beside votes."""
+    found, votes, test = facts["intensity"], facts["vote_shares"], facts["test"]
+    of_raters = test["data"].get("label_set") == "ferplus"
+    parts: list[str] = []
+    figures: list[str] = []
+    if found is None:
+        parts.append(
+            markup.missing(
+                "No intensity: the model gives none, or nothing is known of these faces'."
+            )
+        )
+    else:
+        svg = drawn.add(
+            "intensity",
+            draw_intensity(found["bins"], of_raters),
+            "The model's intensity against the wanted one: median and the middle 80 % of the faces",
+        )
+        figures.append(
+            markup.figure(svg, "Dots: the median face; lines: the middle 80 % of the faces.")
+        )
+        names = {"pearson": "Pearson", "spearman": "Spearman", "ccc": "CCC", "mae": "MAE"}
+        names["raters_reliability"] = "raters' own reliability"
+        told = [
+            f"{what} {found[key]:.3f}" for key, what in names.items() if found.get(key) is not None
+        ]
+        parts.append(
+            markup.paragraph(f"Intensity: {', '.join(told)} ({found.get('n', 0):,} faces).")
+        )
+    if votes is None:
+        command = (
+            with_option(test, "--labels", "ferplus")
+            if test["data"].get("label_set") == "fer2013"
+            else None
+        )
+        parts.append(markup.missing("No votes of raters are known of these faces.", command))
+    else:
+        svg = drawn.add(
+            "votes",
+            draw_votes({name: one["bins"] for name, one in votes.items()}),
+            "Mean score of each class against the share of raters who saw it",
+        )
+        figures.append(markup.figure(svg, "Mean score against the share of raters who saw it."))
+        keys = ("pearson", "ccc", "mae", "raters_reliability")
+        table = markup.table(
+            "How scores follow the shares of votes",
+            ["class", "Pearson", "CCC", "MAE", "raters' own reliability"],
+            (
+                [text(name), *(number(one.get(key), 3) for key in keys)]
+                for name, one in votes.items()
+            ),
+        )
+        parts.append(table)
+    return markup.section("intensity", "Intensity and votes", *parts, markup.figures(*figures))

@@ -1,0 +1,126 @@
+"""Drawings of how each class fares: precision and recall, curves one against rest."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from emotion_detection.evaluation.plot_style import (
+    FIRST,
+    INK,
+    PALE,
+    SECOND,
+    class_line,
+    new_figure,
+    short,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Values = Mapping[str, Any]
+
+
+@styled
+def draw_per_class(per_class: Values) -> "Figure":
+    """Draw precision, recall and F1 of each class with their intervals.
+
+    Args:
+        per_class: class name -> ``precision``, ``recall`` and ``f1``, each with ``value``, ``low``
+            and ``high``.
+    """
+    names = list(per_class)
+    figure, (axes,) = new_figure(4.6, 0.9 + 0.42 * len(names))
+    marks = (("recall", FIRST, "o"), ("precision", SECOND, "s"), ("f1", PALE, "D"))
+    for step, (measure, colour, mark) in enumerate(marks):
+        found = [per_class[name][measure] for name in names]
+        dots(axes, found, [row + 0.22 * (step - 1) for row in range(len(names))], colour, mark)
+        axes.plot([], [], mark, color=colour, ms=4, label="F1" if measure == "f1" else measure)
+    axes.set_yticks(range(len(names)), [short(name) for name in names])
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.set(xlim=(0, 1), ylim=(len(names) - 0.5, -0.5))
+    axes.grid(axis="x")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def dots(
+    axes: Any, found: Sequence[Values], places: Sequence[float], colour: str, mark: str = "o"
+) -> None:
+    """Draw figures with their intervals; those without a value are left out."""
+    for one, place in zip(found, places, strict=True):
+        if one["value"] is None:
+            continue
+        if one["low"] is not None:
+            axes.plot([one["low"], one["high"]], [place, place], color=colour, lw=1.2)
+        axes.plot([one["value"]], [place], mark, color=colour, ms=4)
+
+
+@styled
+def draw_intervals(
+    found: Mapping[str, Values], label: str, middle: float | None = None, low: float | None = 0.0
+) -> "Figure":
+    """Draw one figure with its interval for each of some names.
+
+    Args:
+        found: name -> ``value``, ``low``, ``high``.
+        label: what the figure is.
+        middle: where a line is drawn to compare with.
+        low: least value of the axis; None: what the figures need.
+    """
+    figure, (axes,) = new_figure(4.6, 0.8 + 0.28 * len(found))
+    if middle is not None:
+        axes.axvline(middle, color=PALE, lw=1, linestyle=(0, (3, 2)))
+    dots(axes, list(found.values()), range(len(found)), FIRST)
+    axes.set_yticks(range(len(found)), [short(name) for name in found])
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=label)
+    if low is not None:
+        axes.set_xlim(low, 1)
+    axes.grid(axis="x")
+    return figure
+
+
+@styled
+def draw_roc(curves: Values) -> "Figure":
+    """Draw ROC curves, one class against the rest.
+
+    Args:
+        curves: class name -> ``x`` (false positive rate) and ``y`` (recall), perhaps empty.
+    """
+    figure, (axes,) = new_figure(4.4, 4.3)
+    axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
+    for number, (name, curve) in enumerate(curves.items()):
+        if curve["x"]:
+            axes.plot(curve["x"], curve["y"], label=short(name), **class_line(number))
+    axes.set(xlabel="other faces called so (false positive rate)")
+    axes.set(ylabel="its faces called so (recall)", xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
+    return _with_legend(figure, axes, "lower right")
+
+
+@styled
+def draw_precision_recall(curves: Values) -> "Figure":
+    """Draw precision against recall, one class against the rest.
+
+    Args:
+        curves: class name -> ``x`` (recall) and ``y`` (precision), perhaps empty.
+    """
+    figure, (axes,) = new_figure(4.4, 4.3)
+    for number, (name, curve) in enumerate(curves.items()):
+        if curve["x"]:
+            style = {**class_line(number), "drawstyle": "steps-pre"}
+            axes.plot(curve["x"], curve["y"], label=short(name), **style)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
+    return _with_legend(figure, axes, "lower left")
+
+
+def _with_legend(figure: "Figure", axes: Any, place: str) -> "Figure":
+    axes.grid()
+    lines = len(axes.get_legend_handles_labels()[0])
+    if not lines:
+        return figure
+    if lines > 10:  # more would hide the curves; the table beside has them all
+        figure.set_size_inches(4.4, 4.3 + 0.16 * -(-lines // 3))
+        figure.legend(loc="outside lower center", ncols=3, fontsize=7)
+    else:
+        axes.legend(loc=place, handlelength=2.6)
+    return figure

@@ -1,0 +1,150 @@
+"""The section of a report on groups: how good for whom, and who is wrongly called what."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_detection.evaluation.group_table import groups_of
+from emotion_detection.evaluation.groups import LEAST_PEOPLE, group_figures
+from emotion_detection.evaluation.plot_style import Drawn
+from emotion_detection.evaluation.report import markup
+from emotion_detection.evaluation.report.class_plots import draw_intervals
+from emotion_detection.evaluation.report.markup import interval, number, percent, text
+from emotion_detection.evaluation.saved_tests import Written
+from emotion_detection.metrics.statistics import as_dict, paired_difference
+
+Values = Mapping[str, Any]
+
+
+def group_facts(test: Written, path: Path) -> dict[str, Any]:
+    """Return a model's figures on each column of groups: column -> figures.
+
+    Args:
+        test: the test.
+        path: CSV with ``file`` and groups.
+
+    Raises:
+        InputError: it is no such file, or names none of the faces.
+    """
+    found = groups_of(path, test.files)
+    return {
+        column: as_dict(group_figures(test.names, test.scores, test.truth, found, column))
+        for column in found.columns
+    }
+
+
+def over_people(test: Written, path: Path) -> dict[str, Any] | None:
+    """Return the accuracy with its interval over people; None where the file names none.
+
+    Args:
+        test: the test.
+        path: CSV with ``file`` and groups.
+    """
+    people = groups_of(path, test.files).identity
+    if people is None:
+        return None
+    found: dict[str, Any] = as_dict(paired_difference(np.zeros(len(people)), test.right, people))
+    return found
+
+
+def groups(found: Values | None, command: str, drawn: Drawn) -> str:
+    """Return the section.
+
+    Args:
+        found: made by :func:`group_facts`, or None.
+        command: the report's, to say what would bring it.
+        drawn: takes the figures.
+    """
+    parts: list[str] = []
+    if found is None:
+        parts.append(
+            markup.missing(
+                "How evenly the model serves people is unknown: nothing is known of who is in "
+                "these faces, and nothing is inferred.",
+                f"{command} --groups FILE.csv",
+            )
+        )
+    for place, (column, one) in enumerate((found or {}).items()):
+        parts += [f"<h3>{text(column)}</h3>", *_column(one, f"groups-{place + 1}", drawn)]
+    return markup.section("groups", "Groups of people", *parts)
+
+
+def _column(found: Values, place: str, drawn: Drawn) -> list[str]:
+    persons = "" if found["people"] is None else f", or of fewer than {LEAST_PEOPLE} people"
+    people = "" if found["people"] is None else f"; intervals over {found['people']:,} people"
+    few = ", ".join(f"{text(name)} ({n:,})" for name, n in found["too_few"].items())
+    said = [
+        f"Of {found['without']:,} faces the file names no group." if found["without"] else "",
+        f"Names in it that no face here has: {found['unknown']:,}." if found["unknown"] else "",
+        f"Fewer than {found['least']} faces{persons}, so no figures: {few}." if few else "",
+    ]
+    if not found["groups"]:
+        return [markup.paragraph(*said, "No group has enough faces.")]
+    table = markup.table(
+        f"Each group, below each figure its 95 % interval{people}",
+        ["group", "faces", "accuracy", "mean recall", "mean score", "ECE; by chance up to"],
+        (
+            [
+                text(one["name"]),
+                f"{one['n']:,}",
+                _with_interval(one["accuracy"]),
+                percent(one["macro_recall"]),
+                percent(one["confidence"]),
+                f"{number(one['ece'], 3)}<small>{number(one['ece_by_chance'], 3)}</small>",
+            ]
+            for one in found["groups"]
+        ),
+    )
+    svg = drawn.add(
+        place,
+        draw_intervals({one["name"]: one["accuracy"] for one in found["groups"]}, "accuracy"),
+        f"Accuracy of each group of {found['column']}, as in the table",
+    )
+    return [
+        markup.paragraph(_worst(found)),
+        table,
+        markup.figures(markup.figure(svg, "Accuracy and its 95 % interval.")),
+        _gaps(
+            "Who is wrongly called what: faces of other emotions that are called so",
+            found["false_gaps"],
+        ),
+        _gaps("Whose emotion is missed: recall", found["recall_gaps"]),
+        markup.paragraph(*said),
+    ]
+
+
+def _with_interval(one: Values) -> str:
+    return f"{percent(one['value'])}<small>{interval(one['low'], one['high'])}</small>"
+
+
+def _worst(found: Values) -> str:
+    gap = found["gap"]
+    if gap is None:
+        return "There is one group with enough faces: nothing to compare."
+    ends = interval(gap["low"], gap["high"], points=True)
+    said = (
+        f"Lowest: {text(found['worst'])}; highest: {text(found['best'])}; {100 * gap['value']:.1f}"
+    )
+    if gap["different"]:
+        return f"<b>{said} points apart</b> ({ends}): the interval does not hold zero."
+    return (
+        f"{said} points apart ({ends}). No difference is shown, which does not show that there is "
+        "none."
+    )
+
+
+def _gaps(title: str, found: Values) -> str:
+    if not any(found.values()):
+        return markup.paragraph(f"{title}: too few faces in each group.")
+    rows = []
+    for name, gap in found.items():
+        if gap is None:
+            rows.append([text(name), "too few faces", markup.DASH, markup.DASH, markup.DASH])
+            continue
+        shown = f"{len(gap['different'])} pairs" if gap["different"] else "no difference shown"
+        ends = interval(gap["low"], gap["high"], points=True)
+        size = f"{100 * gap['value']:.1f} points<small>{ends}</small>"
+        rows.append([text(name), text(gap["highest"]), text(gap["lowest"]), size, shown])
+    return markup.table(title, ["emotion", "most in", "least in", "gap", "shown to differ"], rows)

@@ -1,0 +1,142 @@
+"""The top of a report: how good, beside whom, on what, by which command."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from emotion_detection.evaluation.card_facts import FILTERS
+from emotion_detection.evaluation.report import markup
+from emotion_detection.evaluation.report.markup import interval, percent, text
+from emotion_detection.evaluation.saved_tests import prior_of, views_of
+
+Values = Mapping[str, Any]
+
+_LABELS = {
+    "fer2013": "FER-2013's own labels (Goodfellow et al. 2013)",
+    "ferplus": "the majority of FER+'s ten raters (Barsoum et al. 2016)",
+    "demo": "those that the faces were drawn with: figures on drawn faces say nothing about people",
+}
+
+_ONE_PERSON = (
+    "The label is the majority of all raters, and a single person often differs from it. A model "
+    "learns what most raters see, so it can agree with the majority more often than one person "
+    "does; that does not make it better than people"
+)
+"""Why a model may have a higher accuracy than one of the raters."""
+
+
+def headline(models: Sequence[Values]) -> str:
+    """Return the section of the first figures.
+
+    Args:
+        models: facts of each model; the report is about the first.
+    """
+    first = models[0]
+    test = first["test"]
+    cards = [_card(one) for one in models] + [_people(first["raters"])]
+    return markup.section(
+        "headline",
+        "How good",
+        f'<ul class="headline">{"".join(cards)}</ul>',
+        markup.facts(_facts(test)),
+        *(markup.paragraph(text(note)) for note in first["notes"]),
+        *(_beside(one) for one in models[1:]),
+        _over_people(first["over_people"]),
+        _copies(test.get("without_duplicates")),
+    )
+
+
+def _card(facts: Values) -> str:
+    test = facts["test"]
+    low, high = test["accuracy_ci95"]
+    return (
+        f'<li><span class="name">{text(facts["model"])}</span>'
+        f"<b>{percent(test['accuracy'])}</b><span>accuracy; 95 % interval {interval(low, high)}, "
+        f"{test['n']:,} faces</span></li>"
+    )
+
+
+def _beside(facts: Values) -> str:
+    """Say of a further model what the first one's facts do not say of it."""
+    told = [row for row in _facts(facts["test"]) if row[0] not in ("filter", "faces")]
+    return "".join(
+        (
+            f"<h3>Beside it: {text(facts['model'])}</h3>",
+            markup.facts(told),
+            *(markup.paragraph(text(note)) for note in facts["notes"]),
+        )
+    )
+
+
+def _people(raters: Values | None) -> str:
+    if raters is None:
+        return (
+            '<li><span class="name">People</span><b>unknown</b>'
+            "<span>the data says nothing of how often people name its labels</span></li>"
+        )
+    name = "One person" if raters.get("is_one") else "People"
+    meaning = f". {_ONE_PERSON}" if raters.get("is_one") else ""
+    return (
+        f'<li><span class="name">{name}</span><b>{percent(raters["value"])}</b>'
+        f"<span>{text(raters['source'])}; {interval(raters['low'], raters['high'])}"
+        f"{text(meaning)}</span></li>"
+    )
+
+
+def label_words(test: Values) -> str:
+    """Return which labels a test goes by, in words."""
+    label_set = test["data"].get("label_set", "own")
+    return (
+        f"{_LABELS.get(label_set, 'those that stand with the data')}; {len(test['labels'])} classes"
+    )
+
+
+def _shown(test: Values) -> str:
+    """Return what a test's faces were shown as, where it is more than once as they are."""
+    views = {1: "", 2: ", each also mirrored"}.get(
+        views_of(test), f", each in {views_of(test)} views (mirrored, enlarged)"
+    )
+    return views + ("" if prior_of(test) == "natural" else f"; {prior_of(test)} prior")
+
+
+def _facts(test: Values) -> list[tuple[str, str]]:
+    data, code = test["data"], test.get("code") or {}
+    label_set = data.get("label_set", "own")
+    version = f"{code.get('version', 'unknown')} {code.get('commit') or ''}".strip()
+    changed = ", with changes that are in no commit" if code.get("changed") else ""
+    seconds = f" ({test['seconds']:,.1f} s)" if test.get("seconds") else ""
+    command = test.get("command")
+    return [
+        ("data", f"{text(data['source'])}, {text(test['split'])} split"),
+        ("labels", text(label_words(test))),
+        ("filter", text(FILTERS.get(label_set, "none: all faces of the split"))),
+        ("faces", f"{test['n']:,}{_shown(test)}"),
+        ("command", f"<code>{text(command)}</code>{seconds}" if command else "not recorded"),
+        ("code", text(version + changed)),
+        ("parameters", f"{test['parameters']:,}" if "parameters" in test else "unknown"),
+        ("data's SHA-256", f"<code>{text(data.get('hash', 'unknown'))}</code>"),
+    ]
+
+
+def _over_people(found: Values | None) -> str:
+    if not found:
+        return ""
+    return markup.paragraph(
+        f"Drawing whole people, {found['clusters']:,} of them, instead of faces, the interval of "
+        f"the accuracy is {interval(found['low'], found['high'])}."
+    )
+
+
+def _copies(found: Values | None) -> str:
+    if not found:
+        return markup.missing(
+            "Accuracy without copies of training faces: unknown, because these are not faces of "
+            "the data that the model was trained on, or a test of the training split."
+        )
+    if not found["exact_or_near"]:
+        return markup.paragraph("None of these faces has a copy among the training faces.")
+    low, high = found["accuracy_ci95"] or (None, None)
+    return markup.paragraph(
+        f"<b>Without copies: {percent(found['accuracy'])}</b> ({interval(low, high)}, "
+        f"{found['n']:,} faces). {found['exact_or_near']:,} of the faces have a copy among the "
+        f"training faces, {found['exact']:,} of them to the pixel ({text(found['measure'])})."
+    )

@@ -1,0 +1,146 @@
+"""The sections of a report on spoilt pictures, and on how each figure is known."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emotion_detection.evaluation.plot_style import Drawn
+from emotion_detection.evaluation.report import markup
+from emotion_detection.evaluation.report.calibration_section import with_option
+from emotion_detection.evaluation.report.markup import interval, percent, text
+from emotion_detection.evaluation.robustness_plot import draw_robustness
+from emotion_detection.metrics.statistics import DRAWS
+
+Values = Mapping[str, Any]
+
+_METHODS = (
+    (
+        "accuracy",
+        "Share of the faces whose highest score is at their label. Interval: percentile bootstrap "
+        f"over faces, {DRAWS:,} draws, seed 0 (Efron and Tibshirani 1993).",
+    ),
+    (
+        "recall, precision, false rate",
+        "Shares; Wilson's (1927) interval. F1: their harmonic mean; bootstrap interval.",
+    ),
+    ("without copies", "Faces with an exact or near copy among the training faces left out."),
+    (
+        "ROC and precision-recall",
+        "One class's score against all others (Fawcett 2006); area by trapezoids, average "
+        "precision as a sum over steps.",
+    ),
+    (
+        "ECE, NLL, Brier",
+        "Expected calibration error over 15 equally wide bins of the highest score (Guo et al. "
+        "2017); negative log likelihood; Brier score summed over classes (Brier 1950). ECE by "
+        "chance: of labels drawn from the scores themselves (Bröcker and Smith 2007).",
+    ),
+    (
+        "temperature",
+        "One number that divides the logits, fitted on validation (Guo et al. 2017).",
+    ),
+    (
+        "coverage",
+        "Faces answered from the highest score down (selective classification, Geifman and "
+        "El-Yaniv 2017).",
+    ),
+    (
+        "intensity",
+        "Pearson's correlation, Lin's (1989) concordance, mean absolute error; the raters' own "
+        "reliability is ICC(1, k) (Shrout and Fleiss 1979).",
+    ),
+    (
+        "robustness",
+        "A fixed set of corruptions at five strengths, after Hendrycks and Dietterich 2019; mean "
+        "corruption accuracy is the mean over all of them and all strengths.",
+    ),
+    (
+        "groups of people",
+        "Wilson's interval of each share, over people where they are known. Intervals of gaps hold "
+        "for all pairs of groups together, and for all emotions together: bootstrap of the largest "
+        "standardised difference (Romano and Wolf 2005).",
+    ),
+    (
+        "two models",
+        "McNemar's (1947) exact test on the faces where one alone is right; paired bootstrap "
+        "interval of the difference.",
+    ),
+)
+
+
+def robustness(facts: Values, drawn: Drawn) -> str:
+    """Return the section of what spoilt pictures do."""
+    found, test = facts["robustness"], facts["test"]
+    if found is None:
+        return markup.section(
+            "robustness",
+            "Spoilt pictures",
+            markup.missing(
+                "How the model bears blur, noise, darkness, low resolution and covered faces was "
+                "not tested.",
+                with_option(test, "--corruptions", out=facts["places"]["test"]),
+            ),
+        )
+    svg = drawn.add(
+        "robustness",
+        draw_robustness(found),
+        "Accuracy under each corruption at five strengths; the numbers are in the table",
+    )
+    means = {
+        name: sum(one["accuracy"]) / len(one["accuracy"])
+        for name, one in found["corruptions"].items()
+    }
+    worst = min(means, key=lambda name: means[name])
+    table = markup.table(
+        "Accuracy under each corruption, in percent",
+        ["corruption", *(f"strength {number}" for number in found["severities"]), "mean"],
+        (
+            [
+                text(name.replace("_", " ")),
+                *(percent(one) for one in found["corruptions"][name]["accuracy"]),
+                percent(mean),
+            ]
+            for name, mean in means.items()
+        ),
+    )
+    clean = found["clean"]
+    return markup.section(
+        "robustness",
+        "Spoilt pictures",
+        markup.paragraph(
+            f"<b>Mean corruption accuracy {percent(found['mean_corruption_accuracy'])}</b>, "
+            f"against {percent(clean['accuracy'])} on the pictures as they are ({clean['n']:,} "
+            f"faces). Worst borne: {text(worst.replace('_', ' '))}.",
+            _lost(found.get("drop")),
+        ),
+        markup.figure(svg, "Dashed: the pictures as they are. Bands: 95 % intervals."),
+        markup.more("All numbers", table),
+    )
+
+
+def _lost(drop: Values | None) -> str:
+    if not drop:
+        return ""
+    low, high = drop["ci95"]
+    return (
+        f"Lost in the mean: {100 * drop['value']:.1f} points ({interval(low, high, points=True)})."
+    )
+
+
+def methods(versions: Mapping[str, str]) -> str:
+    """Return the section of how each figure was computed."""
+    return markup.section(
+        "methods",
+        "How we know",
+        markup.paragraph(
+            "An expression is not a feeling (Barrett et al. 2019): all figures say how often the",
+            "model names what the label says, not what anybody felt. All intervals are of 95 %,",
+            "over the faces that were tested; other faces, other training seeds and other labels",
+            "differ by more.",
+        ),
+        markup.facts((name, how) for name, how in _METHODS),
+        markup.paragraph(
+            "All these figures are in report.json too, the drawings as PNG in figures/; packages: "
+            + text(", ".join(f"{name} {version}" for name, version in versions.items()))
+            + "."
+        ),
+    )

@@ -1,0 +1,335 @@
+"""The tests that a report is made of: read where they are, made where they are not."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection import pretrained
+from emotion_detection.config import DataConfig, as_dict, data_fields
+from emotion_detection.data import Faces, load
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.evaluate import BEST, Asked, ask, is_shipped, tests_of
+from emotion_detection.evaluation.evaluate import run as run_test
+from emotion_detection.evaluation.model_loading import open_model
+from emotion_detection.evaluation.saved_tests import (
+    METRICS,
+    Written,
+    is_of_test,
+    is_test,
+    printable,
+    prior_of,
+    read_test,
+    synthetic_note,
+    views_of,
+)
+from emotion_detection.io.plain_values import read_yaml
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which tests are wanted.
+
+    Args:
+        data: source of the faces; None: what the model was trained on.
+        labels: 'original', 'fer2013' or 'ferplus'; None: what the model was trained on.
+        split: 'test', 'validation' or 'train'.
+        changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
+        classes: the class names to test on; None: the data's or the model's own.
+        options: how the data is read; None: as for the model's training.
+        unseen_by: further models; faces that these were trained on are left out too.
+    """
+
+    data: str | None = None
+    labels: str | None = None
+    split: str = "test"
+    changes: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] | None = None
+    options: dict[str, Any] | None = None
+    unseen_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A model's test, and what else is known of it.
+
+    Args:
+        name: the model, as it was named.
+        test: the test's files.
+        faces: the faces it was tested on, or None: they cannot be opened.
+        rows: int64 (N,), where each tested face is among ``faces``.
+        curves: the training's rows, one an epoch, or None.
+        validation: the model's test on the validation split, where there is one too, or None.
+        notes: what a reader must know of where all this came from.
+        options: how the tested data was read, but for the network's input; None: unknown.
+    """
+
+    name: str
+    test: Written
+    faces: Faces | None
+    rows: npt.NDArray[np.int64]
+    curves: list[dict[str, float | None]] | None
+    validation: Written | None
+    notes: tuple[str, ...]
+    options: dict[str, Any] | None = None
+
+    @property
+    def validation_place(self) -> Path:
+        """The folder in which a test on the validation split is looked for."""
+        return _beside(self.test)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the test lies where its command does not put it unless told to."""
+        first = _models(self.test)[0]
+        usual = "-test" in self.test.folder.name
+        return not usual or tests_of(first).resolve() != self.test.folder.parent.resolve()
+
+    def picture(self, row: int) -> npt.NDArray[np.uint8] | None:
+        """Return the pixels of a tested face, uint8 (C, H, W), or None."""
+        if self.faces is None:
+            return None
+        return np.array(self.faces.draw(self.rows[row : row + 1])[0])
+
+
+def open_tests(places: Sequence[str], wanted: Wanted) -> list[Tested]:
+    """Return the tests of several models on the same faces and classes.
+
+    The first model's data and classes rule unless others are named; the others' classes are
+    mapped to them by name.
+
+    Args:
+        places: as for :func:`open_test`.
+        wanted: which tests.
+
+    Raises:
+        InputError: as for :func:`open_test`.
+    """
+    models = [place for place in places if not is_test(Path(place))]
+
+    def unseen(place: str) -> tuple[str, ...]:
+        return tuple(model for model in models if model != place)
+
+    first = open_test(places[0], replace(wanted, unseen_by=unseen(places[0])))
+    others = wanted
+    if first.options is not None:
+        others = replace(wanted, options=first.options, changes={}, classes=tuple(first.test.names))
+    rest = (open_test(place, replace(others, unseen_by=unseen(place))) for place in places[1:])
+    return [first, *rest]
+
+
+def open_test(place: str, wanted: Wanted) -> Tested:
+    """Return a model's test, from its files where a matching one is there.
+
+    Args:
+        place: run folder, checkpoint, ONNX file, 'pretrained', or the folder of a test.
+        wanted: which test.
+
+    Raises:
+        InputError: there is no such model or test, and it cannot be made.
+    """
+    if is_test(Path(place)):
+        return _of_folder(place, wanted)
+    try:
+        asked = ask(
+            [place],
+            wanted.data,
+            wanted.labels,
+            wanted.split,
+            changes=wanted.changes,
+            classes=wanted.classes,
+            options=wanted.options,
+            unseen_by=wanted.unseen_by,
+        )
+    except InputError as error:
+        # data that was named and is not there is a slip; other data's figures would hide it
+        found = None if wanted.data else _earlier(place, wanted)
+        if found is None:
+            raise
+        test = read_test(found)
+        by = test.metrics["data"].get("label_set")
+        note = f"It cannot be tested again ({error}); the figures are those of an earlier test, "
+        return _known(place, test, None, (f"{note}{found}, by the labels {by}.",))
+    if _matches(asked):
+        note = f"The test was there already ({asked.folder}): nothing was tested again."
+    else:
+        print(f"no test of {place} in {asked.folder} yet: testing", file=sys.stderr, flush=True)
+        if not run_test(asked).metrics:
+            raise InputError("a report is made by one process: run it without torchrun")
+        note = f"Tested for this report; the files are in {asked.folder}."
+    notes: tuple[str, ...] = (note,)
+    if count := asked.dataset.left_out.get(wanted.split):
+        notes += (f"{count} faces are left out that a model was trained or validated on.",)
+    known = _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), notes)
+    options = data_fields(as_dict(asked.config)) | {"data": asked.dataset.source}
+    for own in ("size", "channels"):
+        del options[own]
+    return replace(known, options=options)
+
+
+def _of_folder(place: str, wanted: Wanted) -> Tested:
+    test = read_test(Path(place))
+    known = {"labels": test.metrics["data"].get("label_set"), "split": test.metrics["split"]}
+    for option, asked_for in (("labels", wanted.labels), ("split", wanted.split)):
+        if (option, asked_for) == ("labels", "original") and known["labels"] != "ferplus":
+            continue
+        if asked_for not in (None, known[option]) and (option, asked_for) != ("split", "test"):
+            raise InputError(f"--{option} {asked_for}: {place} holds a test of {known[option]}")
+    try:
+        faces, note = _faces(test, wanted), f"The figures are those of the test in {place}."
+    except InputError as error:
+        faces, note = None, f"The faces are not shown: {error}"
+    return _known(place, test, faces, (note,))
+
+
+def _faces(test: Written, wanted: Wanted) -> Faces:
+    data, split = test.metrics["data"], test.metrics["split"]
+    labels = "ferplus" if data["label_set"] == "ferplus" else "original"
+    source, model = wanted.data or data["source"], _models(test)[0]
+    place = "pretrained" if is_shipped(model) else model
+    try:
+        dataset = ask([place], source, labels, split, changes=wanted.changes).dataset
+    except InputError:  # without the model: the faces as they are read by default
+        dataset = load(DataConfig(**{"data": source, "labels": labels, **wanted.changes}))
+    # faces of FER-2013 have their row's name, whatever they show
+    if data.get("hash", dataset.hash) != dataset.hash:
+        raise InputError(f"{dataset.source} holds others than were tested")
+    return dataset.split(split)
+
+
+def _matches(asked: Asked) -> bool:
+    """Say whether the files of this very test are there, no older than the model."""
+    if not is_test(asked.folder):
+        return False
+    metrics = read_test(asked.folder).metrics
+    (model,) = asked.models
+    left_out = asked.dataset.left_out.get(asked.split)
+    same = {
+        "left out": metrics["data"].get("left_out_trained_on") == left_out,
+        "classes": asked.classes is None or list(asked.classes) == metrics["labels"],
+        "model": model.path.as_posix() == metrics["model"],
+        "data": metrics["data"].get("hash") == asked.dataset.hash,
+        "labels": metrics["data"].get("label_set") == asked.dataset.label_set,
+        "split": metrics["split"] == asked.split,
+        "views": views_of(metrics) == asked.views,
+        "prior": prior_of(metrics) == asked.prior,
+    }
+    return all(same.values()) and _no_older(asked.folder, model.path)
+
+
+def _no_older(folder: Path, model: Path) -> bool:
+    """Say whether a test was written after its model."""
+    return (folder / METRICS).stat().st_mtime >= model.stat().st_mtime
+
+
+def _earlier(place: str, wanted: Wanted) -> Path | None:
+    """Return an earlier test of a model whose data is not there any more."""
+    path = Path("models/pretrained" if place == "pretrained" else place)
+    tests = (path.parent if path.is_file() else path) / "test"
+    of = f"-of-{path.stem}" if path.is_file() and path.stem not in BEST else ""
+    folders = [tests / f"{name}-{wanted.split}{of}" for name in _labels(place, wanted.labels)]
+    return next((folder for folder in folders if is_test(folder)), None)
+
+
+def _labels(place: str, labels: str | None) -> list[str]:
+    """Return the label sets that a test's folder may be named after, the model's own first.
+
+    Args:
+        place: the model.
+        labels: value of ``--labels``; None: any.
+    """
+    if labels in ("fer2013", "ferplus"):
+        return [labels]
+    try:
+        own = open_model(place).training_data["label_set"]
+    except (InputError, KeyError, TypeError):
+        own = "ferplus"
+    # earlier versions named the folder 'fer2013' whatever the data was
+    names = ["ferplus", "fer2013", "own", "demo"][labels == "original" :]
+    return sorted(names, key=lambda name: name != own)
+
+
+def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...]) -> Tested:
+    rows: npt.NDArray[np.int64] = np.empty(0, np.int64)
+    if faces is not None:
+        names = {printable(name): row for row, name in enumerate(faces.names)}
+        if len(names) == len(faces) and all(name in names for name in test.files):
+            rows = np.array([names[name] for name in test.files], np.int64)
+        else:
+            faces = None
+            notes += ("The faces are not shown: the data holds others than were tested.",)
+    curves = _curves(test.metrics["model"])
+    if note := synthetic_note(test.metrics):
+        notes += (f"{note[0].upper()}{note[1:]}.",)
+    if test.corruptions is None and (shipped := _shipped_corruptions(test)) is not None:
+        test = replace(test, corruptions=shipped)
+        notes += (
+            f"Corrupted images: measured before this model was shipped, by {shipped['command']}.",
+        )
+    return Tested(place, test, faces, rows, curves, _on_validation(test), notes)
+
+
+def _shipped_corruptions(test: Written) -> dict[str, Any] | None:
+    """Return the packaged test of the shipped model under corruption, if it is of these faces."""
+    (model, *more), data = _models(test), test.metrics["data"]
+    if more or not is_shipped(model):
+        return None
+    found = pretrained.robustness(data["label_set"])
+    known = found is not None and found["data"].get("hash") == data.get("hash")
+    if found is None or not known:
+        return None
+    own = {**found, "model": test.metrics["model"], "data": data}
+    return found if is_of_test(own, test.metrics) else None
+
+
+def _on_validation(test: Written) -> Written | None:
+    """Return the same model's test on validation, on which thresholds are chosen, or None."""
+    folder = _beside(test)
+    if test.metrics["split"] != "test" or not is_test(folder):
+        return None
+    other = read_test(folder)
+    known = ("model", "parameters", "temperature", "tta", "views", "prior")
+    same = [
+        (*map(one.metrics.get, known), one.metrics["data"].get("hash"), one.names)
+        for one in (test, other)
+    ]
+    if same[0] != same[1] or other.metrics["split"] != "validation":
+        return None
+    # a model trained anew lies where the old one lay
+    there = [model for model in _models(test) if model.is_file()]
+    return other if all(_no_older(folder, model) for model in there) else None
+
+
+def _models(test: Written) -> list[Path]:
+    model = test.metrics["model"]
+    return [Path(one) for one in ([model] if isinstance(model, str) else model)]
+
+
+def _beside(test: Written) -> Path:
+    """Return the folder beside a test's in which the one on validation is looked for."""
+    name = test.folder.name
+    other = name.replace("-test", "-validation", 1) if "-test" in name else f"{name}-validation"
+    return test.folder.parent / other
+
+
+def _curves(model: str | Sequence[str]) -> list[dict[str, float | None]] | None:
+    """Return the training's rows of a run, by what its own records say of where they lie."""
+    import csv
+
+    if not isinstance(model, str):
+        return None
+    folder = Path(model).parent
+    try:
+        config = read_yaml(folder / "config.yaml", "the run's")
+        with (Path(config["logs"]) / folder.name / "metrics.csv").open(newline="") as file:
+            rows = [
+                {name: float(value) if value else None for name, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return rows or None

@@ -1,0 +1,282 @@
+"""The files that a test leaves: written whole, and read back by who reports on it.
+
+``metrics.json``: the figures. ``predictions.parquet``: a row a face with ``file``, ``label``,
+``scores`` and ``intensity``, in its metadata ``labels``, the order of the scores; where the data
+knows them also ``wanted_intensity``, and ``vote_shares``, the share of raters who saw each class.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.data import Faces
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.confusion_plot import draw_confusion
+from emotion_detection.evaluation.plot_style import picture
+from emotion_detection.evaluation.predictions import Predicted
+from emotion_detection.io.files import write_whole
+from emotion_detection.io.plain_values import parse_json, read_json
+from emotion_detection.training_record import SYNTHETIC, SYNTHETIC_NOTE
+
+METRICS, PREDICTIONS, CONFUSION = "metrics.json", "predictions.parquet", "confusion.png"
+CORRUPTIONS = "corruptions.json"
+_ROUNDING = 0.002
+"""Difference of the accuracies of two tests of one model, by rounding alone, at most."""
+
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A test, as its files tell it.
+
+    Args:
+        folder: where they lie.
+        metrics: what ``metrics.json`` holds.
+        files: each face's name, as the data gives it.
+        names: class names.
+        truth: int64 (N,), the true classes.
+        scores: float32 (N, classes), rows sum to 1.
+        intensity: float32 (N,), or None: the model has none.
+        wanted_intensity: float32 (N,), NaN where unknown, or None.
+        vote_shares: float32 (N, classes), or None.
+        corruptions: what ``corruptions.json`` holds, or None: there is none.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    files: list[str]
+    names: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+    scores: Values
+    intensity: Values | None
+    wanted_intensity: Values | None
+    vote_shares: Values | None
+    corruptions: dict[str, Any] | None
+
+    @property
+    def called(self) -> npt.NDArray[np.int64]:
+        """The class of each face's highest score, int64 (N,)."""
+        called: npt.NDArray[np.int64] = self.scores.argmax(axis=1)
+        return called
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Which faces were named rightly, bool (N,)."""
+        return np.asarray(self.called == self.truth)
+
+
+def views_of(metrics: Mapping[str, Any]) -> int:
+    """Return how many views of a face a test averaged; older tests say only whether two."""
+    return int(metrics.get("views", 2 if metrics.get("tta") else 1))
+
+
+def prior_of(metrics: Mapping[str, Any]) -> str:
+    """Return whose class frequencies a test went by."""
+    return str(metrics.get("prior", "natural"))
+
+
+def is_plain(metrics: Mapping[str, Any]) -> bool:
+    """Return True for a test of one view and the natural prior."""
+    return views_of(metrics) == 1 and prior_of(metrics) == "natural"
+
+
+def synthetic_note(metrics: Mapping[str, Any]) -> str | None:
+    """Return what a reader of a test must know if synthetic faces are involved, else None.
+
+    Args:
+        metrics: what ``metrics.json`` holds.
+    """
+    if metrics["data"].get("label_set") == SYNTHETIC:
+        return "these are synthetic faces: the metrics say nothing about real faces"
+    return SYNTHETIC_NOTE if metrics.get("trained_on_synthetic") else None
+
+
+def is_test(folder: Path) -> bool:
+    """Say whether a folder holds a test's files."""
+    return (folder / METRICS).is_file() and (folder / PREDICTIONS).is_file()
+
+
+def write_test(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: Predicted) -> None:
+    """Write a test's three files; ``metrics.json`` last, so that it never speaks of older ones.
+
+    Raises:
+        InputError: they cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        predictions = io.BytesIO()
+        pq.write_table(_table(faces, predicted), predictions)
+        drawn = picture(draw_confusion(metrics["confusion"], predicted.names, _title(metrics)))
+        # killed in between, a test must not leave new predictions under old figures
+        (folder / METRICS).unlink(missing_ok=True)
+        write_whole(folder / PREDICTIONS, predictions.getvalue())
+        write_whole(folder / CONFUSION, drawn)
+        write_whole(folder / METRICS, json.dumps(metrics, indent=2))
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder}: the results cannot be written: {reason}") from None
+
+
+def _title(metrics: dict[str, Any]) -> str:
+    low, high = metrics["accuracy_ci95"]
+    return (
+        f"{metrics['split']} accuracy {metrics['accuracy']:.4f}\n"
+        f"(95 % interval {low:.4f}-{high:.4f}, n={metrics['n']:,})"
+    )
+
+
+def _table(faces: Faces, predicted: Predicted) -> Any:
+    import pyarrow as pa
+
+    names, intensity = predicted.names, predicted.intensity
+    nothing = pa.nulls(len(predicted.truth), pa.float32())
+    columns = {
+        "file": pa.array([printable(name) for name in faces.names], pa.string()),
+        "label": pa.array([names[label] for label in predicted.truth], pa.string()),
+        "scores": pa.array(list(predicted.scores), pa.list_(pa.float32())),
+        "intensity": nothing if intensity is None else pa.array(intensity),
+    }
+    if faces.intensity is not None:
+        columns["wanted_intensity"] = pa.array(faces.intensity, from_pandas=True)
+    if faces.shares is not None and faces.shares.shape == predicted.scores.shape:
+        columns["vote_shares"] = pa.array(list(faces.shares), pa.list_(pa.float32()))
+    return pa.table(columns).replace_schema_metadata({"labels": json.dumps(list(names))})
+
+
+def printable(name: str) -> str:
+    """Return a file's name as valid UTF-8: Linux allows names that are not."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def read_test(folder: Path) -> Written:
+    """Read a test's files.
+
+    Raises:
+        InputError: one is missing, or is not what a test writes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    metrics = _json(folder / METRICS)
+    path = folder / PREDICTIONS
+    try:
+        table = pq.read_table(path).combine_chunks()
+        names = tuple(parse_json(table.schema.metadata[b"labels"]))
+        place = {name: number for number, name in enumerate(names)}
+        written = Written(
+            folder=folder,
+            metrics=metrics,
+            files=table["file"].to_pylist(),
+            names=names,
+            truth=np.array([place[label] for label in table["label"].to_pylist()], np.int64),
+            scores=_matrix(table, "scores", len(names)),
+            intensity=_column(table, "intensity"),
+            wanted_intensity=_column(table, "wanted_intensity"),
+            vote_shares=_matrix(table, "vote_shares", len(names))
+            if "vote_shares" in table.column_names
+            else None,
+            corruptions=corruptions_of(folder, metrics),
+        )
+        known = {"accuracy", "accuracy_ci95", "n", "per_class", "confusion", "data", "split"}
+        if lacking := sorted(known - set(metrics)):
+            raise InputError(f"{folder / METRICS}: lacks {', '.join(lacking)}: no test wrote it")
+        _check_metrics(metrics, len(names))
+        if not len(written.truth) or metrics["n"] != len(written.truth):
+            raise InputError(f"{path}: has {len(written.truth)} faces, {METRICS} {metrics['n']}")
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is not what a test writes: {reason}") from None
+    return written
+
+
+def _check_metrics(metrics: dict[str, Any], classes: int) -> None:
+    """Check the kinds of those metrics that reports rely on.
+
+    Raises:
+        ValueError: one is of another kind.
+    """
+    low, high = map(float, metrics["accuracy_ci95"])
+    numbers = [metrics["accuracy"], metrics["n"], low, high]
+    numbers += [cell for row in metrics["confusion"] for cell in row]
+    data, model, per_class = metrics["data"], metrics.get("model"), metrics["per_class"]
+    models = model if isinstance(model, list) else [model]
+    words = [metrics["split"], data["source"], data["label_set"], *models]
+    rows = len(metrics["confusion"])
+    well = all(isinstance(word, str) for word in words) and rows == classes
+    well &= all(isinstance(one, int | float) for one in numbers) and isinstance(per_class, dict)
+    if not well or len(numbers) != 4 + classes * classes:
+        raise ValueError("its metrics are not of the kinds that a test writes")
+
+
+def corruptions_of(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what ``corruptions.json`` holds of a test, or None.
+
+    What an earlier model left counts as nothing: it has another accuracy, even at the same place.
+
+    Args:
+        folder: the test's.
+        metrics: what its ``metrics.json`` holds.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if not (folder / CORRUPTIONS).is_file():
+        return None
+    found = _json(folder / CORRUPTIONS)
+    try:
+        return found if is_of_test(found, metrics) else None
+    except (KeyError, TypeError):
+        raise InputError(f"{folder / CORRUPTIONS}: is not what a test writes") from None
+
+
+def is_of_test(found: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
+    """Return True if a test under corruption is of the same model and faces as a plain test.
+
+    Args:
+        found: what ``corruptions.json`` holds.
+        metrics: what the plain test's ``metrics.json`` holds.
+
+    Raises:
+        KeyError: it is not what a test writes; TypeError likewise.
+    """
+    clean = found["clean"]
+    same: bool = clean["n"] == metrics["n"]
+    same &= abs(clean["accuracy"] - metrics["accuracy"]) <= _ROUNDING
+    same &= views_of(found) == views_of(metrics) and prior_of(found) == prior_of(metrics)
+    names = ("model", "split", "data")
+    return same and all(found.get(name) == metrics.get(name) for name in names)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        values = read_json(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must hold a JSON object")
+    return values
+
+
+def _column(table: Any, name: str) -> Values | None:
+    """Return a column of numbers, NaN where null; None where it is missing or empty."""
+    if name not in table.column_names or table[name].null_count == len(table):
+        return None
+    column: Values = table[name].to_numpy().astype(np.float32)
+    return column
+
+
+def _matrix(table: Any, name: str, width: int) -> Values:
+    """Return a column of lists, all of one length."""
+    flat = table[name].combine_chunks().flatten()
+    matrix: Values = flat.to_numpy(zero_copy_only=False).astype(np.float32)
+    return matrix.reshape(len(table), width)

@@ -1,0 +1,166 @@
+"""Say what is missing or damaged in an image file or video, from the lengths in its headers."""
+
+import mmap
+import struct
+
+from emotion_detection.images.boxes import list_boxes
+from emotion_detection.images.frames import count_frames
+from emotion_detection.images.kinds import describe_content, is_dib
+
+_CUT_WORDS = ("file is truncated", "truncated data", "unexpected end of file", "truncated file")
+"""In decoders' messages on files whose end is missing, in lower case."""
+_VAGUE_WORDS = ("decoder error", "could not create decoder", "failed to decode", "invalid input")
+"""In decoders' messages that tell no user anything, in lower case."""
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
+"""Bytes of a value of each type in a TIFF."""
+_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
+_PIXELS_AT = ((273, 279), (324, 325))
+"""Tags of where strips lie and how long they are, and of tiles."""
+_NEEDED = {256, 257, 258, 259, 262, 273, 277, 278, 279, 320, 322, 323, 324, 325, 347}
+"""Tags of a TIFF that decoding needs; others may be damaged."""
+_MOST_VALUES = 100_000
+"""Strips or tiles of a TIFF that are looked at."""
+
+
+def explain_failure(content: bytes, words: str) -> str:
+    """Return why an image could not be opened or decoded.
+
+    Args:
+        content: the file; empty where that is unknown.
+        words: what the decoder says of it.
+    """
+    what = name_content(content)
+    if what is None:
+        return words
+    damage = find_damage(content)
+    if damage is not None:
+        return f"{what}, {damage}"
+    lower = words.lower()
+    if any(part in lower for part in _CUT_WORDS):
+        return f"{what}, truncated: its end is missing"
+    if any(part in lower for part in _VAGUE_WORDS):
+        return f"{what}, damaged: its pixels cannot be decoded"
+    return words
+
+
+def name_content(content: bytes) -> str | None:
+    """Return what a file is, of two possibilities the first; None where that is unknown."""
+    what = describe_content(content[:512])
+    return None if what is None else what.split(", or")[0]
+
+
+def find_damage(content: bytes | mmap.mmap) -> str | None:
+    """Return what a file's own headers say is missing, as "truncated: …"; None: they say nothing.
+
+    Args:
+        content: an image, or an AVI, MP4 or QuickTime video. In JPEG, and in other videos,
+            nothing is found.
+    """
+    start = bytes(content[:16])
+    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _find_tiff_damage(content)
+    if start[:4] == b"RIFF":
+        return _compare_length(8 + int.from_bytes(start[4:8], "little"), len(content))
+    if start[:2] == b"BM" or is_dib(start):
+        return _find_bmp_damage(content)
+    if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return _find_box_damage(content)
+    frames = count_frames(content) if isinstance(content, bytes) else None
+    if frames is not None and frames.is_damaged and not frames.number:
+        return "truncated or damaged: its end is missing"
+    return None
+
+
+def _compare_length(expected: int, length: int, what: str = "it ends at byte") -> str | None:
+    if expected <= length:
+        return None
+    told = f"by its headers {what} {expected:,}, but the file has {length:,} bytes"
+    return f"truncated or damaged: {told}"
+
+
+def _find_box_damage(content: bytes | mmap.mmap) -> str | None:
+    names = set()
+    for box in list_boxes(content):
+        names.add(box.name)
+        if box.end > len(content):
+            return _compare_length(box.end, len(content))
+    is_image = "image" in (describe_content(bytes(content[:512])) or "")
+    index = b"meta" if is_image else b"moov"
+    if index in names or (is_image and b"moov" in names):
+        return None
+    return f"truncated or damaged: its index (the box '{index.decode()}') is missing"
+
+
+def _find_bmp_damage(content: bytes | mmap.mmap) -> str | None:
+    at = 14 if content[:2] == b"BM" else 0
+    header = bytes(content[at : at + 40])
+    size = int.from_bytes(header[:4], "little")
+    if len(header) < 16 or len(content) < at + size:
+        return _compare_length(at + max(size, 16), len(content))
+    if size == 12:
+        width, height, _, bits = struct.unpack_from("<HHHH", header, 4)
+        packing = 0
+    else:
+        width, height, _, bits, packing = struct.unpack_from("<iiHHI", header, 4)
+    pixels = int.from_bytes(content[10:14], "little") if at else size
+    if packing not in (0, 3) or width <= 0:
+        return None
+    row = (width * bits + 31) // 32 * 4
+    return _compare_length(pixels + row * abs(height), len(content))
+
+
+def _find_tiff_damage(content: bytes | mmap.mmap) -> str | None:
+    order = "<" if content[:1] == b"I" else ">"
+    is_big = 43 in bytes(content[2:4])
+    number, offset, entry = ("Q", "Q", 20) if is_big else ("H", "I", 12)
+    length = len(content)
+    try:
+        (place,) = struct.unpack_from(order + offset, content, 8 if is_big else 4)
+        if place + 2 > length:
+            return _compare_length(place + 2, length, "its list of tags begins before byte")
+        (count,) = struct.unpack_from(order + number, content, place)
+        first = place + struct.calcsize(order + number)
+        end = first + entry * count
+        if end > length:
+            return _compare_length(end, length)
+        tags: dict[int, list[int]] = {}
+        for at in range(first, end, entry):
+            tag, kind, values = struct.unpack_from(f"{order}HH{offset}", content, at)
+            size = _SIZES.get(kind, 1) * values
+            at += entry - struct.calcsize(offset)
+            if size > struct.calcsize(offset):
+                (at,) = struct.unpack_from(order + offset, content, at)
+            if tag in _NEEDED:
+                if at + size > length:
+                    return _compare_length(at + size, length, "its tags end at byte")
+                tags[tag] = _read_values(content, order, kind, at, values)
+    except struct.error:
+        return "truncated: its end is missing"
+    return _check_tags(tags, length)
+
+
+def _read_values(
+    content: bytes | mmap.mmap, order: str, kind: int, at: int, count: int
+) -> list[int]:
+    """Return a TIFF tag's whole numbers, of other types none."""
+    layout = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(kind)
+    if layout is None:
+        return []
+    return list(struct.unpack_from(f"{order}{min(count, _MOST_VALUES)}{layout}", content, at))
+
+
+def _check_tags(tags: dict[int, list[int]], length: int) -> str | None:
+    width, height, tile_width, tile_height = (
+        (tags.get(tag) or [0])[0] for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)
+    )
+    if not width or not height:
+        return "damaged: its first page has no width or height"
+    if tile_width >= 2 * width + 1024 or tile_height >= 2 * height + 1024:
+        tiles = f"{tile_width} x {tile_height}"
+        return f"damaged: its tiles of {tiles} pixels are larger than the image"
+    for places, sizes in _PIXELS_AT:
+        pairs = zip(tags.get(places, []), tags.get(sizes, []), strict=False)
+        end = max((place + size for place, size in pairs), default=0)
+        if end > length:
+            return _compare_length(end, length, "its pixels end at byte")
+    return None

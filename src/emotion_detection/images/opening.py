@@ -1,0 +1,455 @@
+"""Bytes or a path -> picture array, safely.
+
+Only a list of formats is opened (:mod:`.kinds`); the header's size is looked at before
+anything is decoded; 16-bit greys are scaled, not clipped; what alpha hides is not shown.
+"""
+
+import io
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from emotion_detection.defaults import DEFAULT_MAX_PIXELS as DEFAULT_MAX_PIXELS
+from emotion_detection.defaults import MAX_PIXELS as MAX_PIXELS
+from emotion_detection.errors import PictureError as PictureError
+from emotion_detection.errors import missing, shorten
+from emotion_detection.images.arrays import check_color, image_pixels
+from emotion_detection.images.damage import explain_failure, find_damage, name_content
+from emotion_detection.images.file_objects import is_file_object, read_file_object
+from emotion_detection.images.frames import count_open_frames, keep_first_frame
+from emotion_detection.images.headers import check_density, prepare
+from emotion_detection.images.jpeg_ends import complete_jpeg
+from emotion_detection.images.kinds import (
+    FORMATS,
+    HEIF,
+    HEIF_SUFFIXES,
+    READ,
+    READ_NAMES,
+    SUFFIXES,
+    describe_content,
+    is_avif,
+    is_heif,
+)
+from emotion_detection.images.modes import convert_to_8_bit, find_rgb_profile, lay_on_background
+from emotion_detection.images.pillow_settings import PILLOW_SETTINGS
+
+DATASET_FORMATS = (*FORMATS, "PPM", "JPEG2000")
+"""Read in datasets, which lie on the user's own disk; photographs are of fewer."""
+IMAGE_SUFFIXES = frozenset(
+    [
+        *(*SUFFIXES, *HEIF_SUFFIXES, ".jif", ".pjpeg", ".pjp", ".avifs"),
+        *(".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k"),
+    ]
+)
+"""Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""
+REDUCED_SIDE = 2560
+"""Least pixels of the longer side that a large image is reduced to for detection."""
+
+URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
+"""Of names: matches at the start of those that are no paths."""
+NO_URL = "a URL: pictures are read from disk alone; download it first"
+_DATA_URL = "a data URL: decode it, and pass the bytes: base64.b64decode(text.split(',')[1])"
+_RAISE_LIMIT = "--max_pixels, in Python max_pixels=, sets the limit"
+_LONGEST_NAME = 4096
+"""Characters of a path, at most; longer texts are no paths on any system."""
+
+_MOVING = {"PNG", "WEBP", "GIF", "AVIF"}
+_ONE_FRAME = "only the first frame was read: the file is damaged or cut off behind frame 1"
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture of each EXIF orientation upright."""
+_LYING = (5, 6, 7, 8)
+"""Orientations whose width becomes the height."""
+
+
+class LoadedImage(NamedTuple):
+    """An image, perhaps at reduced size.
+
+    Args:
+        pixels: uint8 (H, W, 3) RGB, perhaps read-only; reduced where ``full`` is given.
+        width: of the image at its full size, upright, in pixels.
+        height: likewise.
+        notes: what the user should know of it.
+        icc_profile: of the colours of ``pixels``, where the file has one for RGB.
+        full: returns the image at its full size, mode "L" or "RGB"; None where ``pixels`` are it.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    width: int
+    height: int
+    notes: tuple[str, ...] = ()
+    icc_profile: bytes | None = None
+    full: Callable[[], Image.Image] | None = None
+
+
+class _Opened(NamedTuple):
+    """An image as Pillow opened it, and decoded; of a reduced one also its full size, upright."""
+
+    image: Image.Image
+    decoded: Image.Image
+    notes: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+    full: Callable[[], Image.Image] | None = None
+
+
+def open_picture(content: bytes | Path, formats: Sequence[str] = FORMATS) -> Image.Image:
+    """Open a picture and decode it, upright, as 8-bit grey ("L") or colour ("RGB").
+
+    Args:
+        content: the file's bytes, or its path.
+        formats: Pillow's names of the formats that are read.
+
+    Raises:
+        PictureError: in none of the formats that are read; truncated; over 25 megapixels;
+            unreadable; no file.
+    """
+    return _open(content, MAX_PIXELS, formats=formats).decoded
+
+
+def _open(
+    content: bytes | str | os.PathLike[str],
+    max_pixels: int,
+    reduced: bool = False,
+    formats: Sequence[str] = FORMATS,
+) -> _Opened:
+    """Open and decode an image; large ones at reduced size, if that is asked for."""
+    # read here, since Pillow keeps a path's file open when decoding fails
+    data = content if isinstance(content, bytes) else _content(os.fspath(content), max_pixels)
+    if not data:
+        raise PictureError("empty: 0 bytes")
+    known = _formats(data, formats)
+    with _refusals():
+        data = prepare(data)
+    with _refusals(data):
+        image, content = _open_lazily(data, known)
+    with _refusals():
+        _check_size(image, max_pixels)
+        # of a repaired animation nobody knows how many of the other frames are whole
+        notes = (_ONE_FRAME,) if content is not data else _note_frames(image, data)
+        if image.format in ("JPEG", "MPO"):
+            content, note = complete_jpeg(data)
+            if note is not None:
+                notes = (note, *notes)
+                image = Image.open(io.BytesIO(content), formats=known)
+        check_density(image.size, content)
+    with _refusals(data):
+        opened = _decode_reduced(image, content) if reduced and _is_large(image) else None
+        opened = opened or _Opened(image, _decoded(image))
+    return opened._replace(notes=notes)
+
+
+def _open_lazily(data: bytes, formats: tuple[str, ...]) -> tuple[Image.Image, bytes]:
+    """Open an image, of a damaged animation the first frame; return it and the bytes read."""
+    try:
+        return Image.open(io.BytesIO(data), formats=formats), data
+    except Exception:  # Pillow's plugins raise many kinds
+        first = keep_first_frame(data)
+        if first is None:
+            raise
+        return Image.open(io.BytesIO(first), formats=formats), first
+
+
+def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
+    """Return the formats that Pillow may try on a file.
+
+    Raises:
+        PictureError: it is in a format that an extra, or a newer Pillow, reads.
+    """
+    if is_heif(data):
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError:
+            what = describe_content(data)
+            raise PictureError(str(missing(f"{what}:", "pillow-heif", "heif"))) from None
+        register_heif_opener(thumbnails=False)
+        return (HEIF,)
+    Image.init()  # formats that this Pillow lacks must not be named
+    if is_avif(data) and "AVIF" not in Image.OPEN:
+        raise PictureError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
+    return tuple(name for name in formats if name in Image.OPEN)
+
+
+@contextmanager
+def _refusals(data: bytes = b"") -> Iterator[None]:
+    """Turn everything that is raised over a picture into :class:`PictureError`.
+
+    Args:
+        data: the file, where decoders raise: what they say of it is explained. Empty: where this
+            package does, whose words are kept.
+    """
+    try:
+        with PILLOW_SETTINGS:
+            yield
+    except PictureError:
+        raise
+    except UnidentifiedImageError:
+        raise PictureError(_not_read(data)) from None
+    except MemoryError:
+        raise PictureError("too large for the memory that is left") from None
+    except Exception as error:  # of damaged files Pillow's plugins raise many kinds
+        words = explain_failure(data, " ".join(str(error).split()))
+        raise PictureError(shorten(words) or type(error).__name__) from None
+
+
+def _not_read(data: bytes) -> str:
+    what = describe_content(data)
+    if what is None:
+        return f"not an image in a format that is read ({READ})"
+    if "video" in what:
+        return (
+            f"{what}, not an image: 'emotion predict' reads files named as videos (.mp4, .mov), "
+            "EmotionDetector.detect_video() any"
+        )
+    damage = find_damage(data)
+    kind = name_content(data)
+    if damage is not None:
+        return f"{kind}, {damage}"
+    if what.startswith("a TIFF"):
+        return "a TIFF image of a kind that is not read, or a camera's raw file"
+    if any(what.endswith(f" {name} image") for name in READ_NAMES):
+        return f"{what}, damaged: its header cannot be read"
+    return f"not an image in a format that is read ({READ}): {what}"
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PictureError(
+            f"{width} x {height} pixels: more than {max_pixels / 1e6:g} megapixels "
+            f"({width * height / 1e6:.1f}); {_RAISE_LIMIT}"
+        )
+
+
+def _is_large(image: Image.Image) -> bool:
+    return image.width * image.height > MAX_PIXELS and max(image.size) >= 2 * REDUCED_SIDE
+
+
+def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
+    """Decode a large image at reduced size: a JPEG without decoding more, others by means."""
+    share = REDUCED_SIDE / max(image.size)
+    if image.format in ("JPEG", "MPO"):
+        size = image.size[::-1] if _orientation(image) in _LYING else image.size
+        image.draft(None, (round(share * image.width), round(share * image.height)))
+
+        def full() -> Image.Image:
+            with _refusals():
+                return _decoded(Image.open(io.BytesIO(data), formats=("JPEG",)))
+
+        return _Opened(image, _decoded(image), size=size, full=full)
+    whole = _decoded(image)
+    # not by the header: of TIFF, AVIF and HEIC Pillow itself has turned the size
+    small = whole.reduce(max(whole.size) // REDUCED_SIDE)
+    return _Opened(image, small, size=whole.size, full=lambda: whole)
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    image.load()
+    return convert_to_8_bit(_upright(image))
+
+
+def picture_array(
+    picture: object, max_pixels: int = DEFAULT_MAX_PIXELS, color: str = "rgb"
+) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+    """Return the pixels of a picture in any of the forms that users have it in.
+
+    Files are opened as by :func:`open_picture`: what they hold decides, not what they are called.
+    A PIL image is brought upright and to 8 bits in a copy. Of several frames one is taken: the
+    first, or where a PIL image stands. An array uint8 (H, W, 3) RGB is handed on as it is; others
+    are converted by the rules of :mod:`.arrays`.
+
+    Args:
+        picture: a path (str or path-like), a file's bytes, a file that is open for reading bytes,
+            a PIL image, or an array or tensor (H, W), (H, W, C) or (C, H, W).
+        max_pixels: files and PIL images with more are refused.
+        color: order of the channels of an array, 'rgb' or, as OpenCV has it, 'bgr'.
+
+    Returns:
+        uint8 (H, W, 3) RGB, perhaps read-only, and notes for the user, such as that only the
+        first frame was read.
+
+    Raises:
+        PictureError: it cannot be read; a URL; of another type, dtype or shape.
+    """
+    loaded = load_image(picture, max_pixels, color)
+    return loaded.pixels, loaded.notes
+
+
+def load_image(
+    picture: object,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    color: str = "rgb",
+    reduced: bool = False,
+) -> LoadedImage:
+    """Load an image in any of the forms that users have it in, as :func:`picture_array` does.
+
+    Args:
+        picture: as for :func:`picture_array`.
+        max_pixels: likewise.
+        color: likewise.
+        reduced: images of more than 25 megapixels may be reduced, to no less than 2560 pixels of
+            the longer side. A JPEG is then decoded at that size.
+
+    Raises:
+        PictureError: as :func:`picture_array`.
+    """
+    check_color(color)
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        opened = _open(bytes(picture), max_pixels, reduced)
+    elif isinstance(picture, (str, os.PathLike)):
+        opened = _open(picture, max_pixels, reduced)
+    elif isinstance(picture, Image.Image):
+        opened = _convert(picture, max_pixels, reduced)
+    elif is_file_object(picture):
+        content = read_file_object(picture, largest_file(max_pixels))
+        opened = _open(content, max_pixels, reduced)
+    else:
+        pixels = lay_on_background(image_pixels(picture, color))
+        return LoadedImage(pixels, pixels.shape[1], pixels.shape[0])
+    image, decoded, notes, size, full = opened
+    with _refusals():
+        width, height = size or decoded.size
+        rgb = decoded if decoded.mode == "RGB" else decoded.convert("RGB")
+        return LoadedImage(np.asarray(rgb), width, height, notes, find_rgb_profile(image), full)
+
+
+def _content(path: str | bytes, max_pixels: int) -> bytes:
+    name = os.fsdecode(path)
+    if URL.match(name):
+        raise PictureError(_DATA_URL if name[:5].lower() == "data:" else NO_URL)
+    if len(name) > _LONGEST_NAME:
+        raise PictureError(
+            f"a text of {len(name):,} characters, which is no file's name; if it is the file in "
+            "base64, pass base64.b64decode(text)"
+        )
+    try:
+        found = os.stat(name)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise PictureError("no such file" if missing else _said(error)) from None
+    except ValueError as error:  # a name that no file can have
+        raise PictureError(f"no such file: {error}") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise PictureError("a folder, not a picture")
+    if not stat.S_ISREG(found.st_mode):  # it may never end
+        raise PictureError("a pipe or a device, not a file")
+    if found.st_size > largest_file(max_pixels):
+        raise PictureError(
+            f"{found.st_size / 1e6:,.0f} MB: more than {max_pixels / 1e6:g} megapixels can take; "
+            f"{_RAISE_LIMIT}"
+        )
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise PictureError(_said(error)) from None
+
+
+def largest_file(max_pixels: int) -> int:
+    """Return the bytes that a file of an image with so many pixels may have."""
+    # four channels of 16 bits for every pixel, and 50 MB of metadata
+    return 8 * max_pixels + 50_000_000
+
+
+def _said(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _convert(image: Image.Image, max_pixels: int, reduced: bool) -> _Opened:
+    """Return a user's PIL image decoded, of any format."""
+    with _refusals():
+        if 0 in image.size:
+            raise PictureError("it has no pixels")
+        _check_size(image, max_pixels)
+        decoded = _decoded(image)
+        notes = _note_frames(image)
+        if not (reduced and _is_large(image)):
+            return _Opened(image, decoded, notes)
+        small = decoded.reduce(max(decoded.size) // REDUCED_SIDE)
+        return _Opened(image, small, notes, size=decoded.size, full=lambda: decoded)
+
+
+def _note_frames(image: Image.Image, content: bytes | None = None) -> tuple[str, ...]:
+    """Return what to tell of the frames that are not looked at.
+
+    Args:
+        image: as Pillow opened it.
+        content: the file; None where the user opened it.
+    """
+    found = count_open_frames(image, content)
+    noun = "frame" if image.format in _MOVING else "image"
+    which = f"number {image.tell() + 1}" if image.tell() else "the first"
+    if found.is_damaged and found.number < 1:
+        # Pillow takes a PNG for whole once it has all pixels of the first frame
+        if image.format == "PNG" and content is not None and b"IEND" not in content:
+            raise PictureError("truncated: its end is missing")
+        return ("its end is missing or damaged",)
+    if found.is_damaged:
+        where = f"the file is damaged or cut off behind {noun} {found.number}"
+        return (f"only {which} {noun} was read: {where}",)
+    if found.number < 2:
+        return ()
+    count = f"more than {found.number:,}" if found.too_many else f"{found.number}"
+    if image.format in _MOVING:
+        return (f"animated: only {which} of {count} frames was read",)
+    return (f"{count} images in one file: only {which} was read",)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none."""
+    # ImageOps.exif_transpose also rewrites the metadata, and fails where that is damaged
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Pillow raises many kinds; the pixels are whole all the same
+        return 1
+
+
+def face_array(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:
+    """Turn an opened picture of a face into a network's input.
+
+    A picture that is not square is cut to its middle square, never squeezed: the shape of mouth
+    and eyes is what is to be read. A picture of the right size keeps its pixels to the byte.
+
+    Args:
+        image: mode "L" or "RGB".
+        size: height and width in pixels.
+        channels: 1 for grey (ITU-R 601 luma), 3 for RGB.
+
+    Returns:
+        uint8 (channels, size, size).
+    """
+    image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    if channels == 1:
+        return pixels[np.newaxis]
+    return cast(npt.NDArray[np.uint8], np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def read_face(content: bytes | Path, size: int, channels: int) -> npt.NDArray[np.uint8]:
+    """Read one image of a face from a dataset as uint8 (channels, size, size).
+
+    Raises:
+        PictureError: as :func:`open_picture`, but for the formats.
+    """
+    return face_array(open_picture(content, DATASET_FORMATS), size, channels)

@@ -1,0 +1,65 @@
+"""Classification metrics of a model on labelled faces, from its scores.
+
+Interval: percentile bootstrap over faces (:mod:`.statistics`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.metrics.calibration import calibration_metrics
+from emotion_detection.metrics.statistics import accuracy_interval
+
+Scores = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+def confusion_matrix(labels: Labels, predicted: Labels, classes: int) -> npt.NDArray[np.int64]:
+    """Return how often each class was predicted: int64 (true classes, predicted classes)."""
+    cells = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return cells.reshape(classes, classes)
+
+
+def classification_metrics(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str, Any]:
+    """Compute all metrics of a test.
+
+    Args:
+        scores: float32 (N, classes), rows sum to 1.
+        labels: int64 (N,), index into ``names``.
+        names: class names.
+
+    Returns:
+        Plain values: accuracy, accuracy_ci95, balanced_accuracy, macro_f1, ece, nll, brier, n,
+        labels, per_class and confusion (rows are true classes). Balanced accuracy and macro F1
+        are means over the classes that occur among the labels.
+    """
+    predicted = scores.argmax(1)
+    confusion = confusion_matrix(labels, predicted, len(names))
+    true, called = confusion.sum(1), confusion.sum(0)
+    hits = np.diag(confusion)
+    recall = hits / np.maximum(true, 1)
+    precision = hits / np.maximum(called, 1)
+    f1 = 2 * hits / np.maximum(true + called, 1)
+    present = true > 0
+    right = predicted == labels
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_ci95": list(accuracy_interval(right)),
+        "balanced_accuracy": float(recall[present].mean()),
+        "macro_f1": float(f1[present].mean()),
+        **calibration_metrics(scores, labels),
+        "n": len(labels),
+        "labels": list(names),
+        "per_class": {
+            name: {
+                "recall": float(recall[i]),
+                "precision": float(precision[i]),
+                "f1": float(f1[i]),
+                "n": int(true[i]),
+            }
+            for i, name in enumerate(names)
+        },
+        "confusion": confusion.tolist(),
+    }

@@ -1,0 +1,78 @@
+"""How well each class is told from the others, with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emotion_detection.metrics.statistics import (
+    Floats,
+    Interval,
+    Ints,
+    percentile_interval,
+    resampled_counts,
+    share,
+)
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """How well one class is told from the others.
+
+    Args:
+        n: faces of the class.
+        called: faces that were called so.
+        recall: share of the class's faces that were called so; Wilson's interval.
+        precision: share of the called faces that are of the class; Wilson's interval.
+        f1: harmonic mean of both; bootstrap interval over faces.
+        false_rate: share of the other classes' faces that were called so; Wilson's interval.
+    """
+
+    n: int
+    called: int
+    recall: Interval
+    precision: Interval
+    f1: Interval
+    false_rate: Interval
+
+
+def class_figures(
+    scores: npt.NDArray[np.floating], truth: Ints, labels: Sequence[str]
+) -> dict[str, ClassFigures]:
+    """Return each class's precision, recall, F1 and false rate with intervals.
+
+    Args:
+        scores: (N, classes), rows sum to 1.
+        truth: int64 (N,), index into ``labels``.
+        labels: class names.
+    """
+    classes, n = len(labels), len(truth)
+    cells = truth * classes + scores.argmax(1) if n else truth
+    table = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+    drawn = resampled_counts(cells, classes**2) if n else np.zeros((1, classes**2))
+    true, called, hits = table.sum(1), table.sum(0), np.diag(table)
+    f1, f1_drawn = f1_scores(table[np.newaxis])[0], f1_scores(drawn.reshape(-1, classes, classes))
+    return {
+        name: ClassFigures(
+            n=int(true[i]),
+            called=int(called[i]),
+            recall=share(int(hits[i]), int(true[i])),
+            precision=share(int(hits[i]), int(called[i])),
+            f1=percentile_interval(float(f1[i]), f1_drawn[:, i], n),
+            false_rate=share(int(called[i] - hits[i]), int(n - true[i])),
+        )
+        for i, name in enumerate(labels)
+    }
+
+
+def f1_scores(tables: npt.NDArray[np.number]) -> Floats:
+    """Return each class's F1 in confusion tables (T, C, C), rows true: float64 (T, C).
+
+    NaN where a class neither occurs nor is called.
+    """
+    hits = np.diagonal(tables, axis1=1, axis2=2)
+    either = tables.sum(1) + tables.sum(2)
+    with np.errstate(invalid="ignore"):
+        found: Floats = 2 * hits / either
+    return found

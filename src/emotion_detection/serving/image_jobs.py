@@ -1,0 +1,257 @@
+"""Jobs -> answers: what a worker does with pictures, stage by stage."""
+
+import asyncio
+import dataclasses
+import io
+import json
+import logging
+import traceback
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from emotion_detection.images.headers import prepare
+from emotion_detection.images.kinds import describe_content
+from emotion_detection.images.opening import LoadedImage, face_array, load_image
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.inference.annotate import annotated
+from emotion_detection.inference.detection import Seen
+from emotion_detection.inference.face_detector import FoundFace
+from emotion_detection.results import Result
+from emotion_detection.serving.connection import Connection
+from emotion_detection.serving.memory import give_memory_back
+from emotion_detection.serving.multipart import Part, parts
+from emotion_detection.serving.problems import Problem, failure
+from emotion_detection.serving.server_settings import Settings
+from emotion_detection.serving.telemetry import Figures
+
+_LOG = logging.getLogger(__name__)
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+"""That a server opens: fewer decoders for what strangers send."""
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+
+JSON = "application/json"
+
+LARGE = 16_000_000
+"""Bytes of pixels beyond which memory is given back to the system after the answer."""
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Job:
+    """A request with pictures.
+
+    Args:
+        body: all of it.
+        boundary: of a multipart body; empty: the body is one picture.
+        crops: the pictures are crops of faces: nothing is looked for in them.
+        annotate: media type of the annotated picture that is asked for, or None: JSON is.
+        connection: that the answer goes to.
+        future: of the answer; set by the queue.
+        queued: when it was queued, by :func:`time.perf_counter`; likewise.
+    """
+
+    body: bytes
+    boundary: bytes
+    crops: bool
+    annotate: str | None
+    connection: Connection
+    large: bool = dataclasses.field(default=False, init=False)
+    """Whether a picture of it took so much memory that it is given back at once."""
+    future: "asyncio.Future[Answer]" = dataclasses.field(init=False)
+    queued: float = dataclasses.field(init=False)
+
+
+class Answer(NamedTuple):
+    """What is sent.
+
+    Args:
+        content: bytes.
+        media_type: of them.
+    """
+
+    content: bytes
+    media_type: str
+
+
+class _Looked(NamedTuple):
+    name: str | None
+    loaded: LoadedImage
+    seen: Seen
+
+
+class Reader:
+    """Reads pictures; any number of threads may use one at once.
+
+    Args:
+        detector: finds faces and reads them.
+        settings: the limits.
+        figures: what counts.
+    """
+
+    def __init__(self, detector: EmotionDetector, settings: Settings, figures: Figures) -> None:
+        self._detector, self._settings, self._figures = detector, settings, figures
+
+    def warm(self) -> None:
+        """Find faces in a picture and read a crop once: networks are opened, memory is laid out."""
+        size, channels = self._detector.input
+        shape = (1, size, size) if channels == 1 else (1, size, size, 3)
+        self._detector.look(np.full((480, 640, 3), 128, np.uint8))
+        self._detector.read([_as_whole(np.full((48, 48, 3), 128, np.uint8), size, channels)])
+        self._detector.classify(np.full(shape, 128, np.uint8))
+
+    def answers(self, jobs: list[Job]) -> list[Answer | Problem]:
+        """Answer each of some jobs; their faces are read in one go."""
+        answers = self._answers(jobs)
+        if any(job.large for job in jobs):
+            give_memory_back()
+        return answers
+
+    def _answers(self, jobs: list[Job]) -> list[Answer | Problem]:
+        looked = [self._safely(self._looked, job) for job in jobs]
+        pictures = [
+            one
+            for found in looked
+            if not isinstance(found, Problem)
+            for one in found
+            if isinstance(one, _Looked)
+        ]
+        start = perf_counter()
+        results = self._safely(self._detector.read, [one.seen for one in pictures])
+        if isinstance(results, Problem):
+            if len(jobs) == 1:
+                return [results]
+            return [answer for job in jobs for answer in self._answers([job])]
+        if pictures:
+            took = (perf_counter() - start) / len(jobs)
+            for _ in jobs:
+                self._figures.took("classify", took)
+        self._figures.pictures.inc(len(pictures))
+        certain = (not face.is_uncertain for result in results for face in result.faces)
+        self._figures.faces.inc(sum(certain))
+        left = iter(zip(pictures, results, strict=True))
+        answers: list[Answer | Problem] = []
+        for job, found in zip(jobs, looked, strict=True):
+            if isinstance(found, Problem):
+                answers.append(found)
+                continue
+            own = [one if isinstance(one, dict) else next(left) for one in found]
+            answers.append(self._safely(self._encoded, job, own))
+        return answers
+
+    def _safely(self, do: Any, *what: Any) -> Any:
+        """Return what a function does, or a problem, whatever happens in it."""
+        try:
+            return do(*what)
+        except Problem as problem:
+            return problem
+        except Exception as error:
+            log_failure(error)
+            return failure()
+
+    def _looked(self, job: Job) -> list[_Looked | dict[str, Any]]:
+        """Return a job's pictures, looked at; one of several that cannot be read is an error."""
+        if not job.boundary:
+            return [self._look(Part(job.body), job)]
+        found = parts(job.body, job.boundary, self._settings.max_pictures)
+        if len(found) == 1:
+            return [self._look(found[0], job)]
+        if job.annotate:
+            raise Problem(400, "annotate: one picture in a request, not several")
+        looked: list[_Looked | dict[str, Any]] = []
+        for part in found:
+            try:
+                looked.append(self._look(part, job))
+            except Problem as problem:
+                self._figures.failed(problem.reason)
+                looked.append({"source": part.name, "error": problem.detail})
+        return looked
+
+    def _look(self, part: Part, job: Job) -> _Looked:
+        with self._figures.stage("decode"):
+            try:
+                content = prepare(part.content)  # before anything opens it
+                check_picture(content, self._settings.max_pixels)
+                loaded = load_image(content, self._settings.max_pixels)
+            except ValueError as error:
+                raise Problem(
+                    422, f"the picture cannot be read: {error}", reason="picture"
+                ) from None
+        job.large |= loaded.pixels.size > LARGE
+        if job.crops:
+            seen = _as_whole(loaded.pixels, *self._detector.input)
+        else:
+            with self._figures.stage("detect"):
+                seen = self._detector.look(loaded.pixels)
+        about = dataclasses.replace(seen.about, source=part.name, notes=loaded.notes)
+        return _Looked(part.name, loaded, seen._replace(about=about))
+
+    def _encoded(self, job: Job, found: list[dict[str, Any] | tuple[_Looked, Result]]) -> Answer:
+        with self._figures.stage("encode"):
+            if job.annotate and not isinstance(found[0], dict):
+                return _drawn(*found[0], job.annotate)
+            values = [one if isinstance(one, dict) else one[1].as_dict() for one in found]
+            answer = values[0] if len(values) == 1 else {"results": values}
+            return Answer(json.dumps(answer).encode(), JSON)
+
+
+def check_picture(content: bytes, most: int) -> None:
+    """Look at a picture's first bytes and its header.
+
+    Args:
+        content: the file.
+        most: pixels that are allowed.
+
+    Raises:
+        Problem: 400, it is empty; 415, no JPEG, PNG or WebP; 413, too many pixels.
+    """
+    if not content:
+        raise Problem(400, "an empty body: 0 bytes", reason="picture")
+    if not content.startswith(_STARTS) and (content[:4], content[8:12]) != (b"RIFF", b"WEBP"):
+        what = describe_content(content[:512])
+        found = f"{what}: " if what else "its first bytes are others': "
+        raise Problem(415, f"not a JPEG, PNG or WebP picture: {found}the server reads these alone")
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            width, height = image.size
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise Problem(413, f"a picture of more than {most:,} pixels", reason="pixels") from None
+    except Exception:  # decoding it will say what is wrong
+        return
+    if width * height > most:
+        raise Problem(
+            413, f"a picture of {width} x {height}: more than {most:,} pixels", reason="pixels"
+        )
+
+
+def log_failure(error: BaseException) -> None:
+    """Log where something failed, and not what it says: that may quote a picture."""
+    places = traceback.extract_tb(error.__traceback__)
+    where = " > ".join(f"{place.filename}:{place.lineno} {place.name}" for place in places)
+    _LOG.error("%s at %s", type(error).__name__, where)
+
+
+def _as_whole(pixels: npt.NDArray[np.uint8], size: int, channels: int) -> Seen:
+    """Take a picture as a whole for a face, as ``emotion predict --crops`` does."""
+    face = face_array(Image.fromarray(pixels), size, channels)
+    height, width = pixels.shape[:2]
+    return Seen(
+        about=Result(width, height),
+        faces=(FoundFace((0.0, 0.0, float(width), float(height)), (), 1.0),),
+        crops=face if channels == 1 else face.transpose(1, 2, 0)[None],
+    )
+
+
+def _drawn(looked: _Looked, result: Result, media_type: str) -> Answer:
+    out = io.BytesIO()
+    try:
+        image = annotated(looked.loaded.pixels, result)
+        kind, profile = media_type.removeprefix("image/"), looked.loaded.icc_profile
+        image.save(out, kind, quality=92, icc_profile=profile)
+    except (OSError, ValueError) as error:
+        size = f"{result.width} x {result.height} pixels"
+        raise Problem(422, f"{size} cannot be written as {media_type}: {error}") from None
+    return Answer(out.getvalue(), media_type)

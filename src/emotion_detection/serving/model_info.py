@@ -1,0 +1,71 @@
+"""What a server says of its model."""
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from emotion_detection import pretrained
+from emotion_detection.errors import InputError
+from emotion_detection.inference import EmotionDetector
+from emotion_detection.inference.model import model_file, open_onnx
+from emotion_detection.io.plain_values import parse_json
+from emotion_detection.serving.server_settings import Settings
+
+_OF_THE_RECORD = ("name", "version", "parameters", "figures", "licence", "rights")
+_OF_ITS_USE = ("intended_use", "limits")
+_CARD = "card.md"
+
+
+def about_model(
+    model: str | Path | None, detector: EmotionDetector, settings: Settings
+) -> dict[str, Any]:
+    """Return what ``GET /v1/model`` answers.
+
+    Args:
+        model: what the user named, as for :class:`EmotionDetector`.
+        detector: made of it.
+        settings: the limits, of which clients should know some.
+
+    Raises:
+        InputError: the model's file, or the shipped model's record, cannot be read.
+    """
+    path = model_file(model)
+    shipped = path == pretrained.model_path()
+    return {
+        **(_of_record() if shipped else _of_metadata(path)),
+        "shipped": shipped,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "label_set": detector.label_set,
+        "labels": list(detector.labels),
+        "label_sets": {name: list(labels) for name, labels in detector.label_sets.items()},
+        "input": detector.input._asdict(),
+        "intensity": detector.has_intensity,
+        "card": _card() if shipped else None,
+        "server": {
+            name: getattr(settings, name) for name in ("max_bytes", "max_pixels", "max_pictures")
+        },
+    }
+
+
+def _of_record() -> dict[str, Any]:
+    record = pretrained.record()
+    return {name: record.get(name) for name in (*_OF_THE_RECORD, *_OF_ITS_USE)}
+
+
+def _of_metadata(path: Path) -> dict[str, Any]:
+    """Return what an ONNX file of this project says of itself, in the record's words."""
+    metadata = open_onnx(path, 1).session.get_modelmeta().custom_metadata_map
+    try:
+        metrics = parse_json(metadata.get("metrics", "{}"))
+        if not isinstance(metrics, dict):
+            raise ValueError("no object")
+    except ValueError:
+        raise InputError(f"{path}: its metadata cannot be understood: metrics") from None
+    known = {"name": path.parent.name, "version": metadata.get("version"), "figures": [metrics]}
+    return {**dict.fromkeys((*_OF_THE_RECORD, *_OF_ITS_USE)), **known}
+
+
+def _card() -> str | None:
+    card = Path(str(resources.files(pretrained))) / _CARD
+    return card.read_text(encoding="utf-8") if card.is_file() else None

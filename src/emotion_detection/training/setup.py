@@ -1,0 +1,126 @@
+"""What a training starts from: its faces, and the task with its network."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from emotion_detection.config import DataConfig, TrainConfig, as_dict, data_fields
+from emotion_detection.data import Dataset, Faces, joined, load
+from emotion_detection.data.exclude import exclude
+from emotion_detection.errors import InputError
+from emotion_detection.training.augmentation import augmentation, corruption
+from emotion_detection.training.initial_weights import load_teachers, start_from
+from emotion_detection.training.losses import class_frequencies, class_weights
+from emotion_detection.training.network import ModelSpec, freshly_seeded
+from emotion_detection.training.run_paths import recorded
+from emotion_detection.training.task import EmotionTask
+from emotion_detection.training.trained_faces import leave_out_trained, open_sources
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a training.
+
+    Args:
+        dataset: with the first label set.
+        other: the same faces with the second one, or None.
+        faces: of the training and the validation split, with the labels of both.
+    """
+
+    dataset: Dataset
+    other: Dataset | None
+    faces: dict[str, Faces]
+
+
+def prepare(config: TrainConfig) -> Prepared:
+    """Open training and validation faces; the test split stays closed.
+
+    Raises:
+        InputError: bad data, or no training faces of a class.
+    """
+    dataset = load(config)
+    if dataset.too_few:
+        more = f" (and {len(dataset.too_few) - 1} more)" if len(dataset.too_few) > 1 else ""
+        raise InputError(
+            f"{dataset.source}: {dataset.too_few[0]}{more}: its other faces belong together, as "
+            "copies of one image or images of one person; add faces, change "
+            "--validation_fraction, --test_fraction or --person, or give the splits yourself"
+        )
+    # what a run starts from must not be validated on the faces that it has learnt
+    sources = open_sources(config.init, config.teacher)
+    dataset = leave_out_trained(dataset, "validation", sources, config)
+    other = None
+    faces = {name: dataset.split(name) for name in ("train", "validation")}
+    if config.extra_labels is not None:
+        # 'auto' may have downloaded it meanwhile: the very same place
+        same = data_fields(as_dict(config)) | {
+            "data": dataset.source,
+            "labels": config.extra_labels,
+        }
+        other = leave_out_trained(load(DataConfig(**same)), "validation", sources, config)
+        faces = {
+            name: joined(one, other.split(name), other.label_set) for name, one in faces.items()
+        }
+    if config.exclude:
+        faces = exclude(faces, Path(config.exclude))
+    if missing := dataset.missing_classes(faces["train"]):
+        raise InputError(
+            f"{dataset.source}: no training faces of {', '.join(missing)}; "
+            "add some, or name the classes to keep with --classes"
+        )
+    if missing := dataset.missing_classes(faces["validation"]):
+        print(f"warning: no validation faces of {', '.join(missing)}", file=sys.stderr)
+    return Prepared(dataset, other, faces)
+
+
+def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None) -> EmotionTask:
+    """Make the task: a fresh network, or one that starts from other weights.
+
+    Args:
+        config: the recipe.
+        prepared: its data.
+        resume: a run's folder to go on with: what the run started from is in its checkpoint.
+
+    Raises:
+        InputError: no such run, teacher or published weights, or they do not fit.
+    """
+    dataset, other, train_faces = prepared.dataset, prepared.other, prepared.faces["train"]
+    spec = ModelSpec(
+        network=config.network,
+        labels=dataset.labels,
+        channels=config.channels,
+        size=config.size,
+        dropout=config.dropout,
+        label_set=dataset.label_set,
+        also={other.label_set: other.labels} if other else {},
+        intensity=config.intensity_weight > 0 and train_faces.intensity is not None,
+    )
+    begun = resume is not None and (Path(resume) / "last.ckpt").exists()
+    network = freshly_seeded(spec, config.seed, False if begun else config.pretrained)
+    if config.init and not begun:
+        start_from(network, spec, config.init)
+    if config.frozen and not (config.init or config.pretrained):
+        print("warning: --frozen true freezes random weights: say --init too", file=sys.stderr)
+    values = as_dict(recorded(config, Path(resume)) if resume else config)
+    record = {
+        "config": values,
+        "class_frequencies": class_frequencies(train_faces, spec),
+        "data": {
+            "source": values["data"],
+            "label_set": dataset.label_set,
+            "hash": dataset.hash,
+            "sizes": dataset.sizes,
+            "also": {other.label_set: {"hash": other.hash, "sizes": other.sizes}} if other else {},
+            "options": data_fields(values),
+        },
+    }
+    return EmotionTask(
+        network,
+        spec,
+        config,
+        augmentation(config),
+        record,
+        class_weights(train_faces, spec, config.class_balance),
+        load_teachers(config.teacher, spec),
+        corruption(config),
+    )

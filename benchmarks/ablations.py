@@ -24,9 +24,9 @@ from typing import Any
 
 from ablation_page import ROWS, SETS, SETTINGS, page
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, data_fields, preset_values, rename_fields
+from emotion_detection.config import DataConfig, data_config_fields, read_preset, rename_fields
 from emotion_detection.data import Dataset, load
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = [0, 1]
@@ -65,7 +65,7 @@ def shipped(recipe: dict[str, Any], options: argparse.Namespace) -> dict[str, An
     Raises:
         ValueError: it was trained by another recipe, or on other data.
     """
-    record = pretrained.record()
+    record = pretrained.read_record()
     made, labels = record["training"], options.extra_labels or options.labels
     faces = _dataset(options.data, recipe, labels)
     wanted = recipe | {
@@ -93,7 +93,7 @@ def shipped(recipe: dict[str, Any], options: argparse.Namespace) -> dict[str, An
 
 def begin(options: argparse.Namespace) -> dict[str, Any]:
     """Return the result to go on with; a file with runs of other settings or data is refused."""
-    recipe = preset_values(options.preset)
+    recipe = read_preset(options.preset)
     about = {name: getattr(options, name) for name in SETTINGS} | {"recipe": recipe}
     about["data_hash"] = _dataset(options.data, recipe, options.labels).hash
     before = read(options.out)
@@ -105,7 +105,7 @@ def begin(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _dataset(data: str, recipe: dict[str, Any], labels: str) -> Dataset:
-    return load(DataConfig(**{**data_fields(recipe), "data": data, "labels": labels}))
+    return load(DataConfig(**{**data_config_fields(recipe), "data": data, "labels": labels}))
 
 
 def once(row: str, seed: int, options: argparse.Namespace, recipe: dict[str, Any]) -> Any:
@@ -170,7 +170,7 @@ def measure(options: argparse.Namespace) -> int:
             return 2
         others = [one for one in result["runs"] if (one["row"], one["seed"]) != (row, seed)]
         result["runs"] = [*others, run]
-        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
         said = ", ".join(f"{name} {own['accuracy']:.4f}" for name, own in run["figures"].items())
         print(f"{place + 1}/{len(left)} {what}: {said}, {run['seconds']:.0f} s", flush=True)
     return failed
@@ -199,11 +199,11 @@ def main(words: list[str] | None = None) -> int:
     options.extra_labels = None if options.extra_labels == "none" else options.extra_labels
     try:
         if options.join:
-            write_whole(options.out, json.dumps(joined(options.join), indent=2) + "\n")
+            write_atomic(options.out, json.dumps(joined(options.join), indent=2) + "\n")
         elif not options.write_docs:
             return measure(options)
         else:
-            write_whole(options.docs, page(read(options.out), read(options.longer)))
+            write_atomic(options.docs, page(read(options.out), read(options.longer)))
     except (ValueError, OSError, KeyError) as error:
         print(f"ablations.py: {error}", file=sys.stderr)
         return 2

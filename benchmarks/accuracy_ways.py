@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from emotion_detection.config import TrainConfig, preset_values
+from emotion_detection.config import TrainConfig, read_preset
 from emotion_detection.errors import InputError
 
 WAYS = {"a": "the usual way", "b": "preset quick"}
@@ -22,7 +22,7 @@ Run = dict[str, Any]
 
 def quick(**fields: Any) -> TrainConfig:
     """Return the preset's config with some fields set; those of ``trainer`` join the preset's."""
-    values = preset_values("quick")
+    values = read_preset("quick")
     trainer = {**values.get("trainer", {}), **fields.pop("trainer", {})}
     return TrainConfig(**{**values, **fields, "trainer": trainer})
 
@@ -45,8 +45,13 @@ def prepare(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     from PIL import Image
 
     from emotion_detection.data import load
-    from emotion_detection.training.network import ModelSpec, build, multiply_adds, parameter_count
-    from emotion_detection.training.provenance import processor
+    from emotion_detection.training.network import (
+        ModelSpec,
+        build,
+        count_multiply_adds,
+        count_parameters,
+    )
+    from emotion_detection.training.provenance import describe_processor
 
     ways: dict[str, Any] = {}
     for way, config in _configs(options).items():
@@ -60,8 +65,8 @@ def prepare(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         network = build(spec)
         ways[way] = {
             "what": WAYS[way],
-            "parameters": parameter_count(network),
-            "multiply_adds": multiply_adds(network, spec),
+            "parameters": count_parameters(network),
+            "multiply_adds": count_multiply_adds(network, spec),
             "data_hash": dataset.hash,
             "recipe": {name: value for name, value in vars(config).items() if name not in PLACES},
         }
@@ -78,7 +83,7 @@ def prepare(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         "classes": list(dataset.labels),
         "faces": {name: dataset.sizes[name] for name in ("train", "validation")},
         "machine": {
-            "processor": processor(),
+            "processor": describe_processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "workers": options.workers,
@@ -142,13 +147,13 @@ def way_a(work: Path, seed: int, options: argparse.Namespace) -> Run:
     from torchvision import datasets, transforms
 
     from emotion_detection.data import load
-    from emotion_detection.training.network import ModelSpec, freshly_seeded, to_unit
+    from emotion_detection.training.network import ModelSpec, scale_to_unit, seed_rng
 
     config = _configs(options)["a"]
     dataset = load(config)
     validation = dataset.split("validation")
     shape = (config.channels, config.size, config.dropout)
-    network = freshly_seeded(ModelSpec(config.network, dataset.labels, *shape), seed)
+    network = seed_rng(ModelSpec(config.network, dataset.labels, *shape), seed)
     optimizer = Adam(network.parameters(), lr=config.learning_rate)
     # no Normalize: the network scales by itself, as the seed's did
     steps = [transforms.Grayscale(), transforms.Resize(config.size), transforms.ToTensor()]
@@ -163,7 +168,7 @@ def way_a(work: Path, seed: int, options: argparse.Namespace) -> Run:
         with torch.inference_mode():
             for first in range(0, len(validation), 256):
                 rows = slice(first, first + 256)
-                logits = network(to_unit(torch.from_numpy(validation.images[rows].copy())))
+                logits = network(scale_to_unit(torch.from_numpy(validation.images[rows].copy())))
                 right += int((logits.argmax(1).numpy() == validation.labels[rows]).sum())
         network.train()
         return right / len(validation)

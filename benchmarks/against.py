@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "src/emotion_detection"
@@ -70,7 +70,7 @@ def make_images(folder: Path) -> dict[str, str]:
         path = folder / f"{part.replace(' ', '-')}.jpg"
         image.save(path, quality=90)
         places[part] = str(path)
-    np.save(folder / "crops.npy", draw_faces(64).faces)
+    np.save(folder / "crops.npy", make_synthetic_faces(64).faces)
     return {**places, "64 crops": ""}
 
 
@@ -179,12 +179,12 @@ def main(words: list[str] | None = None) -> int:
         "commit": options.commit,
         "rounds": options.rounds,
         "parts": parts,
-        "processor": processor(),
+        "processor": describe_processor(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "onnxruntime": metadata.version("onnxruntime"),
     }
-    write_whole(options.out, json.dumps(result, indent=1) + "\n")
+    write_atomic(options.out, json.dumps(result, indent=1) + "\n")
     return 0
 
 

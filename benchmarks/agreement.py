@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from emotion_detection.config import DataConfig
-from emotion_detection.data import SPLITS, joined, load
+from emotion_detection.data import SPLITS, join_splits, load
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FER2013, FERPLUS
 
 
@@ -32,7 +32,7 @@ def agreement(data: str, cache: str) -> dict[str, Any]:
     voted = load(DataConfig(data=data, cache=cache, labels="ferplus", votes="majority"))
     found = {}
     for split in SPLITS:
-        faces = joined(voted.split(split), own.split(split), "fer2013")
+        faces = join_splits(voted.split(split), own.split(split), "fer2013")
         known = faces.labels >= 0
         ours = np.array(FER2013)[faces.also["fer2013"][known]]
         theirs = np.array(FERPLUS)[faces.labels[known]]
@@ -60,7 +60,7 @@ def main() -> int:
         print(f"{split:10} {row['agree']:.4f} of {row['with_majority']:,} faces with a majority")
     if options.out:
         record = {"command": "python benchmarks/agreement.py --data DATA", "splits": found}
-        write_whole(options.out, json.dumps(record, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
     return 0
 
 

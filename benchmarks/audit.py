@@ -26,15 +26,15 @@ from audit_drawn import audit_drawn, read_list
 from audit_ways import RECIPE, SEEDS, compare_ways, exclude_files, train_ways
 from emotion_detection.audit_options import RANKS
 from emotion_detection.cli import main as main_command
-from emotion_detection.config import DataConfig, preset_values
+from emotion_detection.config import DataConfig, read_preset
 from emotion_detection.data import load
-from emotion_detection.data.ferplus import FILE_NAME, RATERS, majority
-from emotion_detection.data.source import fer2013_place
+from emotion_detection.data.ferplus import FILE_NAME, RATERS, find_majority
+from emotion_detection.data.source import place_in_fer2013
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
-from emotion_detection.metrics.statistics import wilson
-from emotion_detection.training.provenance import processor
+from emotion_detection.metrics.statistics import compute_wilson_interval
+from emotion_detection.training.provenance import describe_processor
 
 FIRST = (100, 200, 500, 1000, 2000, 4000)
 """Numbers of the surest faces whose labels are checked."""
@@ -57,7 +57,7 @@ def judge_labels(rows: list[dict[str, str]], votes: Votes, labels: Labels) -> di
     Returns:
         For each number of first faces, how many FER+'s majority calls otherwise; and of all faces.
     """
-    voted = np.array([-1 if (top := majority(one)) is None else top for one in votes])
+    voted = np.array([-1 if (top := find_majority(one)) is None else top for one in votes])
     named = np.array([number(row["file"]) for row in rows])
 
     def counts(places: Labels) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def judge_labels(rows: list[dict[str, str]], votes: Votes, labels: Labels) -> di
             "with_majority": int(known.sum()),
             "other": other,
             "share": other / len(places),
-            "share_ci95": list(wilson(other, len(places))),
+            "share_ci95": list(compute_wilson_interval(other, len(places))),
             "share_of_majority": other / int(known.sum()),
         }
 
@@ -102,7 +102,7 @@ def judge_nonfaces(rows: list[dict[str, str]], votes: Votes) -> dict[str, Any]:
 
 def number(name: str) -> int:
     """Return a face's number in FER-2013."""
-    place = fer2013_place(Path(name).name)
+    place = place_in_fer2013(Path(name).name)
     if place is None:
         raise InputError(f"{name}: not a face of FER-2013")
     return place[1]
@@ -122,7 +122,7 @@ def audited(data: DataConfig, work: Path, kept: str, *options: str) -> list[dict
         words = ["data", "audit", data.data, "--cache", data.cache, "--out", str(work / "audit")]
         if code := main_command([*words, *options]):
             raise InputError(f"emotion data audit ended with {code}")
-        write_whole(path, (work / "audit/audit.csv").read_bytes())
+        write_atomic(path, (work / "audit/audit.csv").read_bytes())
     return read_list(path)
 
 
@@ -164,13 +164,13 @@ def measure(data: DataConfig, work: Path) -> dict[str, Any]:
         "seeds": SEEDS,
         "training": compare_ways(ways, work),
         "drawn": _drawn(work / "drawn.json"),
-        "hardware": processor(),
+        "hardware": describe_processor(),
     }
 
 
 def _drawn(kept: Path) -> dict[str, Any]:
     if not kept.exists():
-        write_whole(kept, json.dumps(audit_drawn(kept.parent), indent=2))
+        write_atomic(kept, json.dumps(audit_drawn(kept.parent), indent=2))
     found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return found
 
@@ -183,7 +183,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for trainings")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    size = preset_values(RECIPE["preset"])["size"]
+    size = read_preset(RECIPE["preset"])["size"]
     try:
         result = measure(DataConfig(options.data, size=size, cache=options.cache), options.work)
     except InputError as error:
@@ -191,7 +191,7 @@ def main() -> int:
         return 2
     text = json.dumps(result, indent=2) + "\n"
     if options.out:
-        write_whole(options.out, text)
+        write_atomic(options.out, text)
     print(text)
     return 0
 

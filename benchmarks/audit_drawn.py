@@ -10,7 +10,7 @@ from PIL import Image
 
 from emotion_detection.audit_options import RANKS
 from emotion_detection.cli import main as main_command
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FER2013
 
@@ -37,7 +37,7 @@ def write_flipped(place: Path, faces: int, flipped: int, seed: int) -> set[str]:
         The names of those that were flipped.
     """
     count = faces + faces // 5
-    drawn = draw_faces(count, seed, 48)
+    drawn = make_synthetic_faces(count, seed, 48)
     generator = np.random.default_rng(seed)
     labels = drawn.labels.copy()
     wrong = generator.choice(faces, flipped, replace=False)

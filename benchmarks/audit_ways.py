@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from emotion_detection.config import DataConfig, TrainConfig, preset_values
+from emotion_detection.config import DataConfig, TrainConfig, read_preset
 from emotion_detection.data import Faces
 from emotion_detection.evaluation import evaluate
-from emotion_detection.io.files import write_whole
-from emotion_detection.metrics.statistics import paired_difference
+from emotion_detection.io.files import write_atomic
+from emotion_detection.metrics.statistics import bootstrap_paired_difference
 from emotion_detection.training import train
 
 LABELS = ("fer2013", "ferplus")
@@ -23,7 +23,7 @@ RECIPE: dict[str, Any] = {"preset": "quick", "epochs": 8}
 
 def write_names(path: Path, names: list[str]) -> Path:
     """Write names as an exclude file."""
-    write_whole(path, "".join(f"{name}\n" for name in ["file", *names]))
+    write_atomic(path, "".join(f"{name}\n" for name in ["file", *names]))
     return path
 
 
@@ -60,7 +60,7 @@ def train_ways(
             folder = run_folder(work, way, seed)
             if not (folder / "metrics.json").exists():
                 values = {
-                    **preset_values(RECIPE["preset"]),
+                    **read_preset(RECIPE["preset"]),
                     "epochs": RECIPE["epochs"],
                     "data": data.data,
                     "cache": data.cache,
@@ -103,7 +103,7 @@ def compare_ways(ways: dict[str, Path | None], work: Path) -> dict[str, Any]:
                 rights.append(best == np.array(table["label"].to_pylist()))
             mean = np.mean(rights, axis=0)
             first = mean if first is None else first
-            gain = paired_difference(first, mean)
+            gain = bootstrap_paired_difference(first, mean)
             row = result.setdefault(way, {"left_out": _length(listed)})
             row[labels] = {
                 "accuracies": [float(right.mean()) for right in rights],

@@ -17,18 +17,18 @@ from typing import Any
 import torch
 import yaml
 
-from emotion_detection.config import TrainConfig, data_fields
+from emotion_detection.config import TrainConfig, data_config_fields
 from emotion_detection.errors import InputError, TrainingError
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.training.checkpoint import (
     DurableCheckpointIO,
     read_checkpoint,
 )
-from emotion_detection.training.final_steps import Took, finish
-from emotion_detection.training.initial_weights import starting_weights
-from emotion_detection.training.losses import class_frequencies
+from emotion_detection.training.final_steps import TimeTaken, finish_training
+from emotion_detection.training.initial_weights import load_initial_weights
+from emotion_detection.training.losses import compute_class_frequencies
 from emotion_detection.training.network import ModelSpec
-from emotion_detection.training.provenance import code
+from emotion_detection.training.provenance import describe_code
 from emotion_detection.training.setup import prepare
 from emotion_detection.training.task import CHECKPOINT_KEY
 
@@ -80,13 +80,13 @@ def average_runs(
     if folder.exists():
         raise InputError(f"{folder}: exists; choose another --name")
     run = Path(places[0])
-    weights = [starting_weights(place, "average_runs")[0] for place in places]
+    weights = [load_initial_weights(place, "average_runs")[0] for place in places]
     checkpoint = read_checkpoint(run / "best.ckpt")
     averaged = average_weights(weights, shares)
     checkpoint["state_dict"] |= {f"network.{name}": value for name, value in averaged.items()}
     own = checkpoint[CHECKPOINT_KEY]
     values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    recipe = {**own["record"]["config"], **data_fields(values), "init": None}
+    recipe = {**own["record"]["config"], **data_config_fields(values), "init": None}
     if adjustment is not None:
         recipe["logit_adjustment"] = values["logit_adjustment"] = adjustment
     config = TrainConfig(**recipe)
@@ -95,7 +95,7 @@ def average_runs(
     # runs of older versions do not keep the frequencies
     own["record"] |= {
         "config": own["record"]["config"] | {"logit_adjustment": config.logit_adjustment},
-        "class_frequencies": class_frequencies(prepared.faces["train"], spec),
+        "class_frequencies": compute_class_frequencies(prepared.faces["train"], spec),
     }
     for key in ("temperatures", "readouts"):
         own.pop(key, None)
@@ -106,11 +106,17 @@ def average_runs(
     made["averaged"] = [
         {"run": place, "share": share} for place, share in zip(places, shares, strict=True)
     ]
-    made["code"] = code()
-    write_whole(folder / "provenance.json", json.dumps(made, indent=2))
-    write_whole(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
-    figures = finish(
-        config, prepared.dataset, prepared.faces["validation"], folder, logs, [], Took(0.0, 0.0)
+    made["code"] = describe_code()
+    write_atomic(folder / "provenance.json", json.dumps(made, indent=2))
+    write_atomic(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
+    figures = finish_training(
+        config,
+        prepared.dataset,
+        prepared.faces["validation"],
+        folder,
+        logs,
+        [],
+        TimeTaken(0.0, 0.0),
     )
     _keep_training(run, folder)
     return figures
@@ -125,7 +131,7 @@ def _keep_training(run: Path, folder: Path) -> None:
         values = json.loads((folder / name).read_text(encoding="utf-8"))
         first = json.loads((run / name).read_text(encoding="utf-8"))
         values |= {key: first[key] for key in keys if key in first}
-        write_whole(folder / name, json.dumps(values, indent=2))
+        write_atomic(folder / name, json.dumps(values, indent=2))
 
 
 def main() -> int:

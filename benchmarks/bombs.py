@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emotion_detection.data.synthetic import draw_faces
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import processor
+from emotion_detection.data.synthetic import make_synthetic_faces
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_processor
 from serving_server import Served, served
 
 PARTS = ("latency", "memory")
@@ -173,7 +173,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("docs/results/bombs.json"))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     asked = parser.parse_args()
-    crop = encode(Image.fromarray(draw_faces(1).faces[0]), "PNG")
+    crop = encode(Image.fromarray(make_synthetic_faces(1).faces[0]), "PNG")
     values = json.loads(asked.out.read_text(encoding="utf-8")) if asked.out.exists() else {}
     values["command"] = "python benchmarks/bombs.py"
     for part in asked.parts:
@@ -185,13 +185,13 @@ def main() -> int:
                 values[part] = memory(server, crop, asked.requests, asked.seed)
         values[part]["load"] = load
     values["machine"] = {
-        "processor": processor(),
+        "processor": describe_processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "pillow": metadata.version("pillow"),
         "onnxruntime": metadata.version("onnxruntime"),
     }
-    write_whole(asked.out, json.dumps(values, indent=1) + "\n")
+    write_atomic(asked.out, json.dumps(values, indent=1) + "\n")
     return 0
 
 

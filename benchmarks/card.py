@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection import pretrained
-from emotion_detection.evaluation.card import card
-from emotion_detection.evaluation.card_facts import shipped_facts
+from emotion_detection.evaluation.card import render_card
+from emotion_detection.evaluation.card_facts import read_shipped_facts
 from emotion_detection.evaluation.saved_tests import is_plain
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = (
@@ -38,7 +38,7 @@ def shipped_card(root: Path = ROOT) -> str:
         f"FER-2013's label names the same emotion on {agreement['agree']:.1%}."
     )
     robustness = _robustness(results)["tests"].get("ferplus")
-    return card(shipped_facts(pretrained.record(), robustness, [note]))
+    return render_card(read_shipped_facts(pretrained.read_record(), robustness, [note]))
 
 
 def shipped_robustness(root: Path = ROOT) -> str:
@@ -48,7 +48,7 @@ def shipped_robustness(root: Path = ROOT) -> str:
 
 def _robustness(results: Path) -> dict[str, Any]:
     """Return the tests of the shipped model under corruption, by label set."""
-    record = pretrained.record()
+    record = pretrained.read_record()
     found: dict[str, Any] = {}
     for test in _read(results / "robustness.json")["tests"].values():
         labels, clean = test["data"]["label_set"], test["clean"]
@@ -84,7 +84,7 @@ def main() -> int:
     if options.check:
         return int(any(_differs(ROOT / place, text) for place, text in wanted.items()))
     for place, text in wanted.items():
-        write_whole(ROOT / place, text)
+        write_atomic(ROOT / place, text)
         print(place)
     return 0
 

@@ -47,13 +47,13 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.images.kinds import SUFFIXES
-from emotion_detection.images.opening import picture_array
-from emotion_detection.inference.detected_face import Box, FoundFace, intersection
+from emotion_detection.images.opening import image_to_array
+from emotion_detection.inference.detected_face import Box, DetectedFace, intersect_boxes
 from emotion_detection.inference.face_detector import CERTAIN, THRESHOLD, FaceDetector
-from emotion_detection.io.files import write_whole
-from emotion_detection.io.progress import progress
-from emotion_detection.metrics.statistics import wilson
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.io.progress import show_progress
+from emotion_detection.metrics.statistics import compute_wilson_interval
+from emotion_detection.training.provenance import describe_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {
@@ -93,17 +93,17 @@ class Case(NamedTuple):
     ignored: list[Box]
 
 
-Find = Callable[[Bytes], list[FoundFace]]
+Find = Callable[[Bytes], list[DetectedFace]]
 
 
 class Remembered(FaceDetector):
     """Looks once at the same pixels in the same size, whatever the threshold."""
 
-    seen: dict[Any, list[FoundFace]] = {}  # noqa: RUF012 - shared by all ways on purpose
+    seen: dict[Any, list[DetectedFace]] = {}  # noqa: RUF012 - shared by all ways on purpose
 
     def _look(
         self, rgb: Bytes, longer: int, margin: int, least: float | None = None
-    ) -> list[FoundFace]:
+    ) -> list[DetectedFace]:
         key = rgb.__array_interface__["data"][0], rgb.shape, longer, margin
         if key not in self.seen:
             self.seen[key] = super()._look(rgb, longer, margin, LOOK)
@@ -118,7 +118,7 @@ class RememberedFormer(Remembered, FormerDetector):
 class OneLook(Remembered):
     """One look, whatever is found."""
 
-    def _find_closer(self, rgb: Bytes) -> list[FoundFace]:
+    def _find_closer(self, rgb: Bytes) -> list[DetectedFace]:
         return self._look(rgb, min(max(rgb.shape[:2]), self.detection_size), 0)
 
 
@@ -144,7 +144,7 @@ def faceless_cases() -> Iterator[Case]:
     for package, folder in PACKAGES.items():
         for path in find_images(package, folder):
             try:
-                yield Case("faceless", path.name, picture_array(path)[0], [], [])
+                yield Case("faceless", path.name, image_to_array(path)[0], [], [])
             except InputError as error:
                 print(f"{path.name}: left out: {error}", file=sys.stderr)
 
@@ -152,14 +152,14 @@ def faceless_cases() -> Iterator[Case]:
 def photo_cases(folder: Path, counted: dict[str, tuple[int, int]]) -> Iterator[Case]:
     """Yield the counted photos: the most confident finds at full size are their faces."""
     for name, (count, heads) in counted.items():
-        pixels, _ = picture_array(folder / name)
+        pixels, _ = image_to_array(folder / name)
         finder = FaceDetector(detection_size=min(max(pixels.shape[:2]), 8192), threads=1)
         finds = sorted(finder._look(pixels, max(pixels.shape[:2]), 0, LOOK), key=_confidence)
         boxes = [find.box for find in finds]
         yield Case("photos", name, pixels, boxes[:count], boxes[count:heads])
 
 
-def _confidence(face: FoundFace) -> float:
+def _confidence(face: DetectedFace) -> float:
     return -face.confidence
 
 
@@ -216,7 +216,7 @@ class Score(NamedTuple):
     twice: int
 
 
-def score_finds(case: Case, finds: list[FoundFace]) -> Score:
+def score_finds(case: Case, finds: list[DetectedFace]) -> Score:
     """Compare finds with the faces that are there."""
     hits = [[is_at(find.box, box, case.kind) for find in finds] for box in case.faces]
     ignored = [any(is_at(find.box, box, case.kind) for box in case.ignored) for find in finds]
@@ -229,7 +229,7 @@ def score_finds(case: Case, finds: list[FoundFace]) -> Score:
 
 def is_at(find: Box, face: Box, kind: str) -> bool:
     """Return True where a find is of a face."""
-    shared = intersection(find, face)
+    shared = intersect_boxes(find, face)
     together = find[2] * find[3] + face[2] * face[3] - shared
     # where exactly a pasted crop has its face is not known
     return shared > (0.1 if kind in ("pasted", "small", "filling") else OVERLAP) * together
@@ -244,7 +244,7 @@ def measure(cases: list[Case]) -> dict[str, dict[str, Any]]:
     }
     scores: dict[tuple[str, float], dict[str, list[Score]]] = {key: {} for key in finders}
     certain: dict[str, list[Score]] = {}
-    for case in progress(cases, "detecting", len(cases)):
+    for case in show_progress(cases, "detecting", len(cases)):
         for key, finder in finders.items():
             finds = list(finder.find(case.pixels).faces)
             scores[key].setdefault(case.kind, []).append(score_finds(case, finds))
@@ -266,7 +266,7 @@ def _sum(scores: list[Score]) -> dict[str, Any]:
     found, faces, false, twice = (sum(column) for column in zip(*scores, strict=True))
     values = {"images": len(scores), "faces": faces, "false_finds": false, "twice": twice}
     if faces:
-        low, high = wilson(found, faces)
+        low, high = compute_wilson_interval(found, faces)
         values |= {"found": found, "recall": found / faces, "recall_ci95": [low, high]}
     return values
 
@@ -279,7 +279,7 @@ def times(cases: list[Case], rounds: int) -> dict[str, dict[str, Any]]:
         **{f"one look at {size}": _timed(size) for size in (640, 1280)},
     }
     kinds: dict[str, dict[str, list[float]]] = {}
-    for case in progress(cases, "taking times", len(cases)):
+    for case in show_progress(cases, "taking times", len(cases)):
         seconds: dict[str, list[float]] = {name: [] for name in finders}
         for turn in range(rounds + 1):
             for name, finder in finders.items():
@@ -311,7 +311,7 @@ def _timed_kind(case: Case) -> str:
 
 def _timed(size: int) -> FaceDetector:
     class Single(FaceDetector):
-        def _find_closer(self, rgb: Bytes) -> list[FoundFace]:
+        def _find_closer(self, rgb: Bytes) -> list[DetectedFace]:
             return self._look(rgb, min(max(rgb.shape[:2]), self.detection_size), 0)
 
     return Single(size, threads=1)
@@ -372,7 +372,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "certain": CERTAIN,
         "faceless": [case.name for case in faceless],
         "ways": ways,
-        "hardware": f"{processor()}, {os.cpu_count()} cores",
+        "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
         "onnxruntime": metadata.version("onnxruntime"),
         **timed,
     }
@@ -414,7 +414,7 @@ def main(words: list[str] | None = None) -> int:
         print(f"detection: {error}", file=sys.stderr)
         return 2
     print_table(result)
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     return 0
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 import pasted
 from emotion_detection.inference import face_detector
-from emotion_detection.inference.face_detector import FaceDetector, FoundFace
-from emotion_detection.io.progress import progress
+from emotion_detection.inference.face_detector import DetectedFace, FaceDetector
+from emotion_detection.io.progress import show_progress
 
 SETS = {"pasted": 1, "small": 6, "filling": 6, "empty": 6}
 """Sets of pictures; each Nth face has one."""
@@ -59,7 +59,7 @@ class Way(NamedTuple):
 class FormerDetector(FaceDetector):
     """Finds faces in the way before closer looks: one look, and two more where nothing is found."""
 
-    def _find_closer(self, rgb: Bytes) -> list[FoundFace]:
+    def _find_closer(self, rgb: Bytes) -> list[DetectedFace]:
         longer = max(rgb.shape[:2])
         if faces := self._look(rgb, min(longer, self.detection_size), 0):
             return faces
@@ -68,7 +68,7 @@ class FormerDetector(FaceDetector):
         return max(self._look(rgb, more, 0), close, key=_surest)
 
 
-def _surest(faces: list[FoundFace]) -> float:
+def _surest(faces: list[DetectedFace]) -> float:
     return max((face.confidence for face in faces), default=0.0)
 
 
@@ -89,11 +89,11 @@ class Finder(FormerDetector):
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         providers = ["CPUExecutionProvider"]
         self._session = onnxruntime.InferenceSession(str(way.model), options, providers=providers)
-        self.looks: dict[str, tuple[list[FoundFace], float]] = {}
+        self.looks: dict[str, tuple[list[DetectedFace], float]] = {}
 
     def _look(
         self, rgb: Bytes, longer: int, margin: int, least: float | None = None
-    ) -> list[FoundFace]:
+    ) -> list[DetectedFace]:
         name = CLOSE if margin else LARGER if self.looks else FIRST
         start = time.process_time()
         with mock.patch.object(face_detector, "REDUCING_GAP", self.way.gap):
@@ -101,7 +101,7 @@ class Finder(FormerDetector):
         self.looks[name] = faces, time.process_time() - start
         return faces
 
-    def faces(self, rgb: Bytes) -> list[FoundFace]:
+    def faces(self, rgb: Bytes) -> list[DetectedFace]:
         """Return the faces of a picture."""
         self.looks.clear()
         if not self.way.half:
@@ -112,7 +112,7 @@ class Finder(FormerDetector):
         share = rgb.shape[1] / small.shape[1]
         return [_larger(face, share) for face in self.find(small).faces]
 
-    def by(self, which: str) -> list[FoundFace]:
+    def by(self, which: str) -> list[DetectedFace]:
         """Return what would have been found in the last picture by some of the looks alone."""
         seen = {name: faces for name, (faces, _) in self.looks.items()}
         if seen.get(FIRST) or FIRST not in seen:
@@ -122,10 +122,10 @@ class Finder(FormerDetector):
         return more[int(np.argmax(sure))] if more else []
 
 
-def _larger(face: FoundFace, share: float) -> FoundFace:
+def _larger(face: DetectedFace, share: float) -> DetectedFace:
     x, y, wide, high = (share * side for side in face.box)
     points = tuple((share * x, share * y) for x, y in face.landmarks)
-    return FoundFace((x, y, wide, high), points, face.confidence)
+    return DetectedFace((x, y, wide, high), points, face.confidence)
 
 
 def halved(file: Any) -> Bytes:
@@ -161,7 +161,7 @@ def looked(crops: Bytes, name: str, finders: dict[str, Finder], used: str, seed:
     """Look at the pictures of a set in all ways, and in the used one with fewer looks."""
     hits: dict[str, list[bool]] = {}
     elsewhere: dict[str, int] = {}
-    for picture in progress(pictures(crops, name, seed), name, len(crops[:: SETS[name]])):
+    for picture in show_progress(pictures(crops, name, seed), name, len(crops[:: SETS[name]])):
         answers = {way: finder.faces(picture.pixels) for way, finder in finders.items()}
         answers |= {which: finders[used].by(which) for which in LOOKS}
         for way, faces in answers.items():

@@ -52,11 +52,11 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.images.kinds import SUFFIXES
-from emotion_detection.images.opening import picture_array
-from emotion_detection.inference.face_detector import WORKING_SIZE, FoundFace
-from emotion_detection.io.files import write_whole
-from emotion_detection.metrics.statistics import wilson
-from emotion_detection.training.provenance import processor
+from emotion_detection.images.opening import image_to_array
+from emotion_detection.inference.face_detector import WORKING_SIZE, DetectedFace
+from emotion_detection.io.files import write_atomic
+from emotion_detection.metrics.statistics import compute_wilson_interval
+from emotion_detection.training.provenance import describe_processor
 from quantised import floats, quantised
 
 Clocks = dict[str, dict[str, dict[str, float]]]
@@ -80,7 +80,7 @@ def told(found: dict[str, Found], way: str) -> dict[str, Any]:
             missed = int((~hit).sum())
             figures[name] |= {
                 "missed": missed / len(hit),
-                "missed_ci95": list(wilson(missed, len(hit))),
+                "missed_ci95": list(compute_wilson_interval(missed, len(hit))),
                 "lost": int((own & ~hit).sum()),
                 "gained": int((hit & ~own).sum()),
             }
@@ -89,7 +89,7 @@ def told(found: dict[str, Found], way: str) -> dict[str, Any]:
 
 def timings(finders: dict[str, Finder], path: Path, rounds: int) -> Clocks:
     """Time each way on one picture, several pictures a run, and decoding."""
-    pixels, _ = picture_array(path)
+    pixels, _ = image_to_array(path)
     one = finders[USED]._session
     inputs = {count: np.full((count, 3, 384, 640), 128, np.float32) for count in (1, BATCH)}
     things: inference.Things = {
@@ -99,7 +99,7 @@ def timings(finders: dict[str, Finder], path: Path, rounds: int) -> Clocks:
         f"network, {count} picture(s) a run": partial(one.run, None, {"input.1": some})
         for count, some in inputs.items()
     }
-    things |= {"decode": partial(picture_array, path), "decode at half": partial(halved, path)}
+    things |= {"decode": partial(image_to_array, path), "decode at half": partial(halved, path)}
     seconds: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in things}
     for turn in range(1 + rounds):
         for name, thing in things.items():
@@ -153,7 +153,7 @@ def photographs(folder: Path, finders: dict[str, Finder]) -> dict[str, dict[str,
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     rows: dict[str, dict[str, Any]] = {name: {"faces": [], "farthest": 0.0} for name in finders}
     for path in paths:
-        pixels, _ = picture_array(path)
+        pixels, _ = image_to_array(path)
         own = finders[USED].faces(pixels)
         for name, finder in finders.items():
             faces, row = finder.faces(pixels), rows[name]
@@ -165,7 +165,7 @@ def photographs(folder: Path, finders: dict[str, Finder]) -> dict[str, dict[str,
     return rows
 
 
-def _away(one: FoundFace, other: FoundFace) -> float:
+def _away(one: DetectedFace, other: DetectedFace) -> float:
     off = np.abs(np.array(one.landmarks) - np.array(other.landmarks)).max()
     return float(off / max(one.box[2:]))
 
@@ -186,7 +186,7 @@ def measure(options: argparse.Namespace, result: dict[str, Any]) -> None:
         "command": f"python benchmarks/detector_ways.py --data FER2013 --faces {len(crops)} "
         f"--rounds {options.rounds}{' --photos FOLDER' if options.photos else ''}",
         "threshold": FORMER_THRESHOLD,
-        "hardware": f"{processor()}, {os.cpu_count()} cores",
+        "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
         "onnxruntime": metadata.version("onnxruntime"),
     }
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
@@ -241,7 +241,7 @@ def main(words: list[str] | None = None) -> int:
         print(f"detector_ways: {error}", file=sys.stderr)
         return 2
     print(json.dumps(result, indent=2))
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     return 0
 
 

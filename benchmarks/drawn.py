@@ -8,10 +8,10 @@ import json
 import sys
 from pathlib import Path
 
-from emotion_detection.config import TrainConfig, preset_values
+from emotion_detection.config import TrainConfig, read_preset
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.training import train
 
 RECIPE = {"batch_size": 32, "learning_rate": 0.02, "erase": 0.0, "brightness": 0.0, "contrast": 0.0}
@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    preset = preset_values("compact")
+    preset = read_preset("compact")
     places = {"models": options.models, "logs": options.logs, "epochs": options.epochs}
     try:
         run = train(TrainConfig(**{**preset, **RECIPE, **places, "data": "demo"}))
@@ -49,7 +49,7 @@ def main() -> int:
     }
     print(json.dumps(result["intensity"], indent=2))
     if options.out:
-        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from emotion_detection.config import DataConfig
 from emotion_detection.data import SPLITS, load
 from emotion_detection.data import fer2013_faces as known
-from emotion_detection.data.source import fer2013_place
+from emotion_detection.data.source import place_in_fer2013
 from emotion_detection.errors import InputError
 
 TABLE = Path(known.__file__).with_name("fer2013_digests.bin")
@@ -29,9 +29,9 @@ def collect_digests(config: DataConfig) -> bytes:
     for split in (name for name in SPLITS if dataset.sizes[name]):
         faces = dataset.split(split)
         for name, image in zip(faces.names, faces.images, strict=True):
-            place = fer2013_place(name.rpartition("/")[2])
+            place = place_in_fer2013(name.rpartition("/")[2])
             if place is not None:
-                digests[place[1]] = known.short_digest(image[0])
+                digests[place[1]] = known.shorten_digest(image[0])
     if sorted(digests) != list(range(known.COUNT)):
         raise InputError(f"{config.data}: {len(digests)} numbered faces, not {known.COUNT}")
     return b"".join(digests[number] for number in range(known.COUNT))

@@ -22,14 +22,14 @@ import numpy as np
 from PIL import Image
 
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, TrainConfig, preset_values
+from emotion_detection.config import DataConfig, TrainConfig, read_preset
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FER2013
 from emotion_detection.training import train
-from emotion_detection.training.provenance import processor
+from emotion_detection.training.provenance import describe_processor
 
 OWN = {
     **dict.fromkeys(("anger", "disgust", "fear", "sadness"), "unpleasant"),
@@ -75,7 +75,7 @@ def compare(manifest: Path, work: Path, seed: int) -> dict[str, Any]:
     Returns:
         For each way accuracy, its interval, n, the chosen rate and its validation accuracy.
     """
-    preset = preset_values("compact")
+    preset = read_preset("compact")
     del preset["learning_rate"]
     found = {}
     for way, init in (("from nothing", None), ("fine-tuned", "pretrained")):
@@ -120,11 +120,11 @@ def main() -> int:
             "options": OPTIONS,
             "learning_rates": RATES,
             "load_before": load,
-            "hardware": processor(),
-            "model": pretrained.record()["files"][pretrained.WEIGHTS]["sha256"],
+            "hardware": describe_processor(),
+            "model": pretrained.read_record()["files"][pretrained.WEIGHTS]["sha256"],
             "runs": runs,
         }
-        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     return 0
 
 

@@ -35,13 +35,13 @@ from PIL import Image
 
 from beside_fer import beside, spread
 from emotion_detection import EmotionDetector
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import open_picture, picture_array
+from emotion_detection.images.opening import image_to_array, open_picture
 from emotion_detection.inference.align import align
 from emotion_detection.inference.face_detector import FaceDetector
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, HEIGHT, FACES, CROPS, COPIES = 1920, 1080, 3, 256, 128
@@ -58,7 +58,7 @@ def compose(folder: Path, picture: Path | None) -> Path:
         canvas.paste(image, ((WIDTH - image.width) // 2, (HEIGHT - image.height) // 2))
     else:
         canvas = Image.new("RGB", (WIDTH, HEIGHT), (120, 120, 120))
-        for place, face in enumerate(draw_faces(3, seed=1).faces):
+        for place, face in enumerate(make_synthetic_faces(3, seed=1).faces):
             big = Image.fromarray(face).resize((300, 300), Image.Resampling.BICUBIC)
             canvas.paste(big.convert("RGB"), (200 + 600 * place, 390))
     canvas.save(path, quality=90)
@@ -68,7 +68,7 @@ def compose(folder: Path, picture: Path | None) -> Path:
 def stages(path: Path) -> Things:
     """Return the stages of a picture on one thread, each on what the one before gave."""
     detector, finder = EmotionDetector(threads=1), FaceDetector(threads=1)
-    pixels, _ = picture_array(path)
+    pixels, _ = image_to_array(path)
     found = finder.find(pixels).faces
     if len(found) != FACES:
         raise ValueError(f"--picture: {len(found)} faces are found in it; {FACES} are needed")
@@ -79,7 +79,7 @@ def stages(path: Path) -> Things:
 
     crops = np.stack(aligned())
     things: Things = {
-        "decode": lambda: picture_array(path),
+        "decode": lambda: image_to_array(path),
         "detect": lambda: finder.find(pixels),
         "align": aligned,
         "classify": lambda: detector.classify(crops),
@@ -161,7 +161,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run all of it."""
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
         path = compose(Path(name), options.picture)
-        crops = draw_faces(CROPS, seed=0).faces
+        crops = make_synthetic_faces(CROPS, seed=0).faces
         things = stages(path)
         result: dict[str, Any] = {
             "command": f"python benchmarks/inference.py --rounds {options.rounds}"
@@ -170,7 +170,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             + (" --fer PYTHON" if options.fer else ""),
             "rounds": options.rounds,
             "load_before": round(os.getloadavg()[0], 2),
-            "hardware": f"{processor()}, {os.cpu_count()} cores",
+            "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
             "onnxruntime": metadata.version("onnxruntime"),
             "python": platform.python_version(),
         }
@@ -215,7 +215,7 @@ def main(words: list[str] | None = None) -> int:
             )
     for name, row in result.get("fer", {}).get("of_32_crops_and_a_picture", {}).items():
         print(f"{name:38} {row['median']:9.4f} ({row['min']:.4f}-{row['max']:.4f})")
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     return 0
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import emotion_detection
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import code, processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_code, describe_processor
 
 ORDER = ("ferplus", "fer2013")
 """As ``train --labels ferplus --also fer2013`` reads them."""
@@ -73,10 +73,10 @@ def main() -> int:
         "command": shlex.join(["python", "benchmarks/label_sets.py", *_words(options)]),
         "data": "FER-2013, all splits, 48 x 48 grey; a fresh cache each time",
         "threads": os.environ.get("OMP_NUM_THREADS"),
-        "code": code(),
+        "code": describe_code(),
         "machine": {
             "system": platform.platform(),
-            "processor": processor(),
+            "processor": describe_processor(),
             "cores": os.cpu_count(),
             "load_after": os.getloadavg()[0],
         },
@@ -84,7 +84,7 @@ def main() -> int:
     }
     print(json.dumps({name: result[name] for name in versions}, indent=2))
     if options.out:
-        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     return 0
 
 

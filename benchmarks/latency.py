@@ -24,9 +24,9 @@ import numpy as np
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
 from emotion_detection.inference.model import open_onnx
-from emotion_detection.io.files import write_whole
-from emotion_detection.pretrained import model_path
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.pretrained import find_model
+from emotion_detection.training.provenance import describe_processor
 
 
 def measure(model: Path, threads: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
     try:
-        model = Path(options.model) if options.model else model_path()
+        model = Path(options.model) if options.model else find_model()
         load = os.getloadavg()
         found = measure(model, options.threads, options.rounds)
     except InputError as error:
@@ -98,11 +98,11 @@ def main() -> int:
             "faces": "random pixels; the time does not depend on them",
             "rounds": options.rounds,
             "load_before": load,
-            "hardware": f"{processor()}, {options.threads} thread(s)",
+            "hardware": f"{describe_processor()}, {options.threads} thread(s)",
             "onnxruntime": metadata.version("onnxruntime"),
             "python": platform.python_version(),
         }
-        write_whole(options.out, json.dumps(record, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
     return 0
 
 

@@ -37,13 +37,13 @@ from PIL import Image
 
 from beside_fer import spread
 from emotion_detection import pretrained
-from emotion_detection.batch.classify import Settings, detector_of, read, sha256_of
+from emotion_detection.batch.classify import Settings, open_detector, read, sha256_of
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.job_folder import LARGEST_SHARD, SHARDS, SMALLEST_SHARD
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER, WORKERS, SAMPLE = 1000, 2, 2000
@@ -55,7 +55,9 @@ def draw(folder: Path, count: int) -> list[Path]:
     for start in range(0, count, FOLDER):
         place = folder / f"{start // FOLDER:04d}"
         place.mkdir(parents=True)
-        for number, face in enumerate(draw_faces(min(FOLDER, count - start), seed=start).faces):
+        for number, face in enumerate(
+            make_synthetic_faces(min(FOLDER, count - start), seed=start).faces
+        ):
             paths.append(place / f"{number:04d}.png")
             Image.fromarray(face).save(paths[-1])
     return paths
@@ -145,7 +147,7 @@ def parts(paths: list[Path]) -> float:
 
 
 def _part(names: list[str], ready: Any, seconds: Any) -> None:
-    model = pretrained.model_path()
+    model = pretrained.find_model()
     settings = Settings(
         model=str(model),
         sha256=sha256_of(model),
@@ -155,7 +157,7 @@ def _part(names: list[str], ready: Any, seconds: Any) -> None:
         min_face_size=SMALLEST,
         crops=True,
     )
-    detector, entries = detector_of(settings, 1), [Entry(name) for name in names]
+    detector, entries = open_detector(settings, 1), [Entry(name) for name in names]
     list(read(entries[:256], settings, detector))  # memory is laid out
     ready.wait(timeout=120)
     begun = time.perf_counter()
@@ -200,7 +202,7 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
         "share_of_its_parts": spread([rate / one for rate, one in zip(rates, best, strict=True)]),
         "killed": killed,
         "load_before": round(load, 2),
-        "hardware": f"{processor()}, {os.cpu_count()} cores",
+        "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
     }
 
 
@@ -217,7 +219,7 @@ def main(words: list[str] | None = None) -> int:
         parser.error(f"--rounds {options.rounds}: must be at least 1")
     result = measure(options.pictures, options.rounds)
     print(json.dumps(result, indent=2))
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     return int(not (result["killed"]["each_once"] and result["killed"]["same_to_the_byte"]))
 
 

@@ -36,10 +36,10 @@ import numpy as np
 from PIL import Image
 
 from emotion_detection.commands.export_web import export_page
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_processor
 
 CHROMIUM = "/usr/bin/chromium"
 WAIT = 120_000
@@ -47,7 +47,7 @@ WAIT = 120_000
 
 def moving_face(path: Path, steps: int = 40) -> None:
     """Write a raw video for a fake camera, 640 x 480: a drawn face that moves to and fro."""
-    face = draw_faces(25, size=240).faces[24]
+    face = make_synthetic_faces(25, size=240).faces[24]
     colourless = np.full(2 * 320 * 240, 128, np.uint8).tobytes()
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420mpeg2\n")
@@ -90,7 +90,7 @@ def picture(path: Path) -> None:
     """Write a JPEG of 1920 x 1080 with three drawn faces."""
     sheet = np.full((1080, 1920), 140, np.uint8)
     for face, left in zip(
-        draw_faces(55, size=320).faces[[24, 32, 12]], (150, 800, 1400), strict=True
+        make_synthetic_faces(55, size=320).faces[[24, 32, 12]], (150, 800, 1400), strict=True
     ):
         sheet[380:700, left : left + 320] = face
     Image.fromarray(sheet).convert("RGB").save(path, quality=95)
@@ -199,10 +199,10 @@ def main() -> int:
             "threads": "WebAssembly: 1, since the page is not cross-origin isolated",
             "load_before": load,
             "load_after": os.getloadavg(),
-            "hardware": f"{processor()}, {os.cpu_count()} cores, no GPU",
+            "hardware": f"{describe_processor()}, {os.cpu_count()} cores, no GPU",
             "python": platform.python_version(),
         }
-        write_whole(options.out, json.dumps(record, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
     return 0
 
 

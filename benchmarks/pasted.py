@@ -37,12 +37,12 @@ from emotion_detection.inference.align import (
     TEMPLATE,
     TEMPLATE_SIZE,
     Placement,
+    compute_placement,
     cut_out,
-    placement,
 )
-from emotion_detection.inference.face_detector import THRESHOLD, FaceDetector, FoundFace
-from emotion_detection.io.files import write_whole
-from emotion_detection.io.progress import progress
+from emotion_detection.inference.face_detector import THRESHOLD, DetectedFace, FaceDetector
+from emotion_detection.io.files import write_atomic
+from emotion_detection.io.progress import show_progress
 
 SIDES, TURNS = (96, 200), (-20.0, 20.0)
 WIDTHS, HEIGHTS = (400, 800), (300, 600)
@@ -94,13 +94,13 @@ def paste(generator: np.random.Generator, crop: Bytes) -> Pasted:
     return Pasted(np.asarray(picture), *middle, side)
 
 
-def fitted(zoom: float) -> Callable[[FoundFace, int], Placement]:
+def fitted(zoom: float) -> Callable[[DetectedFace, int], Placement]:
     """Fit the landmarks to the template, and cut ``zoom`` times as widely as FER-2013's crops are.
 
     The similarity that fits best (Umeyama 1991), as complex numbers.
     """
 
-    def place(face: FoundFace, size: int) -> Placement:
+    def place(face: DetectedFace, size: int) -> Placement:
         middle = TEMPLATE_SIZE / 2
         places = ((np.array(TEMPLATE) - middle) / zoom + middle) * (size / TEMPLATE_SIZE)
         there, here = np.array(face.landmarks) @ (1, 1j), places @ (1, 1j)
@@ -112,20 +112,20 @@ def fitted(zoom: float) -> Callable[[FoundFace, int], Placement]:
     return place
 
 
-def turned(margin: float) -> Callable[[FoundFace, int], Placement]:
+def turned(margin: float) -> Callable[[DetectedFace, int], Placement]:
     """Cut a square ``margin`` times the box's longer side, turned until the eyes are level."""
-    return lambda face, size: placement(face.box, face.landmarks, size, margin)
+    return lambda face, size: compute_placement(face.box, face.landmarks, size, margin)
 
 
-def boxed(margin: float) -> Callable[[FoundFace, int], Placement]:
+def boxed(margin: float) -> Callable[[DetectedFace, int], Placement]:
     """Cut an upright square ``margin`` times the box's longer side."""
     level = ((0.0, 0.0),) * len(TEMPLATE)
-    return lambda face, size: placement(face.box, level, size, margin)
+    return lambda face, size: compute_placement(face.box, level, size, margin)
 
 
 CHOSEN = f"box x {MARGIN:.2f}, turned"
 PLAIN = "box x 0.90"
-WAYS: dict[str, Callable[[FoundFace, int], Placement]] = {
+WAYS: dict[str, Callable[[DetectedFace, int], Placement]] = {
     **{f"fitted x {zoom:.2f}": fitted(zoom) for zoom in (0.8, 0.85, 0.9, 1.0, 1.1)},
     **{f"box x {margin:.2f}": boxed(margin) for margin in (0.8, 0.9, 1.0, 1.1)},
     **{f"box x {margin:.2f}, turned": turned(margin) for margin in (0.8, 0.9, MARGIN, 1.1)},
@@ -161,7 +161,7 @@ def look(crops: Bytes, finder: FaceDetector, seed: int, ways: Iterable[str]) -> 
     found = np.zeros(len(crops), np.bool_)
     elsewhere = empty = 0
     cuts: dict[str, list[Bytes]] = {way: [] for way in ways}
-    for row, crop in enumerate(progress(crops, "finding faces", len(crops))):
+    for row, crop in enumerate(show_progress(crops, "finding faces", len(crops))):
         generator = np.random.default_rng((seed, row))
         picture = paste(generator, crop)
         faces = finder.find(picture.pixels).faces
@@ -180,7 +180,7 @@ def look(crops: Bytes, finder: FaceDetector, seed: int, ways: Iterable[str]) -> 
     return Looked(found, elsewhere, empty, {way: np.array(cut) for way, cut in cuts.items()})
 
 
-def _same(picture: Pasted, face: FoundFace) -> bool:
+def _same(picture: Pasted, face: DetectedFace) -> bool:
     x, y, wide, high = face.box
     away = abs(complex(x + wide / 2 - picture.x, y + high / 2 - picture.y))
     return away < picture.side / 2
@@ -283,7 +283,7 @@ def main() -> int:
             "threshold": THRESHOLD,
             **found,
         }
-        write_whole(options.out, json.dumps(record, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
     return 0
 
 

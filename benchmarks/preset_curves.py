@@ -27,8 +27,8 @@ from emotion_detection.cli import main as emotion
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -95,14 +95,14 @@ def main(words: list[str] | None = None) -> int:
     row = {
         "command": f"{command} --faces {asked.faces} --epochs {asked.epochs} -- {shown}",
         **found,
-        "processor": processor(),
+        "processor": describe_processor(),
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1),
         "torch": torch.__version__.partition("+")[0],
     }
     print(json.dumps(row))
     rows = json.loads(asked.out.read_text(encoding="utf-8")) if asked.out.exists() else {}
-    write_whole(asked.out, json.dumps({**rows, asked.name: row}, indent=1) + "\n")
+    write_atomic(asked.out, json.dumps({**rows, asked.name: row}, indent=1) + "\n")
     return 0
 
 

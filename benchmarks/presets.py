@@ -10,24 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection import pretrained
-from emotion_detection.config import TrainConfig, preset_values, presets
-from emotion_detection.io.files import write_whole
+from emotion_detection.config import TrainConfig, list_presets, read_preset
+from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FER2013
-from emotion_detection.training.network import ModelSpec, build, multiply_adds, parameter_count
+from emotion_detection.training.network import (
+    ModelSpec,
+    build,
+    count_multiply_adds,
+    count_parameters,
+)
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs/results"
 
 
 def cost(preset: str) -> dict[str, Any]:
     """Build a preset's network for FER-2013's seven emotions and count."""
-    config = TrainConfig(**preset_values(preset))
+    config = TrainConfig(**read_preset(preset))
     spec = ModelSpec(config.network, FER2013, config.channels, config.size, config.dropout)
     network = build(spec)
     return {
         "size": config.size,
         "epochs": config.epochs,
-        "parameters": parameter_count(network),
-        "multiply_adds": multiply_adds(network, spec),
+        "parameters": count_parameters(network),
+        "multiply_adds": count_multiply_adds(network, spec),
     }
 
 
@@ -36,7 +41,7 @@ def measured() -> dict[str, str]:
     baseline = json.loads((RESULTS / "baseline.json").read_text(encoding="utf-8"))
     shipped = {
         (row["labels"], row["views"]): row["accuracy"]
-        for row in pretrained.record()["figures"]
+        for row in pretrained.read_record()["figures"]
         if row["prior"] == "natural"
     }
     quick = json.loads((RESULTS / "time_to_accuracy.json").read_text(encoding="utf-8"))
@@ -47,7 +52,7 @@ def measured() -> dict[str, str]:
         f"{row['steps']:,} steps on {row['faces']:,} faces, {row['steps_per_second']:.2f} steps/s "
         "of one core; never trained whole"
         for name, row in curves.items()
-        if name in presets()
+        if name in list_presets()
     }
     return begun | {
         "baseline": f"test {baseline['mean']['test_accuracy']:.4f}, mirrored too "
@@ -65,12 +70,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
     reached = measured()
-    found = {name: cost(name) | {"reached": reached.get(name)} for name in presets()}
+    found = {name: cost(name) | {"reached": reached.get(name)} for name in list_presets()}
     for name, row in found.items():
         print(f"{name:10} {row['parameters']:>12,} {row['multiply_adds']:>14,}  {row['reached']}")
     if options.out:
         result = {"command": "python benchmarks/presets.py", "presets": found}
-        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     return 0
 
 

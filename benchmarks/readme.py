@@ -26,7 +26,7 @@ import seeds
 import serving_tables
 import tables
 import using_tables
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -150,7 +150,7 @@ def main(words: list[str] | None = None) -> int:
             after = rewritten(before, ROOT, name)
             different |= after != before
             if not options.check:
-                write_whole(page, after)
+                write_atomic(page, after)
         except (ValueError, OSError, KeyError) as error:
             print(f"readme.py: {name}: {error}", file=sys.stderr)
             return 2

@@ -40,8 +40,8 @@ import numpy as np
 from PIL import Image
 
 from emotion_detection.cli import main
-from emotion_detection.data.synthetic import draw_faces
-from emotion_detection.io.files import write_whole
+from emotion_detection.data.synthetic import make_synthetic_faces
+from emotion_detection.io.files import write_atomic
 
 TRAIN = (
     *("train", "--data", "faces", "--size", "16", "--epochs", "3", "--batch_size", "16"),
@@ -77,7 +77,7 @@ its tests were there before."""
 def make_inputs(folder: Path) -> None:
     """Write the inputs of all commands: crops, and faces of two classes in three splits."""
     (folder / "crops").mkdir(parents=True)
-    for number, face in enumerate(draw_faces(CROPS).faces):
+    for number, face in enumerate(make_synthetic_faces(CROPS).faces):
         Image.fromarray(face).save(folder / "crops" / f"{number:03d}.png")
     rng = np.random.default_rng(0)
     for number in range(FACES):
@@ -365,7 +365,7 @@ def main_words(words: list[str] | None = None) -> int:
         calls = json.loads(asked.out.read_text())["calls"] if asked.out.exists() else []
         calls.append(line)
         values = {"command": "python benchmarks/reliability.py", "total": add_up(calls)}
-        write_whole(asked.out, json.dumps({**values, "calls": calls}, indent=1) + "\n")
+        write_atomic(asked.out, json.dumps({**values, "calls": calls}, indent=1) + "\n")
 
     found = measure(asked.commands, asked.kills, asked.seconds, asked.seed, note)
     return int(any(line["failures"] for line in found))

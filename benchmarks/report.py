@@ -24,13 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.report import Wanted, open_test, write_report
-from emotion_detection.io.files import write_whole
+from emotion_detection.evaluation.report import ReportRequest, open_test, write_report
+from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FERPLUS
-from emotion_detection.metrics.agreement import intensity_figures, share_figures
-from emotion_detection.metrics.calibration import calibration_metrics
-from emotion_detection.metrics.classification import classification_metrics
-from emotion_detection.training.provenance import processor
+from emotion_detection.metrics.agreement import compute_intensity_metrics, compute_vote_metrics
+from emotion_detection.metrics.calibration import compute_calibration_metrics
+from emotion_detection.metrics.classification import compute_classification_metrics
+from emotion_detection.training.provenance import describe_processor
 
 Scores = npt.NDArray[np.float32]
 
@@ -94,16 +94,16 @@ def _write(
             "vote_shares": pa.array(list(shares), pa.list_(pa.float32())),
         }
     ).replace_schema_metadata({"labels": json.dumps(list(FERPLUS))})
-    metrics = classification_metrics(scores, truth, FERPLUS) | {
+    metrics = compute_classification_metrics(scores, truth, FERPLUS) | {
         "data": {"source": "synthetic", "label_set": "ferplus", "hash": "0" * 64},
         "split": "test",
         "model": "synthetic",
         "parameters": 0,
         "tta": False,
         "temperature": [1.0],
-        "before_temperature": calibration_metrics(scores, truth),
-        "intensity": intensity_figures(intensity, wanted, 10),
-        "vote_shares": share_figures(scores, shares, FERPLUS, 10),
+        "before_temperature": compute_calibration_metrics(scores, truth),
+        "intensity": compute_intensity_metrics(intensity, wanted, 10),
+        "vote_shares": compute_vote_metrics(scores, shares, FERPLUS, 10),
     }
     folder.mkdir(parents=True)
     pq.write_table(table, folder / "predictions.parquet")
@@ -116,7 +116,7 @@ def measure(faces: int) -> dict[str, Any]:
         folder = Path(place)
         write_tests(folder, faces)
         start, busy = time.perf_counter(), time.process_time()
-        models = [open_test(str(folder / name), Wanted()) for name in ("one", "two")]
+        models = [open_test(str(folder / name), ReportRequest()) for name in ("one", "two")]
         read = time.perf_counter() - start
         made = write_report(models, folder / "out", "emotion report", 0.9, folder / "groups.csv")
         return {
@@ -156,10 +156,10 @@ def main() -> int:
             "models": 2,
             **found,
             "load_before": load,
-            "hardware": f"{processor()}, {os.cpu_count()} cores, shared with other work",
+            "hardware": f"{describe_processor()}, {os.cpu_count()} cores, shared with other work",
             "python": platform.python_version(),
         }
-        write_whole(options.out, json.dumps(record, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
     return 0
 
 

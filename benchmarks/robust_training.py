@@ -24,13 +24,13 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
-from emotion_detection.io.files import write_whole
-from emotion_detection.metrics.classification import classification_metrics
-from emotion_detection.postprocessing import VIEWS, Readout, make_views
-from emotion_detection.training.initial_weights import starting_weights
+from emotion_detection.io.files import write_atomic
+from emotion_detection.metrics.classification import compute_classification_metrics
+from emotion_detection.postprocessing import VIEWS, Postprocessing, make_views
+from emotion_detection.training.initial_weights import load_initial_weights
 from emotion_detection.training.network import ModelSpec, build
-from emotion_detection.training.network_scores import network_outputs
-from emotion_detection.training.provenance import processor
+from emotion_detection.training.network_scores import compute_outputs
+from emotion_detection.training.provenance import describe_processor
 from emotion_detection.training.temperature import fit_temperature
 
 SETS: tuple[Literal["ferplus", "fer2013"], ...] = ("ferplus", "fer2013")
@@ -54,7 +54,9 @@ def measure(
     scores = {name: _scores(network, spec, name, np.asarray(faces[name].images)) for name in SETS}
     for name in SETS:
         result[name] = {
-            str(views): _read(scores[name][:views], faces[name], spec.label_sets[name], Readout())
+            str(views): _read(
+                scores[name][:views], faces[name], spec.label_sets[name], Postprocessing()
+            )
             for views in VIEWS
         }
     result["adjustment"] = {
@@ -63,7 +65,7 @@ def measure(
                 scores["ferplus"][:views],
                 faces["ferplus"],
                 spec.labels,
-                Readout(tuple(prior), one),
+                Postprocessing(tuple(prior), one),
             )
             for one in ADJUSTMENTS
         }
@@ -90,18 +92,18 @@ def _scores(
     network: Any, spec: ModelSpec, label_set: str, images: npt.NDArray[np.uint8], views: int = 4
 ) -> list[Scores]:
     output = spec.output_name(label_set)
-    return [network_outputs(network, spec, view)[output] for view in make_views(images, views)]
+    return [compute_outputs(network, spec, view)[output] for view in make_views(images, views)]
 
 
 def _read(
-    views: list[Scores], faces: Faces, names: tuple[str, ...], readout: Readout
+    views: list[Scores], faces: Faces, names: tuple[str, ...], readout: Postprocessing
 ) -> dict[str, float]:
     bias = np.array(readout.bias or [0.0] * len(names))
     logits = np.log(np.mean(views, axis=0, dtype=np.float64) + 1e-30)
     temperature = fit_temperature(np.exp(logits).astype(np.float32), faces.labels, bias.tolist())
     raised = np.exp(logits / temperature + bias)
     scores = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
-    found = classification_metrics(scores, faces.labels, names)
+    found = compute_classification_metrics(scores, faces.labels, names)
     kept = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll", "n")
     return {name: found[name] for name in kept} | {"temperature": temperature}
 
@@ -118,8 +120,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
     try:
-        shipped, spec = starting_weights("pretrained", "robust_training")
-        tuned = {run: starting_weights(run, "robust_training")[0] for run in options.runs}
+        shipped, spec = load_initial_weights("pretrained", "robust_training")
+        tuned = {run: load_initial_weights(run, "robust_training")[0] for run in options.runs}
         data = {name: load(DataConfig(data=options.data, labels=name)) for name in SETS}
     except InputError as error:
         print(f"robust_training: {error}", file=sys.stderr)
@@ -142,7 +144,7 @@ def main() -> int:
         "faces_under_corruption": options.faces,
         "prior": prior,
         "chosen": options.chosen,
-        "machine": {"processor": processor(), "cores": os.cpu_count()},
+        "machine": {"processor": describe_processor(), "cores": os.cpu_count()},
         "candidates": {},
     }
     if options.join:
@@ -166,9 +168,9 @@ def main() -> int:
         mean = found["mean_corruption_accuracy"]
         print(f"{name:24} 1 and 4 views: {accuracies}  corruptions {mean:.4f}", flush=True)
         if options.out:
-            write_whole(options.out, json.dumps(result, indent=1) + "\n")
+            write_atomic(options.out, json.dumps(result, indent=1) + "\n")
     if options.out:  # also where all candidates were joined
-        write_whole(options.out, json.dumps(result, indent=1) + "\n")
+        write_atomic(options.out, json.dumps(result, indent=1) + "\n")
     return 0
 
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, Corruption
 from emotion_detection.evaluation.robustness_plot import draw_examples
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_processor
 
 ROW = 3
 """Which drawn face of seed 0 is shown: a smile, upright, nothing in front of it."""
@@ -59,7 +59,7 @@ def collect(tests: list[str]) -> dict[str, Any]:
         found[name or place] = {k: v for k, v in record.items() if k not in DROPPED}
     return {
         "scales": {name: _scale(one) for name, one in CORRUPTIONS.items()},
-        "machine": {"processor": processor(), "cores": os.cpu_count()},
+        "machine": {"processor": describe_processor(), "cores": os.cpu_count()},
         "python": platform.python_version(),
         "tests": found,
     }
@@ -86,12 +86,12 @@ def main() -> int:
         print(f"robustness: {error}", file=sys.stderr)
         return 2
     if result and options.out:
-        write_whole(options.out, json.dumps(result, indent=1) + "\n")
+        write_atomic(options.out, json.dumps(result, indent=1) + "\n")
     for name, test in result["tests"].items() if result else ():
         print(f"{name}: {test['clean']['accuracy']:.4f}, {test['mean_corruption_accuracy']:.4f}")
     if options.picture:
-        face = draw_faces(ROW + 1).faces[ROW][None]
-        write_whole(options.picture, draw_examples(face, ROW))
+        face = make_synthetic_faces(ROW + 1).faces[ROW][None]
+        write_atomic(options.picture, draw_examples(face, ROW))
     return 0
 
 

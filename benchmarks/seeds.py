@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.training.history import draw_curves
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -172,7 +172,7 @@ def main(words: list[str] | None = None) -> int:
             rows: list[dict[str, float | int | None]] = [
                 {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
             ]
-        write_whole(options.out, json.dumps(result, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
         draw_curves(rows, options.curves, f"baseline, seed {result['runs'][0]['seed']}")
     except (ValueError, OSError, KeyError) as error:
         print(f"seeds.py: {error}", file=sys.stderr)

@@ -32,8 +32,8 @@ from typing import Any
 import serving_abuse as abuse
 import serving_parts as parts
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
-from emotion_detection.training.provenance import processor
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training.provenance import describe_processor
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -61,7 +61,7 @@ def machine() -> dict[str, Any]:
         except PackageNotFoundError:
             packages[name] = None
     return {
-        "hardware": f"{processor()}, {os.cpu_count()} cores",
+        "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "packages": packages,
     }
@@ -89,7 +89,7 @@ def main(words: list[str] | None = None) -> int:
                 old[name] = {"command": command, "load_before": load, "figures": figures}
                 # after each part: what is measured is not lost
                 result = {**machine(), **{part: old[part] for part in PARTS if part in old}}
-                write_whole(options.out, json.dumps(result, indent=2) + "\n")
+                write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     except (InputError, OSError, ValueError, RuntimeError) as error:
         print(f"serving: {error}", file=sys.stderr)
         return 2

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from inference import compose
 from serving_load import post, run_load
 from serving_server import Served, served
@@ -31,7 +31,7 @@ class Pictures:
         self.folder = folder
         self.path = compose(folder, None)
         self.photograph = self.path.read_bytes()
-        self.crops = [_png(face) for face in draw_faces(32, seed=2).faces]
+        self.crops = [_png(face) for face in make_synthetic_faces(32, seed=2).faces]
 
     @property
     def of_crops(self) -> list[bytes]:

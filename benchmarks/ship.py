@@ -25,9 +25,9 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError, TrainingError
 from emotion_detection.evaluation.evaluate import name_way
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.postprocessing import Prior
-from emotion_detection.training.checkpoint import Trained, load_trained
+from emotion_detection.training.checkpoint import LoadedCheckpoint, load_trained
 from emotion_detection.training.export import export_onnx
 from emotion_detection.training.export_sample import SAMPLE
 
@@ -78,9 +78,9 @@ def ship(run: Path, place: Path) -> dict[str, Any]:
     export_onnx(trained, place / pretrained.MODEL, sample, short)
     weights = {name: value.contiguous() for name, value in trained.network.state_dict().items()}
     spec = json.dumps(trained.spec.as_dict())
-    write_whole(place / pretrained.WEIGHTS, save(weights, {"format": "pt", "spec": spec}))
+    write_atomic(place / pretrained.WEIGHTS, save(weights, {"format": "pt", "spec": spec}))
     record = _record(trained, made, validation, figures, place)
-    write_whole(place / pretrained.RECORD, json.dumps(record, indent=2) + "\n")
+    write_atomic(place / pretrained.RECORD, json.dumps(record, indent=2) + "\n")
     return record
 
 
@@ -96,7 +96,7 @@ def _data(run: Path) -> DataConfig:
     return DataConfig(**load_trained(run).record["data"]["options"])
 
 
-def _anonymous(trained: Trained) -> Trained:
+def _anonymous(trained: LoadedCheckpoint) -> LoadedCheckpoint:
     """Call the data by its name: where it lay on one machine helps nobody."""
     data = trained.record["data"]
     options = data["options"] | {"data": "fer2013", "cache": DataConfig.cache}
@@ -104,7 +104,7 @@ def _anonymous(trained: Trained) -> Trained:
     return dataclasses.replace(trained, record=trained.record | {"data": named})
 
 
-def _also(trained: Trained) -> dict[str, Any]:
+def _also(trained: LoadedCheckpoint) -> dict[str, Any]:
     """Return hash and sizes of the data with the other label sets."""
     options = trained.record["data"]["options"]
     found = {}
@@ -150,7 +150,7 @@ def _named(command: str) -> str:
 
 
 def _record(
-    trained: Trained,
+    trained: LoadedCheckpoint,
     made: dict[str, Any],
     validation: dict[str, Any],
     figures: list[dict[str, Any]],

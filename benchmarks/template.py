@@ -21,8 +21,8 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.inference.face_detector import FaceDetector
-from emotion_detection.io.files import write_whole
-from emotion_detection.io.progress import progress
+from emotion_detection.io.files import write_atomic
+from emotion_detection.io.progress import show_progress
 from emotion_detection.results import LANDMARKS
 
 MIRRORED = [1, 0, 2, 4, 3]
@@ -42,7 +42,7 @@ def template(crops: npt.NDArray[np.uint8]) -> dict[str, Any]:
     finder = FaceDetector(min_face_size=0, threads=1)
     size = crops.shape[1]
     points, several = [], 0
-    for crop in progress(crops, "finding landmarks", len(crops)):
+    for crop in show_progress(crops, "finding landmarks", len(crops)):
         faces = finder.find(np.repeat(crop[..., None], 3, axis=2)).faces
         several += len(faces) > 1
         if len(faces) == 1:
@@ -95,7 +95,7 @@ def main() -> int:
             "points": "x, y in pixels of the crop; (0.5, 0.5): centre of the upper left pixel",
             **found,
         }
-        write_whole(options.out, json.dumps(record, indent=2) + "\n")
+        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
     return 0
 
 

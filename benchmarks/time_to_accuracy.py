@@ -35,7 +35,7 @@ from typing import Any, NoReturn
 from accuracy_ways import WAYS, Run, prepare, way_a, way_b
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKS = (0.523, 0.55, 0.60)
@@ -153,7 +153,7 @@ def measure(options: argparse.Namespace, words: list[str]) -> None:
                 about = {"way": way, "seed": seed, "load_before": load, "reached": reached(run)}
                 result["runs"].append(about | run)
                 result["marks"] = compare(result["runs"])
-                write_whole(options.out, json.dumps(result, indent=2) + "\n")
+                write_atomic(options.out, json.dumps(result, indent=2) + "\n")
     show(result)
     print(f"written: {options.out}")
 
@@ -220,7 +220,7 @@ def main() -> None:
             print(json.dumps(_part(options)))
         elif options.join:
             result = joined(options.join)
-            write_whole(options.out, json.dumps(result, indent=2) + "\n")
+            write_atomic(options.out, json.dumps(result, indent=2) + "\n")
             show(result)
         else:
             measure(options, words)

@@ -88,11 +88,11 @@ def network_and_adam(classes: int) -> tuple[Any, Any]:
 
     package = sys.modules["emotion_detection.training"] = types.ModuleType("training")
     package.__path__ = [str(Path(emotion_detection.__path__[0], "training"))]
-    from emotion_detection.training.network import ModelSpec, freshly_seeded
+    from emotion_detection.training.network import ModelSpec, seed_rng
 
     config, labels = TrainConfig(), tuple(map(str, range(classes)))
     spec = ModelSpec(config.network, labels, config.channels, config.size, config.dropout)
-    network = freshly_seeded(spec, config.seed)
+    network = seed_rng(spec, config.seed)
     return network, Adam(network.parameters(), lr=config.learning_rate)
 
 

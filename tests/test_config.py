@@ -13,10 +13,10 @@ from emotion_detection.audit_options import AuditOptions
 from emotion_detection.config import (
     DataConfig,
     TrainConfig,
-    as_dict,
-    config_of,
-    preset_path,
-    presets,
+    config_from_dict,
+    config_to_dict,
+    find_preset,
+    list_presets,
 )
 from emotion_detection.errors import InputError
 
@@ -80,12 +80,12 @@ def test_what_means_the_same_is_converted() -> None:
     assert (config.dropout, config.learning_rate, config.teacher) == (0.0, 0.5, ["models/A"])
     kinds = [type(getattr(config, name)) for name in values]
     assert kinds == [str, str, int, float, float, list]
-    assert yaml.safe_load(yaml.safe_dump(as_dict(config))) == as_dict(config)
+    assert yaml.safe_load(yaml.safe_dump(config_to_dict(config))) == config_to_dict(config)
 
 
-@pytest.mark.parametrize("preset", presets())
+@pytest.mark.parametrize("preset", list_presets())
 def test_a_preset_gives_the_values_that_are_not_given(preset: str) -> None:
-    in_file = yaml.safe_load(Path(preset_path(preset)).read_text(encoding="utf-8"))
+    in_file = yaml.safe_load(Path(find_preset(preset)).read_text(encoding="utf-8"))
     config = TrainConfig(preset=preset, data="faces", epochs=5, dropout=0.3)
     assert (config.data, config.epochs, config.dropout) == ("faces", 5, 0.3)
     for name in in_file.keys() - {"epochs", "dropout"}:
@@ -113,9 +113,9 @@ def test_a_copy_and_a_record_are_taken_as_they_are() -> None:
     other = dataclasses.replace(config, network="large", trainer={})
     assert (other.network, other.trainer) == ("large", {})
     assert pickle.loads(pickle.dumps(other)) == other
-    record = as_dict(other)
+    record = config_to_dict(other)
     del record["flip"]  # of a version that had no such field: not the preset's of today
-    assert config_of(record) == dataclasses.replace(other, flip=0.0)
+    assert config_from_dict(record) == dataclasses.replace(other, flip=0.0)
 
 
 def test_names_of_before_are_taken_with_a_warning() -> None:
@@ -125,13 +125,13 @@ def test_names_of_before_are_taken_with_a_warning() -> None:
 
 
 def test_a_record_of_an_earlier_version_is_read(recwarn: pytest.WarningsRecorder) -> None:
-    record = as_dict(TrainConfig(labels="ferplus", extra_labels="fer2013"))
+    record = config_to_dict(TrainConfig(labels="ferplus", extra_labels="fer2013"))
     record |= {"also": record.pop("extra_labels"), "also_weight": 0.5}
     del record["extra_labels_weight"]
-    config = config_of(record)
+    config = config_from_dict(record)
     assert (config.extra_labels, config.extra_labels_weight) == ("fer2013", 0.5)
     # 'fer2013' was said of the labels that any data brings
-    assert config_of(as_dict(TrainConfig(labels="fer2013"))).labels == "original"
+    assert config_from_dict(config_to_dict(TrainConfig(labels="fer2013"))).labels == "original"
     assert not recwarn.list
 
 

@@ -10,10 +10,10 @@ from emotion_detection.labels import (
     FER2013,
     FERPLUS,
     FERPLUS_COLUMNS,
-    canonical,
+    canonical_name,
     class_names,
-    ordered,
-    positions,
+    find_positions,
+    sort_labels,
 )
 
 
@@ -58,12 +58,12 @@ def test_ferplus_has_a_column_for_each_emotion_and_two_more():
     ],
 )
 def test_datasets_names_are_known(own, name):
-    assert canonical(own) == name
+    assert canonical_name(own) == name
 
 
 @pytest.mark.parametrize("name", EMOTIONS)
 def test_every_emotion_is_its_own_name(name):
-    assert canonical(name) == name
+    assert canonical_name(name) == name
 
 
 def test_known_names_come_in_the_projects_order():
@@ -74,12 +74,12 @@ def test_known_names_come_in_the_projects_order():
         "joy": "happiness",
         "neutral": "neutral",
     }
-    assert ordered(used) == ("anger", "happiness", "neutral")
+    assert sort_labels(used) == ("anger", "happiness", "neutral")
 
 
 def test_an_unknown_name_does_not_lose_the_known_ones():
     used = class_names(["sad", "Happy", "bored", "Bored", "awake"])
-    assert ordered(used) == ("happiness", "sadness", "Bored", "awake")
+    assert sort_labels(used) == ("happiness", "sadness", "Bored", "awake")
     assert used["bored"] == used["Bored"] == "Bored"
 
 
@@ -87,17 +87,17 @@ def test_names_that_differ_in_unicode_form_alone_are_one_class():
     composed, decomposed = "m\u00fcde", "mu\u0308de"
     used = class_names([composed, decomposed])
     assert len(set(used.values())) == 1
-    assert positions([composed], [decomposed, "wach"]) == [0]
+    assert find_positions([composed], [decomposed, "wach"]) == [0]
 
 
 @pytest.mark.parametrize("name", ["0_angry", "3 - Angry", "01.anger"])
 def test_a_number_before_a_name_does_not_matter(name):
-    assert canonical(name) == "anger"
+    assert canonical_name(name) == "anger"
 
 
 def test_positions_say_where_labels_stand_elsewhere():
-    assert positions(["contempt", "anger"], FER2013) == [None, 0]
-    assert positions(FER2013, FERPLUS) == list(range(7))
+    assert find_positions(["contempt", "anger"], FER2013) == [None, 0]
+    assert find_positions(FER2013, FERPLUS) == list(range(7))
 
 
 def test_names_that_differ_only_in_their_unicode_form_are_one_class() -> None:
@@ -105,4 +105,4 @@ def test_names_that_differ_only_in_their_unicode_form_are_one_class() -> None:
     assert one != two
     mapping = class_names([one, two, "bored"])
     assert mapping == {"bored": "bored", one: one, two: one}
-    assert ordered(mapping) == ("bored", one)
+    assert sort_labels(mapping) == ("bored", one)

@@ -8,7 +8,7 @@ import pytest
 from emotion_detection import EmotionDetector
 from emotion_detection.commands.option_names import understand
 from emotion_detection.commands.suggestions import suggest
-from emotion_detection.images.opening import PictureError, picture_array
+from emotion_detection.images.opening import ImageError, image_to_array
 from emotion_detection.inference.devices import parse_device
 from emotion_detection.results import Face, Result
 
@@ -70,5 +70,5 @@ def test_what_cannot_be_chosen_names_the_way() -> None:
 
 def test_a_video_is_answered_with_the_method_for_it() -> None:
     content = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0" * 64
-    with pytest.raises(PictureError, match=r"EmotionDetector\.detect_video\(\)"):
-        picture_array(content)
+    with pytest.raises(ImageError, match=r"EmotionDetector\.detect_video\(\)"):
+        image_to_array(content)

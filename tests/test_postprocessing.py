@@ -11,7 +11,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.postprocessing import (
     VIEWS,
     ZOOM,
-    Readout,
+    Postprocessing,
     check_prior,
     check_views,
     make_views,
@@ -67,13 +67,13 @@ def test_enlarging_is_pillow_s_bilinear_transform(zoom: float) -> None:
 
 def test_one_view_is_returned_as_it_is() -> None:
     (scores,) = _scores(1)
-    assert Readout(PRIOR, 0.2).combine([scores]) is scores
+    assert Postprocessing(PRIOR, 0.2).combine([scores]) is scores
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_the_mean_of_views_is_tempered(temperature: float) -> None:
     views = _scores(4)
-    combined = Readout(temperatures={4: temperature}).combine(views)
+    combined = Postprocessing(temperatures={4: temperature}).combine(views)
     expected = softmax(np.log(np.mean(views, axis=0)) / temperature, axis=1)
     np.testing.assert_allclose(combined, expected, atol=1e-6)
     assert combined.dtype == np.float32
@@ -82,7 +82,7 @@ def test_the_mean_of_views_is_tempered(temperature: float) -> None:
 @pytest.mark.parametrize("adjustment", [0.0, 0.3, 1.0])
 def test_balanced_removes_what_is_left_of_the_prior(adjustment: float) -> None:
     logits = np.random.default_rng(3).normal(0, 2, (50, 3))
-    readout = Readout(PRIOR, adjustment)
+    readout = Postprocessing(PRIOR, adjustment)
     bias = np.array(readout.bias or 0.0)
     exported = softmax(logits + bias, axis=1).astype(np.float32)
     balanced = readout.combine([exported], "balanced")
@@ -101,18 +101,18 @@ def test_balanced_finds_more_of_the_rare_classes() -> None:
     def recall(answers: np.ndarray) -> float:
         return float(np.mean([(answers[truth == c] == c).mean() for c in range(3)]))
 
-    balanced = Readout(PRIOR).combine([scores], "balanced")
+    balanced = Postprocessing(PRIOR).combine([scores], "balanced")
     assert recall(balanced.argmax(1)) > recall(scores.argmax(1)) + 0.05
 
 
 def test_balanced_needs_a_prior() -> None:
     with pytest.raises(InputError, match="does not say its class frequencies"):
-        Readout().combine(_scores(1), "balanced")
+        Postprocessing().combine(_scores(1), "balanced")
 
 
 def test_it_survives_json() -> None:
-    readout = Readout(PRIOR, 0.25, {2: 0.9, 4: 0.8})
-    assert Readout.from_dict(json.loads(json.dumps(readout.as_dict())), 3) == readout
+    readout = Postprocessing(PRIOR, 0.25, {2: 0.9, 4: 0.8})
+    assert Postprocessing.from_dict(json.loads(json.dumps(readout.as_dict())), 3) == readout
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_it_survives_json() -> None:
 )
 def test_damaged_values_are_refused(values: object) -> None:
     with pytest.raises(ValueError, match=r"."):
-        Readout.from_dict(values, 3)
+        Postprocessing.from_dict(values, 3)
 
 
 @pytest.mark.parametrize("views", [0, 3, 5, True, None, "four", 2.5])

@@ -34,7 +34,7 @@ FIELDS = {
     "limits",
 }
 SHIPPED = Path(pretrained.__file__).parent
-PLACES: list[Callable[[], Path]] = [pretrained.model_path, pretrained.weights_path]
+PLACES: list[Callable[[], Path]] = [pretrained.find_model, pretrained.find_weights]
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def _refused(ask: Callable[[], Any]) -> str:
 
 
 def test_whole_files_are_found(folder: Path) -> None:
-    assert pretrained.model_path() == folder / "model.onnx"
-    assert pretrained.weights_path() == folder / "weights.safetensors"
-    assert pretrained.record()["name"] == "tiny"
+    assert pretrained.find_model() == folder / "model.onnx"
+    assert pretrained.find_weights() == folder / "weights.safetensors"
+    assert pretrained.read_record()["name"] == "tiny"
 
 
 @pytest.mark.parametrize("ask", PLACES)
@@ -80,13 +80,13 @@ def test_a_missing_file_is_named(folder: Path, ask: Callable[[], Path]) -> None:
     assert f"{path}: cannot be read" in _refused(ask)
 
 
-@pytest.mark.parametrize("ask", [*PLACES, pretrained.record, EmotionDetector])
+@pytest.mark.parametrize("ask", [*PLACES, pretrained.read_record, EmotionDetector])
 def test_without_a_record_there_is_no_model(folder: Path, ask: Callable[[], Any]) -> None:
     (folder / "record.json").unlink()
     assert f"{folder / 'record.json'}: missing, a part of the shipped model" in _refused(ask)
 
 
-@pytest.mark.parametrize("ask", [*PLACES, pretrained.record])
+@pytest.mark.parametrize("ask", [*PLACES, pretrained.read_record])
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": []}', b"\xff\xfe\x00"])
 def test_a_damaged_record_is_refused(
     folder: Path, ask: Callable[[], Any], text: str | bytes
@@ -100,7 +100,7 @@ def test_a_record_that_does_not_name_a_file_vouches_for_none(
     folder: Path, files: dict[str, Any]
 ) -> None:
     (folder / "record.json").write_text(json.dumps({"files": files}))
-    assert "model.onnx: damaged" in _refused(pretrained.model_path)
+    assert "model.onnx: damaged" in _refused(pretrained.find_model)
 
 
 def test_a_damaged_model_is_not_run(folder: Path) -> None:
@@ -109,15 +109,15 @@ def test_a_damaged_model_is_not_run(folder: Path) -> None:
 
 
 def test_the_shipped_files_are_those_of_the_record() -> None:
-    record = pretrained.record()
+    record = pretrained.read_record()
     assert set(record) == FIELDS
     assert set(record["files"]) == set(CONTENTS)
-    for path in (pretrained.model_path(), pretrained.weights_path()):
+    for path in (pretrained.find_model(), pretrained.find_weights()):
         assert path.stat().st_size == record["files"][path.name]["bytes"]
 
 
 def test_the_shipped_model_is_what_its_record_says() -> None:
-    record, detector = pretrained.record(), EmotionDetector(threads=1)
+    record, detector = pretrained.read_record(), EmotionDetector(threads=1)
     assert {name: list(labels) for name, labels in detector.label_sets.items()} == record["labels"]
     assert list(detector.label_sets) == list(record["labels"])
     assert detector.label_sets == {"ferplus": FERPLUS, "fer2013": FER2013}
@@ -156,11 +156,11 @@ def test_the_shipped_model_tells_intensity_from_0_to_1() -> None:
 
 
 def test_the_shipped_weights_are_those_of_the_network() -> None:
-    content = pretrained.weights_path().read_bytes()
+    content = pretrained.find_weights().read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     header.pop("__metadata__", None)
     numbers = sum(int(np.prod(tensor["shape"])) for tensor in header.values())
-    assert numbers >= pretrained.record()["parameters"]
+    assert numbers >= pretrained.read_record()["parameters"]
 
 
 def test_finding_the_model_loads_nothing_heavy() -> None:
@@ -179,7 +179,9 @@ def test_a_slice_of_the_record_is_computed_again(
     labels: str, fer2013_root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     figure = next(
-        row for row in pretrained.record()["figures"] if row["labels"] == labels and not row["tta"]
+        row
+        for row in pretrained.read_record()["figures"]
+        if row["labels"] == labels and not row["tta"]
     )
     cache = tmp_path_factory.getbasetemp() / "shipped-cache"
     dataset = load(DataConfig(data=str(fer2013_root), labels=labels, cache=str(cache)))

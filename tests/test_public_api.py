@@ -19,16 +19,16 @@ from emotion_detection import (
     EmotionDetector,
     Explanation,
     Face,
+    ImageError,
     InputError,
-    PictureError,
     Result,
     annotate,
     explain,
 )
-from emotion_detection.data.synthetic import draw_faces
-from emotion_detection.inference.annotate import annotated
+from emotion_detection.data.synthetic import make_synthetic_faces
+from emotion_detection.inference.annotate import annotate_image
 from emotion_detection.inference.detection import ImageOrigin
-from emotion_detection.results import columns, rows
+from emotion_detection.results import list_columns, list_rows
 
 SCORES = {"anger": 0.1, "happiness": 0.7, "neutral": 0.2}
 
@@ -36,7 +36,7 @@ SCORES = {"anger": 0.1, "happiness": 0.7, "neutral": 0.2}
 def _pixels() -> np.ndarray:
     """Return two drawn faces on colour, uint8 (200, 400, 3)."""
     canvas = Image.new("RGB", (400, 200), (120, 130, 140))
-    for face, x in zip(draw_faces(2, seed=3).faces, (20, 220), strict=True):
+    for face, x in zip(make_synthetic_faces(2, seed=3).faces, (20, 220), strict=True):
         canvas.paste(Image.fromarray(face).convert("RGB").resize((150, 150)), (x, 25))
     return np.asarray(canvas)
 
@@ -75,7 +75,7 @@ def test_the_package_lists_its_names_without_importing_what_is_heavy() -> None:
         "import sys, emotion_detection as e\n"
         "assert set(e.__all__) <= set(dir(e)), dir(e)\n"
         "assert 'onnxruntime' not in sys.modules and 'numpy' not in sys.modules\n"
-        "from emotion_detection import Result, Face, PictureError, InputError\n"
+        "from emotion_detection import Result, Face, ImageError, InputError\n"
         "assert 'numpy' not in sys.modules and 'PIL' not in sys.modules\n"
         "from emotion_detection import *\n"
         "assert callable(annotate) and callable(explain) and EmotionDetector"
@@ -107,11 +107,11 @@ def test_representations_are_short() -> None:
 
 def test_plot_draws_as_the_command_does(result: Result, photo: Path) -> None:
     drawn = np.asarray(result.plot())
-    np.testing.assert_array_equal(drawn, np.asarray(annotated(_pixels(), result)))
+    np.testing.assert_array_equal(drawn, np.asarray(annotate_image(_pixels(), result)))
     assert (drawn != _pixels()).any()
     np.testing.assert_array_equal(np.asarray(annotate(photo, result)), drawn)
     plain = np.asarray(result.plot(bars=False))
-    np.testing.assert_array_equal(plain, np.asarray(annotated(_pixels(), result, bars=False)))
+    np.testing.assert_array_equal(plain, np.asarray(annotate_image(_pixels(), result, bars=False)))
 
 
 def test_results_refer_to_whatever_image_they_are_of(detector: EmotionDetector) -> None:
@@ -203,11 +203,11 @@ def test_crops_stay_within_the_image() -> None:
 def test_rows_and_frames_are_those_of_the_csv_table(result: Result) -> None:
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     assert result.rows() == [
-        {name: row.get(name) for name in columns(result[0].scores)}
-        for row in rows(result.as_dict())
+        {name: row.get(name) for name in list_columns(result[0].scores)}
+        for row in list_rows(result.as_dict())
     ]
     frame = result.to_frame()
-    assert list(frame.columns) == columns(result[0].scores)
+    assert list(frame.columns) == list_columns(result[0].scores)
     assert list(frame["emotion"]) == [face.emotion for face in result]
     assert list(frame["face"]) == [1, 2]
     assert frame["score_anger"].dtype == float
@@ -317,9 +317,9 @@ def test_files_that_are_open_are_read_from_where_they_stand(
         told = detector.detect(file)
         assert told.faces == result.faces
         assert told.source == str(photo)
-        with pytest.raises(PictureError, match=r"nothing left to read: file\.seek\(0\)"):
+        with pytest.raises(ImageError, match=r"nothing left to read: file\.seek\(0\)"):
             detector.detect(file)
-    with pytest.raises(PictureError, match="cannot be read: read of closed file"):
+    with pytest.raises(ImageError, match="cannot be read: read of closed file"):
         detector.detect(file)
     upload = io.BytesIO(photo.read_bytes())
     assert detector.detect(upload).source is None
@@ -328,20 +328,20 @@ def test_files_that_are_open_are_read_from_where_they_stand(
         name, filename = "field", "holiday.png"
 
     assert detector.detect(FormFile(photo.read_bytes())).source == "holiday.png"
-    with photo.open(encoding="latin-1") as text, pytest.raises(PictureError, match="mode 'rb'"):
+    with photo.open(encoding="latin-1") as text, pytest.raises(ImageError, match="mode 'rb'"):
         detector.detect(cast(Any, text))
 
     class Upload:
         async def read(self, size: int = -1) -> bytes:
             return b""
 
-    with pytest.raises(PictureError, match=r"an? Upload: its read\(\) gives no bytes.*await"):
+    with pytest.raises(ImageError, match=r"an? Upload: its read\(\) gives no bytes.*await"):
         detector.detect(cast(Any, Upload()))
 
 
 def test_tensors_that_become_no_array_say_why(detector: EmotionDetector) -> None:
     tensor = torch.zeros(3, 8, 8, requires_grad=True)
-    with pytest.raises(PictureError, match=r"a Tensor: cannot become an array: .*requires grad"):
+    with pytest.raises(ImageError, match=r"a Tensor: cannot become an array: .*requires grad"):
         detector.detect(tensor)
 
 
@@ -359,16 +359,16 @@ def test_tensors_that_become_no_array_say_why(detector: EmotionDetector) -> None
 def test_arrays_that_no_rule_covers_are_refused(
     detector: EmotionDetector, image: np.ndarray, words: str
 ) -> None:
-    with pytest.raises(PictureError, match=words):
+    with pytest.raises(ImageError, match=words):
         detector.detect(image)
 
 
 def test_alpha_lies_on_white() -> None:
-    from emotion_detection.images.opening import picture_array
+    from emotion_detection.images.opening import image_to_array
 
     clear = np.zeros((2, 2, 4), np.uint8)
-    assert (picture_array(clear)[0] == 255).all()
-    assert (picture_array(clear[..., :2])[0] == 255).all()
+    assert (image_to_array(clear)[0] == 255).all()
+    assert (image_to_array(clear[..., :2])[0] == 255).all()
 
 
 def test_sixteen_bits_are_rounded_to_eight() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.labels import FER2013, FERPLUS
-from emotion_detection.results import CUT, LANDMARKS, Face, Result, columns, rows
+from emotion_detection.results import CUT, LANDMARKS, Face, Result, list_columns, list_rows
 
 POINTS = tuple((10.0 + place, 20.125 + place) for place in range(5))
 
@@ -138,8 +138,8 @@ def test_a_row_a_face_and_only_known_columns() -> None:
     first = dataclasses.replace(first, raw_scores=first.scores, raw_intensity=0.5)
     faces = (first, _face(intensity=None))
     result = Result(64, 48, faces, 2, "a.mp4", ("one", "two"), frame=7, time=0.28)
-    told = rows(result.as_dict())
-    known = columns(FERPLUS)
+    told = list_rows(result.as_dict())
+    known = list_columns(FERPLUS)
     assert len(known) == len(set(known))
     assert all(set(row) <= set(known) for row in told)
     assert set().union(*told) == set(known)
@@ -163,22 +163,22 @@ def test_a_row_a_face_and_only_known_columns() -> None:
 
 
 def test_a_picture_without_a_face_has_a_row_as_well() -> None:
-    (row,) = rows(Result(64, 48, skipped=1, source="a.png").as_dict())
+    (row,) = list_rows(Result(64, 48, skipped=1, source="a.png").as_dict())
     assert (row["file"], row["faces"], row["skipped"], row["error"]) == ("a.png", 0, 1, None)
-    assert set(row) <= set(columns(FER2013))
+    assert set(row) <= set(list_columns(FER2013))
     assert row.get("face") is None
     assert row.get("emotion") is None
 
 
 def test_the_row_of_an_error_stands_in_the_same_table() -> None:
-    (row,) = rows({"source": "a.png", "error": "truncated"})
-    assert set(row) <= set(columns(FER2013))
+    (row,) = list_rows({"source": "a.png", "error": "truncated"})
+    assert set(row) <= set(list_columns(FER2013))
     assert (row["file"], row["error"]) == ("a.png", "truncated")
     assert row.get("faces") is None  # not 0: nobody knows
 
 
 def test_columns_follow_the_models_labels() -> None:
-    own = [name for name in columns(("joy", "gloom")) if name.startswith("score_")]
+    own = [name for name in list_columns(("joy", "gloom")) if name.startswith("score_")]
     assert own == ["score_joy", "score_gloom"]
 
 
@@ -195,7 +195,7 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
     read = json.loads(json.dumps(result.as_dict()))["faces"][0]
     assert read["scores"] == scores
     assert (read["confidence"], read["intensity"]) == (0.5, 0.25)
-    (row,) = rows(json.loads(json.dumps(result.as_dict())))
+    (row,) = list_rows(json.loads(json.dumps(result.as_dict())))
     assert row["score_a"] == 0.5
 
 
@@ -204,7 +204,7 @@ def test_what_float32_left_a_hair_out_of_range_is_written_within_it() -> None:
     read = json.dumps(Result(64, 48, (face,)).as_dict())
     assert "-0" not in read
     assert json.loads(read)["faces"][0]["scores"] == {"a": 1.0, "b": 0.0}
-    (row,) = rows(Result(64, 48, (face,)).as_dict())
+    (row,) = list_rows(Result(64, 48, (face,)).as_dict())
     assert (row["confidence"], row["intensity"], row["score_b"]) == (1.0, 0.0, 0.0)
 
 

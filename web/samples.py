@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 
 PLACE = Path(__file__).parent / "public" / "samples"
 SIZE = 200
@@ -57,7 +57,7 @@ def draw_grid(faces: list[Image.Image]) -> Image.Image:
 
 def main() -> None:
     """Write the samples; the photo only where scikit-image is installed."""
-    drawn = draw_faces(max((*FACES.values(), *CROWD)) + 1, size=SIZE).faces
+    drawn = make_synthetic_faces(max((*FACES.values(), *CROWD)) + 1, size=SIZE).faces
     PLACE.mkdir(parents=True, exist_ok=True)
     faces = [tint(drawn[place], number) for number, place in enumerate(FACES.values())]
     for name, face in zip(FACES, faces, strict=True):

@@ -14,7 +14,7 @@ from emotion_detection.privacy import disable_telemetry
 disable_telemetry()
 
 if TYPE_CHECKING:
-    from emotion_detection.errors import InputError, PictureError
+    from emotion_detection.errors import ImageError, InputError
     from emotion_detection.inference import EmotionDetector
     from emotion_detection.inference.explanation import Explanation, explain
     from emotion_detection.inference.result_output import annotate
@@ -28,7 +28,7 @@ else:
         "Explanation": "inference.explanation",
         "Face": "results",
         "InputError": "errors",
-        "PictureError": "errors",
+        "ImageError": "errors",
         "Result": "results",
         "annotate": "inference.result_output",
         "explain": "inference.explanation",
@@ -65,8 +65,8 @@ __all__ = [
     "EmotionDetector",
     "Explanation",
     "Face",
+    "ImageError",
     "InputError",
-    "PictureError",
     "Result",
     "__version__",
     "annotate",

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from emotion_detection.errors import InputError, TrainingError, missing, printable, shorten
+from emotion_detection.errors import InputError, TrainingError, missing_package, printable, shorten
 
 USAGE = """usage: emotion COMMAND [OPTIONS]
 
@@ -60,12 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     if words[0] in _COMMANDS:
-        return _guarded(words[0], words[1:])
+        return _run_guarded(words[0], words[1:])
     if _is_input(words[0]):
-        return _guarded("predict", words)
+        return _run_guarded("predict", words)
     from emotion_detection.commands.suggestions import suggest_command
 
-    return _say(f"unknown command {words[0]!r}{suggest_command(words[0], list(_COMMANDS))}", 2)
+    return _print_line(
+        f"unknown command {words[0]!r}{suggest_command(words[0], list(_COMMANDS))}", 2
+    )
 
 
 def _is_input(word: str) -> bool:
@@ -81,7 +83,7 @@ def _print_whatever_letters() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _guarded(command: str, words: list[str]) -> int:
+def _run_guarded(command: str, words: list[str]) -> int:
     if os.environ.get("LOCAL_RANK", "0") != "0":
         # of several training processes: started by the first one, or by torchrun
         from emotion_detection.io.parent_process import exit_with_parent
@@ -91,22 +93,22 @@ def _guarded(command: str, words: list[str]) -> int:
         run: Callable[[list[str]], int] = importlib.import_module(_COMMANDS[command]).run
         return run(words)
     except InputError as error:
-        return _say(str(error), 2)
+        return _print_line(str(error), 2)
     except TrainingError as error:
-        return _say(str(error), 1)
+        return _print_line(str(error), 1)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("emotion_detection"):
             raise
-        return _say(str(missing(f"'{command}'", str(error.name), "train")), 2)
+        return _print_line(str(missing_package(f"'{command}'", str(error.name), "train")), 2)
     except BrokenPipeError:  # whoever reads the output wants no more
         raise
     except OSError as error:
         where = f"{shorten(str(error.filename))}: " if error.filename is not None else ""
-        return _say(f"{where}{error.strerror or error}", 2)
+        return _print_line(f"{where}{error.strerror or error}", 2)
     except KeyboardInterrupt:
-        return _say("interrupted", 130)
+        return _print_line("interrupted", 130)
 
 
-def _say(message: str, code: int) -> int:
+def _print_line(message: str, code: int) -> int:
     print(f"emotion: {printable(message)}", file=sys.stderr)
     return code

@@ -102,10 +102,10 @@ class DataConfig:
         self._check()
 
     def _check(self) -> None:
-        _within("size", self.size, 16, 1024)
-        _within("validation_fraction", self.validation_fraction, 0.0, 0.5)
-        _within("test_fraction", self.test_fraction, 0.0, 0.5)
-        _within("max_corrupt", self.max_corrupt, 0.0, 1.0)
+        _check_range("size", self.size, 16, 1024)
+        _check_range("validation_fraction", self.validation_fraction, 0.0, 0.5)
+        _check_range("test_fraction", self.test_fraction, 0.0, 0.5)
+        _check_range("max_corrupt", self.max_corrupt, 0.0, 1.0)
         for name in ("classes", "rename"):
             if isinstance(getattr(self, name), str):
                 raise InputError(f"--{name} {getattr(self, name)}: must be a list")
@@ -117,11 +117,11 @@ class DataConfig:
 
     def _check_splits(self) -> None:
         if self.folds is not None:
-            _within("folds", self.folds, 2, 100)
+            _check_range("folds", self.folds, 2, 100)
         if self.fold is not None:
             if self.folds is None:
                 raise InputError(f"--fold {self.fold}: needs --folds, the number of folds")
-            _within("fold", self.fold, 1, self.folds)
+            _check_range("fold", self.fold, 1, self.folds)
         try:
             re.compile(self.person or "")
         except re.error as error:
@@ -144,7 +144,7 @@ def rename_fields(values: dict[str, Any]) -> dict[str, Any]:
     return {OLD_FIELDS.get(name, name): value for name, value in values.items()}
 
 
-def _renamed(named: dict[str, Any]) -> dict[str, Any]:
+def _rename_old_keys(named: dict[str, Any]) -> dict[str, Any]:
     """Return arguments with the names of today, with a warning where one is an old name."""
     for name in OLD_FIELDS.keys() & named.keys():
         # of the caller of the wrapped __init__
@@ -153,16 +153,16 @@ def _renamed(named: dict[str, Any]) -> dict[str, Any]:
     return rename_fields(named)
 
 
-def _started_from_preset(cls: type[T]) -> type[T]:
+def _apply_preset(cls: type[T]) -> type[T]:
     """Let a config take what it is not given from the preset that it is given."""
     init: Callable[..., None] = cls.__init__
     names = list(inspect.signature(cls).parameters)
 
     @functools.wraps(init)
     def start(self: T, *values: Any, **named: Any) -> None:
-        given = dict(zip(names, values, strict=False)) | _renamed(named)
+        given = dict(zip(names, values, strict=False)) | _rename_old_keys(named)
         if "preset" in given and len(given) < len(names):
-            begun = preset_values(given["preset"])
+            begun = read_preset(given["preset"])
             if isinstance(given.get("trainer", {}), dict):
                 given["trainer"] = begun.get("trainer", {}) | given.get("trainer", {})
             given = begun | given
@@ -172,7 +172,7 @@ def _started_from_preset(cls: type[T]) -> type[T]:
     return cls
 
 
-@_started_from_preset
+@_apply_preset
 @dataclass(frozen=True)
 class TrainConfig(DataConfig):
     """One training.
@@ -280,23 +280,23 @@ class TrainConfig(DataConfig):
 
     def _check(self) -> None:
         super()._check()
-        preset_path(self.preset)
-        _within("dropout", self.dropout, 0.0, 0.95)
-        _within("epochs", self.epochs, 1, 1_000_000)
-        _within("batch_size", self.batch_size, 1, 1_000_000)
-        _within("seed", self.seed, 0, 2**32 - 1)
+        find_preset(self.preset)
+        _check_range("dropout", self.dropout, 0.0, 0.95)
+        _check_range("epochs", self.epochs, 1, 1_000_000)
+        _check_range("batch_size", self.batch_size, 1, 1_000_000)
+        _check_range("seed", self.seed, 0, 2**32 - 1)
         if not 0 < self.learning_rate <= 10:
             raise InputError(f"--learning_rate {self.learning_rate}: above 0 and at most 10")
         if self.patience is not None:
-            _within("patience", self.patience, 1, 1_000_000)
-        _within("weight_decay", self.weight_decay, 0.0, 10.0)
+            _check_range("patience", self.patience, 1, 1_000_000)
+        _check_range("weight_decay", self.weight_decay, 0.0, 10.0)
         for name in ("extra_labels_weight", "intensity_weight", "mixup"):
-            _within(name, getattr(self, name), 0.0, 100.0)
+            _check_range(name, getattr(self, name), 0.0, 100.0)
         for name in ("warmup", "label_smoothing"):
-            _within(name, getattr(self, name), 0.0, 0.9)
-        _within("ema", self.ema, 0.0, 0.99999)
+            _check_range(name, getattr(self, name), 0.0, 0.9)
+        _check_range("ema", self.ema, 0.0, 0.99999)
         for name in ("class_balance", "teacher_weight", "logit_adjustment"):
-            _within(name, getattr(self, name), 0.0, 1.0)
+            _check_range(name, getattr(self, name), 0.0, 1.0)
         check_plain_options(self.trainer, "--trainer")
         first, second = (
             "fer2013" if name == "original" else name for name in (self.labels, self.extra_labels)
@@ -309,25 +309,25 @@ class TrainConfig(DataConfig):
             if name not in LOGGERS:
                 raise InputError(f"--logger {name}: must be {join_choices(list(LOGGERS))}")
         for name in ("flip", "erase", "brightness", "contrast", "corrupt"):
-            _within(name, getattr(self, name), 0.0, 1.0)
+            _check_range(name, getattr(self, name), 0.0, 1.0)
         for name in ("shift", "scale"):
-            _within(name, getattr(self, name), 0.0, 0.9)
-        _within("rotate", self.rotate, 0.0, 180.0)
+            _check_range(name, getattr(self, name), 0.0, 0.9)
+        _check_range("rotate", self.rotate, 0.0, 180.0)
         if self.name is not None and (not self.name.strip(".") or set(self.name) & set("/\\:\0\n")):
             raise InputError(f"--name {self.name!r}: a folder's name, without '/', '\\' or ':'")
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
+def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise InputError(f"--{name} {value}: must be between {low} and {high}")
 
 
-def as_dict(config: DataConfig) -> dict[str, Any]:
+def config_to_dict(config: DataConfig) -> dict[str, Any]:
     """Return a config's fields as plain values, for YAML, JSON and checkpoints."""
     return dataclasses.asdict(config)
 
 
-def config_of(values: dict[str, Any]) -> TrainConfig:
+def config_from_dict(values: dict[str, Any]) -> TrainConfig:
     """Return the config of a record: fields that it lacks take their defaults, not a preset's.
 
     A preset may have changed since the record was written.
@@ -342,10 +342,10 @@ def config_of(values: dict[str, Any]) -> TrainConfig:
             defaults[one.name] = one.default
         elif one.default_factory is not dataclasses.MISSING:
             defaults[one.name] = one.default_factory()
-    return TrainConfig(**defaults | rename_fields(values) | data_fields(values))
+    return TrainConfig(**defaults | rename_fields(values) | data_config_fields(values))
 
 
-def data_fields(values: dict[str, Any]) -> dict[str, Any]:
+def data_config_fields(values: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a config that describe its data.
 
     The labels 'fer2013' become 'original': both read the same labels of FER-2013, and records of
@@ -358,12 +358,12 @@ def data_fields(values: dict[str, Any]) -> dict[str, Any]:
     return own | ({"labels": "original"} if own.get("labels") == "fer2013" else {})
 
 
-def labels_option(label_set: str) -> str:
+def describe_labels_option(label_set: str) -> str:
     """Return the value of ``--labels`` that reads a label set, such as 'own' or 'ferplus'."""
     return label_set if label_set in LABELS else "original"
 
 
-def presets() -> list[str]:
+def list_presets() -> list[str]:
     """Return the names of the presets that come with the package, sorted."""
     folder = resources.files("emotion_detection") / "configs"
     return sorted(
@@ -373,7 +373,7 @@ def presets() -> list[str]:
     )
 
 
-def preset_values(name: str) -> dict[str, Any]:
+def read_preset(name: str) -> dict[str, Any]:
     """Return a preset's fields.
 
     Raises:
@@ -381,17 +381,17 @@ def preset_values(name: str) -> dict[str, Any]:
     """
     import yaml
 
-    with open(preset_path(name), encoding="utf-8") as file:
+    with open(find_preset(name), encoding="utf-8") as file:
         values: dict[str, Any] = yaml.safe_load(file)
     return values
 
 
-def preset_path(name: str) -> str:
+def find_preset(name: str) -> str:
     """Return the YAML file of a preset.
 
     Raises:
         InputError: there is no preset of that name.
     """
-    if name not in presets():
-        raise InputError(f"--preset {name}: no such preset; there are: {', '.join(presets())}")
+    if name not in list_presets():
+        raise InputError(f"--preset {name}: no such preset; there are: {', '.join(list_presets())}")
     return str(resources.files("emotion_detection") / "configs" / f"{name}.yaml")

@@ -26,19 +26,19 @@ class InputError(ValueError):
         super().__init__(*args)
 
 
-class PictureError(InputError):
+class ImageError(InputError):
     """An image that cannot be read; the message says why.
 
-    >>> from emotion_detection import EmotionDetector, PictureError
+    >>> from emotion_detection import EmotionDetector, ImageError
     >>> try:
     ...     EmotionDetector().detect("nosuch.jpg")
-    ... except PictureError as error:
+    ... except ImageError as error:
     ...     print(error)
     nosuch.jpg: no such file
     """
 
 
-def missing(what: str, package: str, extra: str) -> InputError:
+def missing_package(what: str, package: str, extra: str) -> InputError:
     """Return the error of something that needs an extra which is not installed.
 
     Args:
@@ -53,7 +53,7 @@ def missing(what: str, package: str, extra: str) -> InputError:
     )
 
 
-def require(what: str, extra: str, *modules: str) -> None:
+def require_package(what: str, extra: str, *modules: str) -> None:
     """Refuse to go on without some modules; they are not imported.
 
     Args:
@@ -70,7 +70,7 @@ def require(what: str, extra: str, *modules: str) -> None:
         except ValueError:  # imported by hand, without a record of where from
             found = None
         if found is None and sys.modules.get(module) is None:
-            raise missing(what, module, extra)
+            raise missing_package(what, module, extra)
 
 
 def shorten(text: str, longest: int = 160) -> str:

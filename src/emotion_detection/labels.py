@@ -53,7 +53,7 @@ _NUMBERED = re.compile(r"^\d+[\s._-]*(?=[^\W\d])")
 """What stands before a name in folders that are sorted by number, such as ``0_angry``."""
 
 
-def canonical(name: str) -> str | None:
+def canonical_name(name: str) -> str | None:
     """Return the project's name for a dataset's emotion name, or None for one it does not know.
 
     A number before the name does not matter.
@@ -73,10 +73,10 @@ def class_key(name: str) -> str:
     >>> class_key("Happy") == class_key("joy"), class_key("Bored") == class_key("bored")
     (True, True)
     """
-    return canonical(name) or unicodedata.normalize("NFC", name.strip()).casefold()
+    return canonical_name(name) or unicodedata.normalize("NFC", name.strip()).casefold()
 
 
-def composed(name: str) -> str:
+def compose_name(name: str) -> str:
     """Return a class name in Unicode's composed form (NFC), which looks the same."""
     return unicodedata.normalize("NFC", name)
 
@@ -100,23 +100,23 @@ def class_names(found: Iterable[str]) -> dict[str, str]:
     {'sad': 'sadness', 'Bored': 'Bored', 'bored': 'Bored'}
     """
     names = sorted(set(found))
-    known = {name: canonical(name) for name in names}
+    known = {name: canonical_name(name) for name in names}
     used = {
         name: emotion for emotion in EMOTIONS for name, value in known.items() if value == emotion
     }
     spelling: dict[str, str] = {}
     for name in names:
         if known[name] is None:
-            used[name] = spelling.setdefault(class_key(name), composed(name))
+            used[name] = spelling.setdefault(class_key(name), compose_name(name))
     return used
 
 
-def ordered(mapping: dict[str, str]) -> tuple[str, ...]:
+def sort_labels(mapping: dict[str, str]) -> tuple[str, ...]:
     """Return the classes that :func:`class_names` maps to, each once, in order."""
     return tuple(dict.fromkeys(mapping.values()))
 
 
-def positions(labels: Sequence[str], within: Sequence[str]) -> list[int | None]:
+def find_positions(labels: Sequence[str], within: Sequence[str]) -> list[int | None]:
     """Return where each label stands in another list of labels, None where it does not.
 
     Labels are compared by :func:`class_key`.

@@ -37,7 +37,7 @@ _TINY = 1e-30
 
 
 @dataclass(frozen=True)
-class Readout:
+class Postprocessing:
     """What a model says of how its scores are to be read; one for each label set.
 
     Args:
@@ -95,7 +95,7 @@ class Readout:
         }
 
     @classmethod
-    def from_dict(cls, values: Any, classes: int) -> "Readout":
+    def from_dict(cls, values: Any, classes: int) -> "Postprocessing":
         """Make it from :meth:`as_dict`'s values, checked.
 
         Args:

@@ -255,7 +255,7 @@ class Result:
 
         Raises:
             InputError: there is no image, or one of another size.
-            PictureError: the image cannot be read.
+            ImageError: the image cannot be read.
         """
         from emotion_detection.inference.result_output import plot_result
 
@@ -323,8 +323,8 @@ class Result:
         >>> detector.detect("photo.jpg").rows()[0]["emotion"]
         'happiness'
         """
-        names = columns(self.faces[0].scores if self.faces else ())
-        found = rows(self.as_dict()) if self.faces else []
+        names = list_columns(self.faces[0].scores if self.faces else ())
+        found = list_rows(self.as_dict()) if self.faces else []
         return [{name: row.get(name) for name in names} for row in found]
 
     def to_frame(self) -> Any:
@@ -379,7 +379,7 @@ class Result:
         }
 
 
-def columns(labels: Iterable[str]) -> list[str]:
+def list_columns(labels: Iterable[str]) -> list[str]:
     """Return the columns of a table of results, for a model of these emotions."""
     labels = tuple(labels)
     return [
@@ -394,10 +394,10 @@ def columns(labels: Iterable[str]) -> list[str]:
     ]
 
 
-def rows(record: dict[str, Any]) -> list[dict[str, Any]]:
+def list_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Return flat rows, for tables: one a face, or one without a face where there is none.
 
-    The columns are those of :func:`columns`. The values are the record's own, its emotion too:
+    The columns are those of :func:`list_columns`. The values are the record's own, its emotion too:
     rounded scores may have another maximum, and need not sum to 1.
 
     Args:

@@ -9,13 +9,13 @@ from PIL import Image
 
 from emotion_detection import pretrained
 from emotion_detection.batch.classify import Settings, sha256_of
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 
 
 def _write_crops(folder: Path, count: int) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     names = [str(folder / f"{number:04d}.png") for number in range(count)]
-    for name, face in zip(names, draw_faces(count).faces, strict=True):
+    for name, face in zip(names, make_synthetic_faces(count).faces, strict=True):
         Image.fromarray(face).save(name)
     return names
 
@@ -37,7 +37,7 @@ def settings() -> Callable[..., Settings]:
     """``settings(**changes)``: crops, read by the shipped model."""
 
     def make(**changes: Any) -> Settings:
-        model = str(pretrained.model_path())
+        model = str(pretrained.find_model())
         values = {
             "model": model,
             "sha256": sha256_of(model),

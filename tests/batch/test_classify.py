@@ -11,14 +11,14 @@ from PIL import Image
 
 from emotion_detection.batch.classify import (
     Settings,
-    detector_of,
+    open_detector,
     place_below_annotate,
     read,
     sha256_of,
 )
 from emotion_detection.batch.files import Entry
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.results import Face, Result
 
@@ -32,10 +32,10 @@ class StandIn:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def detect_many(self, pictures: Sequence[Path]) -> list[Result | PictureError]:
+    def detect_many(self, pictures: Sequence[Path]) -> list[Result | ImageError]:
         self.batches.append(len(pictures))
         return [
-            PictureError(f"{path}: truncated")
+            ImageError(f"{path}: truncated")
             if "bad" in path.name
             else Result(100, 80, (FACE,), source=str(path))
             for path in pictures
@@ -48,7 +48,7 @@ def _read(entries: Sequence[Entry], settings: Settings, detector: Any) -> list[d
 
 def test_crops_are_scored_as_the_classifier_scores_them(settings: Make, crops: list[str]) -> None:
     options = settings()
-    detector = detector_of(options)
+    detector = open_detector(options)
     records = _read([Entry(name) for name in crops], options, detector)
     faces = np.stack([np.asarray(Image.open(name)) for name in crops])
     found = np.array([list(record["faces"][0]["scores"].values()) for record in records])
@@ -61,7 +61,7 @@ def test_crops_are_scored_as_the_classifier_scores_them(settings: Make, crops: l
 def test_a_crop_is_its_own_box(settings: Make, tmp_path: Path) -> None:
     Image.new("RGB", (60, 90), (200, 150, 90)).save(tmp_path / "wide.png")
     options = settings(folder=str(tmp_path))
-    (record,) = _read([Entry("wide.png")], options, detector_of(options))
+    (record,) = _read([Entry("wide.png")], options, open_detector(options))
     (face,) = record["faces"]
     assert (record["source"], record["width"], record["height"]) == ("wide.png", 60, 90)
     assert (face["box"], face["landmarks"], face["confidence"]) == ([0, 0, 60, 90], {}, 1)
@@ -74,7 +74,7 @@ def test_an_unreadable_crop_is_an_error_in_its_place(
     names = [crops[0], str(tmp_path / "bad.png"), crops[1], str(tmp_path / "gone.png"), "later"]
     files = [*map(Entry, names[:-1]), Entry("later", "no such file or folder")]
     options = settings()
-    records = _read(files, options, detector_of(options))
+    records = _read(files, options, open_detector(options))
     assert [record["source"] for record in records] == names
     assert [record.get("error") for record in records] == [
         None,
@@ -88,7 +88,7 @@ def test_an_unreadable_crop_is_an_error_in_its_place(
 
 def test_only_unreadable_crops_are_errors_all_the_same(settings: Make, tmp_path: Path) -> None:
     options = settings()
-    records = _read([Entry(str(tmp_path / "gone.png"))], options, detector_of(options))
+    records = _read([Entry(str(tmp_path / "gone.png"))], options, open_detector(options))
     assert records == [{"source": str(tmp_path / "gone.png"), "error": "no such file"}]
 
 
@@ -109,7 +109,7 @@ def test_photographs_are_read_many_at_once_and_keep_their_names(settings: Make) 
 
 def test_another_model_than_was_meant_is_refused(settings: Make) -> None:
     with pytest.raises(InputError, match="is another model here"):
-        detector_of(settings(sha256="0" * 64))
+        open_detector(settings(sha256="0" * 64))
 
 
 def test_no_two_files_have_the_same_place_below_annotate(settings: Make, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_annotated_pictures_are_written_as_pictures(
 ) -> None:
     Image.open(crops[0]).save(tmp_path / "plain", "PNG")
     options = settings(folder=str(tmp_path), annotate="out", root=str(tmp_path))
-    records = _read([Entry("plain"), Entry("gone.png")], options, detector_of(options))
+    records = _read([Entry("plain"), Entry("gone.png")], options, open_detector(options))
     assert ["error" in record for record in records] == [False, True]
     (written,) = (tmp_path / "out").iterdir()
     assert written.name == "plain.annotated.png"
@@ -144,7 +144,7 @@ def test_a_picture_that_cannot_be_drawn_is_an_error_and_the_others_are_drawn(
         Image.open(crops[0]).save(tmp_path / name, "PNG")
     Image.new("L", (17_000, 4), 90).save(tmp_path / "pano.webp", "PNG")
     options = settings(folder=str(tmp_path), annotate="out", root=str(tmp_path))
-    records = _read([Entry(name) for name in names], options, detector_of(options))
+    records = _read([Entry(name) for name in names], options, open_detector(options))
     assert [record["source"] for record in records] == names
     assert ["error" in record for record in records] == [False, True, True, False]
     assert "17000 x 4 pixels cannot be written as WEBP" in records[1]["error"]
@@ -155,7 +155,7 @@ def test_a_picture_that_cannot_be_drawn_is_an_error_and_the_others_are_drawn(
 @pytest.mark.parametrize("odd", [{"3.jpg"}, {"0.jpg", "63.jpg", "64.jpg", "99.jpg"}])
 def test_what_nobody_thought_of_costs_its_picture_alone(settings: Make, odd: set[str]) -> None:
     class Odd(StandIn):
-        def detect_many(self, pictures: Sequence[Path]) -> list[Result | PictureError]:
+        def detect_many(self, pictures: Sequence[Path]) -> list[Result | ImageError]:
             if any(path.name in odd for path in pictures):
                 raise RuntimeError("out of\nluck")
             return super().detect_many(pictures)
@@ -182,7 +182,7 @@ def test_no_link_leads_annotated_pictures_out_of_their_folder(
     options = settings(folder=str(tmp_path), annotate="out", root=str(tmp_path / "in"))
     files = [Entry(f"in/{name}") for name in ("a.png", "b.png", "sub/c.png")]
     with pytest.raises(InputError, match="would replace"):
-        _read(files, options, detector_of(options))
+        _read(files, options, open_detector(options))
     assert {path: path.read_bytes() for path in (tmp_path / "in").rglob("*.png")} == before
 
 
@@ -191,7 +191,7 @@ def test_a_picture_never_replaces_itself(settings: Make, crops: list[str], tmp_p
     before = (tmp_path / "a.png").read_bytes()
     options = settings(folder=str(tmp_path), annotate=".", root=str(tmp_path))
     with pytest.raises(InputError, match=r"would replace .*a\.png; name another folder"):
-        _read([Entry("a.png")], options, detector_of(options))
+        _read([Entry("a.png")], options, open_detector(options))
     assert (tmp_path / "a.png").read_bytes() == before
 
 

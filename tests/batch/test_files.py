@@ -7,10 +7,10 @@ import pytest
 
 from emotion_detection.batch.files import (
     Entry,
-    apart,
     common_folder,
-    entries,
+    list_entries,
     make_annotate,
+    split_inputs,
 )
 from emotion_detection.errors import InputError
 
@@ -28,7 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_pictures_folders_and_videos_keep_the_order_they_were_named_in(place: Path) -> None:
     inputs = ["clip.mp4", "b.jpg", "other.mov", "deep", "a.jpg", "clip.mp4"]
-    assert list(entries(inputs)) == [
+    assert list(list_entries(inputs)) == [
         Entry("clip.mp4", is_video=True),
         Entry("b.jpg"),
         Entry("other.mov", is_video=True),
@@ -40,12 +40,12 @@ def test_pictures_folders_and_videos_keep_the_order_they_were_named_in(place: Pa
 
 def test_a_file_named_twice_is_one_entry(place: Path) -> None:
     inputs = ["a.jpg", "./a.jpg", str(place / "a.jpg"), "clip.mp4", "./clip.mp4"]
-    assert list(entries(inputs)) == [Entry("a.jpg"), Entry("clip.mp4", is_video=True)]
+    assert list(list_entries(inputs)) == [Entry("a.jpg"), Entry("clip.mp4", is_video=True)]
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", "missing.mp4", "missing"])
 def test_what_is_missing_is_an_entry_with_an_error_in_its_place(place: Path, name: str) -> None:
-    first, middle, last = entries(["a.jpg", name, "b.jpg"])
+    first, middle, last = list_entries(["a.jpg", name, "b.jpg"])
     assert (first, last) == (Entry("a.jpg"), Entry("b.jpg"))
     assert middle.source == name
     assert "no such file" in str(middle.error)
@@ -56,7 +56,7 @@ def test_what_is_missing_is_an_entry_with_an_error_in_its_place(place: Path, nam
 def test_a_folder_without_pictures_is_an_entry_with_an_error(
     place: Path, folder: str, before: str
 ) -> None:
-    _, found, after = entries([before, folder, "b.jpg"])
+    _, found, after = list_entries([before, folder, "b.jpg"])
     assert found.source == folder
     assert "no images in it" in str(found.error)
     assert after == Entry("b.jpg")
@@ -100,9 +100,9 @@ def test_a_folder_apart_is_made(place: Path) -> None:
     make_annotate("new/drawn", ["deep", "a.jpg", "gone.jpg"])
     assert (place / "new" / "drawn").is_dir()
     make_annotate("deeper", ["deep"])
-    files = list(entries(["deep", "a.jpg"]))
-    assert list(apart(files, "deeper")) == files
-    assert list(apart(files, None)) == files
+    files = list(list_entries(["deep", "a.jpg"]))
+    assert list(split_inputs(files, "deeper")) == files
+    assert list(split_inputs(files, None)) == files
 
 
 def test_what_a_link_in_a_folder_leads_to_is_no_place_to_draw_in(place: Path) -> None:
@@ -111,4 +111,4 @@ def test_what_a_link_in_a_folder_leads_to_is_no_place_to_draw_in(place: Path) ->
     (place / "deep" / "3.png").symlink_to(place / "drawn" / "kept.png")
     make_annotate("drawn", ["deep"])
     with pytest.raises(InputError, match=r"the input .*3\.png lies in it"):
-        list(apart(entries(["deep"]), "drawn"))
+        list(split_inputs(list_entries(["deep"]), "drawn"))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.job import DEATHS, DIED, planned, run
+from emotion_detection.batch.job import DEATHS, DIED, plan_shards, run
 from emotion_detection.batch.job_folder import Work, open_work
 from emotion_detection.batch.local_engine import Done, Pull, Task
-from emotion_detection.batch.worker_exits import Death
+from emotion_detection.batch.worker_exits import WorkerExit
 from emotion_detection.errors import InputError
 
 EMPTY = {"faces": [], "notes": []}
@@ -27,7 +27,7 @@ def work(tmp_path: Path) -> Work:
 def _engine(dies: Callable[[Task], bool], ahead: int = 1) -> Callable[[Pull], Done]:
     """An engine that holds some tasks at once and answers the last first."""
 
-    def go(pull: Pull) -> Iterator[tuple[Task, list[str] | Death]]:
+    def go(pull: Pull) -> Iterator[tuple[Task, list[str] | WorkerExit]]:
         held: list[Task] = []
         while True:
             while len(held) < ahead and (task := pull()) is not None:
@@ -36,7 +36,7 @@ def _engine(dies: Callable[[Task], bool], ahead: int = 1) -> Callable[[Pull], Do
                 return
             task = held.pop()
             lines = [json.dumps({"source": entry.source, **EMPTY}) + "\n" for entry in task.entries]
-            yield task, Death(-9) if dies(task) else lines
+            yield task, WorkerExit(-9) if dies(task) else lines
 
     return go
 
@@ -52,7 +52,7 @@ def _records(work: Work) -> dict[str, str | None]:
 def test_all_shards_are_done_in_whatever_order(work: Work, ahead: int) -> None:
     assert sum(run(work, _engine(lambda task: False, ahead))) == 100
     assert set(_records(work).values()) == {None}
-    assert planned(work) == (100, 100)
+    assert plan_shards(work) == (100, 100)
 
 
 def test_only_what_is_missing_is_done(work: Work) -> None:
@@ -99,8 +99,8 @@ def test_when_all_die_it_stops(work: Work) -> None:
 def test_parts_do_their_own_and_the_rest_is_done_afterwards(work: Work) -> None:
     engine = _engine(lambda task: False)
     assert sum(run(work, engine, (2, 3))) == 32
-    assert planned(work, (2, 3)) == (32, 32)
-    assert planned(work, (1, 3)) == (36, 0)
+    assert plan_shards(work, (2, 3)) == (32, 32)
+    assert plan_shards(work, (1, 3)) == (36, 0)
     assert sum(run(work, engine, (1, 3))) == 36
     assert sum(run(work, engine)) == 32
     assert set(_records(work).values()) == {None}

@@ -16,8 +16,8 @@ import pytest
 
 from emotion_detection.batch.classify import Settings
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.local_engine import Pull, Task, here, pool, waiting
-from emotion_detection.batch.worker_exits import Death
+from emotion_detection.batch.local_engine import Pull, Task, count_waiting, run_here, run_pool
+from emotion_detection.batch.worker_exits import WorkerExit
 from emotion_detection.errors import InputError
 
 Make = Callable[..., Settings]
@@ -46,8 +46,10 @@ def test_a_pool_reads_what_one_process_reads(
     settings: Make, crops: list[str], workers: int
 ) -> None:
     options = settings()
-    alone = {task.shard: _records(lines) for task, lines in here(_tasks(crops, 7), options)}
-    many = {task.shard: _records(lines) for task, lines in pool(_tasks(crops, 7), options, workers)}
+    alone = {task.shard: _records(lines) for task, lines in run_here(_tasks(crops, 7), options)}
+    many = {
+        task.shard: _records(lines) for task, lines in run_pool(_tasks(crops, 7), options, workers)
+    }
     assert sorted(many) == sorted(alone) == list(range(6))
     for shard, records in alone.items():
         for ours, theirs in zip(records, many[shard], strict=True):
@@ -67,11 +69,11 @@ def test_a_killed_worker_costs_its_task_alone(settings: Make, crops: list[str]) 
 
     killer = threading.Thread(target=kill_the_first)
     killer.start()
-    answers = list(pool(_tasks(crops, 10), settings(), 1))
+    answers = list(run_pool(_tasks(crops, 10), settings(), 1))
     killer.join()
     assert [task.shard for task, lines in answers] == [0, 1, 2, 3]
-    assert [isinstance(lines, Death) for task, lines in answers].count(True) == 1
-    assert answers[0][1] == Death(-signal.SIGKILL)
+    assert [isinstance(lines, WorkerExit) for task, lines in answers].count(True) == 1
+    assert answers[0][1] == WorkerExit(-signal.SIGKILL)
     assert all(len(_records(lines)) == 10 for task, lines in answers[1:])
     assert multiprocessing.active_children() == []
 
@@ -79,21 +81,21 @@ def test_a_killed_worker_costs_its_task_alone(settings: Make, crops: list[str]) 
 @pytest.mark.slow
 def test_what_a_worker_refuses_is_said(settings: Make, crops: list[str]) -> None:
     with pytest.raises(InputError, match="is another model here"):
-        list(pool(_tasks(crops, 10), settings(sha256="0" * 64), 1))
+        list(run_pool(_tasks(crops, 10), settings(sha256="0" * 64), 1))
     assert multiprocessing.active_children() == []
 
 
 @pytest.mark.slow
 def test_a_pool_that_nobody_listens_to_ends(settings: Make, crops: list[str]) -> None:
-    with closing(pool(_tasks(crops, 1), settings(), 2)) as answers:
+    with closing(run_pool(_tasks(crops, 1), settings(), 2)) as answers:
         next(answers)
         assert len(multiprocessing.active_children()) == 2
     assert multiprocessing.active_children() == []
 
 
 def test_nothing_to_do_starts_nothing(settings: Make) -> None:
-    assert list(pool(lambda: None, settings(), 2)) == []
-    assert list(here(lambda: None, settings())) == []
+    assert list(run_pool(lambda: None, settings(), 2)) == []
+    assert list(run_here(lambda: None, settings())) == []
 
 
 def test_annotated_pictures_cannot_be_written(
@@ -102,15 +104,15 @@ def test_annotated_pictures_cannot_be_written(
     (tmp_path / "file").write_text("")
     options = settings(annotate=str(tmp_path / "file" / "out"), root=str(Path(crops[0]).parent))
     with pytest.raises(InputError, match=r"--annotate .*: cannot be written"):
-        list(here(_tasks(crops[:1], 1), options))
+        list(run_here(_tasks(crops[:1], 1), options))
 
 
 @pytest.mark.slow
 def test_workers_that_wait_do_the_tasks_and_end(settings: Make, crops: list[str]) -> None:
-    with waiting(settings(), 2) as ready:
+    with count_waiting(settings(), 2) as ready:
         before = {child.pid for child in multiprocessing.active_children()}
         assert len(before) == 2
-        answers = pool(_tasks(crops, 10), settings(), 2, ready)
+        answers = run_pool(_tasks(crops, 10), settings(), 2, ready)
         assert next(answers)[1] is not None
         assert {child.pid for child in multiprocessing.active_children()} == before
         answers.close()
@@ -119,6 +121,6 @@ def test_workers_that_wait_do_the_tasks_and_end(settings: Make, crops: list[str]
 
 @pytest.mark.slow
 def test_workers_that_nobody_needs_end(settings: Make) -> None:
-    with waiting(settings(), 1):
+    with count_waiting(settings(), 1):
         assert len(multiprocessing.active_children()) == 1
     assert multiprocessing.active_children() == []

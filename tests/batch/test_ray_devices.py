@@ -13,7 +13,7 @@ import pytest
 from emotion_detection.batch.classify import Settings
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.local_engine import Task
-from emotion_detection.batch.ray_engine import on_ray
+from emotion_detection.batch.ray_engine import run_on_ray
 
 
 class Cluster:
@@ -63,7 +63,7 @@ def on_cluster(
         cluster = Cluster(**resources)
         monkeypatch.setitem(sys.modules, "ray", cluster)
         tasks = iter([Task(0, 0, (Entry(name),)) for name in crops[:3]])
-        done = on_ray(lambda: next(tasks, None), settings(device=device), None)
+        done = run_on_ray(lambda: next(tasks, None), settings(device=device), None)
         return [json.loads(line) for _, lines in done for line in lines], cluster.needs
 
     return run

@@ -12,10 +12,10 @@ import pytest
 
 from emotion_detection.batch.classify import Settings
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.job import planned, run
+from emotion_detection.batch.job import plan_shards, run
 from emotion_detection.batch.job_folder import open_work
-from emotion_detection.batch.local_engine import Pull, Task, here
-from emotion_detection.batch.ray_engine import on_ray
+from emotion_detection.batch.local_engine import Pull, Task, run_here
+from emotion_detection.batch.ray_engine import run_on_ray
 from emotion_detection.cli import main
 from emotion_detection.errors import InputError
 
@@ -47,7 +47,7 @@ def test_every_file_has_one_record_when_a_node_is_killed(
     work = open_work(tmp_path / "work", map(Entry, names), {})
 
     def engine(pull: Pull) -> Any:
-        return on_ray(pull, settings(folder=os.getcwd()), cluster.address)
+        return run_on_ray(pull, settings(folder=os.getcwd()), cluster.address)
 
     total = 0
     for steps, done in enumerate(run(work, engine)):
@@ -55,7 +55,7 @@ def test_every_file_has_one_record_when_a_node_is_killed(
         if steps == 2:
             cluster.remove_node(victim, allow_graceful=False)
     assert total == len(names)
-    assert planned(work) == (600, 600)
+    assert plan_shards(work) == (600, 600)
     records = [record for shard in work.shards() for record, _ in work.records(shard)]
     assert [record["source"] for record in records] == names
     assert [record["source"] for record in records if "error" in record] == [names[100]]
@@ -64,14 +64,14 @@ def test_every_file_has_one_record_when_a_node_is_killed(
 def test_what_a_node_refuses_is_said(cluster: Any, settings: Make, crops: list[str]) -> None:
     tasks = iter([Task(0, 0, (Entry(crops[0]),))])
     with pytest.raises(InputError, match=r"on a Ray node: .* is another model here"):
-        list(on_ray(lambda: next(tasks, None), settings(sha256="0" * 64), cluster.address))
+        list(run_on_ray(lambda: next(tasks, None), settings(sha256="0" * 64), cluster.address))
 
 
 def test_records_are_those_of_one_process(cluster: Any, settings: Make, crops: list[str]) -> None:
     task = Task(0, 0, tuple(map(Entry, crops)))
     ours, theirs = iter([task]), iter([task])
-    ((_, lines),) = on_ray(lambda: next(ours, None), settings(), cluster.address)
-    ((_, others),) = here(lambda: next(theirs, None), settings())
+    ((_, lines),) = run_on_ray(lambda: next(ours, None), settings(), cluster.address)
+    ((_, others),) = run_here(lambda: next(theirs, None), settings())
     assert lines is not None
     assert others is not None
     for one, other in zip(map(json.loads, lines), map(json.loads, others), strict=True):
@@ -94,7 +94,7 @@ def test_the_command_writes_the_same_table(
 
 def test_without_a_cluster_it_is_said_in_one_line(settings: Make) -> None:
     with pytest.raises(InputError, match=r"no cluster at 127\.0\.0\.1:9: ") as refusal:
-        list(on_ray(lambda: None, settings(), "127.0.0.1:9"))
+        list(run_on_ray(lambda: None, settings(), "127.0.0.1:9"))
     assert "\n" not in str(refusal.value)
     assert "ray start --head" in str(refusal.value)
 
@@ -102,4 +102,4 @@ def test_without_a_cluster_it_is_said_in_one_line(settings: Make) -> None:
 @pytest.mark.parametrize("address", ["", "host", "host:", ":6379", "host:port", "host:99999"])
 def test_what_is_no_address_is_refused(settings: Make, address: str) -> None:
     with pytest.raises(InputError, match="must be HOST:PORT"):
-        list(on_ray(lambda: None, settings(), address))
+        list(run_on_ray(lambda: None, settings(), address))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.batch.files import Entry, entries, expand_patterns
+from emotion_detection.batch.files import Entry, expand_patterns, list_entries
 from emotion_detection.batch.skipped import describe_left_out
 from emotion_detection.images.opening import kinds as image_kinds
 
@@ -37,7 +37,7 @@ def test_a_phones_folder_says_what_it_left_out_and_why(
 ) -> None:
     without_heif(monkeypatch)
     left_out: Counter[str] = Counter()
-    (nothing,) = entries(["."], left_out)
+    (nothing,) = list_entries(["."], left_out)
     assert "no images in it" in str(nothing.error)
     assert "2 .heic (they need pillow-heif" in str(nothing.error)
     assert "1 .mov (videos: --videos" in str(nothing.error)
@@ -49,12 +49,12 @@ def test_only_what_the_folder_itself_left_out_is_named(
 ) -> None:
     without_heif(monkeypatch)
     (phone / "empty").mkdir()
-    _, empty = entries([".", "empty"], Counter())
+    _, empty = list_entries([".", "empty"], Counter())
     assert empty.error == "no images in it that were not taken yet"
 
 
 def test_folders_take_videos_along_when_asked(phone: Path) -> None:
-    found = list(entries(["."], videos=True))
+    found = list(list_entries(["."], videos=True))
     assert Entry("IMG_3.MOV", is_video=True) in found
     assert not any(entry.source.endswith(".txt") for entry in found)
 

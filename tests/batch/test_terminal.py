@@ -7,10 +7,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from emotion_detection.batch.output import Show
+from emotion_detection.batch.output import Output
 from emotion_detection.batch.tally import Tally
 from emotion_detection.batch.terminal import Lines, bar
-from emotion_detection.inference.tables import error_record
+from emotion_detection.inference.tables import make_error_record
 from emotion_detection.results import Face, Result
 
 SCORES = {"happiness": 0.75, "neutral": 0.25}
@@ -52,7 +52,7 @@ def test_what_is_to_be_known_of_a_picture_is_said() -> None:
     _, first, second, third, fourth = _lines(
         Result(64, 48, source="none.jpg", skipped=2).as_dict(),
         Result(64, 48, (CALM,), source="moving.webp", notes=notes).as_dict(),
-        error_record("bad.jpg", "truncated"),
+        make_error_record("bad.jpg", "truncated"),
     )
     assert first.split(maxsplit=2)[2] == "no face; 2 smaller than 24 px"
     assert second.startswith("moving.webp ")
@@ -117,7 +117,7 @@ def test_a_tally_counts_without_keeping() -> None:
     tally = Tally()
     tally.add(Result(64, 48, (HAPPY, CALM), skipped=3, source="a").as_dict())
     tally.add(Result(64, 48, (CALM,), source="b").as_dict())
-    tally.add(error_record("c", "truncated"))
+    tally.add(make_error_record("c", "truncated"))
     assert tally.said() == "3 faces in 2 images: neutral 2, happiness 1"
     assert (tally.records, tally.faces, tally.errors) == (3, 3, 1)
 
@@ -142,10 +142,10 @@ def test_nothing_found_is_said_too() -> None:
 def test_the_exit_code_says_whether_files_failed(
     errors: int, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show = Show(json=False, quiet=True, smallest=24.0)
+    show = Output(json=False, quiet=True, smallest=24.0)
     show.add(Result(64, 48, (CALM,), source="a").as_dict())
     for _ in range(errors):
-        show.add(error_record("c", "truncated"))
+        show.add(make_error_record("c", "truncated"))
     assert show.end("wrote x.csv") == code
     out, err = capsys.readouterr()
     assert out == "1 face in 1 image: neutral 1\nwrote x.csv\n"

@@ -8,7 +8,7 @@ import pytest
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.job import FAILED_STARTS, run
 from emotion_detection.batch.job_folder import open_work
-from emotion_detection.batch.worker_exits import Death, explain_deaths
+from emotion_detection.batch.worker_exits import WorkerExit, explain_deaths
 from emotion_detection.errors import InputError
 
 
@@ -25,16 +25,16 @@ from emotion_detection.errors import InputError
     ],
 )
 def test_a_death_in_words(code: int | None, words: str) -> None:
-    assert str(Death(code)) == words
+    assert str(WorkerExit(code)) == words
 
 
 def test_workers_that_cannot_start_are_not_put_down_to_memory() -> None:
-    told = explain_deaths([Death(2)] * 3)
+    told = explain_deaths([WorkerExit(2)] * 3)
     assert "with exit code 2" in told
     assert "freeze_support" in told
     assert "memory" not in told
-    assert "too little memory" in explain_deaths([Death(-9)] * 20)
-    crashed = explain_deaths([Death(-11)] * 20)
+    assert "too little memory" in explain_deaths([WorkerExit(-9)] * 20)
+    crashed = explain_deaths([WorkerExit(-11)] * 20)
     assert "SIGSEGV" in crashed
     assert "too little memory" not in crashed
 
@@ -47,7 +47,7 @@ def test_where_no_worker_can_start_it_stops_soon(tmp_path: Path) -> None:
         nonlocal died
         while (task := pull()) is not None:
             died += 1
-            yield task, Death(2)
+            yield task, WorkerExit(2)
 
     with pytest.raises(InputError, match="freeze_support"):
         list(run(work, engine))

@@ -222,7 +222,7 @@ def test_the_shipped_model_stands_for_the_recipe_only_where_it_is_of_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["--data", str(fer), "--out", "a.json", "--shipped", "--minutes", "0"]
-    epochs = pretrained.record()["training"]["config"]["epochs"]
+    epochs = pretrained.read_record()["training"]["config"]["epochs"]
     assert ablations.main([*words, "--epochs", str(epochs + 1)]) == 2
     said = capsys.readouterr().err
     assert "--shipped: the shipped model has another" in said

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -27,7 +27,7 @@ def finders(ways: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def crops() -> Any:
-    return draw_faces(7, seed=3).faces
+    return make_synthetic_faces(7, seed=3).faces
 
 
 @pytest.mark.parametrize("name", ["pasted", "small", "filling", "empty"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.evaluation.corruptions import CORRUPTIONS
-from emotion_detection.evaluation.robustness import robustness_figures
+from emotion_detection.evaluation.robustness import compute_robustness_metrics
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -25,7 +25,7 @@ def test_file(tmp_path: Path) -> Path:
     """A corruptions.json of 50 faces, of which those of class 0 are named rightly."""
     truth = np.arange(50) % 2
     columns = 1 + 5 * len(CORRUPTIONS)
-    record = robustness_figures(np.zeros((50, columns), np.int64), truth, ("sad", "glad"))
+    record = compute_robustness_metrics(np.zeros((50, columns), np.int64), truth, ("sad", "glad"))
     record |= {
         "command": "emotion test --model pretrained --data '/home/me/my faces' --corruptions",
         "data": {"source": "/home/me/my faces", "label_set": "own", "hash": "0"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "time_to_accuracy.py"
 
@@ -158,7 +158,7 @@ def test_help(tmp_path: Path) -> None:
 def test_both_ways_are_measured_on_drawn_faces(
     tmp_path: Path, write_csv: Callable[..., Path], quick_only: bool
 ) -> None:
-    drawn = draw_faces(182)
+    drawn = make_synthetic_faces(182)
     usages = ["Training"] * 154 + ["PublicTest"] * 14 + ["PrivateTest"] * 14
     write_csv(tmp_path / "faces", drawn.faces, drawn.labels.tolist(), usages)
     out = tmp_path / "results" / "result.json"

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "training.py"
 
@@ -82,7 +82,7 @@ def test_help(tmp_path: Path) -> None:
 def test_the_three_ways_are_measured_on_drawn_faces(
     tmp_path: Path, write_csv: Callable[..., Path]
 ) -> None:
-    drawn = draw_faces(112)
+    drawn = make_synthetic_faces(112)
     usages = ["Training"] * 84 + ["PublicTest"] * 14 + ["PrivateTest"] * 14
     write_csv(tmp_path / "faces", drawn.faces, drawn.labels.tolist(), usages)
     out = tmp_path / "results" / "training.json"

@@ -8,8 +8,8 @@ from PIL import Image
 
 from emotion_detection import EmotionDetector
 from emotion_detection.cli import main
-from emotion_detection.errors import LONGEST_MESSAGE, InputError, PictureError, printable
-from emotion_detection.io.files import kind_of_path
+from emotion_detection.errors import LONGEST_MESSAGE, ImageError, InputError, printable
+from emotion_detection.io.files import describe_path_kind
 
 LONG = "A" * 100_000
 
@@ -26,7 +26,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     return run
 
 
-@pytest.mark.parametrize("kind", [InputError, PictureError])
+@pytest.mark.parametrize("kind", [InputError, ImageError])
 def test_a_message_is_cut(kind: type[InputError]) -> None:
     assert len(str(kind(LONG))) == LONGEST_MESSAGE - 1
     assert str(kind("short")) == "short"
@@ -34,14 +34,14 @@ def test_a_message_is_cut(kind: type[InputError]) -> None:
 
 def test_what_lies_under_a_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert kind_of_path(tmp_path) == "folder"
-    assert kind_of_path(tmp_path / "file") == "file"
-    assert kind_of_path(tmp_path / "nothing") is None
-    assert kind_of_path(tmp_path / "file" / "below") is None
-    assert kind_of_path("/dev/null") == "other"
+    assert describe_path_kind(tmp_path) == "folder"
+    assert describe_path_kind(tmp_path / "file") == "file"
+    assert describe_path_kind(tmp_path / "nothing") is None
+    assert describe_path_kind(tmp_path / "file" / "below") is None
+    assert describe_path_kind("/dev/null") == "other"
     for name in (LONG, "a\0b"):
         with pytest.raises(InputError):
-            kind_of_path(name)
+            describe_path_kind(name)
 
 
 @pytest.mark.parametrize(

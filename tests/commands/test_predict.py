@@ -22,8 +22,8 @@ from emotion_detection import cli
 from emotion_detection.batch import dispatch as prediction
 from emotion_detection.commands import predict_run as predict
 from emotion_detection.commands.predict_run import FEW
-from emotion_detection.data.synthetic import draw_faces
-from emotion_detection.images.opening import PictureError
+from emotion_detection.data.synthetic import make_synthetic_faces
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.results import Face, Result
 
@@ -36,7 +36,7 @@ def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     Path("faces").mkdir()
     names = [os.path.join("faces", f"{number:02d}.png") for number in range(12)]
-    for name, face in zip(names, draw_faces(12).faces, strict=True):
+    for name, face in zip(names, make_synthetic_faces(12).faces, strict=True):
         Image.fromarray(face).save(name)
     return names
 
@@ -135,7 +135,7 @@ def test_pictures_after_many_empty_folders_are_read(
     faces: list[str], said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predict, "FEW", 3)
-    monkeypatch.setattr(predict, "pool", lambda pull, settings, **_: _backwards(pull, settings))
+    monkeypatch.setattr(predict, "run_pool", lambda pull, settings, **_: _backwards(pull, settings))
     for name in "abc":
         Path(name).mkdir()
     code, records, _ = said("a", "b", "c", faces[0], "--crops")
@@ -342,7 +342,7 @@ def test_many_files_without_a_table_come_in_order(
 ) -> None:
     monkeypatch.setattr(predict, "FEW", 5)
     monkeypatch.setattr("emotion_detection.batch.job_folder.SMALLEST_SHARD", 2)
-    monkeypatch.setattr(predict, "pool", lambda pull, settings, **_: _backwards(pull, settings))
+    monkeypatch.setattr(predict, "run_pool", lambda pull, settings, **_: _backwards(pull, settings))
     code, records, _ = said("faces", "--crops")
     assert code == 0
     assert [record["source"] for record in records] == faces
@@ -361,7 +361,7 @@ def clips(faces: list[str], monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, 
         asked.append((options, annotate, name))
         emit(Result(64, 48, (calm,), source=str(path), frame=0, time=0.0))
         if str(path).endswith(".mov"):
-            raise PictureError(f"{path}: breaks off")
+            raise ImageError(f"{path}: breaks off")
         emit(Result(64, 48, (calm,), source=str(path), frame=2, time=0.08))
 
     monkeypatch.setattr("emotion_detection.commands.predict_video.run_video", run_video)
@@ -436,7 +436,7 @@ def test_videos_stand_in_their_place_in_a_table(
     clips: list[tuple[Any, ...]], said: Any, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(predict, "FEW", few)
-    monkeypatch.setattr(predict, "pool", lambda pull, settings, **_: _backwards(pull, settings))
+    monkeypatch.setattr(predict, "run_pool", lambda pull, settings, **_: _backwards(pull, settings))
     code, records, _ = said(*VIDEO_INPUTS, "--out", "a.csv", "--json", "--annotate", "drawn")
     assert code == 3
     assert [record["source"] for record in records] == VIDEO_ORDER
@@ -451,7 +451,7 @@ def test_many_files_with_videos_come_in_order(
     clips: list[tuple[Any, ...]], said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predict, "FEW", 1)
-    monkeypatch.setattr(predict, "pool", lambda pull, settings, **_: _backwards(pull, settings))
+    monkeypatch.setattr(predict, "run_pool", lambda pull, settings, **_: _backwards(pull, settings))
     code, records, _ = said(*VIDEO_INPUTS)
     assert code == 3
     assert [record["source"] for record in records] == VIDEO_ORDER
@@ -468,10 +468,10 @@ def test_a_video_among_many_files_is_shown_when_it_is_its_turn(
                 asked.append((task.entries[0].source, len(clips)))
             return task
 
-        return predict.here(noted, settings)
+        return predict.run_here(noted, settings)
 
     monkeypatch.setattr(predict, "FEW", 1)
-    monkeypatch.setattr(predict, "pool", engine)
+    monkeypatch.setattr(predict, "run_pool", engine)
     code, records, _ = said(*VIDEO_INPUTS)
     assert code == 3
     assert [record["source"] for record in records] == VIDEO_ORDER
@@ -522,7 +522,7 @@ def _backwards(pull: Any, settings: Any) -> Any:
     tasks = []
     while (task := pull()) is not None:
         tasks.append(task)
-    return predict.here(lambda: tasks.pop() if tasks else None, settings)
+    return predict.run_here(lambda: tasks.pop() if tasks else None, settings)
 
 
 @pytest.mark.parametrize(
@@ -616,7 +616,7 @@ def test_a_missing_extra_is_named(
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups to kill")
 def test_killed_twice_it_goes_on_and_each_file_has_one_row(tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
-    for number, face in enumerate(draw_faces(400).faces):
+    for number, face in enumerate(make_synthetic_faces(400).faces):
         Image.fromarray(face).save(tmp_path / "faces" / f"{number:03d}.png")
     words = ["faces", "--crops", "--out", "a.csv", "--workers", "2"]
     command = [sys.executable, "-m", "emotion_detection", "predict", *words]
@@ -675,9 +675,9 @@ def test_a_table_grows_while_pictures_are_read(
             shown.append(len(show))
 
     show: list[Any] = []
-    add = predict.Show.add
+    add = predict.Output.add
     monkeypatch.setattr(
-        predict.Show, "add", lambda self, *record: (show.append(record), add(self, *record))
+        predict.Output, "add", lambda self, *record: (show.append(record), add(self, *record))
     )
     monkeypatch.setattr(prediction, "run", noted)
     assert cli.main(["predict", "--crops", "--out", "a.csv", *faces]) == 0

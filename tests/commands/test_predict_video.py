@@ -16,10 +16,10 @@ from PIL import Image
 from emotion_detection.commands import predict_video
 from emotion_detection.commands.predict_video import run_video
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
-from emotion_detection.inference.smoothing import follow_file
+from emotion_detection.images.opening import ImageError
+from emotion_detection.inference.smoothing import smooth_file
 from emotion_detection.inference.tracking import TrackSettings
-from emotion_detection.inference.video import frames
+from emotion_detection.inference.video import read_frames
 from emotion_detection.inference.video_detect import VideoOptions
 from emotion_detection.results import Face, Result
 
@@ -107,9 +107,9 @@ def test_results_are_those_of_following_the_frames(clip: Path) -> None:
     assert finder.calls == len(results) == 4
     wanted = (
         replace(finder.detect(f.rgb), source=str(clip), frame=f.number, time=f.time)
-        for f in frames(clip, 3)
+        for f in read_frames(clip, 3)
     )
-    assert results == list(follow_file(wanted, TrackSettings(0.2)))
+    assert results == list(smooth_file(wanted, TrackSettings(0.2)))
 
 
 @pytest.mark.usefixtures("_marked")
@@ -125,7 +125,7 @@ def test_in_an_annotated_video_boxes_glide_over_skipped_frames(
     assert [result.frame for result in results] == list(range(0, 10, stride))
     assert finder.calls == len(results)
     assert sorted(os.listdir(tmp_path / "out")) == ["film-timeline.png", "film.mp4"]
-    found = list(frames(tmp_path / "out" / "film.mp4"))
+    found = list(read_frames(tmp_path / "out" / "film.mp4"))
     assert len(found) == 10
     last = (9 // stride) * stride
     for frame in found:
@@ -148,17 +148,17 @@ def test_of_a_cut_off_video_everything_is_kept_and_the_error_told(tmp_path: Path
     path = write(tmp_path / "film.mp4", pixels, {"movflags": "+faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     results: list[Result] = []
-    with pytest.raises(PictureError, match="cut off"):
+    with pytest.raises(ImageError, match="cut off"):
         run_video(path, SquareFinder(), annotate=tmp_path / "out", emit=results.append)
     assert 3 < len(results) < 15
-    assert len(list(frames(tmp_path / "out" / "film.mp4"))) == len(results)
+    assert len(list(read_frames(tmp_path / "out" / "film.mp4"))) == len(results)
     assert (tmp_path / "out" / "film-timeline.png").stat().st_size > 1000
 
 
 @pytest.mark.usefixtures("_marked")
 def test_of_what_is_no_video_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "junk.mp4").write_bytes(b"junk")
-    with pytest.raises(PictureError, match="not a video"):
+    with pytest.raises(ImageError, match="not a video"):
         run_video(tmp_path / "junk.mp4", SquareFinder(), annotate=tmp_path / "out")
     assert os.listdir(tmp_path) == ["junk.mp4"]
 
@@ -236,7 +236,7 @@ def test_a_live_source_ends_well_by_itself_or_by_ctrl_c(
     ends: bool,
 ) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra 'video'")
-    monkeypatch.setattr(predict_video, "live_frames", lambda *_: FakeLive(ends))
+    monkeypatch.setattr(predict_video, "read_live_frames", lambda *_: FakeLive(ends))
     results: list[Result] = []
     options = VideoOptions(tracking=TrackSettings(0, min_track_time=0))
     run_video("0", SquareFinder(), options, tmp_path / "out", results.append)
@@ -244,7 +244,7 @@ def test_a_live_source_ends_well_by_itself_or_by_ctrl_c(
     assert {result.source for result in results} == {"0"}
     names = ["camera-0-timeline.png", "camera-0.mp4"]
     assert sorted(os.listdir(tmp_path / "out")) == names
-    times = [frame.time for frame in frames(tmp_path / "out" / "camera-0.mp4")]
+    times = [frame.time for frame in read_frames(tmp_path / "out" / "camera-0.mp4")]
     np.testing.assert_allclose(times, [0, 0.2, 0.4], atol=2e-3)
     assert "0: 5 frames dropped to keep up with the source" in capsys.readouterr().err
 

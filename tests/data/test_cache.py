@@ -268,7 +268,7 @@ def test_more_faces_than_fit_in_memory_are_streamed(tmp_path, data_config, monke
     source = Source("made up", (), ("one", "other"), read, "own", count)
     tracemalloc.start()
     try:
-        dataset = cache.cached(source, data_config(tmp_path, size=size))
+        dataset = cache.open_cached(source, data_config(tmp_path, size=size))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -315,18 +315,20 @@ def test_a_dataset_in_use_stays(place, data_config, tmp_path):
 
 
 def test_where_the_cache_is(monkeypatch, tmp_path):
-    assert cache_folder.cache_folder("here") == Path("here")
+    assert cache_folder.find_cache_folder("here") == Path("here")
     monkeypatch.setenv("EMOTION_CACHE", str(tmp_path))
-    assert cache_folder.cache_folder("auto") == tmp_path
+    assert cache_folder.find_cache_folder("auto") == tmp_path
     monkeypatch.delenv("EMOTION_CACHE")
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert cache_folder.cache_folder("auto") == Path("/caches/emotion-detection")
+    assert cache_folder.find_cache_folder("auto") == Path("/caches/emotion-detection")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/ann")
-    assert cache_folder.cache_folder("auto") == Path("/home/ann/.cache/emotion-detection")
+    assert cache_folder.find_cache_folder("auto") == Path("/home/ann/.cache/emotion-detection")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert cache_folder.cache_folder("auto") == Path("/home/ann/Library/Caches/emotion-detection")
+    assert cache_folder.find_cache_folder("auto") == Path(
+        "/home/ann/Library/Caches/emotion-detection"
+    )
 
 
 def test_a_limit_below_nothing_is_refused(place, data_config):

@@ -12,7 +12,7 @@ from emotion_detection.data import check as checking
 from emotion_detection.data import console as commands
 from emotion_detection.data import load
 from emotion_detection.data.check import check
-from emotion_detection.data.dataset import Corrupt
+from emotion_detection.data.dataset import UnreadableFaces
 from emotion_detection.errors import InputError
 
 NONE = (0, 0, 0, 0)
@@ -235,7 +235,9 @@ def test_the_table_cuts_nothing_at_80_columns(write, planted):
     big = dataclasses.replace(report.copies["train"], exact_pairs=644_012_345, near_pairs=10**9)
     report = dataclasses.replace(
         report,
-        dataset=dataclasses.replace(dataset, corrupt=(Corrupt(name, "[bold]truncated"),) * 7),
+        dataset=dataclasses.replace(
+            dataset, corrupt=(UnreadableFaces(name, "[bold]truncated"),) * 7
+        ),
         copies=report.copies | {"train": big},
     )
     text = as_text(report.table())

@@ -6,7 +6,12 @@ import pytest
 from emotion_detection.commands.parsing import join_data_words
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
-from emotion_detection.data.class_mapping import choose_classes, join_paths, origins_of, split_paths
+from emotion_detection.data.class_mapping import (
+    choose_classes,
+    find_origins,
+    join_paths,
+    split_paths,
+)
 from emotion_detection.data.source import Face, Source
 from emotion_detection.errors import InputError
 
@@ -127,7 +132,7 @@ def test_several_datasets_keep_their_splits_names_and_origin(
     origins = [name.partition("/")[0] for name in dataset.split("train").names]
     assert sorted(set(origins)) == ["fer", "my faces"]
     assert origins.count("my faces") == 6
-    assert origins_of(dataset.split("train").names, dataset.source) == origins
+    assert find_origins(dataset.split("train").names, dataset.source) == origins
     with pytest.raises(InputError, match="name one dataset"):
         load(data_config(join_paths(places), labels="ferplus"))
     with pytest.raises(InputError, match="the same dataset twice"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.data import load
-from emotion_detection.data.exclude import exclude, excluded_names
+from emotion_detection.data.exclude import exclude_faces, read_excluded_names
 from emotion_detection.errors import InputError
 
 LISTS = {
@@ -54,7 +54,7 @@ def test_the_listed_faces_are_left_out(kind, faces, train, tmp_path):
         text = text.replace("angry", "train/angry").replace("happy", "train/happy")
         text = text.replace(f"{root}/train/", f"{root}/")
     listed.write_bytes(text.encode())
-    kept = exclude({"train": train}, listed)["train"]
+    kept = exclude_faces({"train": train}, listed)["train"]
     assert sorted(Path(name).name for name in kept.names) == ["b.png", "b.png"]
     np.testing.assert_array_equal(kept.labels, [0, 1])
 
@@ -62,20 +62,20 @@ def test_the_listed_faces_are_left_out(kind, faces, train, tmp_path):
 def test_a_path_to_another_face_leaves_nothing_out(train, tmp_path):
     (tmp_path / "list.txt").write_text("sad/angry/d.png\nangry/a.png.bak\n")
     with pytest.raises(InputError, match="none of its 2 names is in train"):
-        exclude({"train": train}, tmp_path / "list.txt")
+        exclude_faces({"train": train}, tmp_path / "list.txt")
 
 
 def test_a_name_of_two_faces_is_refused(train, tmp_path):
     (tmp_path / "list.txt").write_text("b.png\n")
     with pytest.raises(InputError, match=r"b\.png means several faces"):
-        exclude({"train": train}, tmp_path / "list.txt")
+        exclude_faces({"train": train}, tmp_path / "list.txt")
 
 
 def test_a_name_may_hold_a_semicolon_and_a_list_be_unicode_text(tmp_path):
     (tmp_path / "list.txt").write_text("# seen;twice\na;b.png\nc.png\n", encoding="utf-16")
-    assert excluded_names(tmp_path / "list.txt") == {"a;b.png", "c.png"}
+    assert read_excluded_names(tmp_path / "list.txt") == {"a;b.png", "c.png"}
 
 
 def test_plain_names_are_read_as_they_stand(tmp_path):
     (tmp_path / "list.csv").write_text("file,why\nTraining_00017.png,label\na/b.png,copy\n")
-    assert excluded_names(tmp_path / "list.csv") == {"Training_00017.png", "a/b.png"}
+    assert read_excluded_names(tmp_path / "list.csv") == {"Training_00017.png", "a/b.png"}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_detection.data import ferplus, load
-from emotion_detection.data.ferplus import expression_share, majority, probability
+from emotion_detection.data.ferplus import expression_fraction, find_majority, find_probability
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
@@ -44,7 +44,7 @@ def test_the_examples_in_the_docstrings_are_true():
     ],
 )
 def test_majority_by_hand(counts, emotion):
-    found = majority(votes(**counts))
+    found = find_majority(votes(**counts))
     assert (None if found is None else FERPLUS[found]) == emotion
 
 
@@ -86,7 +86,7 @@ def test_majority_by_hand(counts, emotion):
     ],
 )
 def test_probability_by_hand(counts, shares):
-    found = probability(votes(**counts))
+    found = find_probability(votes(**counts))
     if shares is None:
         assert found is None
     else:
@@ -122,7 +122,7 @@ ten_votes = st.lists(st.sampled_from(FERPLUS_COLUMNS), min_size=0, max_size=14).
 
 @given(ten_votes)
 def test_probability_equals_a_slow_restatement(counts):
-    found, expected = probability(votes(**counts)), slow_probability(counts)
+    found, expected = find_probability(votes(**counts)), slow_probability(counts)
     assert (found is None) == (expected is None)
     if found is not None:
         np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -133,16 +133,16 @@ def test_probability_equals_a_slow_restatement(counts):
 def test_majority_equals_a_slow_restatement(counts):
     left = {name: count for name, count in counts.items() if count > 1}
     winners = [name for name in FERPLUS if left.get(name, 0) > sum(left.values()) / 2]
-    found = majority(votes(**counts))
+    found = find_majority(votes(**counts))
     assert ([] if found is None else [FERPLUS[found]]) == winners
 
 
 def test_intensity_is_the_share_of_all_raters_who_saw_an_expression():
-    assert expression_share(votes(neutral=4, happiness=5, unknown=1)) == pytest.approx(0.5)
-    assert expression_share(votes(neutral=10)) == 0
-    assert expression_share(votes(anger=6, contempt=4)) == 1
-    assert expression_share(votes(NF=10)) == 0
-    assert expression_share(votes()) == 0
+    assert expression_fraction(votes(neutral=4, happiness=5, unknown=1)) == pytest.approx(0.5)
+    assert expression_fraction(votes(neutral=10)) == 0
+    assert expression_fraction(votes(anger=6, contempt=4)) == 1
+    assert expression_fraction(votes(NF=10)) == 0
+    assert expression_fraction(votes()) == 0
 
 
 @pytest.fixture
@@ -251,6 +251,6 @@ def test_the_published_majority_filter_keeps_3153_test_faces(fer2013_root):
     for row, counts in ferplus.read_votes(fer2013_root / "fer2013new.csv").items():
         if row >= 28_709 + 3_589:
             rows += 1
-            kept += majority(counts) is not None
+            kept += find_majority(counts) is not None
     assert kept == 3_153
     assert rows <= 3_589

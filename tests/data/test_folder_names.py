@@ -6,7 +6,7 @@ from PIL import Image
 
 from emotion_detection.data import load
 from emotion_detection.data import locate as find
-from emotion_detection.data.locate import locate, recognise
+from emotion_detection.data.locate import locate_data, recognise_format
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import DATASET_FORMATS
 
@@ -28,7 +28,7 @@ def fill(tmp_path):
 
 
 def taken(place):
-    source = recognise(place)
+    source = recognise_format(place)
     return sorted((source.labels[f.label], f.split, f.name) for f in source.read())
 
 
@@ -47,7 +47,7 @@ def splits_of(place):
 def test_splits_by_their_usual_names(names, fill):
     root = fill(*(f"{name}/{emotion}/1.png" for name in names for emotion in ("happy", "sad")))
     assert splits_of(root) == {"train", "validation", "test"}
-    note = recognise(root).notes[0]
+    note = recognise_format(root).notes[0]
     assert f"splits train{f' ({names[0]})'} 2, validation ({names[1]}) 2" in note
     assert "classes happiness (happy) 3, sadness (sad) 3" in note
 
@@ -55,20 +55,22 @@ def test_splits_by_their_usual_names(names, fill):
 def test_a_folder_beside_the_splits_that_is_none_is_refused(fill):
     root = fill("train/happy/1.png", "test/sad/1.png", "holdout/happy/1.png")
     with pytest.raises(InputError, match="test, train are splits, but holdout beside them are not"):
-        recognise(root)
+        recognise_format(root)
 
 
 def test_classes_beside_a_split_are_refused(fill):
     root = fill("happy/1.png", "sad/1.png", "test/happy/2.png")
     with pytest.raises(InputError, match="test are splits, but happy, sad beside them are not"):
-        recognise(root)
+        recognise_format(root)
 
 
 def test_folders_without_images_beside_the_splits_are_no_matter(fill):
     root = fill("train/happy/1.png", "train/sad/1.png", "test/happy/1.png", "test/sad/1.png")
     (root / "annotations").mkdir()
     (root / "annotations" / "1.txt").write_text("1")
-    assert "left out: annotations (no images), 1 other file (.txt)" in recognise(root).notes[0]
+    assert (
+        "left out: annotations (no images), 1 other file (.txt)" in recognise_format(root).notes[0]
+    )
 
 
 def test_splits_below_the_classes(fill):
@@ -76,7 +78,7 @@ def test_splits_below_the_classes(fill):
     assert splits_of(root) == {"train", "validation", "test"}
     fill("happy/more/2.png")
     with pytest.raises(InputError, match="are splits, but more beside them are not"):
-        recognise(root)
+        recognise_format(root)
 
 
 def test_a_wrapper_between_split_and_classes_is_passed(fill):
@@ -87,8 +89,8 @@ def test_a_wrapper_between_split_and_classes_is_passed(fill):
 @pytest.mark.parametrize("deeper", ["archive", "CK+/CK+48", "images", "a/b/c"])
 def test_a_dataset_some_levels_deeper_is_found_and_named(deeper, fill):
     root = fill(f"{deeper}/anger/1.png", f"{deeper}/fear/1.png")
-    assert locate(root)[1] == root / deeper
-    assert recognise(root).labels == ("anger", "fear")
+    assert locate_data(root)[1] == root / deeper
+    assert recognise_format(root).labels == ("anger", "fear")
 
 
 def test_a_dataset_deeper_with_splits_is_found(fill):
@@ -125,13 +127,18 @@ def test_auto_names_the_other_datasets(fill, offline, data_config, capsys):
 
 def test_folders_of_people_below_classes_say_whose_face_it_is(fill):
     root = fill(*(f"{c}/S0{p}/1.png" for c in ("happy", "bored") for p in range(2)))
-    assert sorted(face.person for face in recognise(root).read()) == ["S00", "S00", "S01", "S01"]
+    assert sorted(face.person for face in recognise_format(root).read()) == [
+        "S00",
+        "S00",
+        "S01",
+        "S01",
+    ]
 
 
 @pytest.mark.parametrize("split", ["", "train/"])
 def test_folders_of_people_above_classes_say_whose_face_it_is(split, fill):
     root = fill(*(f"{split}S0{p}/{c}/1.png" for c in ("happy", "sad", "bored") for p in range(2)))
-    source = recognise(root)
+    source = recognise_format(root)
     assert source.labels == ("happiness", "sadness", "bored")
     assert sorted(face.person for face in source.read()) == ["S00"] * 3 + ["S01"] * 3
 
@@ -139,18 +146,19 @@ def test_folders_of_people_above_classes_say_whose_face_it_is(split, fill):
 def test_folds_with_emotions_below_are_datasets_not_people(fill):
     root = fill(*(f"fold{p}/{c}/1.png" for c in ("happy", "sad") for p in range(2)))
     with pytest.raises(InputError, match="several datasets in it"):
-        recognise(root)
+        recognise_format(root)
 
 
 def test_codes_as_classes_are_noticed(fill):
     root = fill(*(f"S{k:03d}/1.png" for k in range(4)))
     assert (
-        "no class is a known emotion (S000, S001, S002, …: 4 in all)" in recognise(root).notes[-1]
+        "no class is a known emotion (S000, S001, S002, …: 4 in all)"
+        in recognise_format(root).notes[-1]
     )
 
 
 def test_numbers_as_classes_are_noticed(fill):
-    notes = recognise(fill("1/a.png", "2/b.png")).notes
+    notes = recognise_format(fill("1/a.png", "2/b.png")).notes
     assert "not known what the classes 1, 2 mean" in notes[-1]
 
 
@@ -161,7 +169,7 @@ SERVICE = [".cache", "__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System V
 def test_service_folders_never_count(name, fill):
     root = fill("happy/1.png", f"happy/{name}/1.png/thumb.jpg", "sad/1.png", f"{name}/2.png")
     assert [name for _, _, name in taken(root)] == ["happy/1.png", "sad/1.png"]
-    assert recognise(root).labels == ("happiness", "sadness")
+    assert recognise_format(root).labels == ("happiness", "sadness")
 
 
 @pytest.mark.parametrize(
@@ -181,21 +189,21 @@ def test_a_file_without_suffix_that_is_no_image_is_left_out(fill):
     root = fill("happy/1.png", "sad/1.png")
     (root / "happy" / "LICENSE").write_text("MIT")
     assert len(taken(root)) == 2
-    assert "left out: 1 other file (LICENSE)" in recognise(root).notes[0]
+    assert "left out: 1 other file (LICENSE)" in recognise_format(root).notes[0]
 
 
 @pytest.mark.parametrize("split", ["", "train/"])
 def test_an_empty_class_folder_is_passed_over_and_named(split, fill):
     root = fill(f"{split}happy/1.png", f"{split}sad/1.png")
     (root / split / "contempt").mkdir()
-    source = recognise(root)
+    source = recognise_format(root)
     assert source.labels == ("happiness", "sadness")
     assert f"left out: {split}contempt (no images)" in source.notes[0]
 
 
 def test_names_that_differ_in_case_are_one_class(fill):
     root = fill("train/Cheerful/1.png", "train/sad/1.png", "test/cheerful/2.png", "test/sad/2.png")
-    assert recognise(root).labels == ("sadness", "Cheerful")
+    assert recognise_format(root).labels == ("sadness", "Cheerful")
 
 
 def test_an_unreadable_csv_and_a_folder_called_csv_beside_classes_are_no_matter(fill):
@@ -207,13 +215,13 @@ def test_an_unreadable_csv_and_a_folder_called_csv_beside_classes_are_no_matter(
 
 def test_loose_images_are_left_out_and_counted(fill):
     root = fill("happy/1.png", "sad/1.png", "me.png", "you.png")
-    assert "left out: 2 images outside the classes" in recognise(root).notes[0]
+    assert "left out: 2 images outside the classes" in recognise_format(root).notes[0]
 
 
 def test_emotions_beside_a_dataset_are_refused(fill):
     root = fill("happy/1.png", "sad/1.png", "old/train/happy/1.png")
     with pytest.raises(InputError, match=r"\(happy, sad\) stand beside folders .* \(old\)"):
-        recognise(root)
+        recognise_format(root)
 
 
 def test_every_format_of_datasets_is_one_that_pillow_opens(fill, data_config):

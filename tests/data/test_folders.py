@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.data import load
-from emotion_detection.data.locate import recognise
+from emotion_detection.data.locate import recognise_format
 from emotion_detection.errors import InputError
 
 
@@ -130,7 +130,7 @@ def test_datasets_side_by_side_are_not_taken_for_emotions(tmp_path, fill):
         fill(tmp_path / "sets" / name / "train" / "happy", 2)
         fill(tmp_path / "sets" / name / "train" / "sad", 2)
     with pytest.raises(InputError, match=r"several datasets in it: name one, or all"):
-        recognise(tmp_path / "sets")
+        recognise_format(tmp_path / "sets")
 
 
 def test_the_same_folder_gives_the_same_faces_in_the_same_order(tmp_path, fill, data_config):

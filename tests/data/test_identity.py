@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emotion_detection.data import fer2013_faces, load
-from emotion_detection.data.exclude import exclude
-from emotion_detection.data.fer2013_faces import Fer2013Matcher, short_digest, usage_of
+from emotion_detection.data.exclude import exclude_faces
+from emotion_detection.data.fer2013_faces import Fer2013Matcher, find_usage, shorten_digest
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
@@ -13,7 +13,7 @@ from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 @pytest.fixture
 def known(monkeypatch, tiny_set):
     """Let the 42 tiny faces be all of FER-2013."""
-    table = {short_digest(face): (row,) for row, face in enumerate(tiny_set.faces)}
+    table = {shorten_digest(face): (row,) for row, face in enumerate(tiny_set.faces)}
     monkeypatch.setattr(fer2013_faces, "_numbers", lambda: table)
     ends = {"Training": 28, "PublicTest": 35, "PrivateTest": 42}
     monkeypatch.setattr(fer2013_faces, "_ENDS", ends)
@@ -132,13 +132,13 @@ def test_a_name_means_the_same_face_after_rows_were_removed(
     row = list(train.names).index(name)
     np.testing.assert_array_equal(train.images[row], whole.images[20])
     (tmp_path / "exclude.txt").write_text(name + "\n")
-    kept = exclude({"train": train}, tmp_path / "exclude.txt")["train"]
+    kept = exclude_faces({"train": train}, tmp_path / "exclude.txt")["train"]
     assert len(kept) == len(train) - 1
     assert not (kept.images == whole.images[20]).all(axis=(1, 2, 3)).any()
 
 
 def test_equal_faces_get_each_a_number_of_their_own(monkeypatch, tiny_set):
-    digest = short_digest(tiny_set.faces[0])
+    digest = shorten_digest(tiny_set.faces[0])
     monkeypatch.setattr(fer2013_faces, "_numbers", lambda: {digest: (5, 28_800, 33_000)})
     matcher = Fer2013Matcher()
     assert matcher.match(tiny_set.faces[0], usage="PrivateTest") == 33_000
@@ -153,7 +153,7 @@ def test_the_table_has_a_digest_of_each_face_and_the_usages_their_sizes():
     assert numbers == list(range(35_887))
     ends = [0, 28_708, 28_709, 32_297, 32_298, 35_886]
     usages = ["Training"] * 2 + ["PublicTest"] * 2 + ["PrivateTest"] * 2
-    assert [usage_of(number) for number in ends] == usages
+    assert [find_usage(number) for number in ends] == usages
 
 
 @pytest.mark.parametrize(
@@ -175,5 +175,5 @@ def test_exclude_takes_names_as_people_have_them(
     name = train.names[4]
     path = tmp_path / "exclude.csv"
     path.write_text(content.format(name, root / name), encoding="utf-8")
-    kept = exclude({"train": train}, path)["train"]
+    kept = exclude_faces({"train": train}, path)["train"]
     assert set(train.names) - set(kept.names) == {name}

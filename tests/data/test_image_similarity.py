@@ -20,7 +20,7 @@ from emotion_detection.data.image_similarity import LARGEST_CERTAIN, are_copies
 @pytest.fixture(scope="module")
 def faces():
     """60 drawn faces, uint8 (60, 48, 48): all of other people, light, pose and noise."""
-    return drawn.draw_faces(600, seed=5, size=48).faces.reshape(-1, 48, 48)[::10]
+    return drawn.make_synthetic_faces(600, seed=5, size=48).faces.reshape(-1, 48, 48)[::10]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def posed():
             drawn._PICTURE[name] = (value, value + 1e-9, 1.0)
         for name in ("occlusion", "lips_part"):
             drawn._PICTURE[name] = (*before[name][:2], 0.0)
-        found = drawn.draw_faces(100, seed=3, size=48)
+        found = drawn.make_synthetic_faces(100, seed=3, size=48)
     finally:
         drawn._PICTURE.clear()
         drawn._PICTURE.update(before)
@@ -70,8 +70,8 @@ def test_an_altered_image_is_a_copy(how, faces):
 
 def test_another_expression_of_a_person_looks_alike_and_is_no_copy(posed):
     images, labels, people = posed
-    thumbs = duplicates.thumbnails(images[:, np.newaxis])
-    pairs = np.concatenate([pair for pair, _ in duplicates.near_pairs(thumbs)])
+    thumbs = duplicates.make_thumbnails(images[:, np.newaxis])
+    pairs = np.concatenate([pair for pair, _ in duplicates.find_near_pairs(thumbs)])
     one, other = pairs.T
     different = (labels[one] != labels[other]) & (people[one] == people[other])
     assert different.sum() > 100
@@ -88,7 +88,7 @@ def test_flat_faces_are_copies_of_nothing(faces):
 
 
 def prints_of(images):
-    return take_fingerprints(np.stack([duplicates.digest(image) for image in images]), images)
+    return take_fingerprints(np.stack([duplicates.digest_faces(image) for image in images]), images)
 
 
 def test_a_face_is_found_again_and_others_are_not(faces):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.data import Faces, joined, load
-from emotion_detection.data.ferplus import expression_share, vote_shares
+from emotion_detection.data import Faces, join_splits, load
+from emotion_detection.data.ferplus import expression_fraction, vote_fractions
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
@@ -42,7 +42,7 @@ def pair(voted: Path, data_config: Any) -> tuple[Faces, Faces]:
 
 def test_every_face_keeps_its_own_labels_of_both_sets(pair: tuple[Faces, Faces]) -> None:
     first, other = pair
-    both = joined(first, other, "fer2013")
+    both = join_splits(first, other, "fer2013")
     assert len(both) == len(other) == 28
     assert list(both.names) == list(other.names)
     assert np.array_equal(both.images, other.images)
@@ -55,7 +55,7 @@ def test_every_face_keeps_its_own_labels_of_both_sets(pair: tuple[Faces, Faces])
 def test_where_the_first_set_has_no_label_everything_of_it_is_unknown(
     pair: tuple[Faces, Faces],
 ) -> None:
-    both = joined(*pair, "fer2013")
+    both = join_splits(*pair, "fer2013")
     missing = both.labels == -1
     assert np.flatnonzero(missing).tolist() == [3, 10]
     assert (both.targets[missing] == 0).all()
@@ -69,7 +69,7 @@ def test_targets_intensity_and_shares_stay_with_their_face(pair: tuple[Faces, Fa
     first, other = pair
     # another order in the cache than FER-2013's must not matter
     order = np.random.default_rng(0).permutation(len(first))
-    both = joined(first.keep(order), other, "fer2013")
+    both = join_splits(first.keep(order), other, "fer2013")
     place = {name: row for row, name in enumerate(both.names)}
     rows = [place[name] for name in first.names]
     for name in ("labels", "targets", "intensity", "shares", "images", "digests"):
@@ -77,7 +77,7 @@ def test_targets_intensity_and_shares_stay_with_their_face(pair: tuple[Faces, Fa
 
 
 def test_kept_rows_keep_both_sets(pair: tuple[Faces, Faces]) -> None:
-    both = joined(*pair, "fer2013")
+    both = join_splits(*pair, "fer2013")
     rows = np.array([5, 3, 20])
     kept = both.keep(rows)
     assert kept.labels.tolist() == both.labels[rows].tolist()
@@ -91,7 +91,7 @@ def test_excluded_faces_stay_out(pair: tuple[Faces, Faces]) -> None:
     first, other = pair
     rows = np.arange(4, 28)
     fewer = first.keep(np.flatnonzero(np.isin(first.names, [other.names[row] for row in rows])))
-    both = joined(fewer, other.keep(rows), "fer2013")
+    both = join_splits(fewer, other.keep(rows), "fer2013")
     assert list(both.names) == [other.names[row] for row in rows]
     assert (both.labels >= 0).sum() == len(fewer)
 
@@ -99,7 +99,7 @@ def test_excluded_faces_stay_out(pair: tuple[Faces, Faces]) -> None:
 def test_the_wrong_way_round_is_refused_in_a_line(pair: tuple[Faces, Faces]) -> None:
     first, other = pair
     with pytest.raises(InputError) as say:
-        joined(other, first, "ferplus")
+        join_splits(other, first, "ferplus")
     assert str(say.value).startswith("--extra_labels ferplus: face ")
     assert other.names[3] in str(say.value)
     assert "--labels ferplus --extra_labels fer2013" in str(say.value)
@@ -108,7 +108,7 @@ def test_the_wrong_way_round_is_refused_in_a_line(pair: tuple[Faces, Faces]) -> 
 
 def test_a_set_without_targets_and_intensity_gives_none(pair: tuple[Faces, Faces]) -> None:
     _, other = pair
-    both = joined(other.keep(np.arange(5)), other, "again")
+    both = join_splits(other.keep(np.arange(5)), other, "again")
     assert (both.targets, both.intensity, both.shares) == (None, None, None)
     assert (both.labels >= 0).sum() == 5
 
@@ -125,7 +125,7 @@ def test_a_set_without_targets_and_intensity_gives_none(pair: tuple[Faces, Faces
     ],
 )
 def test_vote_shares_by_hand(counts: dict[str, int], shares: dict[str, float]) -> None:
-    found = vote_shares(votes(**counts))
+    found = vote_fractions(votes(**counts))
     np.testing.assert_allclose(found, [shares.get(name, 0) for name in FERPLUS], atol=1e-7)
     assert found.dtype == np.float32
 
@@ -134,9 +134,9 @@ def test_the_shares_of_expressions_make_the_intensity() -> None:
     generator = np.random.default_rng(0)
     for _ in range(50):
         counts = generator.multinomial(10, generator.dirichlet(np.ones(10)))
-        shares = vote_shares(counts)
+        shares = vote_fractions(counts)
         expressions = shares.sum() - shares[FERPLUS.index("neutral")]
-        assert expressions == pytest.approx(expression_share(counts), abs=1e-6)
+        assert expressions == pytest.approx(expression_fraction(counts), abs=1e-6)
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.data import load
-from emotion_detection.data.locate import recognise
+from emotion_detection.data.locate import recognise_format
 from emotion_detection.data.source import Unreadable
 from emotion_detection.errors import InputError
 
@@ -28,7 +28,7 @@ def fill(tmp_path):
 
 def taken(place):
     """Return file name, emotion, split and person of each face, sorted."""
-    source = recognise(place)
+    source = recognise_format(place)
     return sorted(
         (face.name.rpartition("/")[2], source.labels[face.label], face.split, face.person)
         for face in source.read()
@@ -57,7 +57,7 @@ def test_rafdb_by_its_list_file(where, fill):
         )
     )
     rafdb_list(root)
-    source = recognise(root / where)
+    source = recognise_format(root / where)
     assert source.kind == "RAF-DB"
     found = list(source.read())
     assert [source.labels[face.label] for face in found] == RAFDB * 2
@@ -77,7 +77,7 @@ def test_a_changed_label_of_a_list_is_noticed(fill, data_config):
 def test_a_bad_line_of_rafdbs_list_counts_as_unreadable(fill):
     root = fill(*(f"basic/Image/aligned/train_0000{n}_aligned.jpg" for n in range(1, 8)))
     rafdb_list(root, "\ntrain_00009.jpg 9")
-    last = list(recognise(root).read())[-1]
+    last = list(recognise_format(root).read())[-1]
     assert last.name == "list_patition_label.txt line 15"
     assert isinstance(last.content, Unreadable)
 
@@ -92,7 +92,7 @@ def test_rafdb_as_folders_of_numbers(fill):
     )
     found = {(name[:1] == "t", emotion) for name, emotion, _, _ in taken(root)}
     assert found == {(True, emotion) for emotion in RAFDB}
-    source = recognise(root)
+    source = recognise_format(root)
     first = min(source.read(), key=lambda face: face.name.rpartition("/")[2])
     assert (first.name, source.labels[first.label]) == (
         "test/1/test_00001_aligned.jpg",
@@ -126,9 +126,9 @@ def test_affectnet_as_arrays(fill, capsys):
     found = taken(root)
     assert [emotion for _, emotion, split, _ in found if split == "train"] == AFFECTNET
     assert [emotion for _, emotion, split, _ in found if split == "validation"] == AFFECTNET
-    assert "left out: 2 images that show no emotion" in recognise(root).notes[0]
+    assert "left out: 2 images that show no emotion" in recognise_format(root).notes[0]
     (root / "train_set" / "annotations" / "3_exp.npy").unlink()
-    lost = [face for face in recognise(root).read() if isinstance(face.content, Unreadable)]
+    lost = [face for face in recognise_format(root).read() if isinstance(face.content, Unreadable)]
     assert [face.name for face in lost] == ["train_set/images/3.jpg"]
     assert "3_exp.npy cannot be read" in lost[0].content.reason
 
@@ -140,7 +140,7 @@ def test_affectnets_arrays_are_never_unpickled(fill):
         np.save(root / "train_set" / "annotations" / f"{k}_exp.npy", np.array(str(k)))
     hostile = root / "train_set" / "annotations" / "2_exp.npy"
     np.save(hostile, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    last = list(recognise(root).read())[-1]
+    last = list(recognise_format(root).read())[-1]
     assert isinstance(last.content, Unreadable)
 
 
@@ -188,7 +188,7 @@ def test_ckplus_with_a_damaged_emotion_file_is_refused(fill):
     folder.mkdir(parents=True)
     (folder / "S005_001_00000001_emotion.txt").write_text("happy")
     with pytest.raises(InputError, match=r"_emotion\.txt: a number from 0 to 7 is needed"):
-        recognise(root)
+        recognise_format(root)
 
 
 def test_ckplus_of_48_pixels_says_whose_face_it_is(fill):
@@ -200,7 +200,7 @@ def test_ckplus_of_48_pixels_says_whose_face_it_is(fill):
             for k in (7, 8)
         )
     )
-    source = recognise(root)
+    source = recognise_format(root)
     assert source.labels == ("anger", "contempt")
     assert {face.person for face in source.read()} == {"S010", "S011"}
 
@@ -241,4 +241,4 @@ def test_jaffe_by_its_names_in_tiff(fill, data_config):
 
 def test_names_in_folders_of_emotions_do_not_decide_over_the_folders(fill):
     root = fill("happy/AF01ANS.JPG", "sad/AF01HAS.JPG")
-    assert recognise(root).labels == ("happiness", "sadness")
+    assert recognise_format(root).labels == ("happiness", "sadness")

@@ -18,7 +18,9 @@ def offline(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setattr(find, "download_fer2013", refuse)
-    monkeypatch.setattr(find, "demo", lambda size: demo.demo(size, 80))
+    monkeypatch.setattr(
+        find, "make_synthetic_source", lambda size: demo.make_synthetic_source(size, 80)
+    )
     return folder
 
 
@@ -111,7 +113,7 @@ def test_demo_has_every_class_and_true_intensities(data_config):
 
 def test_demo_never_puts_a_drawn_person_in_two_splits():
     people = {}
-    for number, face in enumerate(demo.demo(16, 240).read()):
+    for number, face in enumerate(demo.make_synthetic_source(16, 240).read()):
         people.setdefault(number // 10, set()).add(face.split)
     assert all(len(splits) == 1 for splits in people.values())
     assert {next(iter(splits)) for splits in people.values()} == {"train", "validation", "test"}

@@ -12,7 +12,7 @@ import pytest
 
 from emotion_detection.data import parquet_pages
 from emotion_detection.data.formats.parquet import read_parquet
-from emotion_detection.data.parquet_pages import rows_per_batch
+from emotion_detection.data.parquet_pages import count_rows_per_batch
 from emotion_detection.errors import InputError
 
 TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -30,7 +30,7 @@ def write(folder: Path, images: list[bytes], **options: Any) -> Path:
 
 def rows(path: Path, most: int = 1024) -> int:
     with pq.ParquetFile(path) as file:
-        return rows_per_batch(path, file.metadata, most)
+        return count_rows_per_batch(path, file.metadata, most)
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -82,7 +82,7 @@ def test_more_rows_than_bytes_are_refused(tmp_path: Path) -> None:
         row_group: Callable[[int], Any] = staticmethod(metadata.row_group)
 
     with pytest.raises(InputError, match="rows in"):
-        rows_per_batch(path, Lying(), 1024)
+        count_rows_per_batch(path, Lying(), 1024)
 
 
 def test_damaged_headers_of_pages_are_refused_or_read(tmp_path: Path, png: Any) -> None:
@@ -96,7 +96,7 @@ def test_damaged_headers_of_pages_are_refused_or_read(tmp_path: Path, png: Any) 
         damaged[4 : 4 + 40] = rng.integers(0, 256, 40, dtype=np.uint8).tobytes()
         path.write_bytes(damaged)
         with contextlib.suppress(InputError):  # some of the damage is harmless
-            assert rows_per_batch(path, metadata, 1024) >= 1
+            assert count_rows_per_batch(path, metadata, 1024) >= 1
 
 
 def test_a_number_of_thousands_of_digits_is_no_place_in_fer2013(tmp_path: Path, png: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, cache_folder, load, pixel_store
-from emotion_detection.data.cache import cached
+from emotion_detection.data.cache import open_cached
 from emotion_detection.data.locate import find
 from emotion_detection.data.source import Face, Source
 from emotion_detection.errors import InputError
@@ -367,9 +367,9 @@ def test_what_faces_bring_themselves_is_kept_for_other_splits(
             )
 
     source = Source("made up", (), ("a", "b", "c"), read, "own", 30)
-    cached(source, data_config(tmp_path))
+    open_cached(source, data_config(tmp_path))
     with counted_decodes() as calls:
-        shared = cached(source, data_config(tmp_path, split_seed=5))
+        shared = open_cached(source, data_config(tmp_path, split_seed=5))
     assert calls == []
-    alone = cached(source, data_config(tmp_path, split_seed=5, cache=str(tmp_path / "alone")))
+    alone = open_cached(source, data_config(tmp_path, split_seed=5, cache=str(tmp_path / "alone")))
     assert contents(shared) == contents(alone)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emotion_detection.data import load
-from emotion_detection.data.locate import recognise
+from emotion_detection.data.locate import recognise_format
 from emotion_detection.labels import FER2013
 
 SHAPES = ["csv", "csv file", "icml csv", "parquet", "parquet without names", "folders"]
@@ -158,7 +158,7 @@ def test_a_csv_saved_by_a_spreadsheet_is_read(tmp_path, tiny_set, write_csv, dat
     ],
 )
 def test_the_shape_is_named(shape, kind, write_shape):
-    assert recognise(write_shape(shape)).kind == kind
+    assert recognise_format(write_shape(shape)).kind == kind
 
 
 def test_the_size_and_channels_asked_for_are_given(write_shape, tiny_set, data_config):

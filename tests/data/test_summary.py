@@ -7,7 +7,7 @@ from rich.console import Console
 
 from emotion_detection.data import console as commands
 from emotion_detection.data import load
-from emotion_detection.data.summary import CELL, GAP, contact_sheet, info_table
+from emotion_detection.data.summary import CELL, GAP, draw_contact_sheet, format_info_table
 from emotion_detection.errors import InputError
 
 RED, BLUE = (220, 10, 10), (10, 10, 220)
@@ -56,7 +56,7 @@ def sheet_of(tmp_path):
     """``sheet_of(dataset, **options)`` -> the sheet's pixels, int (H, W, 3)."""
 
     def draw(dataset, **options):
-        contact_sheet(dataset, tmp_path / "sheet.png", **options)
+        draw_contact_sheet(dataset, tmp_path / "sheet.png", **options)
         with Image.open(tmp_path / "sheet.png") as sheet:
             assert sheet.format == "PNG"
             return np.asarray(sheet.convert("RGB")).astype(int)
@@ -67,7 +67,7 @@ def sheet_of(tmp_path):
 def test_the_table_counts_each_class_and_split(write, tiny_faces):
     faces = tiny_faces(30)
     dataset = write({"train/happy": faces[:12], "train/sad": faces[12:20], "test/sad": faces[20:]})
-    text = as_text(info_table(dataset))
+    text = as_text(format_info_table(dataset))
     assert row_of(text, "happiness") == ["12", "0", "0", "12", "40.0%"]
     assert row_of(text, "sadness") == ["8", "0", "10", "18", "60.0%"]
     assert row_of(text, "all") == ["20", "0", "10", "30"]
@@ -85,7 +85,7 @@ def test_the_table_tells_intensity_and_complete_classes(
 ):
     emotions, splits = ["happy", "sad"] * 6, ["train"] * 4 + ["validation"] * 4 + ["test"] * 4
     path = write_manifest(tmp_path, tiny_faces(12), emotions, splits, [0.25, 0.75] * 5 + ["", ""])
-    text = as_text(info_table(load(data_config(path))))
+    text = as_text(format_info_table(load(data_config(path))))
     assert "given for 10 faces: 0.25 to 0.75, mean 0.50" in text
     assert "every class has faces in every split" in text
 
@@ -93,7 +93,7 @@ def test_the_table_tells_intensity_and_complete_classes(
 def test_long_class_names_are_folded_not_cut(write, tiny_faces):
     name = "concentration-" * 8 + "end"
     text = as_text(
-        info_table(write({f"train/{name}": tiny_faces(12), "train/sad": tiny_faces(9, 1)}))
+        format_info_table(write({f"train/{name}": tiny_faces(12), "train/sad": tiny_faces(9, 1)}))
     )
     assert max(map(len, text.splitlines())) <= 80
     assert "\u2026" not in text
@@ -105,7 +105,9 @@ def test_unreadable_pictures_are_named(write, tmp_path, tiny_faces, data_config)
     write({"train/happy": tiny_faces(9), "train/sad": tiny_faces(9, 1)})
     (tmp_path / "own" / "train" / "sad" / "[red]broken.png").write_bytes(b"no picture")
     dataset = load(data_config(tmp_path / "own", max_corrupt=0.2))
-    assert "train/sad/[red]broken.png: not an image in a format" in as_text(info_table(dataset))
+    assert "train/sad/[red]broken.png: not an image in a format" in as_text(
+        format_info_table(dataset)
+    )
 
 
 def test_rows_hold_faces_of_their_class(write, sheet_of):
@@ -211,7 +213,7 @@ def test_a_sheet_that_cannot_be_written_is_one_clear_line(write, tmp_path):
     (tmp_path / "file").write_text("kept")
     for path in (tmp_path / "file" / "sheet.png", tmp_path):
         with pytest.raises(InputError, match="cannot be written") as caught:
-            contact_sheet(dataset, path)
+            draw_contact_sheet(dataset, path)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
     assert (tmp_path / "file").read_text() == "kept"
@@ -220,7 +222,7 @@ def test_a_sheet_that_cannot_be_written_is_one_clear_line(write, tmp_path):
 def test_a_failed_writing_keeps_the_old_sheet(write, tmp_path, monkeypatch):
     dataset = write({"train/happy": plain(RED, 3), "train/sad": plain(BLUE, 3)})
     out = tmp_path / "sheets" / "sheet.png"
-    contact_sheet(dataset, out)
+    draw_contact_sheet(dataset, out)
     before = out.read_bytes()
 
     def full(*_):
@@ -228,7 +230,7 @@ def test_a_failed_writing_keeps_the_old_sheet(write, tmp_path, monkeypatch):
 
     monkeypatch.setattr("emotion_detection.io.files.os.replace", full)
     with pytest.raises(InputError, match="No space left"):
-        contact_sheet(dataset, out, columns=2)
+        draw_contact_sheet(dataset, out, columns=2)
     assert out.read_bytes() == before
     assert [path.name for path in out.parent.iterdir()] == ["sheet.png"]
 
@@ -237,7 +239,7 @@ def test_a_link_stays_a_link(write, tmp_path):
     dataset = write({"train/happy": plain(RED, 3), "train/sad": plain(BLUE, 3)})
     (tmp_path / "real.png").write_bytes(b"old")
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
-    contact_sheet(dataset, tmp_path / "link.png")
+    draw_contact_sheet(dataset, tmp_path / "link.png")
     assert (tmp_path / "link.png").is_symlink()
     assert (tmp_path / "real.png").read_bytes().startswith(b"\x89PNG")
 

@@ -10,23 +10,26 @@ from emotion_detection.data.synthetic import (
     ACTION_UNITS,
     EMOTION_ACTION_UNITS,
     FER2013,
-    DrawnFaces,
     Floats,
-    action_units,
-    draw_faces,
+    SyntheticFaces,
+    make_synthetic_faces,
     render_faces,
+    set_action_units,
 )
 
 NEUTRAL = FER2013.index("neutral")
 
 
 @pytest.fixture(scope="module")
-def drawn() -> DrawnFaces:
-    return draw_faces(210, seed=3)
+def drawn() -> SyntheticFaces:
+    return make_synthetic_faces(210, seed=3)
 
 
 def same_person(
-    drawn: DrawnFaces, face: int, labels: npt.NDArray[np.int64], intensity: npt.NDArray[np.float64]
+    drawn: SyntheticFaces,
+    face: int,
+    labels: npt.NDArray[np.int64],
+    intensity: npt.NDArray[np.float64],
 ) -> Floats:
     """Draws one face's person, pose and light again with other emotions: (N, 48, 48)."""
     parameters = {
@@ -34,11 +37,11 @@ def same_person(
         for name, values in drawn.parameters.items()
     }
     parameters["occlusion"] = np.zeros(len(labels), np.float32)
-    return render_faces(parameters | action_units(labels, intensity))
+    return render_faces(parameters | set_action_units(labels, intensity))
 
 
 def test_same_seed_gives_the_same_bytes() -> None:
-    first, second = draw_faces(50, seed=5), draw_faces(50, seed=5)
+    first, second = make_synthetic_faces(50, seed=5), make_synthetic_faces(50, seed=5)
     assert first.faces.tobytes() == second.faces.tobytes()
     assert first.intensity.tobytes() == second.intensity.tobytes()
     for name, values in first.parameters.items():
@@ -52,8 +55,8 @@ def spearman(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
 
 
 @pytest.mark.parametrize("count", [1, 50, 101])
-def test_a_face_does_not_depend_on_the_count(drawn: DrawnFaces, count: int) -> None:
-    fewer = draw_faces(count, seed=3)
+def test_a_face_does_not_depend_on_the_count(drawn: SyntheticFaces, count: int) -> None:
+    fewer = make_synthetic_faces(count, seed=3)
     np.testing.assert_array_equal(fewer.faces, drawn.faces[:count])
     np.testing.assert_array_equal(fewer.labels, drawn.labels[:count])
     np.testing.assert_array_equal(fewer.intensity, drawn.intensity[:count])
@@ -62,16 +65,16 @@ def test_a_face_does_not_depend_on_the_count(drawn: DrawnFaces, count: int) -> N
         np.testing.assert_array_equal(values, drawn.parameters[name][:count])
 
 
-def test_another_seed_gives_other_faces(drawn: DrawnFaces) -> None:
-    other = draw_faces(100, seed=4)
+def test_another_seed_gives_other_faces(drawn: SyntheticFaces) -> None:
+    other = make_synthetic_faces(100, seed=4)
     assert not (other.faces == drawn.faces[:100]).all(axis=(1, 2)).any()
 
 
-def test_no_two_faces_are_the_same(drawn: DrawnFaces) -> None:
+def test_no_two_faces_are_the_same(drawn: SyntheticFaces) -> None:
     assert len({face.tobytes() for face in drawn.faces}) == len(drawn.faces)
 
 
-def test_shapes_and_types(drawn: DrawnFaces) -> None:
+def test_shapes_and_types(drawn: SyntheticFaces) -> None:
     assert drawn.faces.shape == (210, 48, 48)
     assert drawn.faces.dtype == np.uint8
     assert drawn.labels.dtype == drawn.identity.dtype == np.int64
@@ -84,11 +87,11 @@ def test_shapes_and_types(drawn: DrawnFaces) -> None:
         assert np.isfinite(values).all()
 
 
-def test_classes_are_balanced(drawn: DrawnFaces) -> None:
+def test_classes_are_balanced(drawn: SyntheticFaces) -> None:
     assert np.bincount(drawn.labels, minlength=len(FER2013)).tolist() == [30] * len(FER2013)
 
 
-def test_intensity_is_zero_for_neutral_only(drawn: DrawnFaces) -> None:
+def test_intensity_is_zero_for_neutral_only(drawn: SyntheticFaces) -> None:
     neutral = drawn.labels == NEUTRAL
     assert (drawn.intensity[neutral] == 0).all()
     others = drawn.intensity[~neutral]
@@ -98,7 +101,7 @@ def test_intensity_is_zero_for_neutral_only(drawn: DrawnFaces) -> None:
     assert others.max() > 0.9
 
 
-def test_ten_faces_are_one_person_in_other_poses(drawn: DrawnFaces) -> None:
+def test_ten_faces_are_one_person_in_other_poses(drawn: SyntheticFaces) -> None:
     assert (np.bincount(drawn.identity) == 10).all()
     skin, tilt = (drawn.parameters[name].reshape(-1, 10) for name in ("skin", "tilt"))
     assert (skin == skin[:, :1]).all()
@@ -107,12 +110,12 @@ def test_ten_faces_are_one_person_in_other_poses(drawn: DrawnFaces) -> None:
     assert np.abs(tilt).max() <= 15.0
 
 
-def test_faces_are_not_blank(drawn: DrawnFaces) -> None:
+def test_faces_are_not_blank(drawn: SyntheticFaces) -> None:
     assert drawn.faces.std(axis=(1, 2)).min() > 8.0
 
 
 @pytest.mark.parametrize("emotion", [e for e in FER2013 if e != "neutral"])
-def test_the_drawing_moves_further_with_intensity(drawn: DrawnFaces, emotion: str) -> None:
+def test_the_drawing_moves_further_with_intensity(drawn: SyntheticFaces, emotion: str) -> None:
     intensity = np.linspace(0.0, 1.0, 9)
     labels = np.full(9, FER2013.index(emotion), np.int64)
     for face in (0, 90, 180):
@@ -122,7 +125,7 @@ def test_the_drawing_moves_further_with_intensity(drawn: DrawnFaces, emotion: st
         assert distance[-1] > 0.005
 
 
-def test_strong_emotions_differ_from_one_another(drawn: DrawnFaces) -> None:
+def test_strong_emotions_differ_from_one_another(drawn: SyntheticFaces) -> None:
     for face in (0, 90, 180):
         faces = same_person(
             drawn, face, np.arange(len(FER2013), dtype=np.int64), np.ones(len(FER2013))
@@ -131,7 +134,7 @@ def test_strong_emotions_differ_from_one_another(drawn: DrawnFaces) -> None:
         assert distance[~np.eye(len(FER2013), dtype=bool)].min() > 0.005
 
 
-def test_drawn_action_units_follow_the_emotion(drawn: DrawnFaces) -> None:
+def test_drawn_action_units_follow_the_emotion(drawn: SyntheticFaces) -> None:
     smile, neutral = drawn.labels == FER2013.index("happiness"), drawn.labels == NEUTRAL
     strength = drawn.parameters["AU12"]
     assert spearman(drawn.intensity[smile], strength[smile]) > 0.6
@@ -139,7 +142,7 @@ def test_drawn_action_units_follow_the_emotion(drawn: DrawnFaces) -> None:
 
 
 def test_action_units_are_the_table_scaled_by_intensity() -> None:
-    units = action_units([FER2013.index("fear"), NEUTRAL], [0.5, 1.0])
+    units = set_action_units([FER2013.index("fear"), NEUTRAL], [0.5, 1.0])
     assert tuple(units) == ACTION_UNITS
     for unit, strengths in units.items():
         assert strengths.dtype == np.float32
@@ -154,8 +157,8 @@ def test_every_emotion_uses_known_action_units() -> None:
 
 
 @pytest.mark.parametrize("size", [16, 32, 48, 64])
-def test_the_same_people_at_any_size(drawn: DrawnFaces, size: int) -> None:
-    sized = draw_faces(20, seed=3, size=size)
+def test_the_same_people_at_any_size(drawn: SyntheticFaces, size: int) -> None:
+    sized = make_synthetic_faces(20, seed=3, size=size)
     assert sized.faces.shape == (20, size, size)
     assert sized.faces.std(axis=(1, 2)).min() > 5.0
     for name, values in sized.parameters.items():
@@ -173,4 +176,4 @@ def test_the_same_people_at_any_size(drawn: DrawnFaces, size: int) -> None:
 )
 def test_invalid_arguments(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        draw_faces(**arguments)
+        make_synthetic_faces(**arguments)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.data import load
-from emotion_detection.data.locate import recognise
+from emotion_detection.data.locate import recognise_format
 from emotion_detection.data.source import Unreadable, split_of
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FER2013
@@ -43,7 +43,7 @@ def write(path, header, rows, mark=","):
 
 def taken(place):
     """Return the emotion, split and content of each face of a dataset."""
-    source = recognise(place)
+    source = recognise_format(place)
     return [(source.labels[face.label], face.split, face.content) for face in source.read()]
 
 
@@ -69,28 +69,30 @@ def test_pixels_are_read_whatever_separates_them_and_however_splits_are_written(
 
 def test_classes_are_those_that_occur(faces, tmp_path):
     rows = [((3, 4, 6)[k % 3], text_of(face), "Training") for k, face in enumerate(faces)]
-    source = recognise(write(tmp_path / "fer2013.csv", ["emotion", "pixels", "Usage"], rows))
+    source = recognise_format(write(tmp_path / "fer2013.csv", ["emotion", "pixels", "Usage"], rows))
     assert source.labels == ("happiness", "sadness", "neutral")
     assert source.label_set == "own"
 
 
 def test_seven_is_contempt_in_the_csv_of_ckplus(faces, tmp_path):
     rows = [(k % 8, text_of(face), "Training") for k, face in enumerate(faces)]
-    source = recognise(write(tmp_path / "ckextended.csv", ["emotion", "pixels", "Usage"], rows))
+    source = recognise_format(
+        write(tmp_path / "ckextended.csv", ["emotion", "pixels", "Usage"], rows)
+    )
     assert source.labels == (*FER2013, "contempt")
 
 
 @pytest.mark.parametrize("labels", [["Happy", "sad", "bored"], ["3.0", "4", "6.00"]])
 def test_labels_are_names_or_numbers(labels, faces, tmp_path):
     rows = [(labels[k % 3], text_of(face), "train") for k, face in enumerate(faces)]
-    source = recognise(write(tmp_path / "faces.csv", ["emotion", "pixels", "split"], rows))
+    source = recognise_format(write(tmp_path / "faces.csv", ["emotion", "pixels", "split"], rows))
     assert source.labels[:2] == ("happiness", "sadness")
     assert source.labels[2] == ("bored" if "bored" in labels else "neutral")
 
 
 def test_numbers_of_a_table_that_is_not_known_are_called_by_their_numbers(faces, tmp_path):
     rows = [(k % 3, text_of(face)) for k, face in enumerate(faces)]
-    source = recognise(write(tmp_path / "faces.csv", ["label", "pixels"], rows))
+    source = recognise_format(write(tmp_path / "faces.csv", ["label", "pixels"], rows))
     assert source.labels == ("0", "1", "2")
     assert "--rename 0=anger" in source.notes[-1]
 
@@ -119,7 +121,7 @@ def test_a_utf16_table_of_a_spreadsheet_is_read(faces, tmp_path):
     rows = [(("froh", "müde")[k % 2], text_of(face)) for k, face in enumerate(faces[:6])]
     path = write(tmp_path / "faces.csv", ["Label", "Pixels"], rows, "\t")
     path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))
-    assert recognise(path).labels == ("froh", "müde")
+    assert recognise_format(path).labels == ("froh", "müde")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_tables_named_by_their_splits_belong_together(faces, tmp_path):
 
 def test_a_person_column_says_whose_face_it_is(faces, tmp_path):
     rows = [(("happy", "sad")[k % 2], text_of(f), f"S{k // 2}") for k, f in enumerate(faces[:6])]
-    source = recognise(write(tmp_path / "f.csv", ["emotion", "pixels", "Subject ID"], rows))
+    source = recognise_format(write(tmp_path / "f.csv", ["emotion", "pixels", "Subject ID"], rows))
     assert [face.person for face in source.read()] == ["S0", "S0", "S1", "S1", "S2", "S2"]
 
 
@@ -208,7 +210,7 @@ def test_files_are_called_as_on_the_hub(files, splits, faces, tmp_path):
     found = taken(tmp_path)
     assert len(found) == 8
     assert {split for _, split, _ in found} == (set(splits.split()) or {None})
-    names = [face.name for face in recognise(tmp_path).read()]
+    names = [face.name for face in recognise_format(tmp_path).read()]
     assert len(set(names)) == 8
 
 
@@ -222,7 +224,7 @@ def test_parquet_labels_by_class_label_features_of_another_name(faces, tmp_path)
 def test_parquet_numbers_without_names_are_not_taken_for_fer2013s(faces, tmp_path):
     images = [{"bytes": png_of(face), "path": f"{k}.png"} for k, face in enumerate(faces)]
     write_parquet(tmp_path / "train.parquet", images, [k % 7 for k in range(42)])
-    source = recognise(tmp_path)
+    source = recognise_format(tmp_path)
     assert source.labels == tuple("0123456")
     assert source.label_set == "own"
     assert "not known what the classes 0, 1, 2, 3, 4, 5, 6 mean" in source.notes[-1]
@@ -244,7 +246,7 @@ def test_an_unreadable_line_does_not_hide_its_reason(tmp_path, faces):
 
 def test_a_table_without_labels_says_which_columns_it_has(tmp_path):
     with pytest.raises(InputError, match=r"no column 'emotion' .* its columns are pixels, usage"):
-        recognise(write(tmp_path / "test.csv", ["pixels", "Usage"], []))
+        recognise_format(write(tmp_path / "test.csv", ["pixels", "Usage"], []))
 
 
 @pytest.mark.parametrize(

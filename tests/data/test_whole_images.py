@@ -9,10 +9,10 @@ from PIL import Image
 from emotion_detection.commands.data import run
 from emotion_detection.data import load
 from emotion_detection.data.source import Face, Source
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.data.whole_images import measure_faces, note_photographs
 from emotion_detection.errors import InputError
-from emotion_detection.inference.detection import look
+from emotion_detection.inference.detection import detect_faces
 from emotion_detection.inference.face_detector import FaceDetector
 from emotion_detection.inference.model import ModelInput
 
@@ -27,7 +27,7 @@ def photograph(face, place=(60, 80)):
 
 @pytest.fixture(scope="module")
 def drawn():
-    return [np.asarray(face).reshape(128, 128) for face in draw_faces(4, 0, 128).faces]
+    return [np.asarray(face).reshape(128, 128) for face in make_synthetic_faces(4, 0, 128).faces]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_crops_are_predicts_to_the_byte_whichever_way_they_are_made(
     assert on_the_way.sizes == own.sizes
     detector = FaceDetector()
     for file in ("train/sad/b.jpg", "test/sad/c.jpg"):
-        (crop,) = look(photographs / file, detector, ModelInput(48, 1)).crops
+        (crop,) = detect_faces(photographs / file, detector, ModelInput(48, 1)).crops
         np.testing.assert_array_equal(pixels_of(on_the_way, file), crop)
         np.testing.assert_array_equal(pixels_of(own, file.replace(".jpg", ".png")), crop)
 

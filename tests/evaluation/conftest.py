@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from emotion_detection.config import TrainConfig, as_dict, data_fields
+from emotion_detection.config import TrainConfig, config_to_dict, data_config_fields
 from emotion_detection.data import load
 from emotion_detection.training import Run, train
-from emotion_detection.training.network import ModelSpec, freshly_seeded
+from emotion_detection.training.network import ModelSpec, seed_rng
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 OWN_CLASSES = ("bored", "keen", "tired")
@@ -107,12 +107,12 @@ def write_checkpoint(config: Callable[..., TrainConfig]) -> Callable[..., Path]:
 
     def write(path: Path, labels: Sequence[str], data: Path, seed: int = 0, size: int = 16) -> Path:
         spec = ModelSpec("baseline", tuple(labels), 1, size, 0.5)
-        network = freshly_seeded(spec, seed)
+        network = seed_rng(spec, seed)
         weights = {f"network.{name}": value for name, value in network.state_dict().items()}
         # fresh weights alone score all faces nearly alike
         weights["network.head.weight"] = weights["network.head.weight"] * 40
         recipe = config(data, path.parent.name, size=size)
-        record = {"data": {"options": data_fields(as_dict(recipe))}}
+        record = {"data": {"options": data_config_fields(config_to_dict(recipe))}}
         path.parent.mkdir(parents=True, exist_ok=True)
         own = {"spec": spec.as_dict(), "record": record}
         torch.save({"state_dict": weights, CHECKPOINT_KEY: own}, path)

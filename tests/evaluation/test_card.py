@@ -13,10 +13,10 @@ import yaml
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.evaluation.card import card, write_card
-from emotion_detection.evaluation.card_facts import run_facts, shipped_facts
+from emotion_detection.evaluation.card import render_card, write_card
+from emotion_detection.evaluation.card_facts import read_shipped_facts, run_facts
 from emotion_detection.evaluation.group_table import Groups
-from emotion_detection.evaluation.groups import group_figures
+from emotion_detection.evaluation.groups import compute_group_metrics
 from emotion_detection.metrics.statistics import as_dict
 from emotion_detection.training import Run
 
@@ -49,39 +49,39 @@ def test_the_shipped_card_is_that_of_the_files(load_script: Any) -> None:
         assert (ROOT / place).read_text(encoding="utf-8") == script.shipped_card()
     table = (ROOT / script.ROBUSTNESS).read_text(encoding="utf-8")
     assert table == script.shipped_robustness()
-    assert json.loads(table)["tests"]["ferplus"] == pretrained.robustness("ferplus")
+    assert json.loads(table)["tests"]["ferplus"] == pretrained.read_robustness("ferplus")
 
 
 @pytest.mark.parametrize("labels", ["ferplus", "fer2013"])
 @pytest.mark.parametrize("key", ["accuracy", "balanced_accuracy", "macro_f1"])
 def test_a_changed_record_changes_the_card(labels: str, key: str) -> None:
-    record = pretrained.record()
-    before = card(shipped_facts(record))
+    record = pretrained.read_record()
+    before = render_card(read_shipped_facts(record))
     figure = next(row for row in record["figures"] if row["labels"] == labels and not row["tta"])
     assert f"{figure[key]:.4f}" in before
     figure[key] = 0.1234
-    after = card(shipped_facts(record))
+    after = render_card(read_shipped_facts(record))
     assert "0.1234" in after
     assert after != before
 
 
 def test_copies_of_training_faces_are_counted_by_the_record() -> None:
-    record = pretrained.record()
-    _, sections = parts(card(shipped_facts(record)))
+    record = pretrained.read_record()
+    _, sections = parts(render_card(read_shipped_facts(record)))
     whole = max(record["figures"], key=lambda row: row["n"])
     copies = whole["without_duplicates"]["exact"]
     assert f"{copies} of the {whole['n']:,} faces" in sections["Label noise"]
     for row in record["figures"]:
         row["without_duplicates"] = {"exact": 17, "n": 0}
-    assert f"17 of the {whole['n']:,} faces" in card(shipped_facts(record))
+    assert f"17 of the {whole['n']:,} faces" in render_card(read_shipped_facts(record))
     for row in record["figures"]:
         row["without_duplicates"] = None
-    assert "copies of training faces, pixel" not in card(shipped_facts(record))
+    assert "copies of training faces, pixel" not in render_card(read_shipped_facts(record))
 
 
 def test_the_front_matter_is_the_hubs() -> None:
-    record = pretrained.record()
-    front, _ = parts(card(shipped_facts(record)))
+    record = pretrained.read_record()
+    front, _ = parts(render_card(read_shipped_facts(record)))
     assert front["license"] == "mit"
     assert front["pipeline_tag"] == "image-classification"
     (model,) = front["model-index"]
@@ -95,7 +95,7 @@ def test_the_front_matter_is_the_hubs() -> None:
 
 
 def test_what_was_not_measured_is_unknown() -> None:
-    _, sections = parts(card(shipped_facts(pretrained.record())))
+    _, sections = parts(render_card(read_shipped_facts(pretrained.read_record())))
     assert sections["Robustness"].startswith("Unknown")
     assert sections["Groups of people"].startswith("Unknown")
     assert "unknown" in sections["Other datasets"]
@@ -108,8 +108,8 @@ def test_robustness_and_groups_are_told() -> None:
         "corruptions": {"fog": {"accuracy": [0.75, 0.5]}},
         "mean_corruption_accuracy": 0.625,
     }
-    facts = shipped_facts(pretrained.record(), robustness, ["A measured sentence."])
-    _, sections = parts(card(facts))
+    facts = read_shipped_facts(pretrained.read_record(), robustness, ["A measured sentence."])
+    _, sections = parts(render_card(facts))
     assert "| fog | 0.750 | 0.500 |" in sections["Robustness"]
     assert "0.6250 in the mean" in sections["Robustness"]
     assert "1,234" in sections["Robustness"]
@@ -122,8 +122,10 @@ def test_groups_are_told() -> None:
     truth = generator.integers(0, 3, 400)
     names = ["young"] * 190 + ["old"] * 200 + ["a|\nb"] * 10
     groups = Groups({"a|ge": names}, None, 0, 0)
-    found = group_figures(("a", "b", "c"), scores, truth, groups, "a|ge")
-    _, sections = parts(card(shipped_facts(pretrained.record(), groups={"a|ge": as_dict(found)})))
+    found = compute_group_metrics(("a", "b", "c"), scores, truth, groups, "a|ge")
+    _, sections = parts(
+        render_card(read_shipped_facts(pretrained.read_record(), groups={"a|ge": as_dict(found)}))
+    )
     told = sections["Groups of people"]
     right = scores.argmax(axis=1) == truth
     assert f"| young | 190 | {right[:190].mean():.4f} (" in told
@@ -158,7 +160,7 @@ def test_a_test_on_other_data_stands_apart(tested: Path, tmp_path: Path) -> None
     other = run / "test" / "own-test-elsewhere" / "metrics.json"
     other.parent.mkdir()
     other.write_text(json.dumps(metrics), encoding="utf-8")
-    _, sections = parts(card(run_facts(run)))
+    _, sections = parts(render_card(run_facts(run)))
     assert "elsewhere/faces" in sections["Other datasets"]
     assert "elsewhere/faces" not in sections["Figures"]
 
@@ -205,7 +207,7 @@ def test_no_card_of_what_has_no_figures(
 
 
 def test_the_shipped_card_is_written_as_it_is(tmp_path: Path) -> None:
-    assert write_card("pretrained", tmp_path).read_text(encoding="utf-8") == pretrained.card()
+    assert write_card("pretrained", tmp_path).read_text(encoding="utf-8") == pretrained.read_card()
 
 
 def test_a_card_of_drawn_faces_says_so(tested: Path, tmp_path: Path) -> None:
@@ -213,6 +215,6 @@ def test_a_card_of_drawn_faces_says_so(tested: Path, tmp_path: Path) -> None:
     made = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
     made["data"]["label_set"] = "demo"
     (run / "provenance.json").write_text(json.dumps(made), encoding="utf-8")
-    _, sections = parts(card(run_facts(run)))
+    _, sections = parts(render_card(run_facts(run)))
     assert "drawn by the project" in sections["Training data and its rights"]
     assert "say nothing about people" in sections["Limits"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 
 HASHES = Path(__file__).with_name("corruptions.json")
@@ -24,7 +24,7 @@ each = pytest.mark.parametrize("name", CORRUPTIONS)
 @pytest.fixture(scope="module")
 def drawn() -> np.ndarray:
     """uint8 (64, 1, 48, 48)."""
-    return draw_faces(64).faces[:, None]
+    return make_synthetic_faces(64).faces[:, None]
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -36,7 +36,7 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 def test_stronger_is_farther_from_the_face_and_none_is_nothing(
     name: str, size: int, channels: int
 ) -> None:
-    faces = np.repeat(draw_faces(12, size=size).faces[:, None], channels, axis=1)
+    faces = np.repeat(make_synthetic_faces(12, size=size).faces[:, None], channels, axis=1)
     before = faces.copy()
     spoiled = [corrupt(faces, name, strength) for strength in STRENGTHS]
     assert all(face.dtype == np.uint8 and face.shape == faces.shape for face in spoiled)
@@ -59,7 +59,7 @@ def test_a_face_is_spoiled_alike_in_every_batch(name: str, drawn: np.ndarray) ->
 
 @each
 def test_chance_is_drawn_from_seed_and_row(name: str) -> None:
-    same = np.repeat(draw_faces(1).faces[:, None], 40, axis=0)
+    same = np.repeat(make_synthetic_faces(1).faces[:, None], 40, axis=0)
     faces = corrupt(same, name, 2)
     kinds = len({face.tobytes() for face in faces})
     kinds_of = {"motion_blur": 16, "shift": 16, "rotation": 2}
@@ -93,7 +93,7 @@ def test_channels_do_not_mix() -> None:
 @each
 def test_the_set_stays_the_same(name: str) -> None:
     wanted = json.loads(HASHES.read_text(encoding="utf-8"))
-    faces = draw_faces(3).faces[:, None]
+    faces = make_synthetic_faces(3).faces[:, None]
     spoiled = np.stack([corrupt(faces, name, strength) for strength in STRENGTHS])
     if name == "jpeg":  # its bytes are those of a library: near is enough
         stored = np.array(wanted["jpeg, face 0"], np.uint8)

@@ -12,7 +12,7 @@ import pytest
 
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.evaluation.model_loading import newest_run, open_model
+from emotion_detection.evaluation.model_loading import find_newest_run, open_model
 from emotion_detection.labels import FER2013, FERPLUS
 from emotion_detection.training import Run
 
@@ -52,7 +52,7 @@ def test_the_newest_run_is_the_default(
     for age, name in enumerate(("b", "c", "a")):
         path = write_checkpoint(tmp_path / name / "best.ckpt", FER2013, fer_data, seed=age)
         os.utime(path, (1e9 - age, 1e9 - age))
-    assert newest_run(tmp_path) == tmp_path / "b"
+    assert find_newest_run(tmp_path) == tmp_path / "b"
     done = evaluate(runs=tmp_path)
     assert done.metrics["model"] == str(tmp_path / "b" / "best.ckpt")
     assert done.folder == tmp_path / "b" / "test" / "fer2013-test"

@@ -8,8 +8,8 @@ from emotion_detection.data.class_mapping import join_paths
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.group_table import (
     DATASETS,
-    groups_of,
     read_groups,
+    read_groups_of,
     write_datasets,
 )
 
@@ -34,7 +34,7 @@ def test_faces_are_meant_by_whole_name_or_by_their_only_file_name(tmp_path: Path
     path = _csv(
         tmp_path, "age,file", "old,test/a/1.png", "young,2.png", "young,other.png", ",3.png"
     )
-    found = groups_of(path, FILES)
+    found = read_groups_of(path, FILES)
     assert found.columns == {"age": ["old", "", "young", ""]}
     assert (found.unmatched, found.unknown, found.identity) == (2, 1, None)
 
@@ -43,7 +43,7 @@ def test_people_are_numbered_and_a_face_of_nobody_is_a_person_of_its_own(tmp_pat
     path = _csv(
         tmp_path, "file,identity,age", "2.png,jo,old", "3.png,jo,old", "test/a/1.png,,young"
     )
-    found = groups_of(path, FILES)
+    found = read_groups_of(path, FILES)
     assert list(found.columns) == ["age"]
     assert found.identity is not None
     first, second, third, fourth = found.identity.tolist()
@@ -74,7 +74,7 @@ def test_people_are_numbered_and_a_face_of_nobody_is_a_person_of_its_own(tmp_pat
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, rows: list[str], message: str) -> None:
     path = _csv(tmp_path, *rows)
     with pytest.raises(InputError) as caught:
-        groups_of(path, FILES)
+        read_groups_of(path, FILES)
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"groups\.csv: cannot be read as CSV"):
-        groups_of(path, FILES)
+        read_groups_of(path, FILES)
 
 
 def test_a_test_on_several_datasets_has_its_groups_by_dataset(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_test_on_several_datasets_has_its_groups_by_dataset(tmp_path: Path) ->
         place.mkdir()
     files = ["ckplus/anger/1.png", "my faces/anger/1.png", "my faces/happy/2.png"]
     write_datasets(tmp_path, files, join_paths([str(place) for place in places]))
-    groups = groups_of(tmp_path / DATASETS, files)
+    groups = read_groups_of(tmp_path / DATASETS, files)
     assert groups.columns == {"dataset": ["ckplus", "my faces", "my faces"]}
     write_datasets(tmp_path / "one", files, str(places[1]))
     assert not (tmp_path / "one").exists()

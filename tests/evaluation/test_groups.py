@@ -10,12 +10,12 @@ import pytest
 from sklearn import metrics as reference
 from statsmodels.stats.proportion import proportion_confint
 
-from emotion_detection.data.synthetic import DrawnFaces, draw_faces
+from emotion_detection.data.synthetic import SyntheticFaces, make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.group_table import Groups, groups_of
-from emotion_detection.evaluation.groups import GroupFigures, group_figures
+from emotion_detection.evaluation.group_table import Groups, read_groups_of
+from emotion_detection.evaluation.groups import GroupMetrics, compute_group_metrics
 from emotion_detection.labels import FER2013
-from emotion_detection.metrics.calibration import calibration_metrics
+from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.metrics.statistics import as_dict
 
 ANGER = FER2013.index("anger")
@@ -23,17 +23,17 @@ FILES = [f"drawn/{row:05d}.png" for row in range(2100)]
 
 
 @pytest.fixture(scope="module")
-def drawn() -> DrawnFaces:
-    return draw_faces(len(FILES), seed=5, size=16)
+def drawn() -> SyntheticFaces:
+    return make_synthetic_faces(len(FILES), seed=5, size=16)
 
 
 @pytest.fixture(scope="module")
-def dark(drawn: DrawnFaces) -> np.ndarray:
+def dark(drawn: SyntheticFaces) -> np.ndarray:
     return drawn.parameters["skin"] < 0.6
 
 
 @pytest.fixture(scope="module")
-def groups(drawn: DrawnFaces, tmp_path_factory: pytest.TempPathFactory) -> Groups:
+def groups(drawn: SyntheticFaces, tmp_path_factory: pytest.TempPathFactory) -> Groups:
     """As a user has them: a CSV of the drawing's own parameters."""
     skin = np.digitize(drawn.parameters["skin"], [0.6, 0.75])
     eyes = drawn.parameters["eye_opening"] > np.median(drawn.parameters["eye_opening"])
@@ -44,10 +44,10 @@ def groups(drawn: DrawnFaces, tmp_path_factory: pytest.TempPathFactory) -> Group
         for row, name in enumerate(FILES):
             cells = ("dark", "middle", "light")[skin[row]], ("small", "large")[int(eyes[row])]
             writer.writerow([Path(name).name, *cells, f"person {drawn.identity[row]}"])
-    return groups_of(path, FILES)
+    return read_groups_of(path, FILES)
 
 
-def _scores(drawn: DrawnFaces, seed: int = 0, shift: np.ndarray | None = None) -> np.ndarray:
+def _scores(drawn: SyntheticFaces, seed: int = 0, shift: np.ndarray | None = None) -> np.ndarray:
     """Scores of a model as good as another, with the same habits for a person; anger shifted."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(0, 1, (len(FILES), 7))
@@ -60,14 +60,14 @@ def _scores(drawn: DrawnFaces, seed: int = 0, shift: np.ndarray | None = None) -
 
 
 def _found(
-    drawn: DrawnFaces, groups: Groups, scores: np.ndarray, column: str = "skin", least: int = 50
-) -> GroupFigures:
-    return group_figures(FER2013, scores, drawn.labels, groups, column, least)
+    drawn: SyntheticFaces, groups: Groups, scores: np.ndarray, column: str = "skin", least: int = 50
+) -> GroupMetrics:
+    return compute_group_metrics(FER2013, scores, drawn.labels, groups, column, least)
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_planted_bias_is_found(
-    drawn: DrawnFaces, groups: Groups, dark: np.ndarray, known: bool
+    drawn: SyntheticFaces, groups: Groups, dark: np.ndarray, known: bool
 ) -> None:
     given = groups if known else replace(groups, identity=None)
     found = _found(drawn, given, _scores(drawn, shift=dark))
@@ -87,7 +87,7 @@ def test_a_planted_bias_is_found(
 
 
 def test_a_bias_is_not_found_in_a_column_that_has_none(
-    drawn: DrawnFaces, groups: Groups, dark: np.ndarray
+    drawn: SyntheticFaces, groups: Groups, dark: np.ndarray
 ) -> None:
     found = _found(drawn, groups, _scores(drawn, shift=dark), "eyes")
     anger = found.false_gaps["anger"]
@@ -96,7 +96,7 @@ def test_a_bias_is_not_found_in_a_column_that_has_none(
     assert anger.low <= 0 <= anger.high
 
 
-def _alarms(drawn: DrawnFaces, groups: Groups, seeds: range) -> tuple[int, int]:
+def _alarms(drawn: SyntheticFaces, groups: Groups, seeds: range) -> tuple[int, int]:
     """In how many audits of fair models something is said of accuracy, and of false rates."""
     of_accuracy = of_false_rates = 0
     for seed in seeds:
@@ -106,19 +106,19 @@ def _alarms(drawn: DrawnFaces, groups: Groups, seeds: range) -> tuple[int, int]:
     return of_accuracy, of_false_rates
 
 
-def test_nothing_is_found_where_there_is_nothing(drawn: DrawnFaces, groups: Groups) -> None:
+def test_nothing_is_found_where_there_is_nothing(drawn: SyntheticFaces, groups: Groups) -> None:
     assert max(_alarms(drawn, groups, range(5))) <= 1
 
 
 @pytest.mark.slow
-def test_false_alarms_are_as_rare_as_said(drawn: DrawnFaces, groups: Groups) -> None:
+def test_false_alarms_are_as_rare_as_said(drawn: SyntheticFaces, groups: Groups) -> None:
     # 5 % of 60 audits are 3; more than 8 would come up once in 250 times
     assert max(_alarms(drawn, groups, range(60))) <= 8
     assert max(_alarms(drawn, replace(groups, identity=None), range(1))) <= 1
 
 
 def test_figures_of_a_group_are_scikit_learns_on_its_faces(
-    drawn: DrawnFaces, groups: Groups
+    drawn: SyntheticFaces, groups: Groups
 ) -> None:
     scores = _scores(drawn)
     found = _found(drawn, replace(groups, identity=None), scores)
@@ -134,7 +134,9 @@ def test_figures_of_a_group_are_scikit_learns_on_its_faces(
             | {"clusters": None, "undefined": 0}
         )
         assert group.macro_recall == pytest.approx(reference.balanced_accuracy_score(truth, called))
-        assert group.ece == pytest.approx(calibration_metrics(scores[rows], truth)["ece"], abs=2e-5)
+        assert group.ece == pytest.approx(
+            compute_calibration_metrics(scores[rows], truth)["ece"], abs=2e-5
+        )
         for number, label in enumerate(FER2013):
             expected = reference.confusion_matrix(truth == number, called == number)[0]
             assert group.false_rates[label].value == pytest.approx(expected[1] / expected.sum())
@@ -142,7 +144,7 @@ def test_figures_of_a_group_are_scikit_learns_on_its_faces(
 
 
 def test_faces_of_one_person_tell_less_than_as_many_of_many(
-    drawn: DrawnFaces, groups: Groups
+    drawn: SyntheticFaces, groups: Groups
 ) -> None:
     scores = _scores(drawn)
     for number in range(drawn.identity.max() + 1):  # each person is told well, or not at all
@@ -159,7 +161,7 @@ def test_faces_of_one_person_tell_less_than_as_many_of_many(
     assert over_people.people == 210
 
 
-def test_small_groups_are_listed_and_take_no_part(drawn: DrawnFaces, groups: Groups) -> None:
+def test_small_groups_are_listed_and_take_no_part(drawn: SyntheticFaces, groups: Groups) -> None:
     names = [*["tiny"] * 12, *["small"] * 20, *groups.columns["skin"][32:-7], *[""] * 7]
     given = Groups({"skin": names}, None, 7, 3)
     scores = _scores(drawn)
@@ -173,7 +175,7 @@ def test_small_groups_are_listed_and_take_no_part(drawn: DrawnFaces, groups: Gro
 
 
 def test_a_group_of_few_people_is_small_however_many_faces(
-    drawn: DrawnFaces, groups: Groups
+    drawn: SyntheticFaces, groups: Groups
 ) -> None:
     names = np.where(drawn.identity < 7, "family", "others").tolist()
     found = _found(drawn, replace(groups, columns={"who": names}), _scores(drawn), "who")
@@ -181,7 +183,7 @@ def test_a_group_of_few_people_is_small_however_many_faces(
     assert (found.gap, found.worst, found.best) == (None, None, None)
 
 
-def test_no_verdict_on_a_class_with_few_faces(drawn: DrawnFaces, groups: Groups) -> None:
+def test_no_verdict_on_a_class_with_few_faces(drawn: SyntheticFaces, groups: Groups) -> None:
     few = np.where(np.arange(len(FILES)) < 400, "some", "rest").tolist()  # 57 faces a class
     given = Groups({"part": few}, None, 0, 0)
     assert all(_found(drawn, given, _scores(drawn), "part").recall_gaps.values())
@@ -191,14 +193,14 @@ def test_no_verdict_on_a_class_with_few_faces(drawn: DrawnFaces, groups: Groups)
 
 
 @pytest.mark.parametrize("least", [50, 5000])
-def test_what_is_found_goes_into_json(drawn: DrawnFaces, groups: Groups, least: int) -> None:
+def test_what_is_found_goes_into_json(drawn: SyntheticFaces, groups: Groups, least: int) -> None:
     found = as_dict(_found(drawn, groups, _scores(drawn), least=least))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["gap"] is None) == (least == 5000)
 
 
 def test_a_column_that_is_none_or_not_of_groups_is_refused(
-    drawn: DrawnFaces, groups: Groups
+    drawn: SyntheticFaces, groups: Groups
 ) -> None:
     with pytest.raises(InputError, match="no groups 'age'; there are: skin, eyes"):
         _found(drawn, groups, _scores(drawn), "age")

@@ -23,7 +23,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
 from emotion_detection.evaluation.hub_export import export_hub
 from emotion_detection.evaluation.model_loading import open_model
-from emotion_detection.inference.model import model_file
+from emotion_detection.inference.model import find_model_file
 from emotion_detection.io import hub_download
 from emotion_detection.io.hub_folder import read_hub_config
 from emotion_detection.training import Run, train
@@ -151,13 +151,13 @@ def test_a_run_without_a_test_has_no_results_in_its_card(own_run: Run, tmp_path:
 
 
 def test_the_shipped_model_is_exported_as_it_is(shipped: Path) -> None:
-    assert (shipped / "model.onnx").read_bytes() == pretrained.model_path().read_bytes()
-    assert (shipped / "model.safetensors").read_bytes() == pretrained.weights_path().read_bytes()
+    assert (shipped / "model.onnx").read_bytes() == pretrained.find_model().read_bytes()
+    assert (shipped / "model.safetensors").read_bytes() == pretrained.find_weights().read_bytes()
     front = front_matter(shipped)
     assert front["license"] == "mit"
     assert front["datasets"] == ["fer2013", "ferplus"]
     card = ModelCard.load(shipped / "README.md").data
-    record = pretrained.record()
+    record = pretrained.read_record()
     assert card.model_name == record["name"]
     accuracies = [one.metric_value for one in card.eval_results if one.metric_type == "accuracy"]
     assert round(record["figures"][0]["accuracy"], 4) in accuracies
@@ -328,19 +328,19 @@ def test_an_interrupted_export_is_noticed_and_repeated(
 ) -> None:
     from emotion_detection.evaluation import hub_export
 
-    whole = hub_export.write_whole
+    whole = hub_export.write_atomic
 
     def full(path: Path, content: bytes | str) -> None:
         if path.name == "model.safetensors":
             raise OSError(28, "No space left on device")
         whole(path, content)
 
-    monkeypatch.setattr(hub_export, "write_whole", full)
+    monkeypatch.setattr(hub_export, "write_atomic", full)
     with pytest.raises(InputError, match="cannot be written: No space left on device"):
         export_hub(str(tested), tmp_path / "out")
     with pytest.raises(InputError, match="incomplete"):
         load_hub_weights(tmp_path / "out")
-    monkeypatch.setattr(hub_export, "write_whole", whole)
+    monkeypatch.setattr(hub_export, "write_atomic", whole)
     export_hub(str(tested), tmp_path / "out")
     load_hub_weights(tmp_path / "out")
 
@@ -394,7 +394,7 @@ def test_a_cached_model_is_used_offline(
     crops = np.random.default_rng(1).integers(0, 256, (4, 24, 24), np.uint8)
     scores = EmotionDetector("hf://user/name").classify(crops)
     np.testing.assert_array_equal(scores, EmotionDetector(exported).classify(crops))
-    assert model_file(f"hf://user/name@{cache.name}") == cache / "model.onnx"
+    assert find_model_file(f"hf://user/name@{cache.name}") == cache / "model.onnx"
     # results do not go into the hub's cache
     monkeypatch.chdir(tmp_path)
     done = evaluate(["hf://user/name"])
@@ -429,7 +429,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     hub_download._download.cache_clear()
     with pytest.raises(InputError, match=r"hf://a/b needs huggingface_hub.*\[hub\]"):
-        model_file("hf://a/b")
+        find_model_file("hf://a/b")
 
 
 def test_a_local_folder_needs_no_package_of_the_hub(exported: Path) -> None:

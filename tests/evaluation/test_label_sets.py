@@ -16,11 +16,11 @@ from emotion_detection.data import load
 from emotion_detection.evaluation import evaluate
 from emotion_detection.evaluation.model_loading import open_model
 from emotion_detection.labels import FER2013, FERPLUS
-from emotion_detection.metrics.calibration import calibration_metrics
+from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.export import export_onnx
-from emotion_detection.training.network import ModelSpec, freshly_seeded
-from emotion_detection.training.network_scores import network_outputs
+from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network_scores import compute_outputs
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 TEMPERATURES = {"ferplus": 2.0, "fer2013": 0.5}
@@ -45,7 +45,7 @@ def data(
 @pytest.fixture(scope="module")
 def write_model(config: Callable[..., Any], data: Path) -> Callable[..., Path]:
     def write(folder: Path, spec: ModelSpec = BOTH, seed: int = 0, **own: Any) -> Path:
-        network = freshly_seeded(spec, seed)
+        network = seed_rng(spec, seed)
         weights = {f"network.{name}": value for name, value in network.state_dict().items()}
         # fresh weights alone score all faces nearly alike
         weights["network.head.weight"] = weights["network.head.weight"] * 30
@@ -80,7 +80,7 @@ def faces_of(config: Any, data: Path, labels: str, split: str = "test") -> Any:
 
 def said_of(model: Path, faces: Any, temperatures: dict[str, float]) -> dict[str, np.ndarray]:
     trained = load_trained(model)
-    return network_outputs(trained.network, trained.spec, faces.images, temperatures)
+    return compute_outputs(trained.network, trained.spec, faces.images, temperatures)
 
 
 @pytest.mark.parametrize("file", ["model", "exported"])
@@ -109,7 +109,7 @@ def test_the_head_of_the_asked_labels_is_tested(
     right = (expected.argmax(axis=1) == faces.labels).mean()
     assert done.metrics["accuracy"] == pytest.approx(right, abs=1e-6)
     assert done.metrics["temperature"] == [TEMPERATURES[labels]]
-    before = calibration_metrics(said_of(model, faces, {})[output], faces.labels)
+    before = compute_calibration_metrics(said_of(model, faces, {})[output], faces.labels)
     assert done.metrics["before_temperature"] == pytest.approx(before, abs=2e-4)
     assert abs(done.metrics["nll"] - before["nll"]) > 0.01
 
@@ -184,7 +184,7 @@ def test_mirrored_faces_are_averaged_in_the_asked_set_too(
     evaluate([model], labels="fer2013", tta=True, out=tmp_path)
     trained, faces = load_trained(model), faces_of(config, data, "fer2013")
     plain, mirrored = (
-        network_outputs(trained.network, BOTH, images, TEMPERATURES)["scores_fer2013"]
+        compute_outputs(trained.network, BOTH, images, TEMPERATURES)["scores_fer2013"]
         for images in (faces.images, faces.images[..., ::-1])
     )
     np.testing.assert_allclose(scores_in(tmp_path), (plain + mirrored) / 2, atol=1e-5)

@@ -12,15 +12,15 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.model_comparison import compare
-from emotion_detection.evaluation.saved_tests import Written
-from emotion_detection.metrics.calibration import calibration_metrics
-from emotion_detection.metrics.classification import classification_metrics
+from emotion_detection.evaluation.saved_tests import SavedTest
+from emotion_detection.metrics.calibration import compute_calibration_metrics
+from emotion_detection.metrics.classification import compute_classification_metrics
 from emotion_detection.metrics.statistics import Interval, as_dict, bootstrap
 
 NAMES = ("anger", "fear", "happiness", "neutral")
 
 
-def _test(folder: str, count: int = 400, skill: float = 1.5, sharp: float = 1.0) -> Written:
+def _test(folder: str, count: int = 400, skill: float = 1.5, sharp: float = 1.0) -> SavedTest:
     truth = np.arange(count) * 7 % 4
     shared = np.random.default_rng(count).normal(0, 1, (count, 4))  # what is hard for both
     logits = shared + np.random.default_rng(len(folder)).normal(0, 0.7, (count, 4))
@@ -28,7 +28,7 @@ def _test(folder: str, count: int = 400, skill: float = 1.5, sharp: float = 1.0)
     powers = np.exp(sharp * logits)
     scores = (powers / powers.sum(1, keepdims=True)).astype(np.float32)
     files = [f"faces/{row:04d}.png" for row in range(count)]
-    return Written(Path(folder), {}, files, NAMES, truth, scores, None, None, None, None)
+    return SavedTest(Path(folder), {}, files, NAMES, truth, scores, None, None, None, None)
 
 
 FIRST, SECOND = _test("one"), _test("second", skill=1.9, sharp=2.5)
@@ -50,7 +50,7 @@ def test_mcnemar_and_the_differences_are_those_of_outside_figures() -> None:
         assert found.per_class[name].recall.value == pytest.approx((recall[1] - recall[0])[number])
     nll = [reference.log_loss(FIRST.truth, test.scores) for test in (FIRST, SECOND)]
     assert found.nll.value == pytest.approx(nll[1] - nll[0], abs=1e-5)
-    ece = [calibration_metrics(test.scores, test.truth)["ece"] for test in (FIRST, SECOND)]
+    ece = [compute_calibration_metrics(test.scores, test.truth)["ece"] for test in (FIRST, SECOND)]
     assert found.ece.value == pytest.approx(ece[1] - ece[0], abs=1e-5)
 
 
@@ -79,7 +79,7 @@ def test_intervals_are_those_of_drawing_faces_one_by_one(figure: str, people: in
 
     def difference(rows: np.ndarray) -> float:
         one, two = (
-            classification_metrics(test.scores[rows], test.truth[rows], NAMES)[figure]
+            compute_classification_metrics(test.scores[rows], test.truth[rows], NAMES)[figure]
             for test in (FIRST, SECOND)
         )
         return float(two - one)
@@ -144,7 +144,7 @@ def test_equally_good_models_differ_in_about_5_of_100_comparisons() -> None:
     assert outside <= 9  # 3 are expected
 
 
-def _refused(second: Written, *parts: str) -> None:
+def _refused(second: SavedTest, *parts: str) -> None:
     with pytest.raises(InputError) as caught:
         compare(FIRST, second)
     message = str(caught.value)

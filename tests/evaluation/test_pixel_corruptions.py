@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 
 
 @pytest.fixture(scope="module")
 def drawn() -> np.ndarray:
     """uint8 (64, 1, 48, 48)."""
-    return draw_faces(64).faces[:, None]
+    return make_synthetic_faces(64).faces[:, None]
 
 
 @pytest.mark.parametrize("name", ["rotation", "tight_crop", "loose_crop"])
@@ -61,7 +61,7 @@ def test_blur_keeps_light_and_spreads_a_point_as_far_as_is_said() -> None:
 
 
 def test_low_resolution_is_the_mean_of_areas() -> None:
-    faces = draw_faces(4).faces[:, None]
+    faces = make_synthetic_faces(4).faces[:, None]
     halves = faces.reshape(4, 1, 24, 2, 24, 2).mean(axis=(3, 5))
     # bilinear between the middles of the 24 pixels
     places = np.clip((np.arange(48) + 0.5) / 2 - 0.5, 0, 23)
@@ -90,7 +90,7 @@ def test_noise_has_the_deviation_that_is_said(strength: int) -> None:
 
 def _points(size: int) -> dict[str, np.ndarray]:
     """Pixels (N, points, 2), x and y, of drawn faces' landmarks, as the drawing places them."""
-    drawn = draw_faces(64, size=size)
+    drawn = make_synthetic_faces(64, size=size)
     p = drawn.parameters
     corner = np.maximum(p["mouth_size"], 0.10)
     spots = {
@@ -130,7 +130,7 @@ def _points(size: int) -> dict[str, np.ndarray]:
 def test_what_is_said_to_be_covered_is(
     name: str, spot: str, least: tuple[float, ...], size: int
 ) -> None:
-    faces = draw_faces(64, size=size).faces[:, None]
+    faces = make_synthetic_faces(64, size=size).faces[:, None]
     points = np.clip(_points(size)[spot], 0, size - 1).astype(int)
     for strength, share in zip(STRENGTHS, least, strict=True):
         spoiled = corrupt(faces, name, strength)
@@ -148,7 +148,7 @@ def test_what_is_said_to_be_covered_is(
     ("name", "spot"), [("eyes_covered", "mouth"), ("mouth_covered", "eyes"), ("mask", "eyes")]
 )
 def test_what_is_not_said_to_be_covered_is_not(name: str, spot: str) -> None:
-    faces = draw_faces(64).faces[:, None]
+    faces = make_synthetic_faces(64).faces[:, None]
     points = np.clip(_points(48)[spot], 0, 47).astype(int)
     area = (corrupt(faces, name, 4) != faces).any(axis=(0, 1))
     assert area[points[..., 1], points[..., 0]].mean() <= 0.05

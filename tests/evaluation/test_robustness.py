@@ -19,16 +19,16 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from emotion_detection.cli import main
 from emotion_detection.data import load
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import robustness
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
-from emotion_detection.evaluation.evaluate import Asked, ask
+from emotion_detection.evaluation.evaluate import EvaluationPlan, ask
 from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.model_loading import open_model
-from emotion_detection.evaluation.robustness import evaluate_corruptions, robustness_figures
+from emotion_detection.evaluation.robustness import compute_robustness_metrics, evaluate_corruptions
 from emotion_detection.evaluation.robustness_plot import draw_examples
-from emotion_detection.postprocessing import Readout
+from emotion_detection.postprocessing import Postprocessing
 from emotion_detection.training import Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _expected(
-    paths: list[Path], asked: Asked, name: str, strength: int, tta: bool
+    paths: list[Path], asked: EvaluationPlan, name: str, strength: int, tta: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return truth and what was called, without the code under test."""
     said = []
@@ -53,7 +53,7 @@ def _expected(
         faces = load(config).split("test")
         spoiled = corrupt(np.array(faces.images), name, strength)
         views = [spoiled, spoiled[..., ::-1]] if tta else [spoiled]
-        readout = model.readouts.get(next(iter(model.label_sets)), Readout())
+        readout = model.readouts.get(next(iter(model.label_sets)), Postprocessing())
         said.append(readout.combine([model.outputs(np.array(v))["scores"] for v in views]))
     return faces.labels, np.mean(said, axis=0).argmax(axis=1)
 
@@ -153,7 +153,7 @@ def test_mean_and_drop_of_figures_that_are_known() -> None:
     columns = 1 + 5 * len(CORRUPTIONS)
     right = generator.random((400, columns)) < np.linspace(0.9, 0.4, columns)
     called = np.where(right, truth[:, None], (truth[:, None] + 1) % 3)
-    found = robustness_figures(called, truth, ("a", "b", "c", "none of them"))
+    found = compute_robustness_metrics(called, truth, ("a", "b", "c", "none of them"))
     assert found["mean_corruption_accuracy"] == pytest.approx(right[:, 1:].mean())
     lost = right[:, 0] - right[:, 1:].mean(axis=1)
     error = stats.sem(lost)
@@ -171,7 +171,9 @@ def test_mean_and_drop_of_figures_that_are_known() -> None:
 
 def test_a_model_that_is_never_right_has_no_relative_accuracy() -> None:
     columns = 1 + 5 * len(CORRUPTIONS)
-    found = robustness_figures(np.ones((4, columns), np.int64), np.zeros(4, np.int64), ("a", "b"))
+    found = compute_robustness_metrics(
+        np.ones((4, columns), np.int64), np.zeros(4, np.int64), ("a", "b")
+    )
     assert found["relative"] is None
     assert found["mean_corruption_accuracy"] == 0
 
@@ -249,6 +251,6 @@ def test_what_the_command_says(
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_examples_are_drawn_of_grey_and_of_colour(channels: int, tmp_path: Path) -> None:
-    face = np.repeat(draw_faces(1).faces, channels, axis=0)
+    face = np.repeat(make_synthetic_faces(1).faces, channels, axis=0)
     (tmp_path / "examples.png").write_bytes(draw_examples(face))
     assert _width(tmp_path / "examples.png") > 1200

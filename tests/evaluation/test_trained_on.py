@@ -16,12 +16,12 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
 from emotion_detection.evaluation.cross_validation import cross_validate, summarize_folds
 from emotion_detection.evaluation.model_comparison import compare
-from emotion_detection.evaluation.report import Wanted, open_tests
+from emotion_detection.evaluation.report import ReportRequest, open_tests
 from emotion_detection.labels import FERPLUS, class_key
 from emotion_detection.training import Run, train
 from emotion_detection.training.trained_faces import (
     FILE,
-    Trained,
+    TrainedFingerprints,
     leave_out_trained,
     read_trained_faces,
 )
@@ -138,14 +138,16 @@ def test_a_run_from_an_earlier_version_is_used_on_unchanged_data_and_else_refuse
     config = DataConfig(data=str(own_data), cache=str(tmp_path), size=24)
     dataset = load(config)
     record = {"hash": dataset.hash, "options": {"data": str(own_data)}}
-    old = Trained(tmp_path / "old" / "best.ckpt", record, "models/old")
+    old = TrainedFingerprints(tmp_path / "old" / "best.ckpt", record, "models/old")
     assert leave_out_trained(dataset, "test", [old], config) is dataset
-    changed = Trained(old.path, record | {"hash": "another"}, "models/old")
+    changed = TrainedFingerprints(old.path, record | {"hash": "another"}, "models/old")
     with pytest.raises(InputError, match=r"^models/old: an earlier version .* train it again") as e:
         leave_out_trained(dataset, "test", [changed], config)
     assert "\n" not in str(e.value)
     # other data than it was trained on is not its business
-    other = Trained(old.path, {"hash": "x", "options": {"data": "elsewhere"}}, "models/old")
+    other = TrainedFingerprints(
+        old.path, {"hash": "x", "options": {"data": "elsewhere"}}, "models/old"
+    )
     assert leave_out_trained(dataset, "test", [other], config) is dataset
 
 
@@ -178,7 +180,7 @@ def test_models_of_fer2013_are_not_tested_on_its_training_faces(
         (tmp_path / "fer2013_digests.bin").write_bytes(digests.tobytes())
     sizes = {"train": 27_956}
     record = {"hash": "x", "label_set": "ferplus", "sizes": sizes, "options": {"data": "fer"}}
-    model = Trained(tmp_path / "model.onnx", record, "pretrained")
+    model = TrainedFingerprints(tmp_path / "model.onnx", record, "pretrained")
     found = leave_out_trained(dataset, "test", [model], config)
     assert found.sizes["test"] == dataset.sizes["test"] - 2 * with_table
 
@@ -193,7 +195,7 @@ def test_further_models_of_a_report_go_by_the_first_ones_data_and_classes(
     names = load(DataConfig(data=str(data), cache=str(tmp_path / "cache"))).labels
     own = write_checkpoint(tmp_path / "own" / "best.ckpt", names, data, size=24)
     other = write_checkpoint(tmp_path / "other" / "best.ckpt", FERPLUS, fer_data, size=16)
-    first, second = open_tests([str(own), str(other)], Wanted())
+    first, second = open_tests([str(own), str(other)], ReportRequest())
     assert list(first.test.names) == list(second.test.names)
     assert {class_key(name) for name in names} == {"bored", "happiness", "sadness"}
     assert first.test.files == second.test.files

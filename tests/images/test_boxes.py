@@ -10,7 +10,7 @@ from PIL import Image, features
 
 from emotion_detection.images.boxes import MAX_BOXES, list_boxes
 from emotion_detection.images.headers import prepare
-from emotion_detection.images.opening import PictureError, picture_array
+from emotion_detection.images.opening import ImageError, image_to_array
 
 
 def box(name: bytes, content: bytes) -> bytes:
@@ -52,8 +52,8 @@ def test_an_image_of_very_many_items_is_refused(name: str) -> None:
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 def test_such_an_avif_is_refused_where_images_are_read() -> None:
-    with pytest.raises(PictureError, match="more than 6,000 entries"):
-        picture_array(image_of(MANY["extents"]))
+    with pytest.raises(ImageError, match="more than 6,000 entries"):
+        image_to_array(image_of(MANY["extents"]))
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])

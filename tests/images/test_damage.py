@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, features
 
 from emotion_detection.images.damage import find_damage
-from emotion_detection.images.opening import PictureError, picture_array
+from emotion_detection.images.opening import ImageError, image_to_array
 
 COLOUR = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
@@ -22,8 +22,8 @@ def encode(kind: str, **options: object) -> bytes:
 
 
 def refuse(content: bytes) -> str:
-    with pytest.raises(PictureError) as caught:
-        picture_array(content)
+    with pytest.raises(ImageError) as caught:
+        image_to_array(content)
     return str(caught.value)
 
 
@@ -67,7 +67,7 @@ def test_sizes_that_are_too_large_for_the_file_are_told(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     whole = tiff({273: 0, 278: 64, 279: len(PACKED)}, PACKED)
-    assert picture_array(whole)[0].shape == (64, 64, 3)
+    assert image_to_array(whole)[0].shape == (64, 64, 3)
     strips = tiff({273: 0, 278: 2**31, 279: 2**31}, PACKED)
     assert "its pixels end at byte 2,147," in refuse(strips)
     tiles = tiff({322: 60_000, 323: 60_000, 324: 0, 325: len(PACKED)}, PACKED)

@@ -10,7 +10,7 @@ from PIL import GifImagePlugin, Image, TiffImagePlugin, features
 
 from emotion_detection.images.frames import count_frames
 from emotion_detection.images.headers import check_density, prepare
-from emotion_detection.images.opening import PictureError, open_picture, picture_array
+from emotion_detection.images.opening import ImageError, image_to_array, open_picture
 from emotion_detection.images.opening import frames as image_frames
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
@@ -68,7 +68,7 @@ FORMS = [("<", False), (">", False), ("<", True)]
 @pytest.mark.parametrize(("order", "big"), FORMS)
 def test_tiff_pages_are_counted_from_the_headers(order: str, big: bool) -> None:
     content = Tiff(order, big).pages(7)
-    pixels, notes = picture_array(content)
+    pixels, notes = image_to_array(content)
     assert (pixels[..., 0] == PIXELS).all()
     assert notes == ("7 images in one file: only the first was read",)
 
@@ -77,8 +77,8 @@ def test_tiff_pages_are_counted_from_the_headers(order: str, big: bool) -> None:
 def test_a_tiff_of_very_many_pages_is_refused(order: str, big: bool) -> None:
     tiff = Tiff(order, big)
     assert count_frames(tiff.pages(1_000)) == (1_000, None, False)
-    with pytest.raises(PictureError, match="a TIFF of more than 1,000 pages"):
-        picture_array(tiff.pages(1_001))
+    with pytest.raises(ImageError, match="a TIFF of more than 1,000 pages"):
+        image_to_array(tiff.pages(1_001))
 
 
 @pytest.mark.parametrize("target", [0, 1, 2])
@@ -86,19 +86,19 @@ def test_a_loop_in_the_chain_of_pages_ends_it(target: int) -> None:
     tiff = Tiff()
     content = tiff.pages(3, last=tiff.start + target * tiff.size)
     assert count_frames(content) == (3, None, False)
-    assert picture_array(content)[1] == ("3 images in one file: only the first was read",)
+    assert image_to_array(content)[1] == ("3 images in one file: only the first was read",)
 
 
 def test_a_tiff_of_very_many_tags_or_strips_is_refused() -> None:
     tiff = Tiff()
     tags = [*tiff.page(), *((40_000 + tag % 20_000, 4, 1, 0) for tag in range(2_000))]
-    with pytest.raises(PictureError, match="more than 2,000 tags"):
-        picture_array(tiff.header() + tiff.directory(tags, 0))
+    with pytest.raises(ImageError, match="more than 2,000 tags"):
+        image_to_array(tiff.header() + tiff.directory(tags, 0))
     for tag in (273, 324):
         tags = sorted(entry for entry in tiff.page() if entry[0] != tag)
         tags = sorted([*tags, (tag, 4, 100_001, 8)])
-        with pytest.raises(PictureError, match="more than 100,000 strips or tiles"):
-            picture_array(tiff.header() + tiff.directory(tags, 0))
+        with pytest.raises(ImageError, match="more than 100,000 strips or tiles"):
+            image_to_array(tiff.header() + tiff.directory(tags, 0))
 
 
 GIF = encode(Image.fromarray(PIXELS), "GIF")
@@ -121,25 +121,25 @@ BODY = 13 + (3 << (GIF[10] & 7) + 1 if GIF[10] & 0x80 else 0)
 )
 def test_a_gif_of_very_many_blocks_is_refused(blocks: tuple[bytes, bytes]) -> None:
     content = GIF[:BODY] + blocks[0] + GIF[BODY:-1] + blocks[1] + b";"
-    with pytest.raises(PictureError, match=r"a GIF of more than 50,\d\d\d blocks"):
-        picture_array(content)
+    with pytest.raises(ImageError, match=r"a GIF of more than 50,\d\d\d blocks"):
+        image_to_array(content)
 
 
 def test_gif_frames_are_counted_and_usual_ones_read() -> None:
     content = GIF[:-1] + TINY_FRAME * 2_000 + b";"
-    pixels, notes = picture_array(content)
+    pixels, notes = image_to_array(content)
     assert (pixels[..., 0] == PIXELS).all()
     assert notes == ("animated: only the first of 2001 frames was read",)
     assert count_frames(GIF) == (1, None, False)
-    assert picture_array(GIF[:-1])[1] == ()  # many encoders forget the trailer
+    assert image_to_array(GIF[:-1])[1] == ()  # many encoders forget the trailer
 
 
 @pytest.mark.parametrize("name", [b"JUNK", b"ANMF", b"EXIF"])
 def test_a_webp_of_very_many_chunks_is_refused(name: bytes) -> None:
     body = encode(Image.fromarray(COLOUR), "WEBP")[12:] + (name + bytes(4)) * 20_000
     content = b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
-    with pytest.raises(PictureError, match=r"a WebP of more than 10,\d\d\d chunks"):
-        picture_array(content)
+    with pytest.raises(ImageError, match=r"a WebP of more than 10,\d\d\d chunks"):
+        image_to_array(content)
     check_density((5_000, 5), content)  # goes through no more of them either
 
 
@@ -151,7 +151,7 @@ def chunk(name: bytes, payload: bytes) -> bytes:
 def test_an_animated_png_does_not_have_the_frames_that_it_only_declares() -> None:
     still = encode(Image.fromarray(PIXELS), "PNG")
     declared = still[:33] + chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)) + still[33:]
-    pixels, notes = picture_array(declared)
+    pixels, notes = image_to_array(declared)
     assert (pixels[..., 0] == PIXELS).all()
     assert notes == ()
 
@@ -171,7 +171,7 @@ def _no_opening(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("content", [Tiff().pages(3), GIF[:-1] + TINY_FRAME * 2 + b";"])
 def test_frames_are_not_opened_to_count_them(content: bytes) -> None:
     for form in (content, Image.open(io.BytesIO(content))):
-        (note,) = picture_array(form)[1]
+        (note,) = image_to_array(form)[1]
         assert "3" in note
 
 
@@ -179,16 +179,16 @@ def test_frames_are_not_opened_to_count_them(content: bytes) -> None:
 def test_of_very_many_frames_in_an_open_image_the_limit_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (note,) = picture_array(Image.open(io.BytesIO(Tiff().pages(1_500))))[1]
+    (note,) = image_to_array(Image.open(io.BytesIO(Tiff().pages(1_500))))[1]
     assert note == "more than 1,000 images in one file: only the first was read"
     many = GIF[:-1] + TINY_FRAME * 60_000 + b";"
-    (note,) = picture_array(Image.open(io.BytesIO(many)))[1]
+    (note,) = image_to_array(Image.open(io.BytesIO(many)))[1]
     assert note.startswith("animated: only the first of more than ")
     closed = Image.open(io.BytesIO(Tiff().pages(3)))
     closed.load()
     monkeypatch.setattr(closed, "fp", None)
     monkeypatch.setattr(closed, "_fp", None)
-    assert picture_array(closed)[1] == ()
+    assert image_to_array(closed)[1] == ()
 
 
 def damaged_tiffs() -> dict[str, bytes]:
@@ -209,7 +209,7 @@ def damaged_tiffs() -> dict[str, bytes]:
 def test_the_first_page_is_read_whatever_the_second_is(name: str) -> None:
     content = damaged_tiffs()[name]
     for form in (content, Image.open(io.BytesIO(content))):
-        pixels, notes = picture_array(form)
+        pixels, notes = image_to_array(form)
         assert (pixels[..., 0] == PIXELS).all()
         assert notes == (
             "only the first image was read: the file is damaged or cut off behind image 1",
@@ -220,11 +220,11 @@ def test_the_first_page_is_read_whatever_the_second_is(name: str) -> None:
 @pytest.mark.parametrize("following", [0xFFFFFFF0, 3])
 def test_the_first_of_compressed_pages_is_read(compression: str, following: int) -> None:
     content = bytearray(encode_three("TIFF", compression=compression))
-    expected = picture_array(bytes(content))[0]
+    expected = image_to_array(bytes(content))[0]
     (first,) = struct.unpack_from("<I", content, 4)
     (count,) = struct.unpack_from("<H", content, first)
     struct.pack_into("<I", content, first + 2 + 12 * count, following)
-    pixels, notes = picture_array(bytes(content))
+    pixels, notes = image_to_array(bytes(content))
     assert (pixels == expected).all()
     assert "damaged or cut off behind image 1" in notes[0]
 
@@ -233,34 +233,34 @@ MOVING = ["GIF", "PNG", "WEBP", "MPO", "TIFF"]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "MPO"])
-@pytest.mark.parametrize("read", [open_picture, picture_array])
+@pytest.mark.parametrize("read", [open_picture, image_to_array])
 def test_the_first_frame_is_read_where_the_last_is_cut_off(kind: str, read: object) -> None:
     content = encode_three(kind)
     cut = content[: -max(200, len(content) // 5)]
     if read is open_picture:
         assert open_picture(cut).size == (48, 40)
         return
-    pixels, notes = picture_array(cut)
-    assert (pixels == picture_array(content)[0]).all()
+    pixels, notes = image_to_array(cut)
+    assert (pixels == image_to_array(content)[0]).all()
     assert any("damaged or cut off behind" in note for note in notes)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "MPO"])
 def test_the_first_frame_is_read_where_later_ones_are_damaged(kind: str) -> None:
     content = bytearray(encode_three(kind))
-    expected = picture_array(bytes(content))[0]
+    expected = image_to_array(bytes(content))[0]
     half = len(content) // 2
     content[half:-40] = np.random.default_rng(3).bytes(len(content) - 40 - half)
-    pixels, _ = picture_array(bytes(content))
+    pixels, _ = image_to_array(bytes(content))
     assert (pixels == expected).all()
 
 
 def test_the_first_frame_of_a_webp_is_read_where_the_second_lies_outside() -> None:
     content = bytearray(encode_three("WEBP"))
-    expected = picture_array(bytes(content))[0]
+    expected = image_to_array(bytes(content))[0]
     second = content.index(b"ANMF", content.index(b"ANMF") + 4)
     content[second + 8 : second + 11] = b"\xff\xff\x00"
-    pixels, notes = picture_array(bytes(content))
+    pixels, notes = image_to_array(bytes(content))
     assert (pixels == expected).all()
     assert notes == (
         "only the first frame was read: the file is damaged or cut off behind frame 1",
@@ -269,16 +269,16 @@ def test_the_first_frame_of_a_webp_is_read_where_the_second_lies_outside() -> No
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 def test_frames_of_an_avif_are_counted() -> None:
-    (note,) = picture_array(encode_three("AVIF"))[1]
+    (note,) = image_to_array(encode_three("AVIF"))[1]
     assert note == "animated: only the first of 3 frames was read"
 
 
 def test_the_first_image_of_a_heic_is_read_where_the_second_is_cut_off() -> None:
     pytest.importorskip("pillow_heif").register_heif_opener()
     content = encode_three("HEIF")
-    expected, notes = picture_array(content)
+    expected, notes = image_to_array(content)
     assert notes == ("3 images in one file: only the first was read",)
-    pixels, notes = picture_array(content[:-20])
+    pixels, notes = image_to_array(content[:-20])
     assert (pixels == expected).all()
     assert notes[0].endswith("the file is damaged or cut off behind image 1")
 

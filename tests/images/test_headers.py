@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.images.headers import check_density, prepare
-from emotion_detection.images.opening import PictureError, picture_array
+from emotion_detection.images.opening import ImageError, image_to_array
 from emotion_detection.images.opening import headers as image_headers
 
 
@@ -50,8 +50,8 @@ def progressive(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(64, 64), (2000, 1500)])
 def test_a_jpeg_of_thousands_of_scans_is_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(PictureError, match="more than 100 scans"):
-        picture_array(scans_of(progressive(*size), 5_000))
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        image_to_array(scans_of(progressive(*size), 5_000))
 
 
 def test_scans_behind_a_false_end_are_counted() -> None:
@@ -60,14 +60,14 @@ def test_scans_behind_a_false_end_are_counted() -> None:
     last = content.rindex(b"\xff\xda")
     hidden = segment(0xFE, b"\xff\xd9")
     scan = content[last : content.rindex(b"\xff\xd9")]
-    with pytest.raises(PictureError, match="more than 100 scans"):
-        picture_array(content[:last] + hidden + scan * 5_000 + b"\xff\xd9")
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        image_to_array(content[:last] + hidden + scan * 5_000 + b"\xff\xd9")
 
 
 def test_many_scans_of_many_pixels_are_refused_and_of_few_are_read() -> None:
-    assert picture_array(scans_of(progressive(64, 64), 40))[0].shape == (64, 64, 3)
-    with pytest.raises(PictureError, match=r"3000 x 2500 pixels in \d+ scans"):
-        picture_array(scans_of(progressive(3000, 2500), 40))
+    assert image_to_array(scans_of(progressive(64, 64), 40))[0].shape == (64, 64, 3)
+    with pytest.raises(ImageError, match=r"3000 x 2500 pixels in \d+ scans"):
+        image_to_array(scans_of(progressive(3000, 2500), 40))
 
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
@@ -82,16 +82,16 @@ def test_usual_progressive_jpegs_are_not_touched(subsampling: str) -> None:
 def test_pixels_are_read_without_megabytes_of_metadata(marker: int, start: bytes) -> None:
     content = PLAIN[:2] + segment(marker, start + b"a" * 4_000) * 2_000 + PLAIN[2:]
     assert len(prepare(content)) < len(PLAIN) + 5_000
-    assert (picture_array(content)[0] == picture_array(PLAIN)[0]).all()
+    assert (image_to_array(content)[0] == image_to_array(PLAIN)[0]).all()
 
 
 def test_what_decides_how_an_image_looks_is_kept() -> None:
     cmyk = encode(Image.fromarray(PIXELS).convert("CMYK"), "JPEG", exif=TURNED)
     padded = cmyk[:2] + segment(0xED, b"a" * 60_000) * 100 + cmyk[2:]
     assert len(prepare(padded)) < len(cmyk) + 100
-    pixels, _ = picture_array(padded)
+    pixels, _ = image_to_array(padded)
     assert pixels.shape == (48, 64, 3)  # turned by its Exif
-    assert (pixels == picture_array(cmyk)[0]).all()  # its Adobe segment says: inverted
+    assert (pixels == image_to_array(cmyk)[0]).all()  # its Adobe segment says: inverted
 
 
 def test_two_images_in_one_file_are_still_told() -> None:
@@ -102,7 +102,7 @@ def test_two_images_in_one_file_are_still_told() -> None:
         append_images=[Image.fromarray(PIXELS[::-1].copy())],
     )
     padded = two[:2] + segment(0xED, b"a" * 60_000) * 100 + two[2:]
-    (note,) = picture_array(padded)[1]
+    (note,) = image_to_array(padded)[1]
     assert note.startswith("2 images in one file")
 
 
@@ -119,22 +119,22 @@ def test_two_images_in_one_file_are_still_told() -> None:
     ids=["empty segments", "restarts", "starts", "escapes", "fill bytes", "zeros"],
 )
 def test_a_jpeg_that_is_read_byte_by_byte_is_refused(between: bytes) -> None:
-    with pytest.raises(PictureError, match="segments"):
-        picture_array(PLAIN[:20] + between + PLAIN[20:])
+    with pytest.raises(ImageError, match="segments"):
+        image_to_array(PLAIN[:20] + between + PLAIN[20:])
 
 
 @pytest.mark.parametrize("name", [b"tEXt", b"prVt", b"IDAT"])
 def test_a_png_of_a_hundred_thousand_chunks_is_refused(name: bytes) -> None:
     content = encode(Image.new("L", (64, 64), 90), "PNG")
     many = content[:33] + chunk(name, b"a\0b") * 100_000 + content[33:]
-    with pytest.raises(PictureError, match="chunks"):
-        picture_array(many)
+    with pytest.raises(ImageError, match="chunks"):
+        image_to_array(many)
 
 
 def test_a_png_of_many_usual_chunks_is_read() -> None:
     content = encode(Image.fromarray(PIXELS), "PNG")
     many = content[:33] + chunk(b"tEXt", b"a\0b") * 500 + content[33:]
-    assert (picture_array(many)[0] == PIXELS).all()
+    assert (image_to_array(many)[0] == PIXELS).all()
 
 
 def _webp(width: int, height: int) -> bytes:
@@ -147,15 +147,15 @@ def test_a_webp_of_few_bytes_and_very_many_pixels_is_refused(padded: bool) -> No
     if padded:  # by a chunk that holds no pixels
         content += b"JUNK" + (100_000).to_bytes(4, "little") + bytes(100_000)
         content = content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:]
-    with pytest.raises(PictureError, match="5000 x 4999 pixels: nothing can be seen"):
-        picture_array(content)
+    with pytest.raises(ImageError, match="5000 x 4999 pixels: nothing can be seen"):
+        image_to_array(content)
 
 
 def test_a_face_on_a_large_ground_of_one_colour_is_read() -> None:
     image = Image.new("RGB", (5000, 4000), "white")
     image.paste(Image.fromarray(PIXELS), (2000, 2000))
     for kind, options in (("WEBP", {"lossless": True}), ("PNG", {})):
-        pixels, _ = picture_array(encode(image, kind, **options))
+        pixels, _ = image_to_array(encode(image, kind, **options))
         assert (pixels[2000:2064, 2000:2048] == PIXELS).all()
 
 
@@ -169,13 +169,13 @@ def run_length_bmp(width: int, height: int, runs: bytes) -> bytes:
 
 
 def test_a_large_run_length_encoded_bmp_is_refused() -> None:
-    pixels, _ = picture_array(run_length_bmp(4, 2, b"\x04\x07\x00\x00\x04\x09\x00\x01"))
+    pixels, _ = image_to_array(run_length_bmp(4, 2, b"\x04\x07\x00\x00\x04\x09\x00\x01"))
     assert pixels[..., 0].tolist() == [[9] * 4, [7] * 4]
     for size in ((4_000, 1_001), (4_000_001, 1), (4_000, -1_001)):
-        with pytest.raises(PictureError, match=r"run-length encoded BMP of .* 4 megapixels"):
-            picture_array(run_length_bmp(*size, b"\x02\x00\x00\x01" * 2_000))
-    with pytest.raises(PictureError, match="run-length encoded"):
-        picture_array(run_length_bmp(2_000, 1_000, b"\x00\x00" * 4_000_000))
+        with pytest.raises(ImageError, match=r"run-length encoded BMP of .* 4 megapixels"):
+            image_to_array(run_length_bmp(*size, b"\x02\x00\x00\x01" * 2_000))
+    with pytest.raises(ImageError, match="run-length encoded"):
+        image_to_array(run_length_bmp(2_000, 1_000, b"\x00\x00" * 4_000_000))
 
 
 @pytest.mark.parametrize("cut", [2, 3, 4, 10, 30, 200, -1])
@@ -205,8 +205,8 @@ def test_known_bombs_are_refused(fer2013_root: Path, name: str) -> None:
     place = fer2013_root.parent / "hunt" / "attack" / name
     if not place.is_file():
         pytest.skip(f"{place} is not there")
-    with pytest.raises(PictureError, match=r"scans|nothing can be seen"):
-        picture_array(place)
+    with pytest.raises(ImageError, match=r"scans|nothing can be seen"):
+        image_to_array(place)
 
 
 def test_limits_leave_room_for_what_encoders_write(png: Callable[[np.ndarray], bytes]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.images.jpeg_ends import complete_jpeg
-from emotion_detection.images.opening import PictureError, open_picture, picture_array
+from emotion_detection.images.opening import ImageError, image_to_array, open_picture
 
 
 def encode(progressive: bool, **options: object) -> bytes:
@@ -23,18 +23,18 @@ def encode(progressive: bool, **options: object) -> bytes:
 def test_without_its_end_marker_an_image_has_all_its_pixels(progressive: bool) -> None:
     content = encode(progressive)
     for missing in (1, 2):
-        pixels, notes = picture_array(content[:-missing])
-        np.testing.assert_array_equal(pixels, picture_array(content)[0])
+        pixels, notes = image_to_array(content[:-missing])
+        np.testing.assert_array_equal(pixels, image_to_array(content)[0])
         assert notes == ("truncated: its end is missing",)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_rows_that_may_be_missing_are_told(progressive: bool) -> None:
     content = encode(progressive)
-    pixels, (note,) = picture_array(content[:-12])
+    pixels, (note,) = image_to_array(content[:-12])
     lacking = int(note.removeprefix("truncated: its end is missing, up to ").split()[0])
     assert 0 < lacking <= 20
-    whole = picture_array(content)[0]
+    whole = image_to_array(content)[0]
     np.testing.assert_array_equal(pixels[: -lacking - 1], whole[: -lacking - 1])
 
 
@@ -42,7 +42,7 @@ def test_rows_that_may_be_missing_are_told(progressive: bool) -> None:
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9])
 def test_where_more_is_missing_the_image_is_refused(progressive: bool, share: float) -> None:
     content = encode(progressive)
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         open_picture(content[: int(share * len(content))])
 
 

@@ -15,17 +15,17 @@ from PIL import Image, ImageCms, ImageOps, features
 
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import (
-    PictureError,
-    face_array,
+    ImageError,
+    crop_to_square,
+    image_to_array,
     load_image,
     open_picture,
-    picture_array,
     read_face,
 )
 from emotion_detection.images.opening import modes as image_modes
 from emotion_detection.images.opening import opening as images
 
-READERS = (open_picture, picture_array)
+READERS = (open_picture, image_to_array)
 
 
 def encoded(picture, kind="PNG", **options):
@@ -56,7 +56,7 @@ def grey(tiny_faces):
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(width, height):
     tracemalloc.start()
     try:
-        with pytest.raises(PictureError, match="pixels"):
+        with pytest.raises(ImageError, match="pixels"):
             open_picture(png_that_claims(width, height))
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -66,17 +66,17 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(width, height):
 
 def test_a_picture_of_just_the_largest_size_is_decoded(grey):
     content = encoded(Image.fromarray(grey))
-    assert picture_array(content, max_pixels=48 * 48)[0].shape == (48, 48, 3)
+    assert image_to_array(content, max_pixels=48 * 48)[0].shape == (48, 48, 3)
     for form in (content, Image.fromarray(grey)):
-        with pytest.raises(PictureError, match=r"48 x 48 pixels: more than .*max_pixels"):
-            picture_array(form, max_pixels=48 * 48 - 1)
+        with pytest.raises(ImageError, match=r"48 x 48 pixels: more than .*max_pixels"):
+            image_to_array(form, max_pixels=48 * 48 - 1)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6])
 def test_a_truncated_picture_is_refused(kind, share, grey):
     content = encoded(Image.fromarray(grey), kind)
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         open_picture(content[: int(len(content) * share)])
 
 
@@ -84,7 +84,7 @@ def test_a_truncated_picture_is_refused(kind, share, grey):
     "content", [b"", b"\x00", b"hello", b"<svg></svg>", b"%PDF-1.7", b"\x89PNG\r\n\x1a\n"]
 )
 def test_what_is_no_picture_is_refused(content):
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         open_picture(content)
     assert str(caught.value)
 
@@ -99,7 +99,7 @@ def test_lossless_formats_give_their_pixels_whatever_they_are_called(kind, grey,
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 def test_avif_is_read(rgb):
     smooth = np.asarray(Image.fromarray(rgb).resize((200, 160)))
-    pixels, notes = picture_array(encoded(Image.fromarray(smooth), "AVIF", quality=95))
+    pixels, notes = image_to_array(encoded(Image.fromarray(smooth), "AVIF", quality=95))
     assert notes == ()
     assert np.abs(pixels.astype(int) - smooth).mean() < 4
 
@@ -108,7 +108,7 @@ def test_heic_is_read_with_the_extra(rgb, tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif")
     path = tmp_path / "IMG_0001.jpg"  # as phones and mail programs name them
     pillow_heif.from_pillow(Image.fromarray(rgb)).save(path, quality=100, format="HEIF")
-    pixels, _ = picture_array(path)
+    pixels, _ = image_to_array(path)
     assert pixels.shape == rgb.shape
     assert np.abs(pixels.astype(int) - rgb).mean() < 4
 
@@ -116,8 +116,8 @@ def test_heic_is_read_with_the_extra(rgb, tmp_path):
 def test_heic_without_the_extra_says_what_it_is_and_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     content = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(100)
-    with pytest.raises(PictureError, match=r"a HEIC image.*pip install .*\[heif\]"):
-        picture_array(content)
+    with pytest.raises(ImageError, match=r"a HEIC image.*pip install .*\[heif\]"):
+        image_to_array(content)
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,14 @@ def test_heic_without_the_extra_says_what_it_is_and_what_to_install(monkeypatch)
 def test_other_formats_are_refused_and_named(kind, what, grey, tmp_path):
     path = tmp_path / "face.png"
     path.write_bytes(encoded(Image.fromarray(grey), kind))
-    with pytest.raises(PictureError, match=f"not an image in a format that is read .*: {what}"):
+    with pytest.raises(ImageError, match=f"not an image in a format that is read .*: {what}"):
         open_picture(path)
 
 
 def test_a_missing_file_and_a_folder_are_picture_errors(tmp_path):
-    with pytest.raises(PictureError, match="no such file"):
+    with pytest.raises(ImageError, match="no such file"):
         open_picture(tmp_path / "none.png")
-    with pytest.raises(PictureError, match="a folder"):
+    with pytest.raises(ImageError, match="a folder"):
         open_picture(tmp_path)
 
 
@@ -148,7 +148,7 @@ def test_no_file_stays_open_after_a_picture_that_cannot_be_read(grey, tmp_path):
     path.write_bytes(encoded(Image.fromarray(grey))[:400])
     before = len(os.listdir("/dev/fd"))
     for _ in range(5):
-        with pytest.raises(PictureError):
+        with pytest.raises(ImageError):
             open_picture(path)
     assert len(os.listdir("/dev/fd")) == before
 
@@ -168,7 +168,7 @@ def test_damaged_pictures_are_read_or_refused_and_nothing_else(kind, grey):
             damaged[place] = generator.integers(0, 256)
         try:
             face = read_face(bytes(damaged), 48, 1)
-        except PictureError:
+        except ImageError:
             refused += 1
         else:
             assert face.shape == (1, 48, 48)
@@ -218,7 +218,7 @@ def test_pictures_are_opened_as_grey_or_colour(mode, opened, grey):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (47, 49), (200, 130)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_shape_becomes_the_networks_input(shape, channels):
-    face = face_array(Image.new("L", shape, 77), 48, channels)
+    face = crop_to_square(Image.new("L", shape, 77), 48, channels)
     assert face.shape == (channels, 48, 48)
     assert face.dtype == np.uint8
     assert (face == 77).all()
@@ -247,21 +247,21 @@ def forms(picture, tmp_path):
 
 def test_every_form_of_a_picture_gives_the_same_pixels(rgb, tmp_path):
     for form in [*forms(Image.fromarray(rgb), tmp_path), rgb]:
-        pixels, notes = picture_array(form)
+        pixels, notes = image_to_array(form)
         np.testing.assert_array_equal(pixels, rgb)
         assert (pixels.dtype, notes) == (np.uint8, ())
 
 
 def test_grey_pictures_become_rgb(grey, tmp_path):
     for form in [*forms(Image.fromarray(grey), tmp_path), grey]:
-        np.testing.assert_array_equal(picture_array(form)[0], np.dstack([grey] * 3))
+        np.testing.assert_array_equal(image_to_array(form)[0], np.dstack([grey] * 3))
 
 
 def test_an_array_is_handed_on_and_never_written_to(rgb):
     rgb.flags.writeable = False
-    assert picture_array(rgb)[0] is rgb
+    assert image_to_array(rgb)[0] is rgb
     turned = rgb[::-1, ::2]
-    np.testing.assert_array_equal(picture_array(turned)[0], turned)
+    np.testing.assert_array_equal(image_to_array(turned)[0], turned)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -272,7 +272,7 @@ def test_files_and_pil_images_are_brought_upright(kind, orientation, rgb):
     opened = Image.open(io.BytesIO(content))
     before = np.array(opened)
     for form in (content, opened):
-        np.testing.assert_array_equal(picture_array(form)[0], expected)
+        np.testing.assert_array_equal(image_to_array(form)[0], expected)
     np.testing.assert_array_equal(np.asarray(opened), before)
     assert opened.getexif()[0x0112] == orientation
 
@@ -324,7 +324,7 @@ FIRST = [[10, 20, 30], [200, 100, 0], [255, 255, 255]]
 )
 def test_modes_of_files_and_pil_images(picture, first_row):
     for form in (encoded(picture), picture):
-        assert picture_array(form)[0][0].tolist() == first_row
+        assert image_to_array(form)[0][0].tolist() == first_row
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_modes_of_files_and_pil_images(picture, first_row):
     ids=lambda value: getattr(value, "mode", ""),
 )
 def test_further_modes_of_pil_images(picture, first_row):
-    pixels, _ = picture_array(picture)
+    pixels, _ = image_to_array(picture)
     assert pixels.shape == (2, 2, 3)
     assert pixels[0].tolist() == first_row
 
@@ -353,7 +353,7 @@ def test_a_grey_tiff_of_32_bits_is_read_by_its_levels(dtype):
         content = grey_tiff(levels * dtype(scale))
         assert Image.open(io.BytesIO(content)).mode == "I"
         for form in (content, Image.open(io.BytesIO(content))):
-            assert picture_array(form)[0][0, :, 0].tolist() == expected
+            assert image_to_array(form)[0][0, :, 0].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -361,15 +361,15 @@ def test_a_grey_tiff_of_32_bits_is_read_by_its_levels(dtype):
     [([0, 65_536], "from 0 to 65536"), ([-1, 9], "from -1 to 9"), ([0, 2**31 - 1], "2147483647")],
 )
 def test_a_grey_tiff_of_32_bits_with_other_levels_is_refused(levels, told):
-    with pytest.raises(PictureError, match=f"grey levels .*{told}"):
-        picture_array(grey_tiff(np.array([levels], np.int32)))
+    with pytest.raises(ImageError, match=f"grey levels .*{told}"):
+        image_to_array(grey_tiff(np.array([levels], np.int32)))
 
 
 def test_bands_of_a_large_image_of_32_bits_are_scaled_alike(monkeypatch):
     levels = np.repeat(np.arange(700, dtype=np.int32)[:, None] * 90, 4, axis=1)
     content = grey_tiff(levels)
     monkeypatch.setattr(image_modes, "MAX_PIXELS", 100)
-    np.testing.assert_array_equal(picture_array(content)[0][..., 0], np.rint(levels / 257))
+    np.testing.assert_array_equal(image_to_array(content)[0][..., 0], np.rint(levels / 257))
 
 
 def test_a_dark_png_of_16_bits_stays_dark():
@@ -377,7 +377,7 @@ def test_a_dark_png_of_16_bits_stays_dark():
     opened = Image.open(io.BytesIO(content)).convert("I")  # as older versions of Pillow open it
     opened.format = "PNG"
     for form in (content, opened):
-        assert picture_array(form)[0].max() == 1
+        assert image_to_array(form)[0].max() == 1
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "1"])
@@ -385,21 +385,21 @@ def test_a_bitmap_without_its_file_header_is_read(mode, rgb, tmp_path):
     picture = Image.fromarray(rgb).convert(mode)
     path = tmp_path / "face.dib"
     path.write_bytes(encoded(picture, "DIB"))
-    np.testing.assert_array_equal(picture_array(path)[0], np.asarray(picture.convert("RGB")))
+    np.testing.assert_array_equal(image_to_array(path)[0], np.asarray(picture.convert("RGB")))
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(PictureError, match="truncated"):
-        picture_array(path)
+    with pytest.raises(ImageError, match="truncated"):
+        image_to_array(path)
 
 
 def test_a_cmyk_jpeg_looks_as_it_was_saved():
     content = encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95)
-    pixels, _ = picture_array(content)
+    pixels, _ = image_to_array(content)
     assert np.abs(pixels.astype(int) - [255, 0, 0]).max() <= 4
 
 
 def test_a_palette_with_a_transparent_colour_lies_on_the_background():
     content = encoded(palette(), transparency=1)
-    assert picture_array(content)[0][0].tolist() == [[10, 20, 30], [255] * 3, [255] * 3]
+    assert image_to_array(content)[0][0].tolist() == [[10, 20, 30], [255] * 3, [255] * 3]
 
 
 @pytest.mark.parametrize(
@@ -408,20 +408,20 @@ def test_a_palette_with_a_transparent_colour_lies_on_the_background():
     ids=lambda picture: picture.mode,
 )
 def test_modes_that_cannot_be_understood_are_refused(picture):
-    with pytest.raises(PictureError, match=picture.mode):
-        picture_array(picture)
+    with pytest.raises(ImageError, match=picture.mode):
+        image_to_array(picture)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_of_an_animated_picture_the_first_frame_is_taken_and_said(kind, tiny_faces):
     frames = [Image.fromarray(face).convert("RGB") for face in tiny_faces(3)]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
-    pixels, notes = picture_array(content)
+    pixels, notes = image_to_array(content)
     np.testing.assert_array_equal(pixels, np.asarray(frames[0]))
     assert notes == ("animated: only the first of 3 frames was read",)
     opened = Image.open(io.BytesIO(content))
     opened.seek(1)
-    pixels, notes = picture_array(opened)
+    pixels, notes = image_to_array(opened)
     np.testing.assert_array_equal(pixels, np.asarray(frames[1]))
     assert notes == ("animated: only number 2 of 3 frames was read",)
     assert opened.tell() == 1
@@ -430,7 +430,7 @@ def test_of_an_animated_picture_the_first_frame_is_taken_and_said(kind, tiny_fac
 def test_several_pictures_in_one_jpeg_are_said(rgb):
     first = Image.fromarray(rgb)
     content = encoded(first, "MPO", save_all=True, append_images=[first.rotate(180)])
-    pixels, notes = picture_array(content)
+    pixels, notes = image_to_array(content)
     assert pixels.shape == rgb.shape
     assert notes == ("2 images in one file: only the first was read",)
 
@@ -445,12 +445,12 @@ def test_several_pictures_in_one_jpeg_are_said(rgb):
 )
 def test_a_picture_truncated_anywhere_is_refused(kind, options, rgb):
     content = encoded(Image.fromarray(rgb), kind, **options)
-    assert picture_array(content)[0].shape == rgb.shape
+    assert image_to_array(content)[0].shape == rgb.shape
     generator = np.random.default_rng(0)
     missing = {*range(9, 40), *generator.integers(1, len(content), 60)}
     for count in missing:
-        with pytest.raises(PictureError):
-            picture_array(content[:-count])
+        with pytest.raises(ImageError):
+            image_to_array(content[:-count])
 
 
 @pytest.mark.parametrize(
@@ -467,7 +467,7 @@ def test_files_that_are_refused_say_why(content, reason, read, tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     for form in (content, path):
-        with pytest.raises(PictureError, match=reason) as caught:
+        with pytest.raises(ImageError, match=reason) as caught:
             read(form)
         assert "\n" not in str(caught.value)
 
@@ -479,8 +479,8 @@ def test_a_bomb_that_pil_opened_is_refused_before_it_is_decoded(size):
         lazy = Image.open(io.BytesIO(png_that_claims(*size)))
     tracemalloc.start()
     try:
-        with pytest.raises(PictureError, match=r"more than 25 megapixels \((100|25)\.0\)"):
-            picture_array(lazy, max_pixels=25_000_000)
+        with pytest.raises(ImageError, match=r"more than 25 megapixels \((100|25)\.0\)"):
+            image_to_array(lazy, max_pixels=25_000_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -515,8 +515,8 @@ def test_a_bomb_that_pil_opened_is_refused_before_it_is_decoded(size):
 def test_what_is_no_picture_at_all_is_refused_with_the_reason(given, reason, tmp_path):
     (tmp_path / "a.txt").write_text("")
     given = given.format(tmp_path) if isinstance(given, str) else given
-    with pytest.raises(PictureError, match=reason) as caught:
-        picture_array(given)
+    with pytest.raises(ImageError, match=reason) as caught:
+        image_to_array(given)
     assert isinstance(caught.value, InputError)
 
 
@@ -524,7 +524,7 @@ def test_what_is_no_picture_at_all_is_refused_with_the_reason(given, reason, tmp
 @pytest.mark.parametrize("read", READERS)
 def test_a_pipe_is_not_waited_for(read, tmp_path):
     os.mkfifo(tmp_path / "a.jpg")
-    with pytest.raises(PictureError, match="a pipe or a device"):
+    with pytest.raises(ImageError, match="a pipe or a device"):
         read(tmp_path / "a.jpg")
 
 
@@ -533,7 +533,7 @@ def test_a_file_too_large_for_any_picture_is_not_read(read, tmp_path):
     path = tmp_path / "a.png"
     with path.open("wb") as file:
         file.truncate(3_000_000_000)
-    with pytest.raises(PictureError, match=r"3,000 MB: more than (25|250) megapixels can take"):
+    with pytest.raises(ImageError, match=r"3,000 MB: more than (25|250) megapixels can take"):
         read(path)
 
 
@@ -553,8 +553,8 @@ def test_damaged_pictures_of_any_form_are_read_or_refused(kind, rgb):
         except Exception:  # a user's own opening failed: nothing to hand over
             opened = bytes(damaged)
         try:
-            assert picture_array(opened)[0].dtype == np.uint8
-        except PictureError:
+            assert image_to_array(opened)[0].dtype == np.uint8
+        except ImageError:
             refused += 1
     assert refused > 0
 
@@ -574,8 +574,8 @@ def test_damaged_files_of_further_formats_are_read_or_refused(kind, rgb):
             damaged[place] = generator.integers(0, 256)
         del damaged[len(content) - 7 * (number % 20) :]
         try:
-            assert picture_array(bytes(damaged))[0].dtype == np.uint8
-        except PictureError as error:
+            assert image_to_array(bytes(damaged))[0].dtype == np.uint8
+        except ImageError as error:
             refusals.append(str(error))
     assert all(0 < len(words) < 300 and "\n" not in words for words in refusals)
 
@@ -588,9 +588,9 @@ def test_warnings_are_as_before_after_many_threads_read_at_once(rgb):
     def read(_):
         barrier.wait()
         for _ in range(25):
-            picture_array(content)
-            with pytest.raises(PictureError):
-                picture_array(content[:100])
+            image_to_array(content)
+            with pytest.raises(ImageError):
+                image_to_array(content[:100])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(read, range(4)))
@@ -660,9 +660,9 @@ def test_small_images_are_never_reduced(rgb):
 
 def test_pillows_own_limit_is_as_before_afterwards():
     before = Image.MAX_IMAGE_PIXELS
-    picture_array(encoded(Image.new("L", (4, 4))))
-    with pytest.raises(PictureError):
-        picture_array(b"hello")
+    image_to_array(encoded(Image.new("L", (4, 4))))
+    with pytest.raises(ImageError):
+        image_to_array(b"hello")
     assert before == Image.MAX_IMAGE_PIXELS
 
 
@@ -673,19 +673,19 @@ def test_large_images_with_alpha_are_converted_in_bands_to_the_same_pixels(monke
         Image.fromarray(levels[..., 0].astype(np.uint16) * 257),
     ):
         content = encoded(picture)
-        whole, _ = picture_array(content)
+        whole, _ = image_to_array(content)
         with monkeypatch.context() as patch:
             patch.setattr(image_modes, "MAX_PIXELS", 100)
-            banded, _ = picture_array(content)
+            banded, _ = image_to_array(content)
         np.testing.assert_array_equal(banded, whole)
 
 
 def test_an_array_in_opencvs_order_is_turned_round(rgb):
-    np.testing.assert_array_equal(picture_array(rgb[..., ::-1], color="bgr")[0], rgb)
+    np.testing.assert_array_equal(image_to_array(rgb[..., ::-1], color="bgr")[0], rgb)
     grey_levels = rgb[..., 0]
-    assert (picture_array(grey_levels, color="bgr")[0][..., 1] == grey_levels).all()
+    assert (image_to_array(grey_levels, color="bgr")[0][..., 1] == grey_levels).all()
     with pytest.raises(InputError, match="color 'hsv': must be 'rgb' or 'bgr'"):
-        picture_array(rgb, color="hsv")
+        image_to_array(rgb, color="hsv")
 
 
 def srgb_profile():
@@ -706,6 +706,6 @@ def test_a_colour_profile_is_kept_where_it_fits_the_pixels(rgb):
 
 def test_messages_are_short_whatever_was_given():
     for text in ("data:image/png;base64," + "A" * 400_000, "A" * 400_000, "a/" * 1000):
-        with pytest.raises(PictureError) as caught:
-            picture_array(text)
+        with pytest.raises(ImageError) as caught:
+            image_to_array(text)
         assert len(str(caught.value)) < 300

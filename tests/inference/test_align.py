@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.inference.align import (
     FARTHEST,
@@ -24,8 +24,8 @@ from emotion_detection.inference.align import (
     TEMPLATE,
     Placement,
     align,
+    compute_placement,
     cut_out,
-    placement,
 )
 from emotion_detection.inference.face_detector import FaceDetector
 from emotion_detection.results import LANDMARKS
@@ -97,7 +97,7 @@ def test_the_margin_is_what_was_chosen() -> None:
 @pytest.mark.parametrize("angle", [0.0, 0.3, -0.35, 2.9, math.pi / 2])
 def test_the_crop_is_a_turned_square_about_the_box(angle: float, size: int, margin: float) -> None:
     eyes = np.array([0, cmath.rect(7.5, angle)]) + 12 + 9j
-    found = placement(BOX, _points(np.append(eyes, [1, 2, 3])), size, margin)
+    found = compute_placement(BOX, _points(np.append(eyes, [1, 2, 3])), size, margin)
     assert abs(found.turn) * size == pytest.approx(24 * margin)
     assert cmath.phase(found.turn) == pytest.approx(angle)
     # the crop's middle is the box's
@@ -107,14 +107,14 @@ def test_the_crop_is_a_turned_square_about_the_box(angle: float, size: int, marg
 @pytest.mark.parametrize("angle", [0.2, -0.3])
 def test_the_eyes_come_to_lie_level(angle: float) -> None:
     points = _points(cmath.rect(2.5, angle) * (np.array(LEVEL) @ (1, 1j)) + 40 + 30j)
-    turn, corner = placement((50, 40, 60, 66), points, 48)
+    turn, corner = compute_placement((50, 40, 60, 66), points, 48)
     there = ((points @ (1, 1j)) - corner) / turn
     assert there[0].imag == pytest.approx(there[1].imag)
     assert there[0].real < there[1].real
 
 
 def test_eyes_in_one_point_turn_nothing() -> None:
-    assert placement(BOX, [[3, 3]] * 5, 48).turn == pytest.approx(24 * MARGIN / 48)
+    assert compute_placement(BOX, [[3, 3]] * 5, 48).turn == pytest.approx(24 * MARGIN / 48)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_fine_patterns_become_grey_not_stripes() -> None:
 def test_a_spot_comes_to_lie_at_its_place(angle: float) -> None:
     eyes = cmath.rect(60, angle) * np.array([0, 1]) + 150 + 160j
     box = (100.0, 90.0, 180.0, 200.0)
-    where = placement(box, _points(np.append(eyes, [1, 2, 3])), 48)
+    where = compute_placement(box, _points(np.append(eyes, [1, 2, 3])), 48)
     row, column = np.mgrid[0:420, 0:420] + 0.5
     for eye in eyes:
         spot = np.exp(-((column - eye.real) ** 2 + (row - eye.imag) ** 2) / (2 * 8**2))
@@ -254,7 +254,7 @@ def test_the_template_is_measured_on_both_sides_alike(
     load_script: Callable[[Path], ModuleType],
 ) -> None:
     script = load_script(BENCHMARKS / "template.py")
-    crops = np.asarray(draw_faces(10).faces).reshape(-1, 48, 48)
+    crops = np.asarray(make_synthetic_faces(10).faces).reshape(-1, 48, 48)
     found = script.template(np.concatenate([crops, np.full((2, 48, 48), 99, np.uint8)]))
     assert (found["faces"], found["size"]) == (12, 48)
     assert 8 <= found["found"] <= 10
@@ -268,7 +268,7 @@ def test_the_template_is_measured_on_both_sides_alike(
 
 def test_pasted_faces_are_cut_out_again(load_script: Callable[[Path], ModuleType]) -> None:
     script = load_script(BENCHMARKS / "pasted.py")
-    crops = np.asarray(draw_faces(9).faces).reshape(-1, 48, 48)[[0, 6, 8]]
+    crops = np.asarray(make_synthetic_faces(9).faces).reshape(-1, 48, 48)[[0, 6, 8]]
     looked = script.look(
         crops, FaceDetector(threads=1), 0, ("fitted x 1.00", "box x 1.10", "box x 1.00, turned")
     )

@@ -10,9 +10,14 @@ import pytest
 from PIL import Image, ImageCms
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference import annotate
-from emotion_detection.inference.annotate import COLOURS, annotated, emotion_colours, save_picture
+from emotion_detection.inference.annotate import (
+    COLOURS,
+    annotate_image,
+    list_emotion_colours,
+    save_picture,
+)
 from emotion_detection.inference.label_places import Area
 from emotion_detection.labels import FERPLUS
 from emotion_detection.results import UNCERTAIN_FACE, Face, Result
@@ -35,7 +40,7 @@ def _picture(width: int, height: int, level: int = 90) -> np.ndarray:
 
 def _drawn(width: int, height: int, *faces: Face, level: int = 90, **options: Any) -> np.ndarray:
     result = Result(width, height, faces)
-    return np.asarray(annotated(_picture(width, height, level), result, **options))
+    return np.asarray(annotate_image(_picture(width, height, level), result, **options))
 
 
 def _layout(
@@ -43,7 +48,7 @@ def _layout(
 ) -> list[tuple[int, int, int, int]]:
     """Return left, top, right and bottom of each label."""
     boxes = [Area.of(face) for face in faces]
-    colours = emotion_colours(FERPLUS)
+    colours = list_emotion_colours(FERPLUS)
     labels, places = annotate._best_layout((width, height), faces, boxes, colours, bars)
     return [
         (x, y, x + label.width, y + label.height)
@@ -80,7 +85,7 @@ def test_a_colour_profile_is_kept(suffix: str, tmp_path: Path) -> None:
 
 def test_nothing_is_drawn_where_there_is_no_face() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    image = annotated(picture, Result(60, 40))
+    image = annotate_image(picture, Result(60, 40))
     assert image.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(image), picture)
 
@@ -88,7 +93,7 @@ def test_nothing_is_drawn_where_there_is_no_face() -> None:
 def test_the_given_picture_stays_as_it_was() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     before = picture.copy()
-    drawn = np.asarray(annotated(picture, Result(320, 240, (_face((100, 100, 60, 80)),))))
+    drawn = np.asarray(annotate_image(picture, Result(320, 240, (_face((100, 100, 60, 80)),))))
     np.testing.assert_array_equal(picture, before)
     changed = np.argwhere((drawn != picture).any(axis=2))
     assert drawn.shape == picture.shape
@@ -262,7 +267,7 @@ def test_intensity_and_track_are_shown(bars: bool) -> None:
 
 def test_own_classes_have_colours_and_long_names_stay_in_the_picture() -> None:
     names = ("ein sehr langer Name " * 5, "größer", "neutral")
-    colours = emotion_colours(names)
+    colours = list_emotion_colours(names)
     assert colours["neutral"] == COLOURS["neutral"]
     assert len(set(colours.values())) == 3
     drawn = _drawn(200, 150, _face((60, 60, 60, 70), names[0], names=names))
@@ -271,7 +276,7 @@ def test_own_classes_have_colours_and_long_names_stay_in_the_picture() -> None:
 
 def test_a_picture_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="the result is of"):
-        annotated(_picture(30, 40), Result(40, 30))
+        annotate_image(_picture(30, 40), Result(40, 30))
 
 
 @pytest.mark.parametrize(
@@ -300,7 +305,7 @@ def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written") as refusal:
         save_picture(Image.new("RGB", (2, 2)), tmp_path / "file" / "a.png")
-    assert not isinstance(refusal.value, PictureError)
+    assert not isinstance(refusal.value, ImageError)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +319,7 @@ def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
 def test_what_one_picture_alone_cannot_be_written_for_is_its_own_error(
     tmp_path: Path, name: str, width: int, said: str
 ) -> None:
-    with pytest.raises(PictureError, match=said) as refusal:
+    with pytest.raises(ImageError, match=said) as refusal:
         save_picture(Image.new("RGB", (width, 2)), tmp_path / name)
     assert "\n" not in str(refusal.value)
     assert list(tmp_path.iterdir()) == []

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
-from emotion_detection.inference.align import MARGIN, align, cut_out, placement
+from emotion_detection.images.opening import ImageError
+from emotion_detection.inference.align import MARGIN, align, compute_placement, cut_out
 from emotion_detection.labels import FERPLUS
 from emotion_detection.postprocessing import VIEWS, ZOOM, Prior, make_views
 from emotion_detection.results import CUT, UNCERTAIN_FACE, UNSURE, Result
@@ -29,7 +29,9 @@ PLACES = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]  # x, y, size of each d
 def _photograph(places: list[tuple[int, int, int]] = PLACES) -> np.ndarray:
     """Return three drawn faces on grey, uint8 (300, 800, 3)."""
     canvas = Image.new("RGB", (800, 300), (128, 128, 128))
-    for face, (x, y, size) in zip(draw_faces(len(places), seed=3).faces, places, strict=True):
+    for face, (x, y, size) in zip(
+        make_synthetic_faces(len(places), seed=3).faces, places, strict=True
+    ):
         canvas.paste(Image.fromarray(face).convert("RGB").resize((size, size)), (x, y))
     return np.asarray(canvas)
 
@@ -63,7 +65,7 @@ def test_scores_are_those_of_the_aligned_crops(detector: EmotionDetector, found:
     photograph, closer = _photograph(), MARGIN / ZOOM
     crops = [align(photograph, face.box, face.landmarks, 48) for face in found.faces]
     enlarged = [
-        cut_out(photograph, placement(face.box, face.landmarks, 48, closer), 48, 1)
+        cut_out(photograph, compute_placement(face.box, face.landmarks, 48, closer), 48, 1)
         for face in found.faces
     ]
     views = [
@@ -115,11 +117,11 @@ def test_errors_stand_in_the_place_of_their_pictures(
     broken.write_bytes(b"no picture")
     whole = _photograph()
     first, error, last = detector.detect_many([whole, broken, whole])
-    assert isinstance(error, PictureError)
+    assert isinstance(error, ImageError)
     assert str(error).startswith(f"{broken}: not an image in a format that is read")
     assert isinstance(first, Result)
     assert first == last
-    with pytest.raises(PictureError, match=r"broken\.jpg"):
+    with pytest.raises(ImageError, match=r"broken\.jpg"):
         detector.detect([whole, broken])
     with pytest.raises(InputError, match=r"gone\.png: no such file"):
         detector.detect(tmp_path / "gone.png")
@@ -235,8 +237,8 @@ def test_people_keep_their_numbers_in_a_video(detector: EmotionDetector, tmp_pat
 @pytest.mark.parametrize(
     ("source", "error", "said"),
     [
-        ("gone.mp4", PictureError, "no such file"),
-        (987, PictureError, "987: there is no camera|987: cannot be read"),
+        ("gone.mp4", ImageError, "no such file"),
+        (987, ImageError, "987: there is no camera|987: cannot be read"),
         (-1, InputError, "cameras are numbered from 0"),
         (1.5, InputError, "a video of float: must be a path, a camera's number, or"),
         (b"gone.mp4", InputError, "a video of bytes: must be"),
@@ -290,7 +292,7 @@ def test_images_with_more_pixels_than_allowed_are_refused() -> None:
     out = io.BytesIO()
     Image.fromarray(_photograph()).save(out, "PNG")
     detector = EmotionDetector(threads=1, max_pixels=1000)
-    with pytest.raises(PictureError, match=r"800 x 300 pixels: more than 0\.001 megapixels"):
+    with pytest.raises(ImageError, match=r"800 x 300 pixels: more than 0\.001 megapixels"):
         detector.detect(out.getvalue())
     for bad in (0, 1.5, "many"):
         with pytest.raises(InputError, match="max_pixels"):
@@ -326,14 +328,14 @@ def test_a_pickled_detector_gives_the_same(detector: EmotionDetector) -> None:
 
 def test_long_inputs_are_cut_in_messages(detector: EmotionDetector) -> None:
     for text in ("data:image/jpeg;base64," + "A" * 300_000, "A" * 300_000):
-        with pytest.raises(PictureError) as caught:
+        with pytest.raises(ImageError) as caught:
             detector.detect(text)
         assert len(str(caught.value)) < 400
 
 
 def test_crops_of_large_images_come_from_their_full_size(detector: EmotionDetector) -> None:
     canvas = Image.new("RGB", (8000, 4000), (128, 128, 128))
-    for face, x in zip(draw_faces(2, seed=3).faces, (1000, 6000), strict=True):
+    for face, x in zip(make_synthetic_faces(2, seed=3).faces, (1000, 6000), strict=True):
         big = Image.fromarray(face).convert("RGB").resize((260, 260), Image.Resampling.BICUBIC)
         canvas.paste(big, (x, 1500))
     out = io.BytesIO()
@@ -363,7 +365,7 @@ def test_it_tells_its_settings() -> None:
 
 @pytest.mark.parametrize("views", VIEWS)
 def test_views_of_images_and_of_crops_are_averaged(views: int) -> None:
-    crops = draw_faces(3).faces
+    crops = make_synthetic_faces(3).faces
     plain, averaged = EmotionDetector(threads=1), EmotionDetector(threads=1, views=views)
     shown = make_views(crops[:, None], views)
     own = plain.readouts[plain.label_set].combine([plain.classify(one[:, 0]) for one in shown])

@@ -20,7 +20,7 @@ import emotion_detection
 from emotion_detection import EmotionDetector, pretrained
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import face_array
+from emotion_detection.images.opening import crop_to_square
 from emotion_detection.inference import detector as module
 from emotion_detection.labels import FER2013, FERPLUS
 
@@ -125,9 +125,9 @@ def test_crops_are_brought_to_the_input_as_training_decodes_pictures(
 ) -> None:
     crops = _crops(3, *shape, *([3] if channels == 3 else []))
     pictures = [Image.fromarray(crop) for crop in crops]
-    faces = np.stack([face_array(picture, 48, 1) for picture in pictures])
+    faces = np.stack([crop_to_square(picture, 48, 1) for picture in pictures])
     np.testing.assert_allclose(detector.classify(crops), grey.scores(faces), atol=1e-5)
-    faces = np.stack([face_array(picture, 32, 3) for picture in pictures])
+    faces = np.stack([crop_to_square(picture, 32, 3) for picture in pictures])
     scores = EmotionDetector(colour.path, threads=1).classify(crops)
     np.testing.assert_allclose(scores, colour.scores(faces), atol=1e-5)
 
@@ -308,7 +308,7 @@ def test_the_shipped_model_is_the_default(
     grey: Any, detector: EmotionDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert inspect.signature(EmotionDetector).parameters["model"].default is None
-    monkeypatch.setattr(pretrained, "model_path", lambda: grey.path)
+    monkeypatch.setattr(pretrained, "find_model", lambda: grey.path)
     crops = _crops(3, 48, 48)
     for model in (None, "pretrained"):
         scores = EmotionDetector(model, threads=1).classify(crops)

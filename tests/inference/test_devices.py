@@ -12,8 +12,8 @@ import pytest
 
 from emotion_detection import EmotionDetector, InputError
 from emotion_detection.batch.local_engine import WORKERS_PER_GPU, count_workers
-from emotion_detection.batch.ray_engine import count_tasks, task_resources
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.batch.ray_engine import choose_task_resources, count_tasks
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.inference import devices
 from emotion_detection.inference.devices import CPU, PROVIDERS, Device, choose_device, open_session
 from emotion_detection.inference.face_detector import MODEL_SHA256, FaceDetector
@@ -118,7 +118,7 @@ def test_a_detector_on_a_missing_device_warns_once_and_gives_the_same(
     assert caught[0].filename == __file__
     assert all(name in str(caught[0].message) for name in HERE)
     plain = EmotionDetector(threads=1, device="cpu")
-    crops = draw_faces(3).faces
+    crops = make_synthetic_faces(3).faces
     np.testing.assert_array_equal(detector.classify(crops), plain.classify(crops))
     assert detector.device == plain.device == "cpu"
     assert "device='cpu'" in repr(detector)
@@ -130,7 +130,7 @@ def test_every_provider_that_is_there_is_taken_or_said_not_to_work(provider: str
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         detector = EmotionDetector(threads=1, device=provider)
-    crops = draw_faces(3).faces
+    crops = make_synthetic_faces(3).faces
     expected = EmotionDetector(threads=1, device="cpu").classify(crops)
     np.testing.assert_allclose(detector.classify(crops), expected, atol=1e-3)
     assert (detector.device == "cpu") == bool(caught)
@@ -187,7 +187,9 @@ def test_images_are_decoded_in_threads_on_another_device(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     detector = EmotionDetector(threads=1, device="cpu")
-    images: list[Any] = [draw_faces(1, seed=seed).faces[0] for seed in range(5)] + ["nosuch.jpg"]
+    images: list[Any] = [make_synthetic_faces(1, seed=seed).faces[0] for seed in range(5)] + [
+        "nosuch.jpg"
+    ]
     alone = detector.detect_many(images)
     monkeypatch.setattr(detector, "_device", Device("cuda", CUDA))
     names = set()
@@ -228,8 +230,8 @@ def test_gpu_workers_are_few_and_tasks_ask_for_a_share_of_a_gpu(
     monkeypatch.setattr("emotion_detection.batch.local_engine.count_cpus", lambda: 64)
     assert count_workers("cpu") == 64
     assert count_workers("cuda") == count_workers("auto") == WORKERS_PER_GPU
-    assert task_resources("cpu") == task_resources("auto") == {"num_cpus": 1}
-    needs = task_resources("cuda")
+    assert choose_task_resources("cpu") == choose_task_resources("auto") == {"num_cpus": 1}
+    needs = choose_task_resources("cuda")
     assert needs == {"num_cpus": 1, "num_gpus": 1 / WORKERS_PER_GPU}
     assert count_tasks({"CPU": 64, "GPU": 2}, needs) == 2 * WORKERS_PER_GPU
     assert count_tasks({"CPU": 3, "GPU": 2}, needs) == 3

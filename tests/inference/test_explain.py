@@ -16,15 +16,15 @@ from scipy.stats import spearmanr
 
 from emotion_detection import EmotionDetector, pretrained
 from emotion_detection.commands import explain as command
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.inference import explain as module
 from emotion_detection.inference.explain import (
     COLOUR_MAP,
     METHODS,
+    draw_heat_map,
     explain_crop,
-    heat_map_picture,
-    stacked,
+    stack_crops,
 )
 from emotion_detection.results import Result
 
@@ -155,7 +155,7 @@ def shipped() -> EmotionDetector:
 @pytest.fixture(scope="module")
 def drawn(shipped: EmotionDetector) -> np.ndarray:
     """Three drawn faces that the shipped model is sure of, each of another emotion."""
-    faces = draw_faces(40, seed=5).faces
+    faces = make_synthetic_faces(40, seed=5).faces
     scores = shipped.classify(faces)
     best = {scores[row].argmax(): row for row in scores.max(axis=1).argsort()}
     return faces[sorted(best.values(), key=lambda row: -scores[row].max())[:3]]
@@ -163,7 +163,7 @@ def drawn(shipped: EmotionDetector) -> np.ndarray:
 
 def _shuffled(path: Path) -> Path:
     """Write a copy of the shipped model with the weights of every layer in random order."""
-    model = onnx.load(pretrained.model_path())
+    model = onnx.load(pretrained.find_model())
     generator = np.random.default_rng(0)
     changed = 0
     for held in model.graph.initializer:
@@ -245,8 +245,8 @@ def test_the_picture_shows_the_crop_and_its_heat() -> None:
     crop = np.full((48, 48), 128, np.uint8)
     heat = np.full((48, 48), -1, np.float32)
     heat[:24] = 0.5
-    picture = np.asarray(heat_map_picture(crop, heat, "happiness 93%")).astype(int)
-    bare = np.asarray(heat_map_picture(crop, np.full_like(heat, -1))).astype(int)
+    picture = np.asarray(draw_heat_map(crop, heat, "happiness 93%")).astype(int)
+    bare = np.asarray(draw_heat_map(crop, np.full_like(heat, -1))).astype(int)
     gap, top = 256 // 24, 2 * (256 // 24) + round(1.2 * 16)
     left, right = (slice(x, x + 256) for x in (gap, 2 * gap + 256))
     assert (picture[top : top + 256, left] == 128).all()
@@ -259,17 +259,17 @@ def test_the_picture_shows_the_crop_and_its_heat() -> None:
 
 def test_next_to_nothing_does_not_look_hot() -> None:
     crop = np.full((48, 48), 128, np.uint8)
-    faint = np.asarray(heat_map_picture(crop, np.full((48, 48), 1e-5, np.float32))).astype(int)
+    faint = np.asarray(draw_heat_map(crop, np.full((48, 48), 1e-5, np.float32))).astype(int)
     assert np.abs(faint[100:150, 350:400] - 128).max() < 8
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (112, 112, 3), (40, 60), (60, 40, 3)])
 @pytest.mark.parametrize("side", [32, 256])
 def test_pictures_of_any_crop_can_be_drawn_and_stacked(shape: Any, side: int) -> None:
-    one = heat_map_picture(_noise(*shape), np.ones(shape[:2], np.float32), "x", side)
+    one = draw_heat_map(_noise(*shape), np.ones(shape[:2], np.float32), "x", side)
     assert one.mode == "RGB"
     assert one.width > 2 * round(side * shape[1] / shape[0])
-    sheet = stacked([one] * 7)
+    sheet = stack_crops([one] * 7)
     assert sheet.width * sheet.height >= 7 * one.width * one.height
 
 
@@ -337,7 +337,7 @@ def test_the_command_explains_every_face_of_a_photograph(
     assert command.run(["photo.jpg", "--out", str(out), "--method", "occlusion"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines[:2]] == ["face 1", "face 2"]
-    one = heat_map_picture(drawn[0], np.zeros((48, 48), np.float32))
+    one = draw_heat_map(drawn[0], np.zeros((48, 48), np.float32))
     assert Image.open(io.BytesIO(out.read_bytes())).height == 2 * one.height
 
 

@@ -11,16 +11,16 @@ from PIL import Image
 
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.inference import face_detector
 from emotion_detection.inference.face_detector import (
     MODEL_SHA256,
+    DetectedFace,
     FaceDetector,
-    FoundFace,
-    decoded,
-    distinct,
+    decode_outputs,
     is_cut,
+    suppress_overlaps,
 )
 
 FOLDER = Path(face_detector.__file__).parent / "centerface"
@@ -32,7 +32,7 @@ def finder() -> FaceDetector:
 
 
 def _drawn(count: int) -> np.ndarray:
-    return np.asarray(draw_faces(count).faces).reshape(count, 48, 48)
+    return np.asarray(make_synthetic_faces(count).faces).reshape(count, 48, 48)
 
 
 def _picture(width: int, height: int, *pasted: tuple[int, int, int, int]) -> np.ndarray:
@@ -154,7 +154,7 @@ def test_decoding_by_loops() -> None:
             places = marks[:, row, column].astype(float)
             points = [(x + places[2 * k + 1] * wide, y + places[2 * k] * high) for k in range(5)]
             expected.append(([x, y, x + wide, y + high], points, heat[0, row, column]))
-    corners, landmarks, confidence = decoded(heat, size, offset, marks, 0.8)
+    corners, landmarks, confidence = decode_outputs(heat, size, offset, marks, 0.8)
     assert len(corners) == len(expected) > 3
     for k, (box, points, sure) in enumerate(expected):
         np.testing.assert_allclose(corners[k].ravel(), box, rtol=1e-5)
@@ -166,7 +166,7 @@ def test_decoding_by_loops() -> None:
 def test_wild_outputs_of_the_network_stay_near_the_picture(wild: float) -> None:
     heat = np.full((1, 8, 16), 0.9, np.float32)
     size, offset, marks = (np.full((count, 8, 16), wild, np.float32) for count in (2, 2, 10))
-    corners, landmarks, _ = decoded(heat, size, 0 * offset, marks, 0.3)
+    corners, landmarks, _ = decode_outputs(heat, size, 0 * offset, marks, 0.3)
     longer = 16 * 4
     sides = corners[:, 1] - corners[:, 0]
     assert sides.min() >= 0
@@ -188,7 +188,7 @@ def test_suppression_keeps_the_surest_and_nothing_that_overlaps_it(seed: int) ->
     low = generator.uniform(0, 50, (40, 2))
     corners = np.stack([low, low + generator.uniform(5, 40, (40, 2))], axis=1)
     confidence = generator.uniform(0, 1, 40)
-    kept = distinct(corners, confidence).tolist()
+    kept = suppress_overlaps(corners, confidence).tolist()
     expected: list[int] = []
     for box in sorted(range(40), key=lambda k: -confidence[k]):
         if all(_overlap(corners[box], corners[other]) < 0.3 for other in expected):
@@ -198,7 +198,7 @@ def test_suppression_keeps_the_surest_and_nothing_that_overlaps_it(seed: int) ->
 
 
 def test_suppression_of_nothing() -> None:
-    assert distinct(np.empty((0, 2, 2)), np.empty(0)).tolist() == []
+    assert suppress_overlaps(np.empty((0, 2, 2)), np.empty(0)).tolist() == []
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_suppression_of_nothing() -> None:
     ],
 )
 def test_a_face_at_an_edge_is_cut(box: tuple[float, float, float, float], cut: bool) -> None:
-    face = FoundFace(box, ((50.0, 50.0),) * 5, 0.9)
+    face = DetectedFace(box, ((50.0, 50.0),) * 5, 0.9)
     assert is_cut(face, width=200, height=150) is cut
 
 

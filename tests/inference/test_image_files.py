@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emotion_detection.inference.image_files import picture_files
+from emotion_detection.inference.image_files import list_image_files
 
 
 def _make(root: Path, *names: str) -> Path:
@@ -24,7 +24,7 @@ def _make(root: Path, *names: str) -> Path:
 
 def _walked(*inputs: Path | str, **options: Any) -> tuple[list[str], list[tuple[str, str]]]:
     reports: list[tuple[str, str]] = []
-    found = picture_files(inputs, lambda name, reason: reports.append((name, reason)), **options)
+    found = list_image_files(inputs, lambda name, reason: reports.append((name, reason)), **options)
     return [path.as_posix() for path in found], reports
 
 
@@ -74,7 +74,7 @@ def test_a_name_that_is_no_utf8_is_found_and_can_be_opened(tmp_path: Path) -> No
         (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
     except OSError:
         pytest.skip("this file system takes no such name")
-    (path,) = picture_files([tmp_path], lambda *_: None)
+    (path,) = list_image_files([tmp_path], lambda *_: None)
     assert path.read_bytes() == b"x"
 
 
@@ -296,7 +296,7 @@ def _walk_many(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     monkeypatch.setattr(os, "scandir", listing)
     monkeypatch.setattr(os, "stat", found)
     tracemalloc.start()
-    count = sum(1 for _ in picture_files([root], lambda *_: None))
+    count = sum(1 for _ in list_image_files([root], lambda *_: None))
     return count, tracemalloc.get_traced_memory()[1]
 
 
@@ -305,7 +305,7 @@ def test_other_files_in_folders_are_counted(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     left_out: Counter[str] = Counter()
     inputs = [tmp_path, tmp_path / "named.txt"]
-    found = list(picture_files(inputs, lambda name, reason: None, left_out=left_out))
+    found = list(list_image_files(inputs, lambda name, reason: None, left_out=left_out))
     assert [path.name for path in found] == ["a.jpg", "named.txt"]
     assert left_out == {".xcf": 2, ".pgm": 1, "": 1, ".txt": 1}
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
 from emotion_detection.inference import external_data as external
-from emotion_detection.inference.external_data import keeps_data_outside
+from emotion_detection.inference.external_data import has_external_data
 
 
 def _refused(place: str | Path) -> str:
@@ -206,8 +206,8 @@ def test_either_mark_is_enough(grey: Any) -> None:
         tensor = _outside("outside", "secret.bin")
         tensor.ClearField(mark)
         model.graph.initializer.append(tensor)
-        assert keeps_data_outside(model.SerializeToString())
-    assert not keeps_data_outside(grey.path.read_bytes())
+        assert has_external_data(model.SerializeToString())
+    assert not has_external_data(grey.path.read_bytes())
 
 
 def test_every_place_of_a_tensor_in_onnx_is_looked_at() -> None:
@@ -241,7 +241,7 @@ def test_damaged_bytes_never_raise_anything_else(grey: Any, seed: int) -> None:
     for _ in range(200):
         content[generator.integers(len(content))] = generator.integers(256)
         try:
-            found = keeps_data_outside(bytes(content))
+            found = has_external_data(bytes(content))
         except ValueError:
             continue
         assert found in (True, False)

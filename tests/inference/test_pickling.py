@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emotion_detection import EmotionDetector, InputError
-from emotion_detection.pretrained import model_path
+from emotion_detection.pretrained import find_model
 
 CROPS = np.zeros((2, 48, 48), np.uint8)
 
@@ -25,7 +25,7 @@ def test_a_detector_is_unpickled_in_another_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "there").mkdir()
-    shutil.copy(model_path(), tmp_path / "own.onnx")
+    shutil.copy(find_model(), tmp_path / "own.onnx")
     monkeypatch.chdir(tmp_path)
     detector = EmotionDetector("own.onnx", min_confidence=0.6, prior="balanced")
     content = pickle.dumps(detector)

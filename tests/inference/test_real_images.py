@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from emotion_detection import EmotionDetector
-from emotion_detection.images.opening import PictureError, picture_array
-from emotion_detection.inference.detected_face import intersection
+from emotion_detection.images.opening import ImageError, image_to_array
+from emotion_detection.inference.detected_face import intersect_boxes
 from emotion_detection.inference.face_detector import FaceDetector
 
 PEOPLE = ("astronaut.png", "camera.png", "grace_hopper.jpg")
@@ -51,8 +51,8 @@ def test_no_face_is_found_where_nobody_is(finder: FaceDetector) -> None:
     found, count = {}, 0
     for path in package_images():
         try:
-            pixels, _ = picture_array(path)
-        except PictureError:  # a TIFF of a kind that Pillow does not read
+            pixels, _ = image_to_array(path)
+        except ImageError:  # a TIFF of a kind that Pillow does not read
             continue
         count += 1
         if any(finder.find(pixels)[:1]):
@@ -75,7 +75,7 @@ def test_the_faces_of_counted_photographs(
         assert sum(max(face.box[2:]) >= 70 for face in certain) == readable
     for number, face in enumerate(certain):
         for other in certain[number + 1 :]:
-            assert intersection(face.box, other.box) < 0.3 * min(
+            assert intersect_boxes(face.box, other.box) < 0.3 * min(
                 face.box[2] * face.box[3], other.box[2] * other.box[3]
             )
 
@@ -83,7 +83,7 @@ def test_the_faces_of_counted_photographs(
 @pytest.mark.real_data
 @pytest.mark.parametrize("size", [30, 45])
 def test_small_heads_in_large_scenes(finder: FaceDetector, photographs: Path, size: int) -> None:
-    pixels, _ = picture_array(photographs / "party1.jpg")
+    pixels, _ = image_to_array(photographs / "party1.jpg")
     full = finder.find(pixels).faces
     readable = [face for face in full if max(face.box[2:]) >= 70]
     share = size / float(np.median([max(face.box[2:]) for face in readable]))
@@ -96,7 +96,7 @@ def test_small_heads_in_large_scenes(finder: FaceDetector, photographs: Path, si
     for face in readable:
         x, y, wide, high = (share * side for side in face.box)
         box = (x + 700, y + 300, wide, high)
-        assert any(intersection(find.box, box) > 0.5 * wide * high for find in finds)
+        assert any(intersect_boxes(find.box, box) > 0.5 * wide * high for find in finds)
     assert len(finds) <= 17
 
 

@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 from emotion_detection.inference import face_detector
-from emotion_detection.inference.detected_face import FoundFace, move_face
+from emotion_detection.inference.detected_face import DetectedFace, move_face
 from emotion_detection.inference.face_detector import FaceDetector
 from emotion_detection.inference.second_pass import (
     LARGE,
     SMALL,
     SURE,
     Part,
+    cut_part_around,
     is_same_face,
     keep_distinct,
-    least_confidence,
     merge_looks,
+    min_part_confidence,
     needs_closer_look,
-    part_around,
 )
 
 POINTS = ((1.0, 1.0), (2.0, 1.0), (1.5, 2.0), (1.0, 3.0), (2.0, 3.0))
 
 
-def face(x: float, y: float, side: float, confidence: float) -> FoundFace:
-    return FoundFace((x, y, side, side), POINTS, confidence)
+def face(x: float, y: float, side: float, confidence: float) -> DetectedFace:
+    return DetectedFace((x, y, side, side), POINTS, confidence)
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ def test_small_and_doubtful_boxes_are_looked_at_again(
 
 
 def test_small_boxes_need_more_confidence() -> None:
-    assert least_confidence(face(0, 0, 20, 0.5), 1.0, 0.3) == pytest.approx(0.4)
-    assert least_confidence(face(0, 0, 40, 0.5), 1.0, 0.3) == 0.3
-    assert least_confidence(face(0, 0, 40, 0.5), 0.5, 0.3) == pytest.approx(0.4)
-    assert least_confidence(face(0, 0, 20, 0.5), 1.0, 0.7) == 0.7
+    assert min_part_confidence(face(0, 0, 20, 0.5), 1.0, 0.3) == pytest.approx(0.4)
+    assert min_part_confidence(face(0, 0, 40, 0.5), 1.0, 0.3) == 0.3
+    assert min_part_confidence(face(0, 0, 40, 0.5), 0.5, 0.3) == pytest.approx(0.4)
+    assert min_part_confidence(face(0, 0, 20, 0.5), 1.0, 0.7) == 0.7
 
 
 def test_a_part_holds_its_boxes_with_room_and_ends_with_the_image() -> None:
-    part = part_around([face(200, 100, 20, 0.2), face(400, 130, 30, 0.2)], 1000, 300, 2.0)
+    part = cut_part_around([face(200, 100, 20, 0.2), face(400, 130, 30, 0.2)], 1000, 300, 2.0)
     assert part.left < 200 - 20
     assert part.right > 430 + 30
     assert part.top > 0
-    assert part_around([face(-50, -50, 20, 0.2)], 1000, 300, 1.0)[:2] == (0, 0)
-    beyond = part_around([face(2000, 900, 20, 0.2)], 1000, 300, 1.0)
+    assert cut_part_around([face(-50, -50, 20, 0.2)], 1000, 300, 1.0)[:2] == (0, 0)
+    beyond = cut_part_around([face(2000, 900, 20, 0.2)], 1000, 300, 1.0)
     assert beyond.left < beyond.right <= 1000
     assert beyond.top < beyond.bottom <= 300
 
@@ -66,7 +66,9 @@ def test_a_part_holds_its_boxes_with_room_and_ends_with_the_image() -> None:
 WHOLE = Part(0, 0, 1000, 1000)
 
 
-def merge(before: list[FoundFace], closer: list[FoundFace], part: Part = WHOLE) -> list[FoundFace]:
+def merge(
+    before: list[DetectedFace], closer: list[DetectedFace], part: Part = WHOLE
+) -> list[DetectedFace]:
     return sorted(merge_looks(before, closer, part, 1000, 1000, 1.0))
 
 
@@ -122,13 +124,13 @@ def test_tiles_cover_a_range_and_overlap(length: int, longest: int) -> None:
 class Scripted(FaceDetector):
     """Finds what it is told by the size of the look, and keeps the sizes."""
 
-    def __init__(self, found: dict[int, list[FoundFace]], working_size: int = 640) -> None:
+    def __init__(self, found: dict[int, list[DetectedFace]], working_size: int = 640) -> None:
         self.detection_size, self.min_confidence, self.min_face_size = working_size, 0.3, 0.0
         self.found, self.looks = found, list[tuple[int, int, int]]()
 
     def _look(
         self, rgb: np.ndarray, longer: int, margin: int, least: float | None = None
-    ) -> list[FoundFace]:
+    ) -> list[DetectedFace]:
         self.looks.append((longer, *rgb.shape[:2]))
         return self.found.get(longer, [])
 

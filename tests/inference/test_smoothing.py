@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from emotion_detection.inference.smoothing import follow_file
+from emotion_detection.inference.smoothing import smooth_file
 from emotion_detection.inference.tracking import Tracker, TrackSettings
 from emotion_detection.results import Face, Result
 
@@ -22,7 +22,7 @@ def film(*rows: tuple[Face, ...], step: float = 1 / RATE) -> list[Result]:
 
 
 def numbers(results: list[Result], **settings: float) -> list[list[int | None]]:
-    followed = follow_file(results, TrackSettings(**settings))
+    followed = smooth_file(results, TrackSettings(**settings))
     return [[one.track for one in result.faces] for result in followed]
 
 
@@ -99,7 +99,7 @@ def happy(results: Iterator[Result]) -> np.ndarray:
 
 def test_a_change_shows_neither_early_nor_late() -> None:
     rows = [(face(100, happy=float(at >= 50)),) for at in range(100)]
-    shown = happy(follow_file(film(*rows), TrackSettings(0.5)))
+    shown = happy(smooth_file(film(*rows), TrackSettings(0.5)))
     np.testing.assert_allclose(shown + shown[::-1], 1, atol=1e-9)  # symmetric about the change
     assert shown[49] < 0.5 < shown[50]
     # away from the ends: the integral of exp(-2 |t| / 0.5)
@@ -111,7 +111,7 @@ def test_a_change_shows_neither_early_nor_late() -> None:
 def test_it_is_as_calm_as_the_smoothing_of_live_sources() -> None:
     generator = np.random.default_rng(0)
     rows = [(face(100, happy=float(value)),) for value in generator.uniform(size=1000)]
-    centred = happy(follow_file(film(*rows), TrackSettings(0.5)))
+    centred = happy(smooth_file(film(*rows), TrackSettings(0.5)))
     tracker = Tracker(TrackSettings(0.5, min_track_time=0))
     causal = happy(tracker.update(result) for result in film(*rows))
     assert centred[50:-50].std() == pytest.approx(causal[50:].std(), rel=0.25)
@@ -120,7 +120,7 @@ def test_it_is_as_calm_as_the_smoothing_of_live_sources() -> None:
 def test_raw_scores_are_those_observed_and_smoothed_ones_sum_to_one() -> None:
     generator = np.random.default_rng(1)
     rows = [(face(100, happy=v, intensity=v),) for v in map(float, generator.uniform(size=40))]
-    for given, result in zip(film(*rows), follow_file(film(*rows)), strict=True):
+    for given, result in zip(film(*rows), smooth_file(film(*rows)), strict=True):
         (old,), (new,) = given.faces, result.faces
         assert (new.raw_scores, new.raw_intensity) == (old.scores, old.intensity)
         assert sum(new.scores.values()) == pytest.approx(1, abs=1e-9)
@@ -129,14 +129,14 @@ def test_raw_scores_are_those_observed_and_smoothed_ones_sum_to_one() -> None:
 
 def test_without_smoothing_scores_are_to_the_bit_as_observed() -> None:
     rows = [(face(100, happy=at / 40, intensity=at / 40),) for at in range(40)]
-    for given, result in zip(film(*rows), follow_file(film(*rows), TrackSettings(0)), strict=True):
+    for given, result in zip(film(*rows), smooth_file(film(*rows), TrackSettings(0)), strict=True):
         assert result.faces[0].scores == given.faces[0].scores
         assert result.faces[0].intensity == given.faces[0].intensity
 
 
 def test_people_are_smoothed_apart() -> None:
     rows = [(face(100, happy=1.0), face(400, happy=0.0))] * 40
-    for result in follow_file(film(*rows)):
+    for result in smooth_file(film(*rows)):
         assert [one.scores["happy"] for one in result.faces] == pytest.approx([1, 0])
 
 
@@ -149,13 +149,13 @@ def test_no_more_is_taken_than_a_few_seconds_ahead() -> None:
             yield Result(640, 360, (face(100),), frame=taken, time=taken / RATE)
             taken += 1
 
-    results = follow_file(endless())
+    results = smooth_file(endless())
     for at in range(500):
         assert next(results).frame == at
     assert taken < 500 + 3 * RATE
 
 
 def test_frames_without_faces_stay_in_their_place() -> None:
-    results = list(follow_file(film((), (face(1),), (), (), (face(2),), ())))
+    results = list(smooth_file(film((), (face(1),), (), (), (face(2),), ())))
     assert [result.frame for result in results] == list(range(6))
-    assert list(follow_file([])) == []
+    assert list(smooth_file([])) == []

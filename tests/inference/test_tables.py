@@ -13,8 +13,8 @@ from pyarrow import parquet
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference import tables
-from emotion_detection.inference.tables import error_record, table
-from emotion_detection.results import Face, Result, columns, rows
+from emotion_detection.inference.tables import make_error_record, open_table
+from emotion_detection.results import Face, Result, list_columns, list_rows
 
 LABELS = ("anger", "neutral")
 POINTS = ((1.5, 2.25), (3.0, 4.0), (5.0, 6.0), (7.0, 8.0), (9.0, 10.0))
@@ -28,12 +28,12 @@ RESULTS = (
     Result(64, 48, source="none.jpg"),
     Result(320, 240, (TRACKED,), 0, "clip.mp4", (), 30, 1.25),
 )
-RECORDS = [*(result.as_dict() for result in RESULTS), error_record("bad.jpg", "truncated")]
+RECORDS = [*(result.as_dict() for result in RESULTS), make_error_record("bad.jpg", "truncated")]
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
 def _write(path: Path, records: list[dict[str, Any]] = RECORDS) -> Path:
-    with table(path, LABELS) as growing:
+    with open_table(path, LABELS) as growing:
         for record in records:
             growing.add(record)
     return path
@@ -62,13 +62,13 @@ def test_the_emotion_is_the_records_own_where_rounded_scores_are_equal(
 def test_rounded_scores_of_many_labels_need_not_sum_to_one() -> None:
     scores = {f"class{number}": 1 / 60 for number in range(60)}
     result = Result(9, 9, (Face((0.0, 0.0, 9.0, 9.0), (), 1.0, scores),), source="a.jpg")
-    (row,) = rows(result.as_dict())
+    (row,) = list_rows(result.as_dict())
     assert sum(row[f"score_{name}"] for name in scores) == pytest.approx(1.002)
 
 
 def test_csv_has_a_row_a_face_and_one_for_each_file_without(tmp_path: Path) -> None:
     found = _csv_rows(_write(tmp_path / "faces.csv"))
-    assert list(found[0]) == columns(LABELS)
+    assert list(found[0]) == list_columns(LABELS)
     assert [row["file"] for row in found] == ["two.jpg"] * 2 + ["none.jpg", "clip.mp4", "bad.jpg"]
     assert [row["faces"] for row in found] == ["2", "2", "0", "1", ""]
     assert [row["emotion"] for row in found] == ["anger", "neutral", "", "anger", ""]
@@ -84,12 +84,12 @@ def test_json_lines_are_the_records(tmp_path: Path) -> None:
 
 def test_parquet_is_typed_and_holds_the_same_rows(tmp_path: Path) -> None:
     found = parquet.read_table(_write(tmp_path / "faces.parquet"))
-    assert found.column_names == columns(LABELS)
+    assert found.column_names == list_columns(LABELS)
     kinds = {name: found.schema.field(name).type for name in found.column_names}
     assert {kinds[name] for name in ("file", "emotion", "flags", "error")} == {pyarrow.string()}
     assert {kinds[name] for name in ("frame", "faces", "face", "track")} == {pyarrow.int64()}
     assert {kinds[name] for name in ("x", "score_anger", "nose_x", "time")} == {pyarrow.float64()}
-    wanted = [row for record in RECORDS for row in rows(record)]
+    wanted = [row for record in RECORDS for row in list_rows(record)]
     assert [{k: v for k, v in row.items() if v is not None} for row in found.to_pylist()] == [
         {k: v for k, v in row.items() if v is not None} for row in wanted
     ]
@@ -115,13 +115,15 @@ def test_a_table_of_nothing_is_whole(tmp_path: Path, suffix: str) -> None:
     if suffix == ".parquet":
         assert parquet.read_table(path).num_rows == 0
     else:
-        assert path.read_text() == (",".join(columns(LABELS)) + "\n" if suffix == ".csv" else "")
+        assert path.read_text() == (
+            ",".join(list_columns(LABELS)) + "\n" if suffix == ".csv" else ""
+        )
 
 
 @pytest.mark.parametrize("first", [*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20"])
 def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path, first: str) -> None:
     name = f'{first}HYPERLINK("http://x","y").jpg'
-    (row,) = _csv_rows(_write(tmp_path / "a.csv", [error_record(name, f"{first}1+1")]))
+    (row,) = _csv_rows(_write(tmp_path / "a.csv", [make_error_record(name, f"{first}1+1")]))
     assert (row["file"], row["error"]) == (f"'{name}", f"'{first}1+1")
 
 
@@ -137,7 +139,7 @@ def test_names_that_are_harmless_and_numbers_stay_as_they_are(tmp_path: Path) ->
 def test_names_that_are_no_plain_text_can_be_written(
     tmp_path: Path, suffix: str, name: str
 ) -> None:
-    path = _write(tmp_path / f"a{suffix}", [error_record(name, "x")])
+    path = _write(tmp_path / f"a{suffix}", [make_error_record(name, "x")])
     readable = name.replace("\udcff", "\\udcff")
     if suffix == ".csv":
         assert _csv_rows(path)[0]["file"] == readable
@@ -153,7 +155,7 @@ def test_a_table_that_fails_leaves_what_was_there(tmp_path: Path, suffix: str) -
     path.write_text("before")
 
     def fails() -> None:
-        with table(path, LABELS) as growing:
+        with open_table(path, LABELS) as growing:
             growing.add(RECORDS[0])
             raise KeyboardInterrupt
 

@@ -9,14 +9,14 @@ from PIL import Image
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference import timeline
-from emotion_detection.inference.annotate import emotion_colours
+from emotion_detection.inference.annotate import list_emotion_colours
 from emotion_detection.inference.timeline import MOST_PANELS, Timeline
 from emotion_detection.labels import EMOTIONS
 from emotion_detection.results import Face, Result
 
 pytest.importorskip("matplotlib", reason="needs the extra 'video'")
 
-COLOURS = emotion_colours(EMOTIONS)
+COLOURS = list_emotion_colours(EMOTIONS)
 
 
 def face(track: int | None, shares: dict[str, float], intensity: float | None = None) -> Face:

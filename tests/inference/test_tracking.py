@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from emotion_detection.errors import InputError
-from emotion_detection.inference.tracking import PATIENCE, Tracker, TrackSettings, follow, overlaps
+from emotion_detection.inference.tracking import (
+    PATIENCE,
+    Tracker,
+    TrackSettings,
+    compute_overlaps,
+    track_faces,
+)
 from emotion_detection.results import Face, Result
 
 RATE = 25.0
@@ -37,7 +43,7 @@ def test_two_moving_faces_keep_their_numbers() -> None:
         frame(at / RATE, face(50 + 4 * at), face(500 - 3 * at, 120 + math.sin(at) * 5))
         for at in range(40)
     ]
-    assert tracks(follow(film, 0.0)) == [[1, 2]] * 40
+    assert tracks(track_faces(film, 0.0)) == [[1, 2]] * 40
 
 
 def test_everything_but_tracks_and_scores_stays_as_it_was() -> None:
@@ -69,7 +75,7 @@ def test_two_faces_that_cross_are_not_swapped(seed: int, hidden: bool, every: in
             face(x + noise.normal(0, 1.5), y + noise.normal(0, 1.5))
             for x, y in ((100 + 5 * at, 100.0), (475 - 5 * at, 125.0))
         )
-        shared = overlaps(np.array([left.box]), np.array([right.box])).item()
+        shared = compute_overlaps(np.array([left.box]), np.array([right.box])).item()
         found = [left] if hidden and shared > 0.3 else [left, right]
         result = tracker.update(frame(at / RATE, *found))
         for one in result.faces:
@@ -94,12 +100,12 @@ def test_a_face_out_of_sight_is_the_same_for_as_long_as_the_patience(
 
 def test_people_stay_who_they_are_when_frames_are_further_apart_than_the_patience() -> None:
     film = [frame(at * 3 * PATIENCE, face(100 + 2 * at), face(400)) for at in range(5)]
-    assert tracks(follow(film, 0.5)) == [[1, 2]] * 5
+    assert tracks(track_faces(film, 0.5)) == [[1, 2]] * 5
 
 
 def test_a_quick_face_is_followed_over_skipped_frames() -> None:
     film = [frame(at * 0.2, face(20 + 55 * at)) for at in range(10)]
-    assert tracks(follow(film, 0.0)) == [[1]] * 10
+    assert tracks(track_faces(film, 0.0)) == [[1]] * 10
 
 
 def test_a_newcomer_gets_a_new_number_and_nobody_else_s() -> None:
@@ -111,7 +117,7 @@ def test_a_newcomer_gets_a_new_number_and_nobody_else_s() -> None:
         frame(0.16),
         frame(0.20, face(100), face(200), face(300)),
     ]
-    assert tracks(follow(film, 0.0)) == [[1], [2, 1], [2, 3, 1], [3], [], [2, 3, 1]]
+    assert tracks(track_faces(film, 0.0)) == [[1], [2, 1], [2, 3, 1], [3], [], [2, 3, 1]]
 
 
 def test_the_best_overlap_is_paired_first() -> None:
@@ -133,7 +139,7 @@ def test_a_step_is_smoothed_as_its_closed_form_says(constant: float, step: float
         frame(at * step, face(100, happy=float(at > 0), intensity=float(at > 0)))
         for at in range(20)
     ]
-    results = [result.faces[0] for result in follow(film, constant)]
+    results = [result.faces[0] for result in track_faces(film, constant)]
     wanted = closed_form(constant, step, 20)
     np.testing.assert_allclose([one.scores["happiness"] for one in results], wanted, atol=1e-12)
     np.testing.assert_allclose([one.intensity or 0.0 for one in results], wanted, atol=1e-12)
@@ -144,7 +150,7 @@ def test_a_step_is_smoothed_as_its_closed_form_says(constant: float, step: float
 def test_skipping_frames_does_not_change_what_shows_at_a_time() -> None:
     def shown(every: int) -> float:
         film = [frame(at / RATE, face(100, happy=float(at > 0))) for at in range(0, 51, every)]
-        return list(follow(film, 0.5))[-1].faces[0].scores["happiness"]
+        return list(track_faces(film, 0.5))[-1].faces[0].scores["happiness"]
 
     assert shown(1) == pytest.approx(1 - math.exp(-2 / 0.5), abs=1e-12)
     assert shown(5) == pytest.approx(shown(1), abs=1e-12)
@@ -167,7 +173,7 @@ def random_film(seed: int, count: int = 60) -> list[Result]:
 
 def test_smoothed_scores_sum_to_one_and_move_less() -> None:
     film = random_film(0)
-    smooth = [one for result in follow(film, 0.5) for one in result.faces]
+    smooth = [one for result in track_faces(film, 0.5) for one in result.faces]
     for one in smooth:
         assert sum(one.scores.values()) == pytest.approx(1, abs=1e-9)
         assert list(one.scores) == ["happiness", "sadness", "neutral"]
@@ -177,7 +183,7 @@ def test_smoothed_scores_sum_to_one_and_move_less() -> None:
 
 def test_without_smoothing_scores_are_to_the_bit_as_observed() -> None:
     film = random_film(1)
-    for given, result in zip(film, follow(film, 0), strict=True):
+    for given, result in zip(film, track_faces(film, 0), strict=True):
         assert [one.scores for one in result.faces] == [one.scores for one in given.faces]
         assert [one.intensity for one in result.faces] == [one.intensity for one in given.faces]
 
@@ -190,7 +196,9 @@ def test_people_are_smoothed_apart_and_newcomers_begin_as_observed() -> None:
 
 
 def test_a_model_without_intensity_has_none_after_smoothing() -> None:
-    assert [r.faces[0].intensity for r in follow([frame(t, face(9)) for t in (0, 1)], 1.0)] == [
+    assert [
+        r.faces[0].intensity for r in track_faces([frame(t, face(9)) for t in (0, 1)], 1.0)
+    ] == [
         None,
         None,
     ]
@@ -198,8 +206,8 @@ def test_a_model_without_intensity_has_none_after_smoothing() -> None:
 
 def test_two_frames_of_one_time_are_survived() -> None:
     film = [frame(0.0, face(100, happy=1.0)), frame(0.0, face(101, happy=0.0))]
-    assert [r.faces[0].scores["happiness"] for r in follow(film, 0.5)] == [1.0, 1.0]
-    assert [r.faces[0].scores["happiness"] for r in follow(film, 0.0)] == [1.0, 0.0]
+    assert [r.faces[0].scores["happiness"] for r in track_faces(film, 0.5)] == [1.0, 1.0]
+    assert [r.faces[0].scores["happiness"] for r in track_faces(film, 0.0)] == [1.0, 0.0]
 
 
 def test_results_are_followed_one_at_a_time() -> None:
@@ -210,7 +218,7 @@ def test_results_are_followed_one_at_a_time() -> None:
             taken.append(at)
             yield frame(at / RATE, face(100))
 
-    results = follow(film(), 0.5)
+    results = track_faces(film(), 0.5)
     assert taken == []
     next(results)
     assert taken == [0]
@@ -236,7 +244,7 @@ def test_results_out_of_order_or_of_pictures_are_refused(time: float | None) -> 
     ("name", "make"),
     [
         ("smoothing", lambda value: TrackSettings(value)),
-        ("smoothing", lambda value: follow([], value)),
+        ("smoothing", lambda value: track_faces([], value)),
         ("patience", lambda value: TrackSettings(patience=value)),
         ("min_track_time", lambda value: TrackSettings(min_track_time=value)),
     ],
@@ -258,7 +266,7 @@ def test_overlaps_against_counted_pixels() -> None:
         canvas[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] = True
         return canvas
 
-    computed = overlaps(first.astype(float), second.astype(float))
+    computed = compute_overlaps(first.astype(float), second.astype(float))
     for row, one in enumerate(first):
         for column, other in enumerate(second):
             a, b = painted(one), painted(other)
@@ -267,4 +275,4 @@ def test_overlaps_against_counted_pixels() -> None:
             centres = one[:2] + one[2:] / 2 - other[:2] - other[2:] / 2
             wanted = (a & b).sum() / (a | b).sum() - (centres**2).sum() / np.square(diagonal).sum()
             assert computed[row, column] == pytest.approx(wanted, abs=1e-12)
-    assert overlaps(first[:1].astype(float), first[:1].astype(float)).item() == 1
+    assert compute_overlaps(first[:1].astype(float), first[:1].astype(float)).item() == 1

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference import video
-from emotion_detection.inference.video import frames, is_video, video_info
+from emotion_detection.inference.video import is_video, read_frames, read_video_info
 from emotion_detection.inference.video_writer import VideoWriter
 
 av = pytest.importorskip("av", reason="needs the extra 'video'")
@@ -27,7 +27,7 @@ Squares = Callable[..., np.ndarray]
 
 def drawn(count: int) -> np.ndarray:
     """Return drawn faces as uint8 (count, 48, 64, 3): a face that moves to the right."""
-    faces = draw_faces(count).faces.reshape(count, 48, 48)
+    faces = make_synthetic_faces(count).faces.reshape(count, 48, 48)
     pixels = np.full((count, 48, 64, 3), (40, 80, 120), np.uint8)
     for at, face in enumerate(faces):
         pixels[at, :, at % 16 : at % 16 + 48] = face[..., None]
@@ -41,7 +41,7 @@ def clip(write_clip: Write, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_frames_are_to_the_byte_those_written(clip: Path) -> None:
-    found = list(frames(clip))
+    found = list(read_frames(clip))
     assert [frame.number for frame in found] == list(range(12))
     np.testing.assert_allclose([frame.time for frame in found], np.arange(12) / 25, atol=1e-3)
     np.testing.assert_array_equal(np.stack([frame.rgb for frame in found]), drawn(12))
@@ -50,7 +50,7 @@ def test_frames_are_to_the_byte_those_written(clip: Path) -> None:
 
 @pytest.mark.parametrize("stride", [2, 5, 100])
 def test_every_nth_frame_keeps_its_number_and_time(clip: Path, stride: int) -> None:
-    found = list(frames(str(clip), stride))
+    found = list(read_frames(str(clip), stride))
     assert [frame.number for frame in found] == list(range(0, 12, stride))
     times = np.arange(0, 12, stride) / 25
     np.testing.assert_allclose([frame.time for frame in found], times, atol=1e-3)
@@ -71,17 +71,17 @@ def test_every_nth_frame_keeps_its_number_and_time(clip: Path, stride: int) -> N
 def test_one_frame_in_each_interval(
     clip: Path, stride: int, seconds: float, numbers: list[int]
 ) -> None:
-    assert [frame.number for frame in frames(clip, stride, seconds)] == numbers
+    assert [frame.number for frame in read_frames(clip, stride, seconds)] == numbers
 
 
 def test_a_variable_frame_rate_keeps_its_times(write_clip: Write, tmp_path: Path) -> None:
     times = [0, 0.1, 0.2, 0.9, 1.0, 1.9]
     pixels = drawn(6)
     path = write_clip(tmp_path / "vfr.mkv", pixels, 10, times)
-    found = list(frames(path))
+    found = list(read_frames(path))
     np.testing.assert_allclose([frame.time for frame in found], times, atol=2e-3)
     np.testing.assert_array_equal(np.stack([frame.rgb for frame in found]), pixels)
-    assert [frame.number for frame in frames(path, every_seconds=0.5)] == [0, 3, 4, 5]
+    assert [frame.number for frame in read_frames(path, every_seconds=0.5)] == [0, 3, 4, 5]
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
@@ -95,7 +95,7 @@ def test_a_phones_rotation_is_applied(
         stream.set_display_rotation(degrees, hflip=mirrored)
 
     path = write_clip(tmp_path / "phone.mp4", pixels, prepare=prepare)
-    found = np.stack([frame.rgb for frame in frames(path)])
+    found = np.stack([frame.rgb for frame in read_frames(path)])
     wanted = np.rot90(pixels, degrees // 90, axes=(1, 2))
     np.testing.assert_array_equal(found, wanted[:, :, ::-1] if mirrored else wanted)
 
@@ -105,7 +105,7 @@ def test_pixels_that_are_not_square_are_stretched(write_clip: Write, tmp_path: P
         stream.codec_context.sample_aspect_ratio = Fraction(3, 2)
 
     path = write_clip(tmp_path / "wide.mp4", drawn(2), prepare=prepare)
-    assert [frame.rgb.shape for frame in frames(path)] == [(48, 96, 3)] * 2
+    assert [frame.rgb.shape for frame in read_frames(path)] == [(48, 96, 3)] * 2
 
 
 def test_a_size_that_changes_midway_becomes_the_first(
@@ -115,7 +115,7 @@ def test_a_size_that_changes_midway_becomes_the_first(
     times = [1 + at / 5 for at in range(5)]
     second = write_clip(tmp_path / "1.ts", squares(5, 128, 96), 5, times, codec="libx264")
     (tmp_path / "both.ts").write_bytes(first.read_bytes() + second.read_bytes())
-    found = list(frames(tmp_path / "both.ts"))
+    found = list(read_frames(tmp_path / "both.ts"))
     assert [frame.rgb.shape for frame in found] == [(48, 64, 3)] * 10
     assert [frame.number for frame in found] == list(range(10))
     assert found[-1].time == pytest.approx(1.8, abs=0.01)
@@ -124,7 +124,7 @@ def test_a_size_that_changes_midway_becomes_the_first(
 def test_a_late_beginning_is_told_by_the_times(write_clip: Write, tmp_path: Path) -> None:
     times = [0.6, 0.8, 1.0, 1.2, 1.4]
     path = write_clip(tmp_path / "late.mkv", drawn(5), 5, times, codec="libx264", sound="aac")
-    assert [round(frame.time, 1) for frame in frames(path)] == times
+    assert [round(frame.time, 1) for frame in read_frames(path)] == times
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.avi", "mpeg4"), ("a.webm", "libvpx")])
@@ -132,7 +132,7 @@ def test_other_containers_are_read(
     write_clip: Write, squares: Squares, tmp_path: Path, name: str, codec: str
 ) -> None:
     pixels = squares(4)
-    found = list(frames(write_clip(tmp_path / name, pixels, 25, codec=codec)))
+    found = list(read_frames(write_clip(tmp_path / name, pixels, 25, codec=codec)))
     np.testing.assert_allclose([frame.time for frame in found], np.arange(4) / 25, atol=2e-3)
     assert np.abs(np.stack([f.rgb for f in found]).astype(int) - pixels).mean() < 8
 
@@ -146,7 +146,7 @@ def test_odd_names_are_only_names(
     shutil.copy(clip, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert is_video(name)
-    assert len(list(frames(name))) == 12
+    assert len(list(read_frames(name))) == 12
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
@@ -154,12 +154,12 @@ def test_the_file_is_closed_with_the_generator(clip: Path) -> None:
     def is_open() -> bool:
         return any(one.resolve() == clip.resolve() for one in Path("/proc/self/fd").iterdir())
 
-    found = frames(clip)
+    found = read_frames(clip)
     next(found)
     assert is_open()
     found.close()
     assert not is_open()
-    assert len(list(frames(clip))) == 12
+    assert len(list(read_frames(clip))) == 12
     assert not is_open()
 
 
@@ -168,7 +168,7 @@ def test_memory_does_not_grow_with_the_video(
 ) -> None:
     path = write_clip(tmp_path / "long.mkv", np.repeat(squares(1, 320, 240), 120, axis=0))
     tracemalloc.start()
-    count = sum(1 for _ in frames(path))
+    count = sum(1 for _ in read_frames(path))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 120
@@ -177,11 +177,11 @@ def test_memory_does_not_grow_with_the_video(
 
 def test_info_tells_length_and_rate(write_clip: Write, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "film.mp4", drawn(12), 24)
-    duration, rate = video_info(path)
+    duration, rate = read_video_info(path)
     assert duration == pytest.approx(0.5, abs=0.01)
     assert rate == pytest.approx(24, rel=0.02)
     (tmp_path / "junk.mp4").write_bytes(b"junk")
-    assert video_info(tmp_path / "junk.mp4") == (None, 25.0)
+    assert read_video_info(tmp_path / "junk.mp4") == (None, 25.0)
 
 
 BAD = {
@@ -201,8 +201,8 @@ def test_files_that_are_no_videos_are_told(clip: Path, tmp_path: Path, name: str
     shutil.copy(clip, tmp_path / "good.mp4")
     content, reason = BAD[name]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(PictureError, match=f"{name}: .*{reason}") as error:
-        list(frames(tmp_path / name))
+    with pytest.raises(ImageError, match=f"{name}: .*{reason}") as error:
+        list(read_frames(tmp_path / name))
     assert "\n" not in str(error.value)
 
 
@@ -210,18 +210,18 @@ def test_a_video_that_is_cut_off_says_so(write_clip: Write, tmp_path: Path) -> N
     whole = write_clip(tmp_path / "whole.mp4", drawn(5)).read_bytes()
     place = tmp_path / "cut.mp4"
     place.write_bytes(whole[: len(whole) // 2])  # its index is at the end
-    with pytest.raises(PictureError, match=r"cut.mp4: an MP4 video, truncated or damaged: by its"):
-        list(frames(place))
+    with pytest.raises(ImageError, match=r"cut.mp4: an MP4 video, truncated or damaged: by its"):
+        list(read_frames(place))
     start = whole.index(b"moov") - 4
     place.write_bytes(whole[:start])
-    with pytest.raises(PictureError, match=r"an MP4 video, .*index \(the box 'moov'\) is missing"):
-        list(frames(place))
+    with pytest.raises(ImageError, match=r"an MP4 video, .*index \(the box 'moov'\) is missing"):
+        list(read_frames(place))
     place.write_bytes(b"RIFF" + (9_000).to_bytes(4, "little") + b"AVI " + bytes(50))
-    with pytest.raises(PictureError, match=r"an AVI video, truncated or damaged: .* 9,008"):
-        list(frames(place))
+    with pytest.raises(ImageError, match=r"an AVI video, truncated or damaged: .* 9,008"):
+        list(read_frames(place))
     place.write_bytes(b"\x1aE\xdf\xa3" + b"\xff" * 60)
-    with pytest.raises(PictureError, match="a Matroska or WebM video, truncated or damaged: its"):
-        list(frames(place))
+    with pytest.raises(ImageError, match="a Matroska or WebM video, truncated or damaged: its"):
+        list(read_frames(place))
 
 
 @pytest.mark.parametrize(
@@ -236,8 +236,8 @@ def test_a_video_that_is_cut_off_says_so(write_clip: Write, tmp_path: Path) -> N
 )
 def test_another_file_named_as_a_video_is_named(content: bytes, what: str, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(PictureError, match=f"a.mp4: {what}"):
-        list(frames(tmp_path / "a.mp4"))
+    with pytest.raises(ImageError, match=f"a.mp4: {what}"):
+        list(read_frames(tmp_path / "a.mp4"))
 
 
 def test_sound_a_cover_or_a_picture_is_no_video(
@@ -251,8 +251,8 @@ def test_sound_a_cover_or_a_picture_is_no_video(
             if packet.dts is not None:
                 packet.stream = sound
                 out.mux(packet)
-    with pytest.raises(PictureError, match="there is no video in it"):
-        next(frames(tmp_path / "sound.m4a"))
+    with pytest.raises(ImageError, match="there is no video in it"):
+        next(read_frames(tmp_path / "sound.m4a"))
 
     def prepare(stream: Any) -> None:
         stream.disposition = av.stream.Disposition.attached_pic
@@ -261,14 +261,14 @@ def test_sound_a_cover_or_a_picture_is_no_video(
     with av.open(str(cover)) as written:
         if not written.streams.video[0].disposition & av.stream.Disposition.attached_pic:
             pytest.skip("this PyAV does not write covers")
-    with pytest.raises(PictureError, match="there is no video in it"):
-        next(frames(cover))
+    with pytest.raises(ImageError, match="there is no video in it"):
+        next(read_frames(cover))
 
 
 def test_an_image_is_no_video(png: Callable[..., bytes], tmp_path: Path) -> None:
     (tmp_path / "image.png").write_bytes(png(drawn(1)[0]))
-    with pytest.raises(PictureError, match=r"not a video of a kind .*\.mp4"):
-        next(frames(tmp_path / "image.png"))
+    with pytest.raises(ImageError, match=r"not a video of a kind .*\.mp4"):
+        next(read_frames(tmp_path / "image.png"))
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mov", "film.mkv"])
@@ -278,18 +278,18 @@ def test_a_cut_off_video_gives_what_is_there_and_then_the_reason(
     pixels = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8)
     options = None if "mkv" in name else {"movflags": "+faststart"}
     path = write_clip(tmp_path / name, pixels, options=options)
-    assert len(list(frames(path))) == 20
+    assert len(list(read_frames(path))) == 20
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     found = []
-    with pytest.raises(PictureError, match=rf"{name}: cut off .* after 0\.\d+ s") as error:
-        found.extend(frame.rgb for frame in frames(path))
+    with pytest.raises(ImageError, match=rf"{name}: cut off .* after 0\.\d+ s") as error:
+        found.extend(frame.rgb for frame in read_frames(path))
     assert 3 < len(found) < 15
     np.testing.assert_array_equal(found[0], pixels[0])
     assert "\n" not in str(error.value)
 
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(PictureError, match=r"there is no video in it|truncated or damaged"):
-        next(frames(path))
+    with pytest.raises(ImageError, match=r"there is no video in it|truncated or damaged"):
+        next(read_frames(path))
 
 
 def test_damaged_bytes_in_the_middle_never_end_in_anything_else(
@@ -305,9 +305,9 @@ def test_damaged_bytes_in_the_middle_never_end_in_anything_else(
         path.write_bytes(bytes(data))
         count, told = 0, ""
         try:
-            for _ in frames(path):
+            for _ in read_frames(path):
                 count += 1
-        except PictureError as error:
+        except ImageError as error:
             told = str(error)
         assert count <= 40
         assert "\n" not in told
@@ -315,19 +315,19 @@ def test_damaged_bytes_in_the_middle_never_end_in_anything_else(
 
 def test_frames_that_are_too_large_are_refused(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video, "MAX_FRAME_PIXELS", 48 * 64 - 1)
-    with pytest.raises(PictureError, match=r"frames of 64 x 48: more than 0 megapixels"):
-        next(frames(clip))
+    with pytest.raises(ImageError, match=r"frames of 64 x 48: more than 0 megapixels"):
+        next(read_frames(clip))
 
 
 def test_8k_is_read(write_clip: Write, tmp_path: Path) -> None:
     pixels = np.broadcast_to(np.uint8([[[[40, 80, 120]]]]), (1, 4320, 7680, 3))
     path = write_clip(tmp_path / "8k.mp4", pixels, codec="libx264")
-    (frame,) = frames(path)
+    (frame,) = read_frames(path)
     assert frame.rgb.shape == (4320, 7680, 3)
     np.testing.assert_allclose(frame.rgb[2000, 4000], (40, 80, 120), atol=3)
 
 
-@pytest.mark.parametrize("read", [frames, video_info])
+@pytest.mark.parametrize("read", [read_frames, read_video_info])
 @pytest.mark.parametrize(
     "name",
     [
@@ -350,26 +350,26 @@ def test_addresses_and_protocols_are_no_files(
 
 @pytest.mark.parametrize(("name", "reason"), [("no.mp4", "no such file"), (".", "not a file")])
 def test_missing_files_and_folders_are_told(tmp_path: Path, name: str, reason: str) -> None:
-    with pytest.raises(PictureError, match=reason):
-        frames(tmp_path / name)
+    with pytest.raises(ImageError, match=reason):
+        read_frames(tmp_path / name)
 
 
 @pytest.mark.parametrize("stride", [0, -1, 1.5, "2", True, None])
 def test_bad_strides_are_refused(tmp_path: Path, stride: Any) -> None:
     with pytest.raises(InputError, match=r"frame_stride .*: must be a whole number from 1"):
-        frames(tmp_path / "no.mp4", stride)
+        read_frames(tmp_path / "no.mp4", stride)
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf"), "2", True])
 def test_bad_intervals_are_refused(tmp_path: Path, seconds: Any) -> None:
     with pytest.raises(InputError, match=r"every_seconds .*: must be a number of seconds above 0"):
-        frames(tmp_path / "no.mp4", every_seconds=seconds)
+        read_frames(tmp_path / "no.mp4", every_seconds=seconds)
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.mp4").write_bytes(b"a")
     monkeypatch.setitem(sys.modules, "av", None)
-    for use in (frames, video_info, lambda path: VideoWriter(path, 25)):
+    for use in (read_frames, read_video_info, lambda path: VideoWriter(path, 25)):
         with pytest.raises(InputError, match=r"pip install -e '\.\[video\]'"):
             use(tmp_path / "a.mp4")
 

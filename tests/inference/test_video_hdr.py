@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.inference.video import frames
+from emotion_detection.inference.video import read_frames
 from emotion_detection.inference.video_hdr import map_codes
 
 av = pytest.importorskip("av", reason="needs the extra 'video'")
@@ -69,7 +69,7 @@ def test_an_hdr_clip_looks_as_in_standard_dynamic_range(
     write_hdr: Callable[..., Path], transfer: str, trc: int
 ) -> None:
     image = np.repeat(np.repeat(COLOURS.reshape(2, 3, 3), 32, axis=0), 32, axis=1)
-    found = [frame.rgb for frame in frames(write_hdr(_encode(image, transfer), trc))]
+    found = [frame.rgb for frame in read_frames(write_hdr(_encode(image, transfer), trc))]
     assert len(found) == 2
     for at, colour in enumerate(COLOURS):
         row, column = 32 * (at // 3) + 16, 32 * (at % 3) + 16
@@ -111,7 +111,7 @@ def test_display_p3_in_standard_dynamic_range_is_converted(write_hdr: Callable[.
     bt709 = _xyz_of([(0.640, 0.330), (0.300, 0.600), (0.150, 0.060)])
     wanted = np.linalg.solve(bt709, p3 @ codes**2.4) ** (1 / 2.4) * 255
     assert wanted[0] > 190  # more saturated than its codes
-    (rgb, _) = (frame.rgb for frame in frames(write_hdr(np.ones((64, 64, 1)) * codes, 1, 12)))
+    (rgb, _) = (frame.rgb for frame in read_frames(write_hdr(np.ones((64, 64, 1)) * codes, 1, 12)))
     np.testing.assert_allclose(rgb[32, 32], wanted, atol=3)
 
 
@@ -121,7 +121,7 @@ def test_clips_of_a_phone_have_the_colours_of_skin(photographs: Path, name: str)
     clip = photographs.parent / "hunt" / "use" / name
     if not clip.is_file():
         pytest.skip(f"there is no {clip}")
-    film = frames(clip)
+    film = read_frames(clip)
     rgb = next(film).rgb.astype(float)
     film.close()
     # both are made of one clip in standard dynamic range: mean about (97, 89, 79)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference import video_live
 from emotion_detection.inference.video_live import (
     QUEUE,
     LiveSource,
     find_live_source,
-    live_frames,
+    read_live_frames,
 )
 
 pytest.importorskip("av", reason="needs the extra 'video'")
@@ -94,8 +94,8 @@ def test_a_negative_camera_is_refused() -> None:
 def test_what_cannot_be_opened_is_one_line(address: str, reason: str) -> None:
     source = find_live_source(address)
     assert source is not None
-    with pytest.raises(PictureError, match=f"^{address}: {reason}$"):
-        live_frames(source)
+    with pytest.raises(ImageError, match=f"^{address}: {reason}$"):
+        read_live_frames(source)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -146,7 +146,7 @@ def stream(server: Server, write_clip: Write, squares: Squares, tmp_path: Path) 
 
 def test_a_served_file_is_read_at_its_own_speed(stream: LiveSource, squares: Squares) -> None:
     start = time.monotonic()
-    live = live_frames(stream)
+    live = read_live_frames(stream)
     found = list(live)
     assert time.monotonic() - start > 0.8
     numbers = [frame.number for frame in found]
@@ -159,7 +159,7 @@ def test_a_served_file_is_read_at_its_own_speed(stream: LiveSource, squares: Squ
 
 
 def test_who_is_slow_gets_the_newest_frames(stream: LiveSource) -> None:
-    live = live_frames(stream)
+    live = read_live_frames(stream)
     found, lags, start = [], [], time.monotonic()
     for frame in live:
         found.append(frame)
@@ -175,14 +175,14 @@ def test_who_is_slow_gets_the_newest_frames(stream: LiveSource) -> None:
 
 
 def test_strides_and_intervals_choose_frames(stream: LiveSource) -> None:
-    numbers = [frame.number for frame in live_frames(stream, 5)]
+    numbers = [frame.number for frame in read_live_frames(stream, 5)]
     assert set(numbers) <= {0, 5, 10, 15}
-    numbers = [frame.number for frame in live_frames(stream, 1, 0.5)]
+    numbers = [frame.number for frame in read_live_frames(stream, 1, 0.5)]
     assert set(numbers) <= {0, 10}
 
 
 def test_the_thread_ends_with_the_iteration(stream: LiveSource) -> None:
-    live = live_frames(stream)
+    live = read_live_frames(stream)
     for _ in live:
         break
     live.close()
@@ -205,7 +205,7 @@ def test_an_mjpeg_stream_is_read(
     server.content, server.kind = body, "multipart/x-mixed-replace; boundary=b"
     source = find_live_source(f"http://127.0.0.1:{server.server_port}/camera")
     assert source is not None
-    live = live_frames(source)
+    live = read_live_frames(source)
     found = list(live)
     assert found
     assert len(found) + live.dropped == 4
@@ -220,9 +220,9 @@ def test_a_stream_that_hangs_breaks_off(
     server.hangs = True
     found = []
     with pytest.raises(
-        PictureError, match=r"broke off after \d\.\d s: .*no (data came|answer) in time"
+        ImageError, match=r"broke off after \d\.\d s: .*no (data came|answer) in time"
     ):
-        found.extend(live_frames(stream))
+        found.extend(read_live_frames(stream))
     assert found
 
 
@@ -230,5 +230,5 @@ def test_what_is_no_video_is_told(server: Server) -> None:
     server.content, server.kind = b"<html>hello</html>" * 100, "text/html"
     source = find_live_source(f"http://127.0.0.1:{server.server_port}/page")
     assert source is not None
-    with pytest.raises(PictureError, match="/page: cannot be read: "):
-        list(live_frames(source))
+    with pytest.raises(ImageError, match="/page: cannot be read: "):
+        list(read_live_frames(source))

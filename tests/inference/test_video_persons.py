@@ -9,7 +9,11 @@ import pytest
 from pyarrow import parquet
 
 from emotion_detection.errors import InputError
-from emotion_detection.inference.video_persons import PersonsTable, VideoPersons, person_columns
+from emotion_detection.inference.video_persons import (
+    PersonsTable,
+    VideoPersons,
+    list_person_columns,
+)
 from emotion_detection.results import Face, Result
 
 LABELS = ("happiness", "neutral")
@@ -48,7 +52,7 @@ def test_times_shares_and_changes_are_those_of_the_frames() -> None:
     assert (first.main_emotion, first.changes, first.frames) == ("happiness", 2, 4)
     assert (second.number, second.changes, second.share("neutral")) == (2, 0, 1.0)
     row = next(iter(video.rows(LABELS)))
-    assert list(row) == person_columns(LABELS)
+    assert list(row) == list_person_columns(LABELS)
     assert (row["first_time"], row["last_time"], row["seconds_seen"]) == (0.0, 0.7, 0.8)
     assert row["mean_intensity"] == pytest.approx(0.5 / 0.8)
 
@@ -109,7 +113,7 @@ def test_a_table_holds_a_row_a_person(tmp_path: Path, suffix: str) -> None:
     assert [int(row["track"]) for row in rows] == [1, 2]
     assert [row["emotion"] for row in rows] == ["happiness", "neutral"]
     assert [float(row["share_happiness"]) for row in rows] == [1.0, 0.0]
-    assert list(rows[0]) == person_columns(LABELS)
+    assert list(rows[0]) == list_person_columns(LABELS)
 
 
 def test_where_no_table_can_be_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference import video_writer
-from emotion_detection.inference.video import frames
+from emotion_detection.inference.video import read_frames
 from emotion_detection.inference.video_writer import VideoWriter
 
 av = pytest.importorskip("av", reason="needs the extra 'video'")
@@ -33,7 +33,7 @@ def test_a_written_video_shows_what_was_written(
     pixels = squares(10, width, height)
     path = tmp_path / "new folder" / "ö.mp4"
     _written(path, pixels, np.arange(10) / 25 + 3)
-    found = list(frames(path))
+    found = list(read_frames(path))
     np.testing.assert_allclose([frame.time for frame in found], np.arange(10) / 25, atol=1e-3)
     even = (height + height % 2, width + width % 2, 3)
     assert {frame.rgb.shape for frame in found} == {even}
@@ -58,7 +58,7 @@ def test_a_written_video_plays_everywhere(squares: Squares, tmp_path: Path) -> N
 def test_a_variable_frame_rate_is_kept(squares: Squares, tmp_path: Path) -> None:
     path, times = tmp_path / "a.mp4", [0, 0.1, 0.4, 0.45, 2.0]
     _written(path, squares(5), times, 10)
-    np.testing.assert_allclose([frame.time for frame in frames(path)], times, atol=1e-3)
+    np.testing.assert_allclose([frame.time for frame in read_frames(path)], times, atol=1e-3)
 
 
 def test_of_two_frames_at_one_time_the_later_is_kept(tmp_path: Path) -> None:
@@ -66,7 +66,8 @@ def test_of_two_frames_at_one_time_the_later_is_kept(tmp_path: Path) -> None:
     pixels = np.ones((4, 64, 64, 3), np.uint8) * levels[:, None, None, None]
     _written(tmp_path / "a.mp4", pixels, (0, 0.1, 0.1, 0.2), 10)
     shown = [
-        levels[np.abs(frame.rgb.mean() - levels).argmin()] for frame in frames(tmp_path / "a.mp4")
+        levels[np.abs(frame.rgb.mean() - levels).argmin()]
+        for frame in read_frames(tmp_path / "a.mp4")
     ]
     assert shown == [20, 140, 200]
 
@@ -76,7 +77,7 @@ def test_a_wrong_timestamp_makes_no_film_of_days(
 ) -> None:
     monkeypatch.setattr(video_writer, "_LONGEST_GAP", 1.0)
     _written(tmp_path / "a.mp4", squares(3), (0, 1e6, 1e6 + 0.1), 10)
-    times = [frame.time for frame in frames(tmp_path / "a.mp4")]
+    times = [frame.time for frame in read_frames(tmp_path / "a.mp4")]
     np.testing.assert_allclose(times, [0, 1, 1.1], atol=1e-3)
 
 
@@ -90,7 +91,7 @@ def test_the_sound_is_kept_where_it_was(
     source = write_clip(tmp_path / name, squares(25), 25, codec="libx264", sound=codec)
     target = tmp_path / "drawn.mp4"
     with VideoWriter(target, 25, sound_of=source) as writer:
-        for frame in frames(source):
+        for frame in read_frames(source):
             writer.write(frame.rgb, frame.time)
     assert writer.sound_error is None
     with av.open(str(target)) as container:
@@ -101,7 +102,7 @@ def test_the_sound_is_kept_where_it_was(
     spectrum = np.abs(np.fft.rfft(wave[8_000:32_000].astype(float)))
     assert spectrum.argmax() * 48_000 / 24_000 == pytest.approx(440, abs=3)
     np.testing.assert_allclose(
-        [frame.time for frame in frames(target)], np.arange(25) / 25, atol=2e-3
+        [frame.time for frame in read_frames(target)], np.arange(25) / 25, atol=2e-3
     )
 
 
@@ -111,9 +112,9 @@ def test_a_video_that_begins_late_stays_with_its_sound(
     times = [0.6, 0.8, 1.0, 1.2, 1.4]
     source = write_clip(tmp_path / "a.mkv", squares(5), 5, times, codec="libx264", sound="aac")
     with VideoWriter(tmp_path / "b.mp4", 5, sound_of=source) as writer:
-        for frame in frames(source):
+        for frame in read_frames(source):
             writer.write(frame.rgb, frame.time)
-    found = [frame.time for frame in frames(tmp_path / "b.mp4")]
+    found = [frame.time for frame in read_frames(tmp_path / "b.mp4")]
     np.testing.assert_allclose(found, times, atol=0.03)
 
 
@@ -122,7 +123,7 @@ def test_without_a_sound_track_there_is_none(
 ) -> None:
     source = write_clip(tmp_path / "a.mp4", squares(3))
     with VideoWriter(tmp_path / "b.mp4", 25, sound_of=source) as writer:
-        for frame in frames(source):
+        for frame in read_frames(source):
             writer.write(frame.rgb, frame.time)
     with av.open(str(tmp_path / "b.mp4")) as container:
         assert (len(container.streams.video), len(container.streams.audio)) == (1, 0)

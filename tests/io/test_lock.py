@@ -10,7 +10,7 @@ import pytest
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.job_folder import open_work
 from emotion_detection.errors import InputError
-from emotion_detection.io.lock import held
+from emotion_detection.io.lock import hold_lock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
 
@@ -18,20 +18,20 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no flo
 @pytest.mark.parametrize(("first", "second"), [(True, True), (True, False), (False, True)])
 def test_a_run_that_is_alone_bears_no_other(tmp_path: Path, first: bool, second: bool) -> None:
     with (
-        held(tmp_path / "a.csv.parts", first),
+        hold_lock(tmp_path / "a.csv.parts", first),
         pytest.raises(InputError, match=r"a\.csv\.parts: another run is at it"),
-        held(tmp_path / "a.csv.parts", second),
+        hold_lock(tmp_path / "a.csv.parts", second),
     ):
         pass
-    with held(tmp_path / "a.csv.parts", second):
+    with hold_lock(tmp_path / "a.csv.parts", second):
         pass
 
 
 def test_parts_bear_one_another(tmp_path: Path) -> None:
     with ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(held(tmp_path / "parts", alone=False))
-    with held(tmp_path / "parts", alone=True):
+            stack.enter_context(hold_lock(tmp_path / "parts", alone=False))
+    with hold_lock(tmp_path / "parts", alone=True):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -46,7 +46,7 @@ def test_whoever_dies_lets_go(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "parts")])
     assert done.returncode == 9
     assert (tmp_path / "parts").exists()
-    with held(tmp_path / "parts", alone=True):
+    with hold_lock(tmp_path / "parts", alone=True):
         work = open_work(tmp_path / "parts", [Entry("a.jpg")], {})
         work.remove()
     assert list(tmp_path.iterdir()) == []
@@ -57,7 +57,7 @@ def test_a_folder_of_other_things_is_refused_and_left_as_it_was(tmp_path: Path, 
     (tmp_path / "parts" / name).mkdir(parents=True)
     with (
         pytest.raises(InputError, match=f"parts: .* holds other things, as {name}: ") as refusal,
-        held(tmp_path / "parts", alone=True),
+        hold_lock(tmp_path / "parts", alone=True),
     ):
         pass
     assert "\n" not in str(refusal.value)
@@ -69,6 +69,6 @@ def test_what_a_kill_leaves_behind_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "parts" / "manifest.json").unlink()
     for name in ("list.node.a.77.part", "table.node.78.part", "list.node.79.manifest"):
         (tmp_path / "parts" / name).write_text("")
-    with held(tmp_path / "parts", alone=True):
+    with hold_lock(tmp_path / "parts", alone=True):
         work.remove()
     assert list(tmp_path.iterdir()) == []

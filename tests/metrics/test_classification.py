@@ -6,8 +6,8 @@ import torch
 from sklearn import metrics as reference
 from torchmetrics.functional import classification as torch_reference
 
-from emotion_detection.metrics.calibration import BINS, LEAST_SCORE, calibration_metrics
-from emotion_detection.metrics.classification import classification_metrics
+from emotion_detection.metrics.calibration import BINS, LEAST_SCORE, compute_calibration_metrics
+from emotion_detection.metrics.classification import compute_classification_metrics
 
 NAMES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 SEEDS = range(12)
@@ -44,7 +44,7 @@ def _numpy_ece(scores: np.ndarray, labels: np.ndarray) -> float:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_accuracy_balanced_accuracy_and_macro_f1_are_scikit_learns(seed: int) -> None:
     scores, labels = _case(seed)
-    found = classification_metrics(scores, labels, NAMES)
+    found = compute_classification_metrics(scores, labels, NAMES)
     called, present = scores.argmax(axis=1), np.unique(labels)
     options = {"labels": present, "average": "macro", "zero_division": 0}
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(labels, called))
@@ -58,15 +58,15 @@ def test_accuracy_balanced_accuracy_and_macro_f1_are_scikit_learns(seed: int) ->
 def test_balanced_accuracy_is_scikit_learns_own_when_all_classes_occur() -> None:
     scores, labels = _case(0)
     expected = reference.balanced_accuracy_score(labels, scores.argmax(axis=1))
-    assert classification_metrics(scores, labels, NAMES)["balanced_accuracy"] == pytest.approx(
-        expected
-    )
+    assert compute_classification_metrics(scores, labels, NAMES)[
+        "balanced_accuracy"
+    ] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_figures_of_each_class_are_scikit_learns(seed: int) -> None:
     scores, labels = _case(seed)
-    found = classification_metrics(scores, labels, NAMES)["per_class"]
+    found = compute_classification_metrics(scores, labels, NAMES)["per_class"]
     precision, recall, f1, count = reference.precision_recall_fscore_support(
         labels, scores.argmax(axis=1), labels=range(len(NAMES)), zero_division=0
     )
@@ -83,13 +83,13 @@ def test_rows_of_the_confusion_are_true_classes(seed: int) -> None:
     expected = reference.confusion_matrix(
         labels, scores.argmax(axis=1), labels=range(len(NAMES))
     ).tolist()
-    assert classification_metrics(scores, labels, NAMES)["confusion"] == expected
+    assert compute_classification_metrics(scores, labels, NAMES)["confusion"] == expected
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nll_and_brier_are_scikit_learns(seed: int) -> None:
     scores, labels = _case(seed)
-    found = classification_metrics(scores, labels, NAMES)
+    found = compute_classification_metrics(scores, labels, NAMES)
     exact = scores.astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)
     kept = np.maximum(exact, LEAST_SCORE)  # as stated: no score counts for less
@@ -106,7 +106,7 @@ def test_nll_and_brier_are_scikit_learns(seed: int) -> None:
 def test_ece_is_that_of_fifteen_equal_bins(seed: int) -> None:
     scores, labels = _case(seed)
     assert BINS == 15
-    assert classification_metrics(scores, labels, NAMES)["ece"] == pytest.approx(
+    assert compute_classification_metrics(scores, labels, NAMES)["ece"] == pytest.approx(
         _numpy_ece(scores, labels), abs=1e-5
     )
 
@@ -117,14 +117,14 @@ def test_a_score_of_one_and_a_rounding_error_is_still_a_score() -> None:
     scores[0, labels[0]] = np.float32(1)
     above = scores.copy()
     above[0, labels[0]] = np.nextafter(np.float32(1), np.float32(2))
-    assert calibration_metrics(above, labels)["ece"] == pytest.approx(
-        calibration_metrics(scores, labels)["ece"], abs=1e-6
+    assert compute_calibration_metrics(above, labels)["ece"] == pytest.approx(
+        compute_calibration_metrics(scores, labels)["ece"], abs=1e-6
     )
 
 
 def test_perfect_scores_have_no_error_of_any_kind() -> None:
     labels = np.arange(21, dtype=np.int64) % 7
-    found = classification_metrics(np.eye(7, dtype=np.float32)[labels], labels, NAMES)
+    found = compute_classification_metrics(np.eye(7, dtype=np.float32)[labels], labels, NAMES)
     assert found["accuracy"] == found["balanced_accuracy"] == found["macro_f1"] == 1
     assert found["accuracy_ci95"] == [1, 1]
     assert found["ece"] == found["brier"] == found["nll"] == 0
@@ -133,7 +133,9 @@ def test_perfect_scores_have_no_error_of_any_kind() -> None:
 
 def test_sure_and_wrong_scores_have_the_largest_errors_and_all_are_finite() -> None:
     labels = np.arange(21, dtype=np.int64) % 7
-    found = classification_metrics(np.eye(7, dtype=np.float32)[(labels + 1) % 7], labels, NAMES)
+    found = compute_classification_metrics(
+        np.eye(7, dtype=np.float32)[(labels + 1) % 7], labels, NAMES
+    )
     assert found["accuracy"] == found["balanced_accuracy"] == found["macro_f1"] == 0
     assert found["accuracy_ci95"] == [0, 0]
     assert found["ece"] == 1
@@ -144,7 +146,7 @@ def test_sure_and_wrong_scores_have_the_largest_errors_and_all_are_finite() -> N
 def test_one_face_is_enough() -> None:
     scores = np.full((1, 7), 0.1, np.float32)
     scores[0, 3] = 0.4
-    found = classification_metrics(scores, np.array([3]), NAMES)
+    found = compute_classification_metrics(scores, np.array([3]), NAMES)
     assert found["accuracy"] == found["balanced_accuracy"] == found["macro_f1"] == 1
     assert found["accuracy_ci95"] == [1, 1]
     assert found["n"] == 1
@@ -153,7 +155,7 @@ def test_one_face_is_enough() -> None:
 
 
 def test_figures_are_plain_values() -> None:
-    found = classification_metrics(*_case(1), NAMES)
+    found = compute_classification_metrics(*_case(1), NAMES)
     numbers = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll", "brier")
     assert {name: type(found[name]) for name in numbers} == dict.fromkeys(numbers, float)
     assert {type(cell) for row in found["confusion"] for cell in row} == {int}
@@ -164,7 +166,7 @@ def test_figures_are_plain_values() -> None:
 def test_ece_and_confusion_are_those_of_torchmetrics(seed: int) -> None:
     scores, labels = _case(seed)
     scores[0] = np.eye(len(NAMES))[labels[0]]  # a score of exactly 1 lies on an edge
-    found = classification_metrics(scores, labels, NAMES)
+    found = compute_classification_metrics(scores, labels, NAMES)
     one, other = torch.from_numpy(scores), torch.from_numpy(labels)
     ece = torch_reference.multiclass_calibration_error(
         one.clamp(0, 1), other, len(NAMES), n_bins=BINS, norm="l1"

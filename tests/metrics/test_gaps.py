@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from emotion_detection.metrics.gaps import Gap, Rates, gaps
+from emotion_detection.metrics.gaps import Gap, Rates, compute_gaps
 
 
 def _rates(hits: list[int], n: list[int], draws: int = 4000, seed: int = 0) -> Rates:
@@ -16,7 +16,7 @@ def _rates(hits: list[int], n: list[int], draws: int = 4000, seed: int = 0) -> R
 
 
 def _gap(hits: list[int], n: list[int], least: int = 50) -> Gap:
-    found = gaps([f"g{i}" for i in range(len(n))], {"rate": _rates(hits, n)}, least)["rate"]
+    found = compute_gaps([f"g{i}" for i in range(len(n))], {"rate": _rates(hits, n)}, least)["rate"]
     assert found is not None
     return found
 
@@ -48,7 +48,7 @@ def test_several_rates_share_one_chance_of_a_false_alarm() -> None:
     alone = _gap([500, 520, 540], [1000] * 3)
     names = ["g0", "g1", "g2"]
     family = {str(seed): _rates([500, 520, 540], [1000] * 3, seed=seed) for seed in range(8)}
-    together = gaps(names, family, 50)["0"]
+    together = compute_gaps(names, family, 50)["0"]
     assert together is not None
     assert together.value == alone.value
     assert together.high - together.low > 1.2 * (alone.high - alone.low)
@@ -74,8 +74,8 @@ def test_groups_with_fewer_faces_take_no_part() -> None:
     found = _gap([0, 50, 60], [49, 100, 100])
     assert (found.lowest, found.highest) == ("g1", "g2")
     names, rates = ["g0", "g1"], {"rate": _rates([10, 20], [49, 100])}
-    assert gaps(names, rates, 50) == {"rate": None}
-    assert gaps(names, {}, 50) == {}
+    assert compute_gaps(names, rates, 50) == {"rate": None}
+    assert compute_gaps(names, {}, 50) == {}
 
 
 def test_people_whose_faces_are_alike_count_as_fewer_faces() -> None:

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as reference
 from statsmodels.stats.proportion import proportion_confint
 
-from emotion_detection.metrics.per_class import class_figures
+from emotion_detection.metrics.per_class import compute_class_metrics
 from emotion_detection.metrics.statistics import as_dict, bootstrap
 
 LABELS = ("anger", "fear", "joy", "calm", "never")
@@ -24,7 +24,7 @@ def _case(count: int = 500) -> tuple[np.ndarray, np.ndarray]:
 
 def test_precision_recall_and_f1_are_scikit_learns() -> None:
     scores, truth = _case()
-    found = class_figures(scores, truth, LABELS)
+    found = compute_class_metrics(scores, truth, LABELS)
     precision, recall, f1, count = reference.precision_recall_fscore_support(
         truth, scores.argmax(1), labels=range(4)
     )
@@ -39,7 +39,7 @@ def test_precision_recall_and_f1_are_scikit_learns() -> None:
 def test_shares_have_statsmodels_wilson_interval() -> None:
     scores, truth = _case()
     called = scores.argmax(1)
-    for number, one in enumerate(list(class_figures(scores, truth, LABELS).values())[:4]):
+    for number, one in enumerate(list(compute_class_metrics(scores, truth, LABELS).values())[:4]):
         false = int(((called == number) & (truth != number)).sum())
         others = int((truth != number).sum())
         expected = proportion_confint(false, others, method="wilson")
@@ -61,13 +61,13 @@ def test_f1_has_the_interval_of_drawing_faces() -> None:
         return float(2 * ((truth == 1) & (called == 1))[rows].sum() / both[rows].sum())
 
     expected = bootstrap(f1, 200, draws=500)
-    found = class_figures(scores, truth, LABELS)["fear"].f1
+    found = compute_class_metrics(scores, truth, LABELS)["fear"].f1
     width = expected.high - expected.low
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=width / 8)
 
 
 def test_a_class_that_never_occurs_has_no_figures_but_a_false_rate() -> None:
-    found = as_dict(class_figures(*_case(), LABELS))["never"]
+    found = as_dict(compute_class_metrics(*_case(), LABELS))["never"]
     assert (found["n"], found["called"]) == (0, 0)
     assert {found[name]["value"] for name in ("precision", "recall", "f1")} == {None}
     assert found["f1"]["undefined"] == 2000
@@ -78,5 +78,5 @@ def test_a_class_that_never_occurs_has_no_figures_but_a_false_rate() -> None:
 @pytest.mark.parametrize("count", [0, 1, 40])
 def test_any_number_of_faces_goes_into_json(count: int) -> None:
     scores, truth = _case()
-    found = as_dict(class_figures(scores[:count], truth[:count], LABELS))
+    found = as_dict(compute_class_metrics(scores[:count], truth[:count], LABELS))
     assert json.loads(json.dumps(found, allow_nan=False)) == found

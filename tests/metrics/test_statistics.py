@@ -12,15 +12,15 @@ from statsmodels.stats.proportion import proportion_confint
 
 from emotion_detection.metrics.statistics import (
     Interval,
-    accuracy_interval,
     as_dict,
     bootstrap,
-    mcnemar,
-    paired_difference,
-    resampled_counts,
-    resampled_sums,
-    share,
-    wilson,
+    bootstrap_paired_difference,
+    compute_accuracy_interval,
+    compute_mcnemar,
+    compute_wilson_interval,
+    estimate_fraction,
+    resample_counts,
+    resample_sums,
 )
 
 SHARES = [(0, 1), (1, 1), (0, 30), (30, 30), (3, 40), (17, 40), (1, 2000), (4000, 7178)]
@@ -29,17 +29,17 @@ SHARES = [(0, 1), (1, 1), (0, 30), (30, 30), (3, 40), (17, 40), (1, 2000), (4000
 @pytest.mark.parametrize(("hits", "n"), SHARES)
 def test_wilson_is_that_of_statsmodels(hits: int, n: int) -> None:
     expected = proportion_confint(hits, n, alpha=0.05, method="wilson")
-    assert wilson(hits, n) == pytest.approx(expected, abs=1e-12)
-    found = share(hits, n)
+    assert compute_wilson_interval(hits, n) == pytest.approx(expected, abs=1e-12)
+    found = estimate_fraction(hits, n)
     assert (found.value, found.n) == (hits / n, n)
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
 def test_nothing_seen_is_nothing_known() -> None:
-    assert wilson(0, 0) == (0, 1)
-    assert math.isnan(share(0, 0).value)
+    assert compute_wilson_interval(0, 0) == (0, 1)
+    assert math.isnan(estimate_fraction(0, 0).value)
     with pytest.raises(ValueError, match="hits must be from 0 to n = 3"):
-        wilson(4, 3)
+        compute_wilson_interval(4, 3)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_mcnemar_is_the_exact_one_of_statsmodels(
     first = np.repeat([True, False, True, False], [only_first, only_second, both, 4])
     second = np.repeat([False, True, True, False], [only_first, only_second, both, 4])
     expected = reference_mcnemar([[both, only_first], [only_second, 4]], exact=True)
-    found = mcnemar(first, second)
+    found = compute_mcnemar(first, second)
     assert (found.only_first, found.only_second) == (only_first, only_second)
     assert found.p == pytest.approx(expected.pvalue, rel=1e-9)
 
@@ -60,7 +60,7 @@ def test_mcnemar_is_the_exact_one_of_statsmodels(
 @pytest.mark.parametrize("fewer", [49_500, 50_000, 20_000])
 def test_mcnemar_stays_exact_for_many_faces(fewer: int) -> None:
     first = np.arange(100_000) < fewer
-    found = mcnemar(first, ~first)
+    found = compute_mcnemar(first, ~first)
     assert found.p == pytest.approx(stats.binomtest(fewer, 100_000).pvalue, rel=1e-7, abs=1e-300)
 
 
@@ -131,10 +131,10 @@ def test_the_interval_over_people_covers_and_that_over_faces_does_not() -> None:
     for trial in range(200):
         values, clusters = _people(generator, 100)
         nothing = np.zeros_like(values)
-        inside = paired_difference(nothing, values, clusters, 300, trial)
+        inside = bootstrap_paired_difference(nothing, values, clusters, 300, trial)
         over_people += inside.low <= 0 <= inside.high
         if trial < 50:
-            inside = paired_difference(nothing, values, None, 300, trial)
+            inside = bootstrap_paired_difference(nothing, values, None, 300, trial)
             over_faces += inside.low <= 0 <= inside.high
     assert 0.90 <= over_people / 200 <= 0.99
     assert over_faces / 50 < 0.75
@@ -159,7 +159,7 @@ def test_a_figure_never_defined_has_no_interval() -> None:
         "value": None, "low": None, "high": None, "n": 5, "clusters": None, "undefined": 10,
     }  # fmt: skip
     assert math.isnan(bootstrap(lambda rows: 1.0, 0).value)
-    assert math.isnan(paired_difference([], []).value)
+    assert math.isnan(bootstrap_paired_difference([], []).value)
 
 
 @pytest.mark.parametrize("whose", [None, 30])
@@ -172,7 +172,7 @@ def test_a_paired_difference_is_the_bootstrap_of_its_mean(kind: str, whose: int 
     clusters = None if whose is None else generator.integers(0, whose, 300)
     difference = second.astype(float) - first
     expected = bootstrap(lambda rows: float(difference[rows].mean()), 300, clusters)
-    found = paired_difference(first, second, clusters)
+    found = bootstrap_paired_difference(first, second, clusters)
     assert found.value == pytest.approx(difference.mean())
     assert found.clusters == expected.clusters
     _near(found, expected.low, expected.high)
@@ -182,14 +182,14 @@ def test_a_paired_difference_is_narrower_than_an_unpaired_one() -> None:
     generator = np.random.default_rng(7)
     first = generator.random(1000) < 0.6
     second = np.where(generator.random(1000) < 0.05, ~first, first)
-    found = paired_difference(first, second)
-    apart = [np.diff(accuracy_interval(right))[0] for right in (first, second)]
+    found = bootstrap_paired_difference(first, second)
+    apart = [np.diff(compute_accuracy_interval(right))[0] for right in (first, second)]
     assert found.high - found.low < 0.6 * math.hypot(*apart)
 
 
 def test_rows_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"equally long rows, got \(3,\) and \(2,\)"):
-        paired_difference([1, 0, 1], [1, 0])
+        bootstrap_paired_difference([1, 0, 1], [1, 0])
 
 
 @pytest.mark.parametrize("whose", [None, 25])
@@ -197,8 +197,8 @@ def test_counts_and_sums_of_draws_are_those_of_drawn_faces(whose: int | None) ->
     generator = np.random.default_rng(8)
     cells = generator.integers(0, 4, 200)
     clusters = None if whose is None else generator.integers(0, whose, 200)
-    counts = resampled_counts(cells, 5, clusters)
-    sums = resampled_sums(np.eye(5)[cells], clusters)
+    counts = resample_counts(cells, 5, clusters)
+    sums = resample_sums(np.eye(5)[cells], clusters)
     assert counts.shape == sums.shape == (2000, 5)
     assert not counts[:, 4].any()
     if whose is None:
@@ -219,7 +219,9 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 
 def test_what_json_cannot_hold_is_turned_into_what_it_can() -> None:
-    found = as_dict({"a": np.float32(0.5), 1: (share(1, 2), np.array([1.0, np.nan])), "c": None})
+    found = as_dict(
+        {"a": np.float32(0.5), 1: (estimate_fraction(1, 2), np.array([1.0, np.nan])), "c": None}
+    )
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["1"][0]["value"] == 0.5
     assert found["1"][1] == [1.0, None]
@@ -229,7 +231,7 @@ def test_the_interval_of_accuracy_covers_the_truth_in_about_95_of_100_tests() ->
     generator = np.random.default_rng(5)
     inside = 0
     for trial in range(500):
-        low, high = accuracy_interval(generator.random(400) < 0.62, seed=trial)
+        low, high = compute_accuracy_interval(generator.random(400) < 0.62, seed=trial)
         inside += low <= 0.62 <= high
     assert 0.92 <= inside / 500 <= 0.98
 
@@ -241,9 +243,9 @@ def test_the_interval_of_accuracy_is_that_of_drawing_faces_again(count: int, sha
     draws = [right[generator.integers(0, count, count)].mean() for _ in range(2000)]
     expected = np.quantile(draws, (0.025, 0.975))
     spread = np.sqrt(share * (1 - share) / count)
-    assert accuracy_interval(right) == pytest.approx(expected, abs=0.25 * spread)
+    assert compute_accuracy_interval(right) == pytest.approx(expected, abs=0.25 * spread)
 
 
 def test_the_interval_of_accuracy_is_the_same_each_time() -> None:
     right = np.random.default_rng(0).random(100) < 0.7
-    assert accuracy_interval(right) == accuracy_interval(right)
+    assert compute_accuracy_interval(right) == compute_accuracy_interval(right)

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 
 for needed in ("fastapi", "uvicorn", "prometheus_client", "python_multipart"):
     pytest.importorskip(needed, reason="the extra serve is not installed")
@@ -168,7 +168,7 @@ def photograph() -> np.ndarray:
     """Three drawn faces on grey, uint8 (300, 800, 3)."""
     canvas = Image.new("RGB", (800, 300), (128, 128, 128))
     places = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]
-    for face, (x, y, size) in zip(draw_faces(3, seed=3).faces, places, strict=True):
+    for face, (x, y, size) in zip(make_synthetic_faces(3, seed=3).faces, places, strict=True):
         canvas.paste(Image.fromarray(face).convert("RGB").resize((size, size)), (x, y))
     return np.asarray(canvas)
 
@@ -176,4 +176,4 @@ def photograph() -> np.ndarray:
 @pytest.fixture(scope="session")
 def crop() -> np.ndarray:
     """A drawn face, uint8 (48, 48)."""
-    return draw_faces(1, seed=5).faces[0]
+    return make_synthetic_faces(1, seed=5).faces[0]

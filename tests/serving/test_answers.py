@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector, __version__, pretrained
-from emotion_detection.inference.annotate import annotated
+from emotion_detection.inference.annotate import annotate_image
 
 Encode = Callable[..., bytes]
 
@@ -96,7 +96,7 @@ def test_the_annotated_picture(
     assert answer.headers["content-type"] == kind
     image = Image.open(io.BytesIO(answer.content))
     assert f"image/{str(image.format).lower()}" == kind
-    wanted = np.asarray(annotated(photograph, running.detector.detect(content)), float)
+    wanted = np.asarray(annotate_image(photograph, running.detector.detect(content)), float)
     # lossy formats differ a little, the picture itself from its annotated copy by much more
     assert np.abs(np.asarray(image.convert("RGB"), float) - wanted).mean() < 4
     assert np.abs(photograph.astype(float) - wanted).mean() > 5
@@ -141,7 +141,7 @@ def test_odd_pictures_are_read(running: Any, photograph: np.ndarray, make: Any) 
 
 def test_what_is_said_of_the_model(running: Any) -> None:
     about = running.get("/v1/model").json()
-    record = pretrained.record()
+    record = pretrained.read_record()
     assert about["labels"] == list(running.detector.labels)
     assert list(about["label_sets"]) == ["ferplus", "fer2013"]
     assert about["input"] == {"size": 48, "channels": 1}
@@ -155,7 +155,7 @@ def test_a_model_of_ones_own(
 ) -> None:
     path = tmp_path / "mine" / "model.onnx"
     path.parent.mkdir()
-    shutil.copy(pretrained.model_path(), path)
+    shutil.copy(pretrained.find_model(), path)
     detector = EmotionDetector(path.parent, threads=1, labels="fer2013")
     with serving(detector, model=str(path.parent), workers=1) as running:
         about = running.get("/v1/model").json()

@@ -233,7 +233,7 @@ def test_who_could_not_be_answered_in_time_is_turned_away_at_once() -> None:
     from emotion_detection.serving.image_jobs import Answer, Job
     from emotion_detection.serving.problems import Problem
     from emotion_detection.serving.server_settings import Settings
-    from emotion_detection.serving.telemetry import Figures
+    from emotion_detection.serving.telemetry import ServerMetrics
     from emotion_detection.serving.workers import Workers
 
     def read(jobs: list[Job]) -> list[Any]:
@@ -241,7 +241,7 @@ def test_who_could_not_be_answered_in_time_is_turned_away_at_once() -> None:
         return [Answer(b"", "") for _ in jobs]
 
     settings = Settings(workers=1, timeout=0.5, max_batch=1, queue=64)
-    workers = Workers(read, settings, Figures(), lambda: None)
+    workers = Workers(read, settings, ServerMetrics(), lambda: None)
 
     async def ask() -> Answer:
         return await workers.answer(Job(b"", b"", True, None, Connection()))
@@ -329,9 +329,9 @@ def test_cors_is_off_unless_asked_for(
 
 
 def test_many_at_once_are_each_answered_with_their_own(running: Any, encode: Encode) -> None:
-    from emotion_detection.data.synthetic import draw_faces
+    from emotion_detection.data.synthetic import make_synthetic_faces
 
-    faces = draw_faces(12, seed=9).faces
+    faces = make_synthetic_faces(12, seed=9).faces
     wanted = running.detector.classify(faces)
 
     async def ask() -> list[httpx.Response]:

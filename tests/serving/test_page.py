@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emotion_detection import cli, pretrained
-from emotion_detection.serving.built_page import page_folder, page_is_built
+from emotion_detection.serving.built_page import find_page_folder, is_page_built
 
 FILES = {
     "index.html": ("text/html; charset=utf-8", "no-cache"),
@@ -95,7 +95,7 @@ def test_nothing_outside_the_folder_is_sent(paged: Any, path: str) -> None:
 
 def test_the_networks_are_those_of_python(running: Any) -> None:
     answer = running.get("/models/model.onnx")
-    assert answer.content == pretrained.model_path().read_bytes()
+    assert answer.content == pretrained.find_model().read_bytes()
     finder = resources.files("emotion_detection.inference") / "centerface" / "centerface.onnx"
     assert running.get("/models/centerface.onnx").content == finder.read_bytes()
     assert json.loads(running.get("/models/model.json").text)["labels"] == list(
@@ -128,6 +128,6 @@ def test_the_command_says_where_the_page_is(process: Callable[..., Any]) -> None
     with process(before=before) as served:
         assert served.process.stderr is not None
         assert "'make web'" in served.process.stderr.readline()
-    assert page_folder().name == "page"
-    assert page_is_built(page_folder()) == (page_folder() / "index.html").is_file()
+    assert find_page_folder().name == "page"
+    assert is_page_built(find_page_folder()) == (find_page_folder() / "index.html").is_file()
     assert "serve" in cli.USAGE

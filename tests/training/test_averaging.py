@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
-from emotion_detection.training import Run, resumed_config, train
+from emotion_detection.training import Run, read_resumed_config, train
 from emotion_detection.training.checkpoint import load_trained, network_weights, read_checkpoint
-from emotion_detection.training.network import build, to_unit
+from emotion_detection.training.network import build, scale_to_unit
 from emotion_detection.training.task import EmotionTask
 
 Make = Callable[..., TrainConfig]
@@ -109,7 +109,7 @@ def test_validation_looks_at_the_average(
     config = striped(tmp_path, network="quick", epochs=1, ema=0.98, learning_rate=0.01)
     run = train(config)
     faces = load(config).split("validation")
-    images, labels = to_unit(torch.from_numpy(np.array(faces.images))), faces.labels
+    images, labels = scale_to_unit(torch.from_numpy(np.array(faces.images))), faces.labels
     best = load_trained(run.folder)
     last = build(best.spec).eval()
     last.load_state_dict(steps[-1])
@@ -179,7 +179,7 @@ def test_a_crashed_and_resumed_run_ends_as_the_unbroken_one(
         train(striped(tmp_path, name="broken", **WHOLE_RECIPE))
     folder = tmp_path / "models" / "broken"
     assert read_checkpoint(folder / "last.ckpt")["global_step"] == 4
-    train(resumed_config(folder), resume=folder)
+    train(read_resumed_config(folder), resume=folder)
     assert_same_to_the_bit(folder, unbroken.folder)
 
 
@@ -191,7 +191,7 @@ def test_a_run_that_sigterm_stopped_in_an_epoch_ends_as_the_unbroken_one(
         train(striped(tmp_path, name="stopped", **WHOLE_RECIPE))
     folder = tmp_path / "models" / "stopped"
     assert read_checkpoint(folder / "last.ckpt")["global_step"] == 6
-    train(resumed_config(folder), resume=folder)
+    train(read_resumed_config(folder), resume=folder)
     assert_same_to_the_bit(folder, unbroken.folder)
 
 

@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
-from emotion_detection.data.synthetic_source import demo
+from emotion_detection.data.synthetic_source import make_synthetic_source
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.model_loading import open_model
-from emotion_detection.training import resumed_config, train
+from emotion_detection.training import read_resumed_config, train
 from emotion_detection.training.backbone import Backbone, check_backbone
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.network import ModelSpec, build, check_network
@@ -192,14 +192,16 @@ def test_published_weights_are_fetched_once_and_kept_by_a_frozen_training(
     network = load_trained(run.folder).network
     assert all((p == 0.01).all() for p in network.get_submodule("body").parameters())
     assert not (network.get_submodule("head").weight == 0.01).any()
-    train(resumed_config(run.folder, {"epochs": 3}), resume=run.folder)
+    train(read_resumed_config(run.folder, {"epochs": 3}), resume=run.folder)
     assert published.count(True) == 1
 
 
 def test_a_trained_backbone_comes_back_from_checkpoint_and_onnx_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emotion_detection.data.locate.demo", lambda size: demo(size, count=70))
+    monkeypatch.setattr(
+        "emotion_detection.data.locate.demo", lambda size: make_synthetic_source(size, count=70)
+    )
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     few = {"limit_train_batches": 1, "accelerator": "cpu", "enable_progress_bar": False}
     config = TrainConfig(data="demo", network="resnet10t", size=32, epochs=1, trainer=few, **places)

@@ -18,22 +18,22 @@ from emotion_detection import __version__
 from emotion_detection.errors import TrainingError
 from emotion_detection.labels import FER2013
 from emotion_detection.training import export
-from emotion_detection.training.checkpoint import Trained
+from emotion_detection.training.checkpoint import LoadedCheckpoint
 from emotion_detection.training.export import export_onnx
-from emotion_detection.training.network import ModelSpec, freshly_seeded
-from emotion_detection.training.network_scores import Deployed, network_outputs
+from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network_scores import DeployedNetwork, compute_outputs
 
 RECORD = {"data": {"source": "somewhere", "hash": "abc", "options": {"data": "somewhere"}}}
 METRICS = {"accuracy": 0.5, "split": "validation"}
 WARM = {"own": 2.0}
 
 
-def _trained(seed: int = 0, channels: int = 1) -> Trained:
+def _trained(seed: int = 0, channels: int = 1) -> LoadedCheckpoint:
     spec = ModelSpec("baseline", FER2013, channels, 24, 0.5)
-    network = freshly_seeded(spec, seed).eval()
+    network = seed_rng(spec, seed).eval()
     with torch.no_grad():  # fresh weights alone score all faces nearly alike
         network.get_submodule("head").weight.mul_(40)
-    return Trained(network, spec, RECORD, Path("best.ckpt"))
+    return LoadedCheckpoint(network, spec, RECORD, Path("best.ckpt"))
 
 
 def _faces(count: int, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -47,23 +47,23 @@ def _scores(path: Path, faces: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def trained() -> Trained:
+def trained() -> LoadedCheckpoint:
     return _trained()
 
 
 @pytest.fixture(scope="module")
-def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(trained: LoadedCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "model.onnx"
     export_onnx(trained, path, _faces(20), METRICS)
     return path
 
 
 @pytest.fixture(scope="module")
-def colour() -> Trained:
+def colour() -> LoadedCheckpoint:
     return _trained(channels=3)
 
 
-def _warm(trained: Trained) -> Trained:
+def _warm(trained: LoadedCheckpoint) -> LoadedCheckpoint:
     return replace(trained, temperatures=WARM)
 
 
@@ -76,7 +76,7 @@ class Written(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def warm(colour: Trained, tmp_path_factory: pytest.TempPathFactory) -> Written:
+def warm(colour: LoadedCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """For colour, compared on one face, at temperature 2."""
     programs = []
     real = torch.onnx.export
@@ -118,13 +118,13 @@ def test_input_and_output_are_as_promised(exported: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 257])
 def test_any_number_of_faces_gives_torchs_scores(
-    exported: Path, trained: Trained, count: int
+    exported: Path, trained: LoadedCheckpoint, count: int
 ) -> None:
     faces = _faces(count, seed=count)
     scores = _scores(exported, faces)
     assert (scores.shape, scores.dtype) == ((count, 7), np.float32)
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
-    ours = network_outputs(trained.network, trained.spec, faces)["scores"]
+    ours = compute_outputs(trained.network, trained.spec, faces)["scores"]
     np.testing.assert_allclose(scores, ours, atol=1e-5)
 
 
@@ -139,7 +139,7 @@ def test_colour_faces_have_three_channels(warm: Written) -> None:
     assert (declared["channels"], declared["color"]) == (3, "RGB")
 
 
-def test_metadata_says_what_a_reader_needs(exported: Path, trained: Trained) -> None:
+def test_metadata_says_what_a_reader_needs(exported: Path, trained: LoadedCheckpoint) -> None:
     session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     metadata = dict(session.get_modelmeta().custom_metadata_map)
     assert metadata.pop("version") == __version__
@@ -159,7 +159,9 @@ def test_metadata_says_what_a_reader_needs(exported: Path, trained: Trained) -> 
     assert values["parameters"] == sum(p.numel() for p in trained.network.parameters())
 
 
-def test_the_temperature_divides_the_logits_in_the_graph(warm: Written, colour: Trained) -> None:
+def test_the_temperature_divides_the_logits_in_the_graph(
+    warm: Written, colour: LoadedCheckpoint
+) -> None:
     faces = _faces(30, channels=3, seed=9)
     with torch.inference_mode():
         logits = colour.network(torch.from_numpy(faces).float() / 255)
@@ -170,10 +172,14 @@ def test_the_temperature_divides_the_logits_in_the_graph(warm: Written, colour: 
     assert json.loads(properties["temperature"]) == 2
 
 
-def test_the_returned_difference_is_that_of_the_file(warm: Written, colour: Trained) -> None:
+def test_the_returned_difference_is_that_of_the_file(
+    warm: Written, colour: LoadedCheckpoint
+) -> None:
     sample = _faces(1, channels=3)
     with torch.inference_mode():
-        ours = Deployed(colour.network, colour.spec, WARM)(torch.from_numpy(sample))[0].numpy()
+        ours = DeployedNetwork(colour.network, colour.spec, WARM)(torch.from_numpy(sample))[
+            0
+        ].numpy()
     assert warm.difference == pytest.approx(np.abs(ours - _scores(warm.path, sample)).max())
     assert warm.difference < 1e-5
 
@@ -193,7 +199,7 @@ def test_a_file_that_scores_otherwise_is_refused_and_the_older_one_stays(tmp_pat
 
 @pytest.mark.usefixtures("exporter_is_quick")
 def test_scores_that_are_no_numbers_are_refused(
-    tmp_path: Path, colour: Trained, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, colour: LoadedCheckpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "_difference", lambda *_: float("nan"))
     with pytest.raises(TrainingError, match="not written"):
@@ -204,7 +210,7 @@ def test_scores_that_are_no_numbers_are_refused(
 @pytest.mark.usefixtures("exporter_is_quick")
 @pytest.mark.parametrize("place", ["missing/model.onnx", "file/model.onnx", "folder.onnx"])
 def test_a_place_that_cannot_be_written_is_named(
-    tmp_path: Path, colour: Trained, place: str
+    tmp_path: Path, colour: LoadedCheckpoint, place: str
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder.onnx").mkdir()
@@ -215,7 +221,9 @@ def test_a_place_that_cannot_be_written_is_named(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_the_file_runs_where_torch_is_not_installed(exported: Path, trained: Trained) -> None:
+def test_the_file_runs_where_torch_is_not_installed(
+    exported: Path, trained: LoadedCheckpoint
+) -> None:
     code = """
 import json, sys
 sys.modules["torch"] = None  # makes each import of it fail
@@ -228,7 +236,7 @@ print(json.dumps(session.run(None, {"faces": faces})[0].tolist()))
         [sys.executable, "-c", code, str(exported)], capture_output=True, text=True, check=True
     )
     faces = np.arange(2 * 24 * 24).astype(np.uint8).reshape(2, 1, 24, 24)
-    expected = network_outputs(trained.network, trained.spec, faces)["scores"]
+    expected = compute_outputs(trained.network, trained.spec, faces)["scores"]
     np.testing.assert_allclose(json.loads(done.stdout), expected, atol=1e-5)
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from PIL import Image
 
-from emotion_detection.config import DataConfig, as_dict, data_fields
+from emotion_detection.config import DataConfig, config_to_dict, data_config_fields
 from emotion_detection.data import SPLITS, Dataset, load
 from emotion_detection.errors import InputError
 from emotion_detection.training.trained_faces import (
-    Trained,
+    TrainedFingerprints,
     leave_out_trained,
     read_trained_faces,
     write_trained_faces,
@@ -41,7 +41,9 @@ class FolderOfFaces(RuleBasedStateMachine):
         self.numbers = itertools.count()
         self.files: dict[Path, int] = {}  # whose face each file is
         self.places: dict[int, str] = {}  # the split of each face, once it was drawn
-        self.runs: list[tuple[Trained, dict[str, set[int]]]] = []  # with the faces of each split
+        self.runs: list[
+            tuple[TrainedFingerprints, dict[str, set[int]]]
+        ] = []  # with the faces of each split
 
     def teardown(self) -> None:
         shutil.rmtree(self.place)
@@ -127,10 +129,12 @@ class FolderOfFaces(RuleBasedStateMachine):
         for _, learnt in sources:
             assert not faces["validation"] & learnt["train"]
             faces = {name: own | learnt[name] for name, own in faces.items()}
-        record = {"hash": dataset.hash, "options": data_fields(as_dict(config))}
-        self.runs.append((Trained(folder / "best.ckpt", record, "RUN"), faces))
+        record = {"hash": dataset.hash, "options": data_config_fields(config_to_dict(config))}
+        self.runs.append((TrainedFingerprints(folder / "best.ckpt", record, "RUN"), faces))
 
-    def unseen(self, dataset: Dataset, split: str, runs: list[Trained]) -> Dataset | None:
+    def unseen(
+        self, dataset: Dataset, split: str, runs: list[TrainedFingerprints]
+    ) -> Dataset | None:
         """Return what is left of a dataset for some runs; None: they have seen all of the split."""
         try:
             return leave_out_trained(dataset, split, runs, self.config())

@@ -10,13 +10,13 @@ from scipy import stats
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
 from emotion_detection.metrics.agreement import (
-    intensity_figures,
-    share_figures,
-    share_reliability,
+    compute_intensity_metrics,
+    compute_inter_rater_reliability,
+    compute_vote_metrics,
 )
 from emotion_detection.training import train
 from emotion_detection.training.checkpoint import load_trained
-from emotion_detection.training.network_scores import network_outputs
+from emotion_detection.training.network_scores import compute_outputs
 
 
 def pair(seed: int, count: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +36,7 @@ def concordance(one: np.ndarray, other: np.ndarray) -> float:
 def test_the_figures_are_scipys(seed: int) -> None:
     found, wanted = pair(seed)
     wanted = np.round(wanted, 1)  # ties, as shares of ten raters have
-    figures = intensity_figures(found, wanted)
+    figures = compute_intensity_metrics(found, wanted)
     assert figures["pearson"] == pytest.approx(stats.pearsonr(found, wanted).statistic, abs=1e-5)
     assert figures["spearman"] == pytest.approx(stats.spearmanr(found, wanted).statistic, abs=1e-5)
     ours, theirs = found.astype(np.float64), wanted.astype(np.float64)
@@ -49,7 +49,7 @@ def test_the_figures_are_scipys(seed: int) -> None:
 
 def test_concordance_is_less_than_correlation_where_the_scale_is_off() -> None:
     _, wanted = pair(0)
-    figures = intensity_figures(wanted / 2, wanted)
+    figures = compute_intensity_metrics(wanted / 2, wanted)
     assert figures["pearson"] == pytest.approx(1)
     assert figures["ccc"] == pytest.approx(concordance(wanted / 2, wanted), rel=0.01)
     assert figures["ccc"] < 0.7
@@ -59,15 +59,17 @@ def test_unknown_ones_do_not_count() -> None:
     found, wanted = pair(1)
     known = np.arange(200) % 3 > 0
     holed = np.where(known, wanted, np.nan).astype(np.float32)
-    assert intensity_figures(found, holed, 10) == intensity_figures(found[known], wanted[known], 10)
-    assert intensity_figures(found, holed)["n"] == known.sum()
+    assert compute_intensity_metrics(found, holed, 10) == compute_intensity_metrics(
+        found[known], wanted[known], 10
+    )
+    assert compute_intensity_metrics(found, holed)["n"] == known.sum()
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_what_never_changes_has_no_correlation(which: int) -> None:
     sides = list(pair(2))
     sides[which] = np.full(200, 0.1, np.float32)
-    figures = intensity_figures(*sides)
+    figures = compute_intensity_metrics(*sides)
     assert [figures[name] for name in ("pearson", "spearman", "ccc")] == [None] * 3
     assert figures["mae"] > 0
 
@@ -86,18 +88,18 @@ def test_reliability_is_the_correlation_with_another_group_of_raters(
 ) -> None:
     one, other = raters(shape, 40_000, count)
     expected = stats.pearsonr(one, other).statistic
-    assert share_reliability(one, count) == pytest.approx(expected, abs=0.015)
+    assert compute_inter_rater_reliability(one, count) == pytest.approx(expected, abs=0.015)
 
 
 def test_raters_who_only_guess_have_no_reliability() -> None:
     shares = np.random.default_rng(0).binomial(10, 0.4, 40_000) / 10
-    assert share_reliability(shares, 10) == pytest.approx(0, abs=0.02)
+    assert compute_inter_rater_reliability(shares, 10) == pytest.approx(0, abs=0.02)
 
 
 def test_raters_who_all_agree_are_wholly_reliable() -> None:
-    assert share_reliability(np.array([0.0, 1.0, 1.0, 0.0]), 10) == 1
-    assert share_reliability(np.array([0.5, 0.5]), 10) is None
-    assert share_reliability(np.array([0.5]), 10) is None
+    assert compute_inter_rater_reliability(np.array([0.0, 1.0, 1.0, 0.0]), 10) == 1
+    assert compute_inter_rater_reliability(np.array([0.5, 0.5]), 10) is None
+    assert compute_inter_rater_reliability(np.array([0.5]), 10) is None
 
 
 def test_each_emotions_scores_are_compared_with_its_own_shares() -> None:
@@ -106,13 +108,13 @@ def test_each_emotions_scores_are_compared_with_its_own_shares() -> None:
     scores = generator.dirichlet((1, 1, 1), 300).astype(np.float32)
     scores[:, 1] = shares[:, 1]
     shares[:7] = np.nan
-    figures = share_figures(scores, shares, ("a", "b", "c"), 10)
+    figures = compute_vote_metrics(scores, shares, ("a", "b", "c"), 10)
     assert list(figures) == ["a", "b", "c"]
     assert figures["b"]["pearson"] == pytest.approx(1)
     assert abs(figures["a"]["pearson"]) < 0.3
     assert {entry["n"] for entry in figures.values()} == {293}
     assert figures["c"]["raters_reliability"] == pytest.approx(
-        share_reliability(shares[7:, 2].astype(np.float64), 10)
+        compute_inter_rater_reliability(shares[7:, 2].astype(np.float64), 10)
     )
 
 
@@ -124,7 +126,7 @@ def test_a_training_learns_the_intensity_that_the_data_gives(
     run = train(config)
     best, faces = load_trained(run.folder), load(config).split("validation")
     assert best.spec.intensity
-    said = network_outputs(best.network, best.spec, faces.images)["intensity"]
+    said = compute_outputs(best.network, best.spec, faces.images)["intensity"]
     assert said.shape == (30,)
     assert (said > 0).all()
     assert (said < 1).all()

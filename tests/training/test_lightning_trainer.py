@@ -16,10 +16,10 @@ from pytorch_lightning.loggers import CSVLogger
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, train
-from emotion_detection.training.averaging import moving_average
+from emotion_detection.training.averaging import make_moving_average
 from emotion_detection.training.checkpoint import load_trained, read_checkpoint
 from emotion_detection.training.export_sample import SAMPLE, find_sample, keep_sample
-from emotion_detection.training.lightning_trainer import make_trainer, time_limit
+from emotion_detection.training.lightning_trainer import make_trainer, parse_time_limit
 
 Make = Callable[..., TrainConfig]
 TWO = {"accelerator": "cpu", "devices": 2}
@@ -75,19 +75,19 @@ def test_a_refusal_of_lightnings_is_not_cut(striped: Make, tmp_path: Path) -> No
     ("limit", "seconds"), [("00:08:30:00", 30600.0), ({"minutes": 2}, 120.0), (None, None)]
 )
 def test_the_time_limit_is_read(limit: Any, seconds: float | None) -> None:
-    assert time_limit(TrainConfig(trainer={"max_time": limit})) == seconds
+    assert parse_time_limit(TrainConfig(trainer={"max_time": limit})) == seconds
 
 
 @pytest.mark.parametrize("limit", ["soon", "12", {"epochs": 3}, "00:00:00:00", 5])
 def test_a_time_limit_that_is_none_is_refused(limit: Any) -> None:
     with pytest.raises(InputError, match=r"--trainer\.max_time .*: must be days:hours:minutes:sec"):
-        time_limit(TrainConfig(trainer={"max_time": limit}))
+        parse_time_limit(TrainConfig(trainer={"max_time": limit}))
 
 
 def test_the_moving_average_can_be_sent_to_another_process() -> None:
     import pickle
 
-    assert pickle.loads(pickle.dumps(moving_average(0.9))) is not None
+    assert pickle.loads(pickle.dumps(make_moving_average(0.9))) is not None
 
 
 class Counts(Callback):

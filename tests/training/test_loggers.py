@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
-from emotion_detection.training import Run, loggers, resumed_config, train
+from emotion_detection.training import Run, loggers, read_resumed_config, train
 from emotion_detection.training.history import COLUMNS
 from emotion_detection.training.logged_images import draw_counts, tile_faces
 
@@ -55,7 +55,7 @@ def run(striped: Make, tmp_path_factory: pytest.TempPathFactory, terminal: Termi
             trainer={"enable_progress_bar": True},
         )
         first = train(recipe)
-        return train(resumed_config(first.folder, {"epochs": 3}), resume=first.folder)
+        return train(read_resumed_config(first.folder, {"epochs": 3}), resume=first.folder)
 
 
 @pytest.fixture(scope="module")

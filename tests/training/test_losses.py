@@ -12,7 +12,7 @@ from torch.nn import functional
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Faces
 from emotion_detection.training.batches import Batch
-from emotion_detection.training.losses import class_weights, face_losses, whole_loss
+from emotion_detection.training.losses import compute_class_weights, compute_face_losses, sum_losses
 from emotion_detection.training.network import ModelSpec, take_apart
 
 COUNT = 12
@@ -45,8 +45,8 @@ def batch(**fields: Any) -> Batch:
 def cost(spec: ModelSpec, raw: Tensor, faces: Batch, **fields: Any) -> Tensor:
     weights = fields.pop("weights", None)
     config = TrainConfig(**fields)
-    own = face_losses(spec, config, take_apart(spec, raw), faces, weights)
-    return whole_loss(spec, config, own)
+    own = compute_face_losses(spec, config, take_apart(spec, raw), faces, weights)
+    return sum_losses(spec, config, own)
 
 
 def labelled(labels: list[int], also: dict[str, list[int]] | None = None) -> Faces:
@@ -127,7 +127,7 @@ def test_a_mixtures_cost_is_the_mixture_of_the_costs(balance: float) -> None:
     raw, share = outputs(TWO), torch.rand(COUNT, generator=torch.Generator().manual_seed(7))
     order = torch.randperm(COUNT, generator=torch.Generator().manual_seed(8))
     targets, strength = random(COUNT, 3, seed=1).softmax(1), random(COUNT, seed=3).sigmoid()
-    weights = class_weights(labelled([0] * 9 + [1, 2], {"fer2013": [0, 1]}), TWO, balance)
+    weights = compute_class_weights(labelled([0] * 9 + [1, 2], {"fer2013": [0, 1]}), TWO, balance)
     faces = batch(targets=targets, intensity=strength)
     mixed = batch(
         targets=share[:, None] * targets + (1 - share[:, None]) * targets[order],
@@ -165,13 +165,13 @@ def test_distributions_are_not_smoothed_further() -> None:
 
 
 def test_without_balance_there_are_no_weights() -> None:
-    assert class_weights(labelled([0, 1, 2]), ONE, 0.0) is None
+    assert compute_class_weights(labelled([0, 1, 2]), ONE, 0.0) is None
 
 
 @pytest.mark.parametrize("balance", [0.25, 0.5, 1.0])
 def test_class_weights_are_1_in_the_mean_over_the_faces(balance: float) -> None:
     labels, also = [0] * 30 + [1] * 6 + [2] * 3 + [-1] * 2, [0] * 11 + [-1] * 20 + [1] * 10
-    weights = class_weights(labelled(labels, {"fer2013": also}), TWO, balance)
+    weights = compute_class_weights(labelled(labels, {"fer2013": also}), TWO, balance)
     assert weights is not None
     for name, known in (("ferplus", labels), ("fer2013", also)):
         assert float(weights[name][[k for k in known if k >= 0]].mean()) == pytest.approx(1)
@@ -179,13 +179,13 @@ def test_class_weights_are_1_in_the_mean_over_the_faces(balance: float) -> None:
 
 
 def test_at_balance_1_every_class_weighs_the_same() -> None:
-    weights = class_weights(labelled([0] * 30 + [1] * 6 + [2] * 3), ONE, 1.0)
+    weights = compute_class_weights(labelled([0] * 30 + [1] * 6 + [2] * 3), ONE, 1.0)
     assert weights is not None
     np.testing.assert_allclose(weights["ferplus"].numpy() * [30, 6, 3], 13, rtol=1e-6)
 
 
 def test_a_class_without_faces_has_a_finite_weight() -> None:
-    weights = class_weights(labelled([0, 0, 1]), ONE, 1.0)
+    weights = compute_class_weights(labelled([0, 0, 1]), ONE, 1.0)
     assert weights is not None
     assert torch.isfinite(weights["ferplus"]).all()
 

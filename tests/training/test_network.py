@@ -10,8 +10,8 @@ import torch
 import yaml
 from torch import nn
 
-from emotion_detection.config import TrainConfig, preset_path, presets
-from emotion_detection.data.synthetic_source import demo
+from emotion_detection.config import TrainConfig, find_preset, list_presets
+from emotion_detection.data.synthetic_source import make_synthetic_source
 from emotion_detection.errors import InputError
 from emotion_detection.training import train
 from emotion_detection.training.batches import Batch
@@ -19,11 +19,11 @@ from emotion_detection.training.network import (
     NETWORKS,
     ModelSpec,
     build,
-    freshly_seeded,
-    multiply_adds,
-    parameter_count,
+    count_multiply_adds,
+    count_parameters,
+    scale_to_unit,
+    seed_rng,
     take_weights,
-    to_unit,
 )
 from emotion_detection.training.task import EmotionTask
 
@@ -48,7 +48,7 @@ def test_baseline_has_the_layers_that_were_asked_for() -> None:
 
 
 def test_baseline_has_324007_parameters() -> None:
-    assert parameter_count(build(spec())) == 324_007
+    assert count_parameters(build(spec())) == 324_007
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -68,14 +68,14 @@ def test_every_network_takes_its_declared_input(
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weights_go_by_the_seed_alone(name: str) -> None:
-    one, again, other = (freshly_seeded(spec(network=name), seed) for seed in (1, 1, 2))
+    one, again, other = (seed_rng(spec(network=name), seed) for seed in (1, 1, 2))
     for key, weight in one.state_dict().items():
         assert torch.equal(weight, again.state_dict()[key])
     assert not torch.equal(one.head.weight, other.head.weight)
 
 
 def test_weights_are_taken_where_name_and_shape_agree() -> None:
-    eight, seven = freshly_seeded(spec(labels=(*SEVEN, "h")), 1), freshly_seeded(spec(), 2)
+    eight, seven = seed_rng(spec(labels=(*SEVEN, "h")), 1), seed_rng(spec(), 2)
     own = seven.head.weight.clone()
     assert take_weights(seven, eight.state_dict()) == ["head.weight", "head.bias"]
     assert torch.equal(seven.head.weight, own)
@@ -90,7 +90,7 @@ def test_dropout_is_as_asked_and_off_when_evaluating() -> None:
 
 
 def test_pixels_become_numbers_from_0_to_1() -> None:
-    unit = to_unit(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    unit = scale_to_unit(torch.tensor([0, 51, 255], dtype=torch.uint8))
     torch.testing.assert_close(unit, torch.tensor([0.0, 0.2, 1.0]))
 
 
@@ -117,7 +117,7 @@ def test_a_process_without_rows_of_a_batch_adds_nothing() -> None:
 
 
 def test_the_baseline_preset_is_the_seeds_recipe() -> None:
-    config = TrainConfig(**yaml.safe_load(Path(preset_path("baseline")).read_text()))
+    config = TrainConfig(**yaml.safe_load(Path(find_preset("baseline")).read_text()))
     assert (config.network, config.size, config.channels) == ("baseline", 48, 1)
     assert (config.learning_rate, config.batch_size, config.epochs) == (0.001, 32, 20)
     assert "precision" not in config.trainer
@@ -127,16 +127,16 @@ def test_the_baseline_preset_is_the_seeds_recipe() -> None:
 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError, match=r"--preset nosuch: .*baseline"):
-        preset_path("nosuch")
+        find_preset("nosuch")
 
 
-@pytest.mark.parametrize("preset", presets())
+@pytest.mark.parametrize("preset", list_presets())
 def test_a_preset_says_what_it_costs(preset: str) -> None:
-    text = Path(preset_path(preset)).read_text(encoding="utf-8")
+    text = Path(find_preset(preset)).read_text(encoding="utf-8")
     values = yaml.safe_load(text)
     declared = spec(network=values["network"], size=values["size"], channels=values["channels"])
     network = build(declared)
-    millions = parameter_count(network) / 1e6, multiply_adds(network, declared) / 1e6
+    millions = count_parameters(network) / 1e6, count_multiply_adds(network, declared) / 1e6
     said = f"{millions[0]:.2f} M parameters, {millions[1]:.1f} M multiply-adds a face."
     assert said in " ".join(text.replace("#", " ").split())
 
@@ -167,7 +167,7 @@ def sources(
 
 PAIRS = [
     (preset, source)
-    for preset in presets()
+    for preset in list_presets()
     for source in CLASSES
     # minutes each: the others meet every source, these two one that is exported
     if preset not in {"large", "resnet18"} or source == "both"
@@ -178,8 +178,10 @@ PAIRS = [
 def test_every_preset_trains_on_every_kind_of_data(
     preset: str, source: str, sources: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emotion_detection.data.locate.demo", lambda size: demo(size, count=70))
-    values = yaml.safe_load(Path(preset_path(preset)).read_text(encoding="utf-8"))
+    monkeypatch.setattr(
+        "emotion_detection.data.locate.demo", lambda size: make_synthetic_source(size, count=70)
+    )
+    values = yaml.safe_load(Path(find_preset(preset)).read_text(encoding="utf-8"))
     assert values["preset"] == preset
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     if source not in EXPORTED:  # seconds each
@@ -203,7 +205,9 @@ def test_what_is_pretrained_reaches_the_network(
     def build_nothing(spec: ModelSpec, seed: int, given: bool | str) -> None:
         raise BuiltError(given)
 
-    monkeypatch.setattr("emotion_detection.data.locate.demo", lambda size: demo(size, count=70))
+    monkeypatch.setattr(
+        "emotion_detection.data.locate.demo", lambda size: make_synthetic_source(size, count=70)
+    )
     monkeypatch.setattr("emotion_detection.training.setup.freshly_seeded", build_nothing)
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     config = TrainConfig(network="resnet18", data="demo", pretrained=pretrained, **places)

@@ -10,8 +10,8 @@ from emotion_detection.training.network import (
     NETWORKS,
     ModelSpec,
     build,
-    multiply_adds,
-    parameter_count,
+    count_multiply_adds,
+    count_parameters,
 )
 from emotion_detection.training.residual import ResidualNet
 
@@ -47,7 +47,7 @@ def test_multiply_adds_are_those_of_all_layers(name: str, size: int, channels: i
     declared = spec(name, size, channels)
     network = build(declared)
     expected = counted(network, torch.zeros(1, channels, size, size))
-    assert multiply_adds(network, declared) == expected
+    assert count_multiply_adds(network, declared) == expected
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
@@ -55,23 +55,23 @@ def test_counting_leaves_the_network_as_it_was() -> None:
     network = build(declared)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     for training in (True, False):
-        multiply_adds(network.train(training), declared)
+        count_multiply_adds(network.train(training), declared)
         assert network.training is training
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
 def test_compact_is_small_and_cheap() -> None:
     network = build(spec("compact"))
-    assert parameter_count(network) <= 2_500_000
-    assert multiply_adds(network, spec("compact")) <= 40_000_000
+    assert count_parameters(network) <= 2_500_000
+    assert count_multiply_adds(network, spec("compact")) <= 40_000_000
 
 
 def test_large_has_at_most_15_million_parameters() -> None:
-    assert parameter_count(build(spec("large"))) <= 15_000_000
+    assert count_parameters(build(spec("large"))) <= 15_000_000
 
 
 def test_quick_is_smaller_than_the_baseline() -> None:
-    assert parameter_count(build(spec("quick", 24))) < 324_007
+    assert count_parameters(build(spec("quick", 24))) < 324_007
 
 
 @pytest.mark.parametrize("name", RESIDUAL)

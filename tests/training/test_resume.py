@@ -18,9 +18,9 @@ import torch
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
-from emotion_detection.training import Run, resumed_config, train
+from emotion_detection.training import Run, read_resumed_config, train
 from emotion_detection.training.checkpoint import read_checkpoint
-from emotion_detection.training.run_folder import already_finished, check_checkpoints, run_folder
+from emotion_detection.training.run_folder import check_checkpoints, is_finished, run_folder
 
 # runs in a process of its own, and sends itself a signal at the same place every time
 DYING = """
@@ -166,7 +166,7 @@ def test_killed_and_resumed_is_equal_to_the_bit(
 ) -> None:
     folder = dies(make(name=where.replace(" ", "-")), where)
     assert len(rows(folder)) < 3
-    run = train(resumed_config(folder), resume=folder)
+    run = train(read_resumed_config(folder), resume=folder)
     assert run.folder == folder
     assert_same_to_the_bit(folder, unbroken.folder)
     assert rows(folder) == rows(unbroken.folder)
@@ -177,8 +177,8 @@ def test_killed_twice_and_resumed_is_equal_to_the_bit(
     make: Make, unbroken: Run, dies: Dies
 ) -> None:
     folder = dies(make(name="twice"), "batch 6")
-    dies(resumed_config(folder), "batch 6", resume=str(folder))
-    train(resumed_config(folder), resume=folder)
+    dies(read_resumed_config(folder), "batch 6", resume=str(folder))
+    train(read_resumed_config(folder), resume=folder)
     assert_same_to_the_bit(folder, unbroken.folder)
     assert rows(folder) == rows(unbroken.folder)
 
@@ -191,7 +191,7 @@ def test_sigterm_saves_where_it_is_and_the_rest_is_equal(
     saved = read_checkpoint(folder / "last.ckpt")
     assert saved["global_step"] == batch
     assert f"--resume {folder}" in (tmp_path / "said").read_text()
-    train(resumed_config(folder), resume=folder)
+    train(read_resumed_config(folder), resume=folder)
     assert_same_to_the_bit(folder, unbroken.folder)
     for ours, theirs in zip(rows(folder), rows(unbroken.folder), strict=True):
         numbers = [[float(value or 0) for value in row.values()] for row in (ours, theirs)]
@@ -203,7 +203,7 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_the_epochs_before(
 ) -> None:
     folder = dies(make(name="ctrl-c"), "batch 6", SIGINT)
     assert f"--resume {folder}" in (tmp_path / "said").read_text()
-    train(resumed_config(folder), resume=folder)
+    train(read_resumed_config(folder), resume=folder)
     assert_same_to_the_bit(folder, unbroken.folder)
 
 
@@ -212,7 +212,7 @@ def test_sigterm_between_accumulated_batches_loses_no_gradient(make: Make, dies:
     whole = train(make(name="accumulated", **options))
     folder = dies(make(name="accumulated-sigterm", **options), "batch 5", SIGTERM)
     assert read_checkpoint(folder / "last.ckpt")["global_step"] == 3
-    train(resumed_config(folder), resume=folder)
+    train(read_resumed_config(folder), resume=folder)
     assert_same_to_the_bit(folder, whole.folder)
 
 
@@ -220,46 +220,46 @@ def test_a_run_that_had_stopped_early_is_not_trained_on(make: Make, dies: Dies) 
     options = {"epochs": 9, "patience": 1, "learning_rate": 1e-9}
     folder = dies(make(name="early", **options), "the end")
     assert len(rows(folder)) == 2
-    assert train(resumed_config(folder), resume=folder).metrics["training"]["epochs"] == 2
+    assert train(read_resumed_config(folder), resume=folder).metrics["training"]["epochs"] == 2
 
 
 def test_patience_can_be_raised(make: Make, dies: Dies) -> None:
     options = {"epochs": 9, "patience": 1, "learning_rate": 1e-9}
     folder = dies(make(name="patient", **options), "the end")
-    run = train(resumed_config(folder, {"patience": 3}), resume=folder)
+    run = train(read_resumed_config(folder, {"patience": 3}), resume=folder)
     assert run.metrics["training"]["epochs"] == 4
 
 
 def test_a_finished_run_has_nothing_to_do_and_says_so(unbroken: Run, capsys: Any) -> None:
     before = {path: path.stat().st_mtime_ns for path in unbroken.folder.iterdir()}
-    assert train(resumed_config(unbroken.folder), resume=unbroken.folder) == unbroken
+    assert train(read_resumed_config(unbroken.folder), resume=unbroken.folder) == unbroken
     assert "is finished; nothing to do" in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in unbroken.folder.iterdir()}
 
 
 def test_more_epochs_go_on_as_if_asked_from_the_start(make: Make, unbroken: Run) -> None:
     short = train(make(name="short", epochs=2))
-    train(resumed_config(short.folder, {"epochs": 3}), resume=short.folder)
+    train(read_resumed_config(short.folder, {"epochs": 3}), resume=short.folder)
     assert_same_to_the_bit(short.folder, unbroken.folder)
-    assert resumed_config(short.folder).epochs == 3
+    assert read_resumed_config(short.folder).epochs == 3
 
 
 @pytest.mark.parametrize("changed", [{"seed": 1}, {"learning_rate": 0.1, "epochs": 5}])
 def test_other_fields_cannot_be_changed(unbroken: Run, changed: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"--{next(iter(changed))} cannot be changed"):
-        resumed_config(unbroken.folder, changed)
+        read_resumed_config(unbroken.folder, changed)
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--resume .*: no config\.yaml there"):
-        resumed_config(tmp_path)
+        read_resumed_config(tmp_path)
 
 
 def test_a_broken_config_is_said_in_a_line(tmp_path: Path) -> None:
     for text in ("epochs: [", "no_such_field: 1", "just words"):
         (tmp_path / "config.yaml").write_text(text)
         with pytest.raises(InputError, match=r"config\.yaml"):
-            resumed_config(tmp_path)
+            read_resumed_config(tmp_path)
 
 
 @pytest.fixture
@@ -281,7 +281,7 @@ def test_a_time_limit_saves_where_it_is_and_the_rest_is_equal(
     assert run.metrics["training"]["ended_by"] == "max_time"
     assert run.metrics["n"] == 24
     assert len(rows(run.folder)) < 3
-    train(resumed_config(run.folder, {"trainer": {}}), resume=run.folder)
+    train(read_resumed_config(run.folder, {"trainer": {}}), resume=run.folder)
     assert "nothing to do" not in capsys.readouterr().err
     assert_same_to_the_bit(run.folder, unbroken.folder)
     assert len(rows(run.folder)) == 3
@@ -289,14 +289,17 @@ def test_a_time_limit_saves_where_it_is_and_the_rest_is_equal(
 
 
 def _resumed_again(folder: Path, capsys: Any) -> str:
-    train(resumed_config(folder), resume=folder)
+    train(read_resumed_config(folder), resume=folder)
     return str(capsys.readouterr().err)
 
 
 def test_a_time_limit_is_of_each_start(make: Make, unbroken: Run, clock: None) -> None:
     folder = train(make(name="each", trainer={"max_time": "00:00:00:07"})).folder
     assert read_checkpoint(folder / "last.ckpt")["global_step"] < 12
-    assert train(resumed_config(folder), resume=folder).metrics["training"]["ended_by"] == "epochs"
+    assert (
+        train(read_resumed_config(folder), resume=folder).metrics["training"]["ended_by"]
+        == "epochs"
+    )
     assert_same_to_the_bit(folder, unbroken.folder)
 
 
@@ -306,15 +309,15 @@ def test_a_run_of_an_earlier_version_that_a_limit_had_stopped_goes_on(
     folder = _copied(unbroken, tmp_path)
     metrics = json.loads((folder / "metrics.json").read_text())
     del metrics["training"]["ended_by"]
-    config = resumed_config(folder)
+    config = read_resumed_config(folder)
     for epochs, finished in ((3, True), (2, False)):
         metrics["training"]["epochs"] = epochs
         (folder / "metrics.json").write_text(json.dumps(metrics))
-        assert (already_finished(folder, config) is not None) is finished
+        assert (is_finished(folder, config) is not None) is finished
     (folder / "metrics.json").write_text("{")
     # files are written whole: a broken one is damage, which the user should know of
     with pytest.raises(InputError, match=r"metrics\.json: cannot be read as JSON"):
-        already_finished(folder, config)
+        is_finished(folder, config)
 
 
 def _copied(run: Run, place: Path) -> Path:
@@ -328,10 +331,10 @@ def test_without_its_last_checkpoint_a_run_is_refused_and_keeps_the_rest(
     (folder / "last.ckpt").unlink()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(InputError, match=r"last\.ckpt is missing beside best\.ckpt.*--init "):
-        train(resumed_config(folder, {"epochs": 4}), resume=folder)
+        train(read_resumed_config(folder, {"epochs": 4}), resume=folder)
     (folder / "best.ckpt").unlink()
     with pytest.raises(InputError, match=r"last\.ckpt is missing beside metrics\.json"):
-        train(resumed_config(folder, {"epochs": 4}), resume=folder)
+        train(read_resumed_config(folder, {"epochs": 4}), resume=folder)
     del before["best.ckpt"]
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -371,7 +374,7 @@ def test_changed_data_are_noticed_without_the_record_too(
     (run.folder / "provenance.json").unlink()
     write_data(tmp_path / "data", first="b")
     with pytest.raises(InputError, match="is not the data that this run began with"):
-        train(resumed_config(run.folder, {"epochs": 2}), resume=run.folder)
+        train(read_resumed_config(run.folder, {"epochs": 2}), resume=run.folder)
 
 
 def test_changed_data_are_refused(make: Make, tmp_path: Path, write_data: Any) -> None:
@@ -379,11 +382,11 @@ def test_changed_data_are_refused(make: Make, tmp_path: Path, write_data: Any) -
     run = train(make(name="changed", data=str(data), epochs=1))
     write_data(tmp_path / "data", first="b")
     with pytest.raises(InputError, match="is not the data that this run began with"):
-        train(resumed_config(run.folder, {"epochs": 2}), resume=run.folder)
+        train(read_resumed_config(run.folder, {"epochs": 2}), resume=run.folder)
 
 
 def test_a_spoiled_checkpoint_is_named(make: Make) -> None:
     run = train(make(name="spoiled", epochs=1))
     (run.folder / "last.ckpt").write_bytes((run.folder / "last.ckpt").read_bytes()[:5000])
     with pytest.raises(InputError, match=r"last\.ckpt: cannot be read as a checkpoint"):
-        train(resumed_config(run.folder, {"epochs": 2}), resume=run.folder)
+        train(read_resumed_config(run.folder, {"epochs": 2}), resume=run.folder)

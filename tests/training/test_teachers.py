@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
-from emotion_detection.training import resumed_config, train
+from emotion_detection.training import read_resumed_config, train
 from emotion_detection.training.batches import Batch
 from emotion_detection.training.checkpoint import read_checkpoint
 from emotion_detection.training.initial_weights import load_teachers
 from emotion_detection.training.losses import Teachers
-from emotion_detection.training.network import ModelSpec, freshly_seeded, take_apart, to_unit
+from emotion_detection.training.network import ModelSpec, scale_to_unit, seed_rng, take_apart
 from emotion_detection.training.task import CHECKPOINT_KEY, EmotionTask
 
 ALSO = {"fer2013": ("a", "b")}
@@ -28,7 +28,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def network(spec: ModelSpec, seed: int) -> nn.Module:
-    made = freshly_seeded(spec, seed).eval()
+    made = seed_rng(spec, seed).eval()
     with torch.no_grad():  # fresh weights alone score all faces nearly alike
         made.get_submodule("head").weight.mul_(20)
     return made
@@ -166,7 +166,7 @@ def test_the_command_takes_several_teachers(
     np.testing.assert_allclose(weights["one"], weights["twice"], atol=1e-6)
     assert np.abs(weights["both"] - weights["one"]).max() > 1e-4
     assert np.abs(weights["one"] - weights["alone"]).max() > 1e-4
-    assert resumed_config(tmp_path / "models" / "both").teacher == [one, other]
+    assert read_resumed_config(tmp_path / "models" / "both").teacher == [one, other]
     again = ["train", f"--config={tmp_path}/models/both/config.yaml", "--name=again"]
     assert main(again) == 0, capsys.readouterr().err
     np.testing.assert_array_equal(head(tmp_path / "models" / "again"), weights["both"])
@@ -230,7 +230,7 @@ def test_teachers_see_the_faces_before_corruption(mixup: float) -> None:
     assert not seen["pupil"].any()
     assert seen["teacher"].any()
     if not mixup:
-        torch.testing.assert_close(seen["teacher"], to_unit(images))
+        torch.testing.assert_close(seen["teacher"], scale_to_unit(images))
 
 
 def test_a_teacher_s_classes_may_have_another_order_and_spelling() -> None:

@@ -10,12 +10,12 @@ from scipy.optimize import minimize_scalar
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
 from emotion_detection.evaluation.model_loading import open_model
-from emotion_detection.metrics.calibration import calibration_metrics
+from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.training import Run, train
 from emotion_detection.training.checkpoint import load_trained, read_checkpoint
-from emotion_detection.training.network_scores import network_outputs
+from emotion_detection.training.network_scores import compute_outputs
 from emotion_detection.training.task import CHECKPOINT_KEY
-from emotion_detection.training.temperature import fit_temperature, retempered
+from emotion_detection.training.temperature import apply_temperature, fit_temperature
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def test_it_is_the_minimum_that_scipy_finds(factor: float, seed: int) -> None:
 
 def test_it_changes_no_decision() -> None:
     _, scores, labels = case(0, 3.0)
-    after = retempered(scores, fit_temperature(scores, labels))
+    after = apply_temperature(scores, fit_temperature(scores, labels))
     assert np.array_equal(after.argmax(axis=1), scores.argmax(axis=1))
     assert after.dtype == np.float32
     np.testing.assert_allclose(after.sum(axis=1), 1, atol=1e-6)
@@ -58,8 +58,10 @@ def test_it_changes_no_decision() -> None:
 @pytest.mark.parametrize("factor", [0.4, 3.0])
 def test_the_calibration_error_falls_where_scores_are_too_sure_or_too_unsure(factor: float) -> None:
     _, scores, labels = case(1, factor)
-    before = calibration_metrics(scores, labels)
-    after = calibration_metrics(retempered(scores, fit_temperature(scores, labels)), labels)
+    before = compute_calibration_metrics(scores, labels)
+    after = compute_calibration_metrics(
+        apply_temperature(scores, fit_temperature(scores, labels)), labels
+    )
     assert before["ece"] > 0.1
     assert after["ece"] < before["ece"] / 3
     assert after["nll"] < before["nll"]
@@ -69,21 +71,21 @@ def test_the_calibration_error_falls_where_scores_are_too_sure_or_too_unsure(fac
 def test_it_is_a_division_of_the_logits(temperature: float) -> None:
     logits, scores, _ = case(2, 1.0, 200)
     np.testing.assert_allclose(
-        retempered(scores, temperature), softmax(logits / temperature), atol=2e-6
+        apply_temperature(scores, temperature), softmax(logits / temperature), atol=2e-6
     )
 
 
 @pytest.mark.parametrize("temperature", [0.5, 3.0])
 def test_it_can_be_taken_back(temperature: float) -> None:
     _, scores, _ = case(3, 1.0, 200)
-    there = retempered(scores, temperature)
+    there = apply_temperature(scores, temperature)
     assert np.abs(there - scores).max() > 0.05
-    np.testing.assert_allclose(retempered(there, 1 / temperature), scores, atol=1e-6)
+    np.testing.assert_allclose(apply_temperature(there, 1 / temperature), scores, atol=1e-6)
 
 
 def test_scores_of_zero_stay_numbers() -> None:
     scores = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
-    assert np.isfinite(retempered(scores, 20.0)).all()
+    assert np.isfinite(apply_temperature(scores, 20.0)).all()
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +110,16 @@ def test_the_figures_before_it_are_those_of_the_plain_network(
 ) -> None:
     faces = load(striped(done.folder)).split("validation")
     best = load_trained(done.folder)
-    plain = network_outputs(best.network, best.spec, faces.images)["scores"]
+    plain = compute_outputs(best.network, best.spec, faces.images)["scores"]
     assert done.metrics["before_temperature"] == pytest.approx(
-        calibration_metrics(plain, faces.labels), abs=1e-5
+        compute_calibration_metrics(plain, faces.labels), abs=1e-5
     )
-    warm = network_outputs(best.network, best.spec, faces.images, best.temperatures)["scores"]
-    for name, value in calibration_metrics(warm, faces.labels).items():
+    warm = compute_outputs(best.network, best.spec, faces.images, best.temperatures)["scores"]
+    for name, value in compute_calibration_metrics(warm, faces.labels).items():
         assert done.metrics[name] == pytest.approx(value, abs=1e-5)
-    np.testing.assert_allclose(retempered(plain, done.metrics["temperature"]), warm, atol=1e-5)
+    np.testing.assert_allclose(
+        apply_temperature(plain, done.metrics["temperature"]), warm, atol=1e-5
+    )
 
 
 def test_checkpoint_and_onnx_file_hold_the_same_temperature(

@@ -12,15 +12,15 @@ import torch
 
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
-from emotion_detection.data import joined, load
+from emotion_detection.data import join_splits, load
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FER2013, FERPLUS
-from emotion_detection.metrics.calibration import calibration_metrics
-from emotion_detection.training import Run, resumed_config, train
+from emotion_detection.metrics.calibration import compute_calibration_metrics
+from emotion_detection.training import Run, read_resumed_config, train
 from emotion_detection.training.checkpoint import load_trained, network_weights, read_checkpoint
 from emotion_detection.training.initial_weights import start_from
-from emotion_detection.training.network import ModelSpec, freshly_seeded, take_apart
-from emotion_detection.training.network_scores import Deployed, network_outputs
+from emotion_detection.training.network import ModelSpec, seed_rng, take_apart
+from emotion_detection.training.network_scores import DeployedNetwork, compute_outputs
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 BOTH = ModelSpec("quick", FERPLUS, 1, 16, 0.0, "ferplus", {"fer2013": FER2013}, intensity=True)
@@ -59,7 +59,7 @@ def validation(config: TrainConfig) -> tuple[Any, np.ndarray, np.ndarray]:
     first = load(config).split("validation")
     values = {"data": config.data, "cache": config.cache, "size": 16, "labels": "fer2013"}
     other = load(TrainConfig(**values)).split("validation")
-    both = joined(first, other, "fer2013")
+    both = join_splits(first, other, "fer2013")
     return both, both.labels, both.also["fer2013"]
 
 
@@ -69,7 +69,7 @@ def test_the_figures_of_both_sets_are_over_the_faces_that_have_a_label(
     metrics = json.loads((done.folder / "metrics.json").read_text())
     faces, first, second = validation(make(done.folder))
     best = load_trained(done.folder)
-    said = network_outputs(best.network, best.spec, faces.images, best.temperatures)
+    said = compute_outputs(best.network, best.spec, faces.images, best.temperatures)
     assert metrics["labels"] == list(FERPLUS)
     assert metrics["also"].keys() == {"fer2013"}
     other = metrics["also"]["fer2013"]
@@ -83,7 +83,7 @@ def test_the_figures_of_both_sets_are_over_the_faces_that_have_a_label(
         assert found["accuracy"] == pytest.approx(
             (scores.argmax(axis=1) == labels)[known].mean(), abs=1e-6
         )
-        expected = calibration_metrics(scores[known], labels[known])
+        expected = compute_calibration_metrics(scores[known], labels[known])
         assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
     assert (metrics["n"], other["n"]) == (31, 35)
     assert metrics["intensity"]["n"] == 31
@@ -116,18 +116,18 @@ def test_the_onnx_file_has_an_output_for_each(done: Run, make: Callable[..., Tra
     assert json.loads(metadata["temperatures"]) == best.temperatures
     assert json.loads(metadata["temperature"]) == best.temperatures["ferplus"]
     images = np.array(validation(make(done.folder))[0].images)
-    ours = network_outputs(best.network, best.spec, images, best.temperatures)
+    ours = compute_outputs(best.network, best.spec, images, best.temperatures)
     for name, values in zip(outputs, session.run(list(outputs), {"faces": images}), strict=True):
         np.testing.assert_allclose(values, ours[name], atol=1e-4)
 
 
 def test_outputs_are_taken_apart_in_the_declared_order() -> None:
-    network = freshly_seeded(BOTH, 0).eval()
+    network = seed_rng(BOTH, 0).eval()
     faces = torch.randint(0, 256, (3, 1, 16, 16), dtype=torch.uint8)
     with torch.no_grad():
         raw = network(faces.float() / 255)
         warm = {"ferplus": 2.0, "fer2013": 0.5}
-        scores, intensity, also = Deployed(network, BOTH, warm)(faces)
+        scores, intensity, also = DeployedNetwork(network, BOTH, warm)(faces)
     parts = take_apart(BOTH, raw)
     assert torch.equal(parts.logits["ferplus"], raw[:, :8])
     assert torch.equal(parts.logits["fer2013"], raw[:, 8:15])
@@ -143,7 +143,7 @@ def test_without_its_weight_the_second_sets_rows_stay_fresh(
 ) -> None:
     run = train(make(tmp_path, extra_labels_weight=0.0, epochs=1, seed=4))
     rows = network_weights(read_checkpoint(run.folder / "last.ckpt"))["head.weight"]
-    fresh = freshly_seeded(load_trained(run.folder).spec, 4).state_dict()["head.weight"]
+    fresh = seed_rng(load_trained(run.folder).spec, 4).state_dict()["head.weight"]
     changed = (rows != fresh).any(dim=1).tolist()
     assert changed == [True] * 8 + [False] * 7 + [True]
 
@@ -158,7 +158,7 @@ def test_it_goes_on_where_it_was_also_from_an_earlier_version(
     text = (parts / "config.yaml").read_text()
     assert text.count("extra_labels: fer2013\nextra_labels_weight: 1.0\n") == 1
     (parts / "config.yaml").write_text(text.replace("extra_labels", "also"))
-    train(resumed_config(parts, {"epochs": 2}), resume=parts)
+    train(read_resumed_config(parts, {"epochs": 2}), resume=parts)
     one, other = (read_checkpoint(place / "last.ckpt") for place in (whole.folder, parts))
     for key, value in one["state_dict"].items():
         assert torch.equal(value, other["state_dict"][key]), key
@@ -182,11 +182,11 @@ def test_rows_of_the_last_layer_are_taken_by_label_set_and_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = ModelSpec("quick", FER2013, 1, 16, 0.0, "fer2013")
-    learnt = freshly_seeded(old, 1)
+    learnt = seed_rng(old, 1)
     weights = {f"network.{key}": value for key, value in learnt.state_dict().items()}
     own = {"spec": old.as_dict(), "record": {}}
     torch.save({"state_dict": weights, CHECKPOINT_KEY: own}, tmp_path / "old.ckpt")
-    network = freshly_seeded(BOTH, 2)
+    network = seed_rng(BOTH, 2)
     fresh = network.get_submodule("head").bias.detach().clone()
     start_from(network, BOTH, str(tmp_path / "old.ckpt"))
     known = dict(zip(FER2013, learnt.get_submodule("head").bias.tolist(), strict=True))

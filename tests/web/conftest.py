@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from emotion_detection.commands import export_web
-from emotion_detection.serving.built_page import page_folder, page_is_built
+from emotion_detection.serving.built_page import find_page_folder, is_page_built
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -42,7 +42,7 @@ def engine() -> Callable[..., list[Any]]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a host that has the exported page somewhere below."""
-    if not page_is_built(page_folder()):
+    if not is_page_built(find_page_folder()):
         pytest.skip("the page is not built: 'make web' builds it")
     root = tmp_path_factory.mktemp("site")
     export_web.export_page(root / BELOW)

@@ -12,15 +12,15 @@ from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference import browser
-from emotion_detection.inference.browser import browser_files, browser_model
+from emotion_detection.inference.browser import list_browser_files, write_browser_model
 from emotion_detection.inference.face_detector import MODEL_SHA256
-from emotion_detection.results import columns
+from emotion_detection.results import list_columns
 
 
 @pytest.mark.parametrize("label_set", ["ferplus", "fer2013"])
 def test_it_fits_the_graph(label_set: str) -> None:
-    about = json.loads(json.dumps(browser_model(EmotionDetector(labels=label_set))))
-    files = browser_files()
+    about = json.loads(json.dumps(write_browser_model(EmotionDetector(labels=label_set))))
+    files = list_browser_files()
     session = onnxruntime.InferenceSession(files["model.onnx"].read_bytes())
     size, channels = about["input"]["size"], about["input"]["channels"]
     faces = np.zeros((2, channels, size, size), np.uint8)
@@ -30,7 +30,7 @@ def test_it_fits_the_graph(label_set: str) -> None:
         assert scores.shape == (2, len(labels))
     assert about["labels"] == about["label_sets"][label_set]["labels"]
     assert about["intensity"] == ("intensity" in {out.name for out in session.get_outputs()})
-    assert about["columns"] == columns(about["labels"])
+    assert about["columns"] == list_columns(about["labels"])
     assert set(about["colours"]) == set(about["labels"])
 
 
@@ -42,7 +42,7 @@ def test_it_has_the_settings_of_the_detector() -> None:
         min_score=0.45,
         certain=0.6,
     )
-    thresholds = json.loads(json.dumps(browser_model(detector)["thresholds"]))
+    thresholds = json.loads(json.dumps(write_browser_model(detector)["thresholds"]))
     assert thresholds == {
         "working_size": 500,
         "confidence": 0.5,
@@ -54,16 +54,16 @@ def test_it_has_the_settings_of_the_detector() -> None:
 
 
 def test_the_finder_is_the_one_that_was_shipped() -> None:
-    content = browser_files()["centerface.onnx"].read_bytes()
+    content = list_browser_files()["centerface.onnx"].read_bytes()
     assert hashlib.sha256(content).hexdigest() == MODEL_SHA256
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model\.onnx"):
-        browser_files(tmp_path)
+        list_browser_files(tmp_path)
 
 
 def test_a_damaged_finder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "MODEL_SHA256", "0" * 64)
     with pytest.raises(InputError, match="damaged"):
-        browser_files()
+        list_browser_files()

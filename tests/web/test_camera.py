@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emotion_detection.inference.tracking import follow
+from emotion_detection.inference.tracking import track_faces
 from emotion_detection.results import Face, Result
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -34,7 +34,7 @@ def _tracks(rows: list[dict[str, str]]) -> list[str]:
         face = Face(box, (), 1.0, {"any": 1.0})
         faces = (face,) if row["face"] else ()
         results.append(Result(640, 480, faces, frame=int(row["frame"]), time=float(row["time"])))
-    tracks = [face.track or 0 for result in follow(results) for face in result.faces]
+    tracks = [face.track or 0 for result in track_faces(results) for face in result.faces]
     return [str(track - min(tracks) + 1) for track in tracks]
 
 

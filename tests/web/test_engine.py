@@ -14,10 +14,14 @@ from PIL import Image, ImageFilter
 
 from emotion_detection.inference import face_detector
 from emotion_detection.inference import second_pass as closer_look
-from emotion_detection.inference.align import MARGIN, align, cut_out, placement
+from emotion_detection.inference.align import MARGIN, align, compute_placement, cut_out
 from emotion_detection.inference.explain import explain_crop
-from emotion_detection.inference.face_detector import FaceDetector, decoded, distinct
-from emotion_detection.postprocessing import VIEWS, ZOOM, Prior, Readout, make_views
+from emotion_detection.inference.face_detector import (
+    FaceDetector,
+    decode_outputs,
+    suppress_overlaps,
+)
+from emotion_detection.postprocessing import VIEWS, ZOOM, Postprocessing, Prior, make_views
 
 ROOT = Path(__file__).resolve().parents[2]
 Engine = Callable[..., list[Any]]
@@ -89,7 +93,9 @@ def test_views_of_faces_are_pythons_to_the_byte(engine: Engine, channels: int, v
     cut = [
         np.stack(
             [
-                cut_out(rgb, placement(face["box"], face["landmarks"], 48, margin), 48, channels)
+                cut_out(
+                    rgb, compute_placement(face["box"], face["landmarks"], 48, margin), 48, channels
+                )
                 for face in faces
             ]
         ).reshape(3, 48, 48, channels)
@@ -106,7 +112,7 @@ def test_views_of_faces_are_pythons_to_the_byte(engine: Engine, channels: int, v
 @pytest.mark.parametrize("views", VIEWS)
 @pytest.mark.parametrize("prior", ["natural", "balanced"])
 def test_scores_are_combined_as_in_python(engine: Engine, views: int, prior: Prior) -> None:
-    readout = Readout((0.6, 0.3, 0.1), 0.2, {2: 0.9, 4: 0.8})
+    readout = Postprocessing((0.6, 0.3, 0.1), 0.2, {2: 0.9, 4: 0.8})
     shown = np.random.default_rng(views).dirichlet((1, 1, 1), (views, 5)).astype(np.float32)
     about = {"label_set": "abc", "prior": prior, "readouts": {"abc": readout.as_dict()}}
     made = engine("combine", *({"views": shown[:, k].tolist(), "about": about} for k in range(5)))
@@ -172,7 +178,7 @@ def test_outputs_are_decoded_as_in_python(engine: Engine) -> None:
     size[:, 3] = 80  # beyond what is believed
     offset = generator.random((2, rows, columns), np.float32)
     marks = generator.normal(0.5, 2, (10, rows, columns)).astype(np.float32)
-    corners, landmarks, confidence = decoded(heat, size, offset, marks, 0.3)
+    corners, landmarks, confidence = decode_outputs(heat, size, offset, marks, 0.3)
     outputs = {"heat": heat, "size": size, "offset": offset, "marks": marks}
     texts = {name: _text(value) for name, value in outputs.items()}
     (made,) = engine("decode", {**texts, "rows": rows, "columns": columns, "threshold": 0.3})
@@ -180,7 +186,7 @@ def test_outputs_are_decoded_as_in_python(engine: Engine) -> None:
     found = [[box["low"], box["high"], *box["landmarks"]] for box in made["boxes"]]
     np.testing.assert_allclose(found, np.concatenate([corners, landmarks], axis=1), rtol=1e-9)
     np.testing.assert_allclose([box["confidence"] for box in made["boxes"]], confidence)
-    assert made["kept"] == distinct(corners, confidence).tolist()
+    assert made["kept"] == suppress_overlaps(corners, confidence).tolist()
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from PIL import Image
 
 from emotion_detection import EmotionDetector
 from emotion_detection.images.opening import MAX_PIXELS
-from emotion_detection.inference.browser import browser_model
-from emotion_detection.inference.tables import table
-from emotion_detection.inference.tracking import follow
+from emotion_detection.inference.browser import write_browser_model
+from emotion_detection.inference.tables import open_table
+from emotion_detection.inference.tracking import track_faces
 from emotion_detection.results import LANDMARKS, Face, Result
 
 Engine = Callable[..., list[Any]]
@@ -54,7 +54,7 @@ def test_people_are_followed_as_in_python(engine: Engine, least: float) -> None:
                 _face((x, y, 90, 110), tuple(share), confidence, intensity=float(share[0]))
             )
         results.append(Result(640, 480, tuple(faces), frame=step, time=step * 0.13))
-    wanted = list(follow(results))
+    wanted = list(track_faces(results))
     followed = sum(len(result.faces) for result in wanted)
     assert (followed == sum(len(result.faces) for result in results)) == (least == 0.9)
     (made,) = engine("track", [_plain(result) for result in results])
@@ -91,13 +91,13 @@ def test_the_table_is_pythons_to_the_byte(engine: Engine, tmp_path: Path) -> Non
         Result(640, 480, source="-1.png"),
         Result(640, 480, (dataclasses.replace(faces[1], track=4),), 0, "clip", (), 7, 0.25),
     ]
-    with table(tmp_path / "t.csv", "abc") as growing:
+    with open_table(tmp_path / "t.csv", "abc") as growing:
         for result in results:
             growing.add(result.as_dict())
         growing.add({"source": "@bad\r.png", "error": "truncated, at 5"})
     entries: list[dict[str, Any]] = [*map(_plain, results)]
     entries.append({"source": "@bad\r.png", "error": "truncated, at 5"})
-    about = browser_model(EmotionDetector())
+    about = write_browser_model(EmotionDetector())
     scores = [name for name in about["columns"] if "score_" in name]
     columns = [name for name in about["columns"] if name not in scores]
     columns[15:15] = [f"score_{name}" for name in "abc"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emotion_detection.cli import main
-from emotion_detection.inference.browser import browser_files
+from emotion_detection.inference.browser import list_browser_files
 from emotion_detection.serving import built_page
 
 Capture = pytest.CaptureFixture[str]
@@ -43,7 +43,7 @@ def test_the_folder_holds_the_page_and_its_networks(built: Path, capsys: Capture
     site = Path("public/site")
     for path in filter(Path.is_file, built.rglob("*")):
         assert (site / path.relative_to(built)).read_bytes() == path.read_bytes()
-    for name, path in browser_files().items():
+    for name, path in list_browser_files().items():
         assert (site / "models" / name).read_bytes() == path.read_bytes()
     about = json.loads((site / "models" / "model.json").read_text(encoding="utf-8"))
     assert about["label_set"] == "ferplus"
@@ -70,7 +70,7 @@ def write_model() -> Callable[[Path], None]:
     onnx = pytest.importorskip("onnx")
 
     def write(path: Path) -> None:
-        model = onnx.load(str(browser_files()["model.onnx"]))
+        model = onnx.load(str(list_browser_files()["model.onnx"]))
         model.doc_string = "mine"
         onnx.save(model, str(path))
 
@@ -135,8 +135,8 @@ def test_a_copy_takes_the_page_of_its_checkout(
             return json.dumps(record) if name == "direct_url.json" else None
 
     monkeypatch.setattr(built_page.metadata, "distribution", lambda name: Installed())
-    assert built_page.page_folder() == built
+    assert built_page.find_page_folder() == built
     (built / "index.html").unlink()
-    assert built_page.page_folder() == (built if editable else page)
+    assert built_page.find_page_folder() == (built if editable else page)
     record["url"] = "https://example.org/package.whl"
-    assert built_page.page_folder() == built
+    assert built_page.find_page_folder() == built

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -36,7 +36,7 @@ def expect(locator: Any) -> Any:
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty drawn faces side by side, hardly apart."""
-    faces = draw_faces(60, size=150).faces
+    faces = make_synthetic_faces(60, size=150).faces
     sheet = np.full((4 * 156 + 30, 5 * 156 + 30), 140, np.uint8)
     for k, place in enumerate(CROWD):
         top, left = 15 + 156 * (k // 5), 15 + 156 * (k % 5)

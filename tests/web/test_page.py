@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.data.synthetic import draw_faces
-from emotion_detection.inference.tables import rows
+from emotion_detection.data.synthetic import make_synthetic_faces
+from emotion_detection.inference.tables import list_rows
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ def _same(found: list[dict[str, str]], pictures: list[Path]) -> None:
     wanted = []
     for picture in pictures:
         record = EmotionDetector().detect(picture).as_dict() | {"source": picture.name}
-        for number, row in enumerate(rows(record), 1):
+        for number, row in enumerate(list_rows(record), 1):
             wanted.append(row | ({"face": number} if record["faces"] else {}))
     assert len(found) == len(wanted)
     for row, like in zip(found, wanted, strict=True):
@@ -70,7 +70,7 @@ def _sure_flags(flags: str | None) -> list[str]:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Pictures of drawn faces: PNG, JPEG, WebP, large, small, turned by EXIF, with alpha, empty."""
     folder = tmp_path_factory.mktemp("drawn")
-    faces = draw_faces(40, size=160).faces
+    faces = make_synthetic_faces(40, size=160).faces
     sheet = np.full((1300, 1700), 140, np.uint8)
     for k, (x, y) in enumerate([(100, 90), (900, 200), (300, 800), (1250, 900)]):
         face = Image.fromarray(faces[3 + 7 * k]).resize((200 + 60 * k,) * 2)
@@ -214,7 +214,7 @@ def test_large_images_are_read_smaller_with_boxes_in_their_own_pixels(
 @pytest.mark.slow
 def test_it_abstains_when_told_to(visit: Visits, tmp_path: Path) -> None:
     unclear = tmp_path / "unclear.png"
-    Image.fromarray(draw_faces(23, size=200).faces[22]).save(unclear)
+    Image.fromarray(make_synthetic_faces(23, size=200).faces[22]).save(unclear)
     score = EmotionDetector().detect(unclear).faces[0].score
     assert score < 0.9
     seen = visit()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,7 +26,7 @@ def expect(locator: Any) -> Any:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two drawn faces, one of which moves to the right, as WebM."""
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
-    faces = draw_faces(40, size=170).faces
+    faces = make_synthetic_faces(40, size=170).faces
     path = tmp_path_factory.mktemp("clip") / "clip.webm"
     writer = ffmpeg.write_frames(
         str(path), (640, 360), fps=RATE, codec="libvpx", bitrate="2M", macro_block_size=8

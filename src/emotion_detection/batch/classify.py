@@ -13,16 +13,16 @@ from emotion_detection.batch.files import Entry, lies_in
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.images.opening import (
     DEFAULT_MAX_PIXELS,
-    PictureError,
-    face_array,
+    ImageError,
+    crop_to_square,
+    image_to_array,
     load_image,
-    picture_array,
 )
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.detection import Seen
+from emotion_detection.inference.detection import DetectedImage
 from emotion_detection.inference.devices import AUTO
-from emotion_detection.inference.face_detector import CERTAIN, FoundFace
-from emotion_detection.inference.tables import Record, error_record
+from emotion_detection.inference.face_detector import CERTAIN, DetectedFace
+from emotion_detection.inference.tables import Record, make_error_record
 from emotion_detection.postprocessing import Prior
 from emotion_detection.results import Result
 
@@ -88,7 +88,7 @@ def sha256_of(model: str | Path) -> str:
 
 
 @lru_cache(maxsize=1)
-def detector_of(settings: Settings, threads: int | None = None) -> EmotionDetector:
+def open_detector(settings: Settings, threads: int | None = None) -> EmotionDetector:
     """Return this process's detector; made once.
 
     Raises:
@@ -121,7 +121,7 @@ def read(
     Args:
         entries: pictures, and files that are known to be unreadable; no videos.
         settings: how.
-        detector: :func:`detector_of` these settings.
+        detector: :func:`open_detector` these settings.
 
     Yields:
         A record for each, in order; of a picture that anything unforeseen happens with, an error.
@@ -134,7 +134,7 @@ def read(
         yield from _surely(entries[start : start + together], settings, detector)
 
 
-def unforeseen(error: Exception) -> str:
+def make_unforeseen_error(error: Exception) -> str:
     """Return what a record says of an error that nobody thought of."""
     return " ".join(f"unforeseen {type(error).__name__}: {error}".split())
 
@@ -147,7 +147,7 @@ def _surely(some: Sequence[Entry], settings: Settings, detector: EmotionDetector
         raise
     except Exception as error:
         if len(some) == 1:
-            return [error_record(some[0].source, unforeseen(error))]
+            return [make_error_record(some[0].source, make_unforeseen_error(error))]
     return [record for entry in some for record in _surely([entry], settings, detector)]
 
 
@@ -163,7 +163,7 @@ def _records(some: Sequence[Entry], settings: Settings, detector: EmotionDetecto
         if isinstance(answer, Result):
             records.append(answer.as_dict())
         else:
-            records.append(error_record(entry.source, answer))
+            records.append(make_error_record(entry.source, answer))
     return records
 
 
@@ -174,7 +174,7 @@ def _photographs(
     answers = detector.detect_many(paths)
     return [
         str(answer).removeprefix(f"{shorten(str(path))}: ")
-        if isinstance(answer, PictureError)
+        if isinstance(answer, ImageError)
         else dataclasses.replace(answer, source=source)
         for source, path, answer in zip(sources, paths, answers, strict=True)
     ]
@@ -184,34 +184,34 @@ def _crops(
     sources: Sequence[str], settings: Settings, detector: EmotionDetector
 ) -> list[Result | str]:
     looked = [_whole(source, settings, detector) for source in sources]
-    results = iter(detector.read([one for one in looked if isinstance(one, Seen)]))
-    return [next(results) if isinstance(one, Seen) else one for one in looked]
+    results = iter(detector.read([one for one in looked if isinstance(one, DetectedImage)]))
+    return [next(results) if isinstance(one, DetectedImage) else one for one in looked]
 
 
-def _whole(source: str, settings: Settings, detector: EmotionDetector) -> Seen | str:
+def _whole(source: str, settings: Settings, detector: EmotionDetector) -> DetectedImage | str:
     """Take a picture as a whole for a face; say why, where it cannot be read."""
     try:
-        pixels, notes = picture_array(settings.path(source), settings.max_pixels)
-    except PictureError as error:
+        pixels, notes = image_to_array(settings.path(source), settings.max_pixels)
+    except ImageError as error:
         return str(error)
     size, channels = detector.input
-    face = face_array(Image.fromarray(pixels), size, channels)
+    face = crop_to_square(Image.fromarray(pixels), size, channels)
     height, width = pixels.shape[:2]
-    return Seen(
+    return DetectedImage(
         about=Result(width, height, source=source, notes=notes),
-        faces=(FoundFace((0.0, 0.0, float(width), float(height)), (), 1.0),),
+        faces=(DetectedFace((0.0, 0.0, float(width), float(height)), (), 1.0),),
         crops=face if channels == 1 else face.transpose(1, 2, 0)[None],
     )
 
 
 def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
     """Write the annotated picture; say why, where that picture cannot be drawn or written."""
-    from emotion_detection.inference.annotate import SUFFIXES, annotated, save_picture
+    from emotion_detection.inference.annotate import SUFFIXES, annotate_image, save_picture
 
     try:
         loaded = load_image(settings.path(source), settings.max_pixels)
-        drawn = annotated(loaded.pixels, result)
-    except (PictureError, ValueError) as error:  # it changed since it was read
+        drawn = annotate_image(loaded.pixels, result)
+    except (ImageError, ValueError) as error:  # it changed since it was read
         return str(error)
     out = place_below_annotate(source, settings)
     if out.suffix.lower() not in SUFFIXES:
@@ -219,7 +219,7 @@ def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
     check_target(out, source, settings)
     try:
         save_picture(drawn, out, loaded.icc_profile)
-    except PictureError as error:
+    except ImageError as error:
         return f"--annotate {error}"
     except InputError as error:
         raise InputError(f"--annotate {error}") from None
@@ -229,7 +229,7 @@ def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
 def check_target(out: Path, source: str, settings: Settings) -> None:
     """Check that what is written to a place below ``annotate`` replaces no file that is read.
 
-    Those lie outside of it (:func:`.files.apart`), so a link out of it must not be followed.
+    Those lie outside of it (:func:`.files.split_inputs`), so a link out of it must not be followed.
 
     Raises:
         InputError: there is such a link, or the file itself is there.

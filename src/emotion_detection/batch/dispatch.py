@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from emotion_detection.batch.classify import Settings, detector_of, read
+from emotion_detection.batch.classify import Settings, open_detector, read
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.job import Engine, missing_videos, planned, run, share
+from emotion_detection.batch.job import Engine, choose_share, find_missing_videos, plan_shards, run
 from emotion_detection.batch.job_folder import Work
-from emotion_detection.batch.output import Show
+from emotion_detection.batch.output import Output
 from emotion_detection.batch.shards import Shard
-from emotion_detection.inference.tables import Record, line, table
+from emotion_detection.inference.tables import Record, line, open_table
 
 AT_ONCE = 8
 """Pictures that are read before their lines are shown."""
@@ -18,7 +18,9 @@ Video = Callable[[Entry, Callable[[Record], object]], None]
 """Reads a video in this process, and hands each record on."""
 
 
-def predict_at_once(entries: Sequence[Entry], settings: Settings, video: Video, show: Show) -> None:
+def predict_at_once(
+    entries: Sequence[Entry], settings: Settings, video: Video, show: Output
+) -> None:
     """Read a few files in this process, and show them in order as they come.
 
     Args:
@@ -27,7 +29,7 @@ def predict_at_once(entries: Sequence[Entry], settings: Settings, video: Video, 
         video: reads videos.
         show: is given the records.
     """
-    detector = detector_of(settings)
+    detector = open_detector(settings)
     # a video has a bar of its own
     count = 0 if any(entry.is_video for entry in entries) else len(entries)
     left = list(entries)
@@ -44,7 +46,7 @@ def predict_at_once(entries: Sequence[Entry], settings: Settings, video: Video, 
             advance(len(some))
 
 
-def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> None:
+def predict_in_order(work: Work, engine: Engine, video: Video, show: Output) -> None:
     """Read many files, and show them in order as they come; nothing of the work is kept.
 
     A video is read when it is its turn; meanwhile no more pictures are handed out.
@@ -72,7 +74,7 @@ def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> No
             following = next(shards, None)
 
     # a video has a bar of its own
-    count = 0 if any(missing_videos(work)) else planned(work)[0]
+    count = 0 if any(find_missing_videos(work)) else plan_shards(work)[0]
     with show.bar(count) as advance:
         show_done()
         for done in run(work, engine):
@@ -80,8 +82,8 @@ def predict_in_order(work: Work, engine: Engine, video: Video, show: Show) -> No
             show_done()
 
 
-def do_part(
-    work: Work, engine: Engine, video: Video, show: Show, part: tuple[int, int]
+def predict_shard(
+    work: Work, engine: Engine, video: Video, show: Output, part: tuple[int, int]
 ) -> tuple[int, int]:
     """Do what is missing of a part of some work, so that it is on the disk.
 
@@ -95,17 +97,17 @@ def do_part(
     Returns:
         How many files of the part, videos left out, there are, and how many were done before.
     """
-    count, earlier = planned(work, part)
+    count, earlier = plan_shards(work, part)
     with show.bar(count, earlier) as advance:
         for done in run(work, engine, part):
             advance(done)
-    for shard in missing_videos(work, part):
+    for shard in find_missing_videos(work, part):
         _do_video(work, shard, video)
     return count, earlier
 
 
-def do_whole(
-    work: Work, engine: Engine, video: Video, show: Show, out: Path, labels: Sequence[str]
+def predict_all(
+    work: Work, engine: Engine, video: Video, show: Output, out: Path, labels: Sequence[str]
 ) -> None:
     """Do what is missing of some work, make its table meanwhile, and delete the work.
 
@@ -122,9 +124,9 @@ def do_whole(
     Raises:
         InputError: a shard cannot be read or written, or the table cannot be written.
     """
-    shards = share(work)
+    shards = choose_share(work)
     following = next(shards, None)
-    with table(out, labels, work.table) as growing:
+    with open_table(out, labels, work.table) as growing:
 
         def grow() -> None:
             nonlocal following
@@ -134,13 +136,13 @@ def do_whole(
                     show.add(record, text)
                 following = next(shards, None)
 
-        count, earlier = planned(work)
+        count, earlier = plan_shards(work)
         with show.bar(count, earlier) as advance:
             grow()
             for done in run(work, engine):
                 advance(done)
                 grow()
-        for shard in missing_videos(work):
+        for shard in find_missing_videos(work):
             _do_video(work, shard, video)
         grow()
     work.remove()

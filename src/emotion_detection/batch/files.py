@@ -10,7 +10,7 @@ from typing import NamedTuple
 from emotion_detection.batch.skipped import describe_left_out
 from emotion_detection.errors import InputError
 from emotion_detection.images.kinds import read_suffixes
-from emotion_detection.inference.image_files import picture_files
+from emotion_detection.inference.image_files import list_image_files
 from emotion_detection.inference.video import SUFFIXES as VIDEO_SUFFIXES
 from emotion_detection.inference.video import is_video
 from emotion_detection.inference.video_live import find_live_source
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     is_video: bool = False
 
 
-def entries(
+def list_entries(
     inputs: Sequence[str], left_out: Counter[str] | None = None, videos: bool = False
 ) -> Iterator[Entry]:
     """Yield the files that inputs name: pictures, videos, and what is in folders.
@@ -75,7 +75,7 @@ def entries(
                 report(name, f"{reason}; left out: {others}" if others else reason)
 
     suffixes = (*read_suffixes(), *VIDEO_SUFFIXES) if videos else read_suffixes()
-    for path in picture_files(named(), report, suffixes, left_out):
+    for path in list_image_files(named(), report, suffixes, left_out):
         yield from waiting
         waiting.clear()
         found += 1
@@ -137,7 +137,7 @@ def make_annotate(annotate: str, inputs: Sequence[str]) -> None:
         raise InputError(f"--annotate {annotate}: {error.strerror}") from None
 
 
-def apart(files: Iterable[Entry], annotate: str | None) -> Iterator[Entry]:
+def split_inputs(files: Iterable[Entry], annotate: str | None) -> Iterator[Entry]:
     """Yield the files, once it is seen that none of them, by whatever link, lies in ``annotate``.
 
     Raises:

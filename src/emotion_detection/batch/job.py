@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Iterator
 from emotion_detection.batch.job_folder import Work
 from emotion_detection.batch.local_engine import Done, Pull, Task
 from emotion_detection.batch.shards import Shard
-from emotion_detection.batch.worker_exits import Death, explain_deaths
+from emotion_detection.batch.worker_exits import WorkerExit, explain_deaths
 from emotion_detection.errors import InputError
-from emotion_detection.inference.tables import error_record, line
+from emotion_detection.inference.tables import line, make_error_record
 
 Engine = Callable[[Pull], Done]
 """As :mod:`.local_engine` says, with all but ``pull`` given."""
@@ -22,7 +22,7 @@ FAILED_STARTS = 3
 """Workers in a row that end with an error, before any did anything, after which none can start."""
 
 
-def share(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
+def choose_share(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
     """Yield the shards of a part of the work: all parts together have each shard once.
 
     Args:
@@ -33,19 +33,21 @@ def share(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
     return (shard for shard in work.shards() if shard.number % parts == number - 1)
 
 
-def planned(work: Work, part: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+def plan_shards(work: Work, part: tuple[int, int] = (1, 1)) -> tuple[int, int]:
     """Return how many files that are no videos a part has, and how many of them are done."""
     count = done = 0
-    for shard in share(work, part):
+    for shard in choose_share(work, part):
         if not shard.is_video:
             count += shard.size
             done += shard.size if work.is_done(shard) else 0
     return count, done
 
 
-def missing_videos(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
+def find_missing_videos(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
     """Yield the videos of a part that are not done; :func:`run` leaves them out."""
-    return (shard for shard in share(work, part) if shard.is_video and not work.is_done(shard))
+    return (
+        shard for shard in choose_share(work, part) if shard.is_video and not work.is_done(shard)
+    )
 
 
 def run(work: Work, engine: Engine, part: tuple[int, int] = (1, 1)) -> Generator[int, None, None]:
@@ -73,10 +75,10 @@ def run(work: Work, engine: Engine, part: tuple[int, int] = (1, 1)) -> Generator
 class _Run:
     def __init__(self, work: Work, part: tuple[int, int]) -> None:
         self._work = work
-        self._shards = share(work, part)
+        self._shards = choose_share(work, part)
         self._again: collections.deque[Task] = collections.deque()
         self._open: dict[int, tuple[Shard, list[str | None]]] = {}
-        self._deaths: list[Death] = []
+        self._deaths: list[WorkerExit] = []
         self._any_done = False
 
     def pull(self) -> Task | None:
@@ -89,9 +91,9 @@ class _Run:
                 return Task(shard.number, 0, shard.entries)
         return None
 
-    def take(self, task: Task, lines: list[str] | Death) -> int:
+    def take(self, task: Task, lines: list[str] | WorkerExit) -> int:
         """Keep what came of a task; return how many files that were."""
-        if isinstance(lines, Death):
+        if isinstance(lines, WorkerExit):
             death = lines
             self._deaths.append(death)
             never = not self._any_done and all(one.is_start_failure for one in self._deaths)
@@ -101,7 +103,9 @@ class _Run:
                 alone = enumerate(task.entries)
                 self._again += (Task(task.shard, place, (entry,)) for place, entry in alone)
                 return 0
-            lines = [line(error_record(task.entries[0].source, f"{DIED}, the last time {death}"))]
+            lines = [
+                line(make_error_record(task.entries[0].source, f"{DIED}, the last time {death}"))
+            ]
         else:
             self._deaths, self._any_done = [], True
         shard, records = self._open[task.shard]

@@ -19,8 +19,8 @@ from typing import Any
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.shards import Shard, is_video, values
 from emotion_detection.errors import InputError
-from emotion_detection.inference.tables import Record, whole_lines
-from emotion_detection.io.lock import NAME, own_files, remove_if_empty
+from emotion_detection.inference.tables import Record, read_whole_lines
+from emotion_detection.io.lock import NAME, list_own_files, remove_if_empty
 from emotion_detection.io.plain_values import parse_json
 
 FORMAT = 1
@@ -75,7 +75,7 @@ class Work:
             InputError: they cannot be written.
         """
         path = self._path(shard)
-        with _said(path), whole_lines(path, path.with_suffix(f".{_own_name()}.part")) as write:
+        with _said(path), read_whole_lines(path, path.with_suffix(f".{_own_name()}.part")) as write:
 
             def put(text: str) -> None:
                 with _said(path):  # whoever puts may catch an OSError for one of a video
@@ -114,7 +114,7 @@ class Work:
         """Delete all of the work, first what says that there is any; nothing else."""
         with suppress(OSError):
             (self.folder / "manifest.json").unlink(missing_ok=True)
-            for path in own_files(self.folder):
+            for path in list_own_files(self.folder):
                 if path.is_dir():
                     remove_if_empty(path)
                 elif path.name != NAME:
@@ -191,7 +191,7 @@ def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping
     _shards(folder, digest).mkdir(exist_ok=True)
     if not same:
         text = json.dumps({**about, "digest": digest}, indent=1)
-        with whole_lines(manifest, part.with_suffix(".manifest")) as write:
+        with read_whole_lines(manifest, part.with_suffix(".manifest")) as write:
             write(text)
     return Work(folder, digest, count)
 

@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple, Self, cast
 
-from emotion_detection.batch.classify import Settings, detector_of, read
+from emotion_detection.batch.classify import Settings, open_detector, read
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.worker_exits import Death
+from emotion_detection.batch.worker_exits import WorkerExit
 from emotion_detection.errors import InputError
 from emotion_detection.inference.devices import choose_device
 from emotion_detection.inference.tables import line
@@ -47,7 +47,7 @@ class Task(NamedTuple):
 
 
 Pull = Callable[[], Task | None]
-Done = Generator[tuple[Task, list[str] | Death], None, None]
+Done = Generator[tuple[Task, list[str] | WorkerExit], None, None]
 
 
 def count_workers(device: str) -> int:
@@ -60,15 +60,15 @@ def count_workers(device: str) -> int:
     return min(cpus, WORKERS_PER_GPU) if choose_device(device)[0].is_gpu else cpus
 
 
-def here(pull: Pull, settings: Settings) -> Done:
+def run_here(pull: Pull, settings: Settings) -> Done:
     """Do the tasks in this process: for few pictures, which no other needs to start for."""
-    detector = detector_of(settings)
+    detector = open_detector(settings)
     while (task := pull()) is not None:
         yield task, [line(record) for record in read(task.entries, settings, detector)]
 
 
 @contextmanager
-def waiting(settings: Settings, count: int) -> Iterator["list[Worker]"]:
+def count_waiting(settings: Settings, count: int) -> Iterator["list[Worker]"]:
     """Start processes before there is a task for them; they end with the block.
 
     It takes them as long to import and to open the model as the list of many files takes to make.
@@ -87,7 +87,9 @@ def waiting(settings: Settings, count: int) -> Iterator["list[Worker]"]:
             worker.end()
 
 
-def pool(pull: Pull, settings: Settings, workers: int, waiting: Sequence["Worker"] = ()) -> Done:
+def run_pool(
+    pull: Pull, settings: Settings, workers: int, waiting: Sequence["Worker"] = ()
+) -> Done:
     """Do the tasks in processes of one thread each, which share nothing.
 
     A process that dies takes down neither the others nor their tasks; another one is started.
@@ -115,7 +117,7 @@ def pool(pull: Pull, settings: Settings, workers: int, waiting: Sequence["Worker
             for connection in cast(list[Connection], wait(list(busy))):
                 worker, task = busy.pop(connection)
                 lines = worker.answer()
-                if isinstance(lines, Death):
+                if isinstance(lines, WorkerExit):
                     started.remove(worker)
                 # its next task is on its way before the records of this one are written
                 elif (following := pull()) is not None:
@@ -150,7 +152,7 @@ class Worker:
             self.connection.send(task.entries)
         return self
 
-    def answer(self) -> list[str] | Death:
+    def answer(self) -> list[str] | WorkerExit:
         """Return the records, or how the process died."""
         try:
             lines, refusal, failure = self.connection.recv()
@@ -162,11 +164,11 @@ class Worker:
             raise RuntimeError(f"in a worker process:\n{failure}")
         return list(lines)
 
-    def _death(self) -> Death:
+    def _death(self) -> WorkerExit:
         self._process.join(_LAST_BREATH)  # its pipe closes a moment before it ends
         code = self._process.exitcode
         self.end()
-        return Death(code)
+        return WorkerExit(code)
 
     def end(self) -> None:
         """End the process."""
@@ -180,7 +182,7 @@ def _serve(connection: Connection, settings: Settings) -> None:
     exit_with_parent()  # also amid a task, which may take a minute
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was started
     with suppress(Exception):  # the first task will say so
-        detector_of(settings, threads=1)
+        open_detector(settings, threads=1)
     while True:
         try:
             entries: tuple[Entry, ...] = connection.recv()
@@ -188,7 +190,7 @@ def _serve(connection: Connection, settings: Settings) -> None:
             return
         lines, refusal, failure = list[str](), None, None
         try:
-            detector = detector_of(settings, threads=1)
+            detector = open_detector(settings, threads=1)
             lines = [line(record) for record in read(entries, settings, detector)]
         except InputError as error:
             refusal = str(error)

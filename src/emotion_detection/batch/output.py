@@ -18,7 +18,7 @@ SOME_FAILED = 3
 _WORTH_A_BAR = 4
 
 
-class Show:
+class Output:
     """Shows records on standard output, and all else on standard error.
 
     Args:

@@ -11,11 +11,11 @@ import socket
 import sys
 from typing import Any
 
-from emotion_detection.batch.classify import Settings, detector_of, read
+from emotion_detection.batch.classify import Settings, open_detector, read
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.local_engine import WORKERS_PER_GPU, Done, Pull, Task
-from emotion_detection.batch.worker_exits import Death
-from emotion_detection.errors import InputError, missing
+from emotion_detection.batch.worker_exits import WorkerExit
+from emotion_detection.errors import InputError, missing_package
 from emotion_detection.inference.devices import CPU_NAME, parse_device
 from emotion_detection.inference.tables import line
 
@@ -31,7 +31,7 @@ TRIES = 3
 """How often Ray itself gives a task to another node when one dies."""
 
 
-def on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
+def run_on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
     """Do the tasks on a cluster that is there.
 
     Where the settings name a GPU, each task asks Ray for a share of one; 'auto' is the CPU here,
@@ -47,7 +47,7 @@ def on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
     """
     ray = _connected(address)
     settings = dataclasses.replace(settings, device=_device(ray, settings.device))
-    needs = task_resources(settings.device)
+    needs = choose_task_resources(settings.device)
     do = ray.remote(max_retries=TRIES, **needs)(_do)
     held: dict[Any, Task] = {}
     devices: set[str] = set()
@@ -72,7 +72,7 @@ def on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
         ray.shutdown()
 
 
-def task_resources(device: str) -> dict[str, float]:
+def choose_task_resources(device: str) -> dict[str, float]:
     """Return what a task asks Ray for: a core, and a share of a GPU where it runs on one."""
     chosen = parse_device(device)
     on_gpu = chosen is not None and chosen.is_gpu
@@ -84,7 +84,7 @@ def count_tasks(cluster: dict[str, float], needs: dict[str, float]) -> int:
 
     Args:
         cluster: its resources, as Ray names them.
-        needs: of :func:`task_resources`.
+        needs: of :func:`choose_task_resources`.
     """
     names = {"num_cpus": "CPU", "num_gpus": "GPU"}
     return int(min(cluster.get(names[need], 1) / amount for need, amount in needs.items()))
@@ -92,7 +92,7 @@ def count_tasks(cluster: dict[str, float], needs: dict[str, float]) -> int:
 
 def _device(ray: Any, device: str) -> str:
     """Return what tasks run on; a GPU that no node has would be waited for forever."""
-    if "num_gpus" not in task_resources(device):
+    if "num_gpus" not in choose_task_resources(device):
         return CPU_NAME if parse_device(device) is None else device
     if ray.cluster_resources().get("GPU", 0) > 0:
         return device
@@ -106,14 +106,14 @@ def _device(ray: Any, device: str) -> str:
 
 def _do(entries: tuple[Entry, ...], settings: Settings) -> tuple[list[str], str | None, str]:
     try:
-        detector = detector_of(settings, threads=1)
+        detector = open_detector(settings, threads=1)
         lines = [line(record) for record in read(entries, settings, detector)]
         return lines, None, detector.device
     except InputError as error:
         return [], str(error), ""
 
 
-def _answer(ray: Any, reference: Any, devices: set[str]) -> list[str] | Death:
+def _answer(ray: Any, reference: Any, devices: set[str]) -> list[str] | WorkerExit:
     """Return the records, or a death where the task's workers died again and again.
 
     Args:
@@ -127,7 +127,7 @@ def _answer(ray: Any, reference: Any, devices: set[str]) -> list[str] | Death:
     except ray.exceptions.RayTaskError as error:  # raised by our own code, not by a death
         raise RuntimeError(f"on a Ray node: {error}") from None
     except ray.exceptions.RayError:
-        return Death()
+        return WorkerExit()
     if refusal is not None:
         raise InputError(f"on a Ray node: {refusal}")
     return list(lines)
@@ -137,7 +137,7 @@ def _connected(address: str | None) -> Any:
     try:
         ray: Any = importlib.import_module("ray")
     except ModuleNotFoundError:
-        raise missing("--engine ray", "ray", "ray") from None
+        raise missing_package("--engine ray", "ray", "ray") from None
     if address is not None:
         _check_listens(address)
     try:

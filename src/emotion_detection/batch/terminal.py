@@ -20,7 +20,7 @@ from rich.style import Style
 from rich.text import Text
 
 from emotion_detection.errors import printable
-from emotion_detection.inference.annotate import emotion_colours
+from emotion_detection.inference.annotate import list_emotion_colours
 from emotion_detection.inference.tables import Record
 from emotion_detection.inference.video_persons import Person, VideoPersons
 from emotion_detection.results import UNCERTAIN_FACE
@@ -73,7 +73,7 @@ class Lines:
         if not faces:
             yield Text.assemble(name, "      -  ", ("; ".join(["no face", *notes]), "dim"))
             return
-        colours = emotion_colours(faces[0]["scores"])
+        colours = list_emotion_colours(faces[0]["scores"])
         count = sum(UNCERTAIN_FACE not in face["flags"] for face in faces)
         for place, face in enumerate(faces):
             score = face["scores"][face["emotion"]]
@@ -134,7 +134,7 @@ def print_persons(console: Console, video: VideoPersons) -> None:
     is_ascii = console.options.ascii_only
     bar_head = "" if is_ascii else " " * (_BAR + 2)
     put((f"  {'person':>6}  {'seen':>8}  {bar_head}{'share of the time seen':<40}  changes", "dim"))
-    colours = emotion_colours(dict.fromkeys(name for one in people for name in one.seconds))
+    colours = list_emotion_colours(dict.fromkeys(name for one in people for name in one.seconds))
     for person in people:
         names = sorted(person.seconds, key=lambda name: -person.seconds[name])
         shares = ", ".join(f"{name} {person.share(name):.0%}" for name in names[:_MOST_SHARES])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Death(NamedTuple):
+class WorkerExit(NamedTuple):
     """The end of a process that had a task in hand.
 
     Args:
@@ -40,7 +40,7 @@ class Death(NamedTuple):
         return f"by {name} ({meaning[name]})" if name in meaning else f"by {name}"
 
 
-def explain_deaths(deaths: Sequence[Death]) -> str:
+def explain_deaths(deaths: Sequence[WorkerExit]) -> str:
     """Return in one line what many deaths in a row mean, and what to do about them.
 
     Args:

@@ -30,8 +30,8 @@ from emotion_detection.commands.trainer_options import (
     split_trainer_words,
     trainer_names,
 )
-from emotion_detection.config import TrainConfig, config_of, preset_path, presets
-from emotion_detection.errors import InputError, require
+from emotion_detection.config import TrainConfig, config_from_dict, find_preset, list_presets
+from emotion_detection.errors import InputError, require_package
 
 PRESET = "quick"
 """The recipe of the folds when none is named: each is trained in a minute or two."""
@@ -57,18 +57,18 @@ def run(words: list[str]) -> int:
     parser = _parser()
     parser.add_argument("--trainer", type=dict, default={}, help=SUPPRESS)  # of config files
     words = join_data_words(read_words(parser, words, trainer_names()))
-    first = f"--config={preset_path(preset_name(words, PRESET))}"
+    first = f"--config={find_preset(preset_name(words, PRESET))}"
     words = [first, *rename_configs(words)]
     own, _ = split_trainer_words(words, parser.prog)
     # before Lightning is imported, which takes seconds: help, and what is wrong with the options
     if not prints_config(words):  # that is printed with the Trainer's fields
         _read(parser, own, {})
-    require("'data audit'", "train,audit", "torch", "pytorch_lightning")
-    from emotion_detection.evaluation.audit import audit
+    require_package("'data audit'", "train,audit", "torch", "pytorch_lightning")
+    from emotion_detection.evaluation.audit import run_audit
 
     parser = _parser()
     add_trainer_options(parser)
-    audit(*_read(parser, words, parser.get_defaults().as_dict()["trainer"]))
+    run_audit(*_read(parser, words, parser.get_defaults().as_dict()["trainer"]))
     return 0
 
 
@@ -86,7 +86,7 @@ def _read(
         )
     own = {f.name: values.pop(f.name) for f in dataclasses.fields(AuditOptions)}
     options = AuditOptions(**own | {name: tuple(own[name]) for name in _LISTS})
-    return config_of(values | {"trainer": {"devices": 1, **trainer}}), options
+    return config_from_dict(values | {"trainer": {"devices": 1, **trainer}}), options
 
 
 def _parser() -> ArgumentParser:
@@ -100,7 +100,7 @@ def _parser() -> ArgumentParser:
         type=str,
         metavar="NAME",
         default=PRESET,
-        help=f"recipe of the trainings: {', '.join(presets())}",
+        help=f"recipe of the trainings: {', '.join(list_presets())}",
     )
     add_config(parser)
     parser.add_argument(

@@ -23,8 +23,13 @@ def run(words: list[str]) -> int:
 
     from emotion_detection.inference import EmotionDetector
     from emotion_detection.inference.annotate import save_picture
-    from emotion_detection.inference.explain import METHODS, explain_crop, heat_map_picture, stacked
-    from emotion_detection.io.progress import progress
+    from emotion_detection.inference.explain import (
+        METHODS,
+        draw_heat_map,
+        explain_crop,
+        stack_crops,
+    )
+    from emotion_detection.io.progress import show_progress
     from emotion_detection.training_record import SYNTHETIC_NOTE
 
     picture = Path(parsed.picture)
@@ -49,13 +54,13 @@ def run(words: list[str]) -> int:
     scores = detector.classify(crops)
     columns = scores.argmax(axis=1) if wanted is None else np.full(len(scores), wanted)
     pictures, said = [], []
-    for name, crop, row, column in progress(
+    for name, crop, row, column in show_progress(
         zip(names, crops, scores, map(int, columns), strict=True), "explaining faces", len(crops)
     ):
         heat = explain_crop(detector.classify, crop, column, parsed.method, parsed.seed)
         said.append(f"{name}: {detector.labels[column]} {row[column]:.0%}")
-        pictures.append(heat_map_picture(crop, heat, said[-1]))
-    save_picture(stacked(pictures), out)
+        pictures.append(draw_heat_map(crop, heat, said[-1]))
+    save_picture(stack_crops(pictures), out)
     for line in said:
         print(line)
     print(f"wrote {out}: each face, and beside it in colour what drove its score ({parsed.method})")
@@ -87,9 +92,9 @@ def _parser() -> ArgumentParser:
 def _column(emotion: str | None, labels: tuple[str, ...]) -> int | None:
     if emotion is None:
         return None
-    from emotion_detection.labels import canonical
+    from emotion_detection.labels import canonical_name
 
-    name = emotion if emotion in labels else canonical(emotion)
+    name = emotion if emotion in labels else canonical_name(emotion)
     if name not in labels:
         raise InputError(f"--emotion {emotion}: must be one of {', '.join(labels)}")
     return labels.index(name)
@@ -98,12 +103,12 @@ def _column(emotion: str | None, labels: tuple[str, ...]) -> int | None:
 def _crop(detector: "EmotionDetector", picture: str) -> tuple["npt.NDArray[np.uint8]", list[str]]:
     import numpy as np
 
-    from emotion_detection.images.opening import PictureError, picture_array
+    from emotion_detection.images.opening import ImageError, image_to_array
     from emotion_detection.inference.crops import faces
 
     try:
-        pixels, _ = picture_array(picture)
-    except PictureError as error:
+        pixels, _ = image_to_array(picture)
+    except ImageError as error:
         raise InputError(f"{picture}: {error}") from None
     (crop,) = faces(pixels[None], *detector.input)
     whole = crop[0] if len(crop) == 1 else np.ascontiguousarray(crop.transpose(1, 2, 0))

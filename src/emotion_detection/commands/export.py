@@ -6,7 +6,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection.commands.parsing import new_parser, parse
-from emotion_detection.errors import InputError, require
+from emotion_detection.errors import InputError, require_package
 
 
 def run(words: list[str]) -> int:
@@ -60,7 +60,7 @@ def _export_hub(parsed: Namespace) -> int:
             raise InputError(f"--{option}: cannot be combined with --hub")
     if parsed.model is None:
         raise InputError("--hub: name the run to export, or 'pretrained' for the shipped model")
-    require("'export'", "train", "torch", "pytorch_lightning", "onnx")
+    require_package("'export'", "train", "torch", "pytorch_lightning", "onnx")
     from emotion_detection.evaluation.hub_export import NEW_CARD, export_hub
 
     written = export_hub(parsed.model, Path(parsed.hub))
@@ -77,12 +77,12 @@ def _export_onnx(parsed: Namespace) -> int:
         raise InputError("--labels: is an option of --web; an ONNX file holds all label sets")
     if parsed.model is None:
         raise InputError("the following arguments are required: model, or --web DIR for the page")
-    require("'export'", "train", "torch", "pytorch_lightning", "onnx")
-    from emotion_detection.config import DataConfig, data_fields
+    require_package("'export'", "train", "torch", "pytorch_lightning", "onnx")
+    from emotion_detection.config import DataConfig, data_config_fields
     from emotion_detection.data import load
     from emotion_detection.training.checkpoint import load_trained
     from emotion_detection.training.export import export_onnx, read_validation_metrics
-    from emotion_detection.training.export_sample import find_sample, spread_rows
+    from emotion_detection.training.export_sample import choose_sample_rows, find_sample
     from emotion_detection.training_record import is_training_data
 
     trained = load_trained(parsed.model)
@@ -99,13 +99,13 @@ def _export_onnx(parsed: Namespace) -> int:
         if not options:
             raise InputError(f"{trained.path}: does not tell how its faces were read: damaged")
         try:
-            config = DataConfig(**data_fields(options | {"data": parsed.data}))
+            config = DataConfig(**data_config_fields(options | {"data": parsed.data}))
         except TypeError as error:
             raise InputError(
                 f"{trained.path}: how its faces were read is not understood: {error}"
             ) from None
         faces = load(config).split("validation")
-        sample, kind = faces.draw(spread_rows(len(faces))), "validation"
+        sample, kind = faces.draw(choose_sample_rows(len(faces))), "validation"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

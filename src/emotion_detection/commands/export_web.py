@@ -6,9 +6,9 @@ from pathlib import Path
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.browser import ABOUT, browser_files, browser_model
-from emotion_detection.io.files import write_whole
-from emotion_detection.serving.built_page import INDEX, MISSING, page_folder, page_is_built
+from emotion_detection.inference.browser import ABOUT, list_browser_files, write_browser_model
+from emotion_detection.io.files import write_atomic
+from emotion_detection.serving.built_page import INDEX, MISSING, find_page_folder, is_page_built
 
 MODELS = "models"
 
@@ -31,13 +31,13 @@ def export_page(folder: Path, model: str | None = None, labels: str | None = Non
         InputError: the page is not built; there is no such model; the folder holds something else
             or cannot be written.
     """
-    page = page_folder()
-    if not page_is_built(page):
+    page = find_page_folder()
+    if not is_page_built(page):
         raise InputError(MISSING)
     _check(folder)
-    about = browser_model(EmotionDetector(model, labels=labels))
+    about = write_browser_model(EmotionDetector(model, labels=labels))
     contents = {
-        f"{MODELS}/{name}": path.read_bytes() for name, path in browser_files(model).items()
+        f"{MODELS}/{name}": path.read_bytes() for name, path in list_browser_files(model).items()
     }
     contents[f"{MODELS}/{ABOUT}"] = (json.dumps(about, indent=1) + "\n").encode()
     contents |= {path.relative_to(page).as_posix(): path.read_bytes() for path in _files(page)}
@@ -45,7 +45,7 @@ def export_page(folder: Path, model: str | None = None, labels: str | None = Non
     index = contents.pop(INDEX)
     try:
         for name, content in {**contents, INDEX: index}.items():
-            write_whole(folder / name, content)
+            write_atomic(folder / name, content)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return sum(map(len, contents.values())) + len(index)

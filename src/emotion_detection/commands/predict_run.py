@@ -15,42 +15,42 @@ from typing import Any
 from jsonargparse import Namespace
 
 from emotion_detection import __version__
-from emotion_detection.batch.classify import Settings, detector_of, sha256_of
+from emotion_detection.batch.classify import Settings, open_detector, sha256_of
 from emotion_detection.batch.dispatch import (
-    do_part,
-    do_whole,
+    predict_all,
     predict_at_once,
     predict_in_order,
+    predict_shard,
 )
 from emotion_detection.batch.files import (
     Entry,
-    apart,
     common_folder,
-    entries,
     expand_patterns,
+    list_entries,
     make_annotate,
+    split_inputs,
 )
 from emotion_detection.batch.job import Engine
 from emotion_detection.batch.job_folder import SMALLEST_SHARD, open_work
-from emotion_detection.batch.local_engine import count_workers, here, pool, waiting
-from emotion_detection.batch.output import Show
-from emotion_detection.batch.ray_engine import on_ray
+from emotion_detection.batch.local_engine import count_waiting, count_workers, run_here, run_pool
+from emotion_detection.batch.output import Output
+from emotion_detection.batch.ray_engine import run_on_ray
 from emotion_detection.commands.device_option import (
     check_device,
     report_device,
     settle_device,
 )
 from emotion_detection.commands.predict_video import read_video
-from emotion_detection.errors import InputError, missing, shorten
+from emotion_detection.errors import InputError, missing_package, shorten
 from emotion_detection.images.opening import IMAGE_SUFFIXES
 from emotion_detection.inference.devices import CPU_NAME
-from emotion_detection.inference.model import model_file
+from emotion_detection.inference.model import find_model_file
 from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import TrackSettings
 from emotion_detection.inference.video import is_video
 from emotion_detection.inference.video_detect import VideoOptions
 from emotion_detection.inference.video_live import find_live_source
-from emotion_detection.io.lock import held
+from emotion_detection.io.lock import hold_lock
 from emotion_detection.postprocessing import check_prior
 from emotion_detection.training_record import SYNTHETIC_NOTE
 
@@ -117,7 +117,7 @@ def _check_videos(parsed: Namespace) -> None:
     if parsed.crops:
         raise InputError("--crops: takes images of single faces, no videos")
     if importlib.util.find_spec("av") is None:
-        raise missing("a video", "av", "video")
+        raise missing_package("a video", "av", "video")
 
 
 def _check_persons(parsed: Namespace, videos: Sequence[str]) -> None:
@@ -132,7 +132,7 @@ def _check_persons(parsed: Namespace, videos: Sequence[str]) -> None:
 
 
 def _settings(options: Namespace) -> Settings:
-    model = model_file(options.model)
+    model = find_model_file(options.model)
     return Settings(
         model=os.path.abspath(model) if os.path.exists(model) else options.model,
         # of what is no file the detector will say what is wrong
@@ -157,13 +157,15 @@ def _settings(options: Namespace) -> Settings:
 
 def _predicted(options: Namespace, shard: tuple[int, int] | None) -> int:
     settings = _settings(options)
-    detector = detector_of(settings)
+    detector = open_detector(settings)
     if detector.is_synthetic:
         print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
     if options.engine == "local":
         report_device(detector.device, options.device)
-    show = Show(options.json, options.out is not None, options.min_face_size)
-    files = apart(entries(options.inputs, show.tally.left_out, options.videos), options.annotate)
+    show = Output(options.json, options.out is not None, options.min_face_size)
+    files = split_inputs(
+        list_entries(options.inputs, show.tally.left_out, options.videos), options.annotate
+    )
     first = list(islice(files, FEW))
     while all(entry.error is not None for entry in first):
         if (following := next(files, None)) is None:
@@ -192,7 +194,7 @@ def _predicted(options: Namespace, shard: tuple[int, int] | None) -> int:
             # beside the table itself: a link to it may lie on another disk
             linked = os.path.islink(options.out)
             folder = f"{os.path.realpath(options.out) if linked else options.out}.parts"
-            stack.enter_context(held(Path(folder), alone=shard is None))
+            stack.enter_context(hold_lock(Path(folder), alone=shard is None))
         engine = _engine(options, settings, len(first), stack)
         work = open_work(Path(folder), chain(first, files), _about(options, settings))
         if options.out is None:
@@ -200,9 +202,9 @@ def _predicted(options: Namespace, shard: tuple[int, int] | None) -> int:
             return end()
         try:
             if shard is None:
-                do_whole(work, engine, video, show, Path(options.out), detector.labels)
+                predict_all(work, engine, video, show, Path(options.out), detector.labels)
                 return end(options.out)
-            count, earlier = do_part(work, engine, video, show, shard)
+            count, earlier = predict_shard(work, engine, video, show, shard)
         except KeyboardInterrupt:
             print(
                 f"emotion: {folder} keeps what is done; the same command goes on", file=sys.stderr
@@ -236,12 +238,12 @@ def _engine(options: Namespace, settings: Settings, count: int, stack: ExitStack
     """Return the engine for some files, of which at least ``count`` are known already."""
     if options.engine == "ray":
         on_nodes = replace(settings, device=options.device)
-        return partial(on_ray, settings=on_nodes, address=options.address)
+        return partial(run_on_ray, settings=on_nodes, address=options.address)
     if count < FEW:
-        return partial(here, settings=settings)
+        return partial(run_here, settings=settings)
     workers = options.workers or count_workers(settings.device)
-    ready = stack.enter_context(waiting(settings, min(workers, count // SMALLEST_SHARD)))
-    return partial(pool, settings=settings, workers=workers, waiting=ready)
+    ready = stack.enter_context(count_waiting(settings, min(workers, count // SMALLEST_SHARD)))
+    return partial(run_pool, settings=settings, workers=workers, waiting=ready)
 
 
 def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
@@ -250,7 +252,7 @@ def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
     return {
         "version": __version__,
         "model": settings.sha256,
-        "labels": detector_of(settings).label_set,
+        "labels": open_detector(settings).label_set,
         **{
             f"--{name}": getattr(options, name)
             for name in (

@@ -19,20 +19,20 @@ from rich.console import Console
 from emotion_detection.batch.classify import (
     Settings,
     check_target,
-    detector_of,
+    make_unforeseen_error,
+    open_detector,
     place_below_annotate,
-    unforeseen,
 )
 from emotion_detection.batch.files import Entry
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.label_places import LabelLayout
-from emotion_detection.inference.tables import Record, error_record
+from emotion_detection.inference.tables import Record, make_error_record
 from emotion_detection.inference.timeline import Timeline
-from emotion_detection.inference.video import is_video, video_info
+from emotion_detection.inference.video import is_video, read_video_info
 from emotion_detection.inference.video_detect import VideoOptions, detect_file, detect_live
 from emotion_detection.inference.video_draw import ResultSpool, draw_frame, draw_video
-from emotion_detection.inference.video_live import LiveSource, find_live_source, live_frames
+from emotion_detection.inference.video_live import LiveSource, find_live_source, read_live_frames
 from emotion_detection.inference.video_writer import VideoWriter
 from emotion_detection.results import Result
 
@@ -84,7 +84,7 @@ def read_video(
         # a.mp4 and a.mov may lie side by side
         annotate, name = place.parent, place.name.removesuffix(".mp4")
         if (reason := _made(annotate, name, entry, settings)) is not None:
-            emit(error_record(entry.source, reason))
+            emit(make_error_record(entry.source, reason))
             return
 
     def one(result: Result) -> None:
@@ -92,17 +92,17 @@ def read_video(
 
     try:
         run_video(
-            *(source, detector_of(settings), options, annotate, one),
+            *(source, open_detector(settings), options, annotate, one),
             least_score=settings.min_score,
             name=name,
             console=console,
         )
-    except PictureError as error:
-        emit(error_record(entry.source, str(error).removeprefix(f"{source}: ")))
+    except ImageError as error:
+        emit(make_error_record(entry.source, str(error).removeprefix(f"{source}: ")))
     except (InputError, BrokenPipeError):  # of who takes the records
         raise
     except Exception as error:
-        emit(error_record(entry.source, unforeseen(error)))
+        emit(make_error_record(entry.source, make_unforeseen_error(error)))
 
 
 def _file_name(source: str) -> str:
@@ -160,7 +160,7 @@ def run_video(
     Raises:
         InputError: an address that is none of a stream, a missing extra; or a file in ``annotate``
             cannot be written, or is the video itself.
-        PictureError: the video cannot be read. Where it is cut off, what was found until there
+        ImageError: the video cannot be read. Where it is cut off, what was found until there
             has been emitted, drawn and plotted.
     """
     options = options or VideoOptions()
@@ -183,7 +183,7 @@ def run_video(
             _run_live(live, detector, options, target, take, console)
         else:
             _run_file(Path(source), detector, options, target, take, console)
-    except PictureError:
+    except ImageError:
         if timeline is not None and timeline.has_frames:
             _write_timeline(timeline, annotate, stem, title)
         raise
@@ -211,7 +211,7 @@ def _run_file(
     console: Console | None,
 ) -> None:
     """Go through a file; for an annotated copy twice, since results look ahead."""
-    info = video_info(path)
+    info = read_video_info(path)
     if target is not None and target.exists() and target.samefile(path):
         raise InputError(f"--annotate {target.parent}: would replace {path}; name another folder")
     damage = None
@@ -226,7 +226,7 @@ def _run_file(
                     result = take(result)
                     if spool is not None:
                         spool.add(result)
-            except PictureError as error:
+            except ImageError as error:
                 damage = error
         if spool is not None and target is not None and spool.count:
             writer = stack.enter_context(VideoWriter(target, info.rate, sound_of=path))
@@ -250,7 +250,7 @@ def _run_live(
     detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first takes longest
     layout = LabelLayout()
     with ExitStack() as stack:
-        opened = live_frames(live, options.frame_stride, options.every_seconds)
+        opened = read_live_frames(live, options.frame_stride, options.every_seconds)
         found = stack.enter_context(closing(detect_live(opened, detector.detect, options)))
         writer = stack.enter_context(VideoWriter(target, _LIVE_RATE)) if target else None
         advance = stack.enter_context(_progress(live.name, None, console))

@@ -11,7 +11,7 @@ from emotion_detection.commands.parsing import (
     new_parser,
     parse,
 )
-from emotion_detection.errors import InputError, require
+from emotion_detection.errors import InputError, require_package
 
 
 def run(words: list[str]) -> int:
@@ -22,20 +22,20 @@ def run(words: list[str]) -> int:
         raise InputError(f"--accuracy {parsed.accuracy}: must be above 0 and at most 1")
     if parsed.out and Path(parsed.out).exists() and not Path(parsed.out).is_dir():
         raise InputError(f"--out {parsed.out}: is a file; a folder is needed")
-    require("'report'", "train", "torch", "pytorch_lightning")
+    require_package("'report'", "train", "torch", "pytorch_lightning")
     from emotion_detection.evaluation.card import write_card
     from emotion_detection.evaluation.card_facts import check_run
     from emotion_detection.evaluation.group_table import DATASETS, read_groups
-    from emotion_detection.evaluation.model_loading import newest_run
-    from emotion_detection.evaluation.report import Wanted, open_tests, write_report
+    from emotion_detection.evaluation.model_loading import find_newest_run
+    from emotion_detection.evaluation.report import ReportRequest, open_tests, write_report
     from emotion_detection.evaluation.report.audit_section import read_audit
 
-    places = parsed.model or [str(newest_run(Path("models")))]
+    places = parsed.model or [str(find_newest_run(Path("models")))]
     out = Path(parsed.out) if parsed.out else _default_folder(places[0])
     if parsed.card and places[0] != "pretrained":
         check_run(Path(places[0]))
     changes = {"cache": parsed.cache} if parsed.cache else {}
-    wanted = Wanted(parsed.data, parsed.labels, parsed.split, changes)
+    wanted = ReportRequest(parsed.data, parsed.labels, parsed.split, changes)
     groups = Path(parsed.groups) if parsed.groups else None
     audit = Path(parsed.audit) if parsed.audit else None
     # what is wrong with them is said before tests that take minutes

@@ -17,7 +17,7 @@ from emotion_detection.commands.parsing import (
     new_parser,
     parse,
 )
-from emotion_detection.errors import InputError, missing
+from emotion_detection.errors import InputError, missing_package
 from emotion_detection.serving.server_settings import Settings
 
 _NEEDED = {
@@ -41,7 +41,7 @@ def run(words: list[str]) -> int:
         raise InputError(f"--port {parsed.port}: must be 0 to 65535")
     for module, name in _NEEDED.items():
         if importlib.util.find_spec(module) is None:
-            raise missing("'serve'", name, "serve")
+            raise missing_package("'serve'", name, "serve")
     import numpy as np
 
     from emotion_detection.commands.device_option import report_device, settle_device
@@ -123,10 +123,10 @@ def _parser() -> ArgumentParser:
 
 
 def _say_where(host: str, port: int) -> None:
-    from emotion_detection.serving.built_page import MISSING, page_folder, page_is_built
+    from emotion_detection.serving.built_page import MISSING, find_page_folder, is_page_built
 
     where = f"http://{host}:{port}"
-    if page_is_built(page_folder()):
+    if is_page_built(find_page_folder()):
         print(f"page: {where}/")
     else:
         print(f"page: {MISSING}")

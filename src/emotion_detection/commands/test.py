@@ -15,7 +15,7 @@ from emotion_detection.commands.parsing import (
     read_words,
 )
 from emotion_detection.config import DataConfig
-from emotion_detection.errors import require
+from emotion_detection.errors import require_package
 
 
 def run(words: list[str]) -> int:
@@ -23,7 +23,7 @@ def run(words: list[str]) -> int:
     parser = _parser()
     parsed = parse(parser, join_data_words(read_words(parser, words)))
     check_tested_faces(parsed)
-    require("'test'", "train", "torch", "pytorch_lightning")
+    require_package("'test'", "train", "torch", "pytorch_lightning")
     from emotion_detection.evaluation.evaluate import ask
     from emotion_detection.evaluation.evaluate import run as run_test
     from emotion_detection.postprocessing import check_prior

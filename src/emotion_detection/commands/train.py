@@ -29,8 +29,8 @@ from emotion_detection.commands.trainer_options import (
     split_trainer_words,
     trainer_names,
 )
-from emotion_detection.config import LOGGERS, TrainConfig, as_dict, preset_path, presets
-from emotion_detection.errors import require
+from emotion_detection.config import LOGGERS, TrainConfig, config_to_dict, find_preset, list_presets
+from emotion_detection.errors import require_package
 
 if TYPE_CHECKING:
     from emotion_detection.training import Run
@@ -68,13 +68,13 @@ def run(words: list[str]) -> int:
     words = rename_configs(words)
     own, _ = split_trainer_words(words, parser.prog)
     resume = option_value(words, "--resume")
-    first = f"--config={preset_path(preset)}"
+    first = f"--config={find_preset(preset)}"
     # before Lightning is imported, which takes seconds: help, and what is wrong with the options
     if resume is not None:
         parse(parser, own)
     elif not prints_config(words):  # that is printed with the Trainer's fields
         _config(parse(parser, [first, *own]), {})
-    require("'train'", "train", "torch", "pytorch_lightning")
+    require_package("'train'", "train", "torch", "pytorch_lightning")
     return _train(words, first, resume)
 
 
@@ -86,7 +86,7 @@ def _train(words: Sequence[str], first: str, resume: str | None) -> int:
         first: the preset, as an option.
         resume: the run to resume, if any.
     """
-    from emotion_detection.training import resumed_config, train
+    from emotion_detection.training import read_resumed_config, train
     from emotion_detection.training.run_folder import run_folder
 
     parser = new_train_parser()
@@ -97,9 +97,9 @@ def _train(words: Sequence[str], first: str, resume: str | None) -> int:
     else:
         # before the parser, which is told to follow the file, sees it
         first = f"--config={rename_config(run_folder(resume) / 'config.yaml', '--resume')}"
-        before = as_dict(_config(parse(parser, [first]), usual))
-        after = as_dict(_config(parse(parser, [first, *words]), usual))
-        config = resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
+        before = config_to_dict(_config(parse(parser, [first]), usual))
+        after = config_to_dict(_config(parse(parser, [first, *words]), usual))
+        config = read_resumed_config(resume, {k: v for k, v in after.items() if v != before[k]})
     if config.folds is not None and config.fold is None:
         return _cross_validate(config)
     done = train(config, resume=resume)
@@ -136,7 +136,7 @@ def new_train_parser() -> ArgumentParser:
         type=str,
         metavar="NAME",
         default=TrainConfig.preset,
-        help=f"recipe that the other options start from: {', '.join(presets())}",
+        help=f"recipe that the other options start from: {', '.join(list_presets())}",
     )
     add_config(parser)
     parser.add_argument("--resume", type=str, help="run folder to resume, to the same result")

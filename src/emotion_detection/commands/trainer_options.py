@@ -20,7 +20,7 @@ from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.suggestions import suggest
 from emotion_detection.config import LOGGERS, NOT_THE_USERS
-from emotion_detection.errors import InputError, missing
+from emotion_detection.errors import InputError, missing_package
 
 HELP = "--help_trainer"
 """The option that lists these options."""
@@ -97,7 +97,7 @@ def print_trainer_help(command: str) -> int:
         InputError: Lightning is not installed.
     """
     if not trainer_fields():
-        raise missing(HELP, "pytorch_lightning", "train")
+        raise missing_package(HELP, "pytorch_lightning", "train")
     lines = [f"usage: emotion {command} [OPTIONS] [--trainer.FIELD VALUE ...]", ""]
     lines += ["Fields of PyTorch Lightning's Trainer, in Lightning's words.", ""]
     for name, field in trainer_fields().items():

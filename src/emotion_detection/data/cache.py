@@ -24,16 +24,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.config import DataConfig, data_fields
+from emotion_detection.config import DataConfig, data_config_fields
 from emotion_detection.data.cache_folder import (
     LABELS,
-    cache_folder,
+    find_cache_folder,
     hold,
     make_room,
     remove_replaced,
     remove_stale,
 )
-from emotion_detection.data.dataset import SPLITS, Corrupt, Dataset
+from emotion_detection.data.dataset import SPLITS, Dataset, UnreadableFaces
 from emotion_detection.data.pixel_store import Decoder, read_faces
 from emotion_detection.data.source import Decoded, Face, Source, Unreadable
 from emotion_detection.data.split_faces import SplitFaces, split_faces
@@ -41,7 +41,7 @@ from emotion_detection.data.stored_arrays import (
     Numbers,
     Pixels,
     StoredRows,
-    damaged,
+    damage_error,
     digest_rows,
     open_pixels,
     take_rows,
@@ -55,22 +55,22 @@ FORMAT = 4
 caches are not used."""
 
 
-def cached(source: Source, config: DataConfig) -> Dataset:
+def open_cached(source: Source, config: DataConfig) -> Dataset:
     """Return a source's faces as arrays, decoding them if that was not done before.
 
     Raises:
         InputError: too many pictures are unreadable, or the folder cannot be written.
     """
     base = source.base or source
-    store = cache_folder(config.cache) / _store_key(base, config)
+    store = find_cache_folder(config.cache) / _store_key(base, config)
     folder = store / LABELS / _key(source, config)
     if not _is_complete(store):
         _build_store(source, config, store, folder.name)
         make_room(store, config.cache_limit)
-    held = _Held()
+    held = _HeldLock()
     hold(store, held)
     if not _is_complete(store):  # another process has just made room
-        return cached(source, config)
+        return open_cached(source, config)
     if not _is_complete(folder):
         _build_labels(source, config, store, folder)
         remove_replaced(folder)
@@ -78,11 +78,11 @@ def cached(source: Source, config: DataConfig) -> Dataset:
     hold(store, dataset)
     hold(folder, dataset)
     if not _is_complete(folder):  # as above
-        return cached(source, config)
+        return open_cached(source, config)
     return dataset
 
 
-class _Held:
+class _HeldLock:
     """Stands for a store that is in use until this object is gone."""
 
 
@@ -94,12 +94,12 @@ def _open(source: Source, config: DataConfig, store: Path, folder: Path) -> Data
     try:
         meta = read_json(folder / "meta.json")
         corrupt = tuple(
-            Corrupt(str(entry["name"]), str(entry["reason"])) for entry in meta["corrupt"]
+            UnreadableFaces(str(entry["name"]), str(entry["reason"])) for entry in meta["corrupt"]
         )
         sizes, content = {name: int(meta["sizes"][name]) for name in SPLITS}, str(meta["hash"])
         drawn, too_few, notes = bool(meta["drawn"]), tuple(meta["too_few"]), list(meta["notes"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise damaged(folder / "meta.json", error) from None
+        raise damage_error(folder / "meta.json", error) from None
     _check_corrupt(corrupt, sum(sizes.values()), config)
     for note in notes:
         print(f"note: {config.data}: {note}", file=sys.stderr)
@@ -120,7 +120,7 @@ def _open(source: Source, config: DataConfig, store: Path, folder: Path) -> Data
 
 def _options(config: DataConfig) -> dict[str, Any]:
     # of a training's config only what says how faces are read: one cache for all trainings
-    options = data_fields(dataclasses.asdict(config))
+    options = data_config_fields(dataclasses.asdict(config))
     for name in ("data", "cache", "cache_limit", "max_corrupt"):
         del options[name]
     if options["labels"] == "original":  # the same labels, under the name that they had before
@@ -132,7 +132,7 @@ def _store_options(config: DataConfig) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("size", "channels", "crop")}
 
 
-def _place(source: Source, config: DataConfig, options: dict[str, Any]) -> str:
+def _cache_path(source: Source, config: DataConfig, options: dict[str, Any]) -> str:
     """Return what was read, and how, whatever its files held."""
     place = os.path.abspath(config.data) if source.files else config.data
     return json.dumps([place, source.kind, options], sort_keys=True)
@@ -159,7 +159,7 @@ def _digest(values: list[Any], files: Iterable[Path]) -> str:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path, cache: Path) -> Iterator[Path]:
+def _write_locked(folder: Path, cache: Path) -> Iterator[Path]:
     """Give a folder to write into, which takes its name once everything in it is on disk.
 
     Where another process was first, what that wrote stays.
@@ -193,18 +193,18 @@ def _flush(folder: Path) -> None:
 
 
 @dataclass
-class _Labelled:
+class _LabelledRows:
     """The faces of a label set, without their pixels, and the images that cannot be read."""
 
     faces: list[Face] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
-    corrupt: list[Corrupt] = field(default_factory=list)
+    corrupt: list[UnreadableFaces] = field(default_factory=list)
 
 
 def _build_store(source: Source, config: DataConfig, store: Path, name: str) -> None:
     """Decode the faces, and keep them with the first label set."""
     base, cache = source.base or source, store.parent
-    with _writing(store, cache) as working:
+    with _write_locked(store, cache) as working:
         remove_stale(cache)
         decoder = Decoder(base, config, working)
         with contextlib.closing(decoder.decode_faces()) as faces:
@@ -221,7 +221,7 @@ def _build_store(source: Source, config: DataConfig, store: Path, name: str) -> 
         meta = _write_labels(labels, source, labelled, splits, pixels, places)
         _write_meta(labels, meta, source, config)
         decoder.write_store(working, pixels, order)
-        place = _place(base, config, _store_options(config))
+        place = _cache_path(base, config, _store_options(config))
         write_json(working / "meta.json", {"place": place, "kind": base.kind})
 
 
@@ -231,8 +231,8 @@ def _build_labels(source: Source, config: DataConfig, store: Path, folder: Path)
     labelled = _collect(source.relabel(read_faces(store, len(base.labels))), config)
     pixels = open_pixels(store)
     if labelled.rows and max(labelled.rows) >= len(pixels.images):
-        raise damaged(store / "faces.json", "a row beyond the pixels")
-    with _writing(folder, store.parent) as working:
+        raise damage_error(store / "faces.json", "a row beyond the pixels")
+    with _write_locked(folder, store.parent) as working:
         remove_stale(store / LABELS)
         splits = _assign(source, config, labelled, pixels, store.parent)
         places = np.arange(len(pixels.images))
@@ -240,20 +240,20 @@ def _build_labels(source: Source, config: DataConfig, store: Path, folder: Path)
         _write_meta(working, meta, source, config)
 
 
-def _collect(faces: Iterable[Face], config: DataConfig) -> _Labelled:
+def _collect(faces: Iterable[Face], config: DataConfig) -> _LabelledRows:
     """Go through the faces of a label set.
 
     Raises:
         InputError: none can be read, or too many cannot.
     """
-    found = _Labelled()
+    found = _LabelledRows()
     for face in faces:
         content = face.content
         if isinstance(content, Decoded) and content.row >= 0:
             found.faces.append(face)
             found.rows.append(content.row)
         elif isinstance(content, Decoded | Unreadable):
-            found.corrupt.append(Corrupt(face.name, content.reason))
+            found.corrupt.append(UnreadableFaces(face.name, content.reason))
     _check_corrupt(found.corrupt, len(found.faces), config)
     if not found.faces:
         raise InputError(f"{config.data}: there are no faces in it")
@@ -270,7 +270,7 @@ class _Splits:
 
 
 def _assign(
-    source: Source, config: DataConfig, labelled: _Labelled, pixels: Pixels, cache: Path
+    source: Source, config: DataConfig, labelled: _LabelledRows, pixels: Pixels, cache: Path
 ) -> _Splits:
     rows = np.array(labelled.rows, np.int64)
     prints = take_rows(pixels.digests, rows), take_rows(pixels.thumbnails, rows)
@@ -295,7 +295,7 @@ def _lay_out(splits: _Splits, count: int) -> Numbers:
 def _write_labels(
     folder: Path,
     source: Source,
-    labelled: _Labelled,
+    labelled: _LabelledRows,
     splits: _Splits,
     pixels: Pixels,
     places: Numbers,
@@ -331,7 +331,7 @@ def _write_labels(
 
 
 def _write_meta(folder: Path, meta: dict[str, object], source: Source, config: DataConfig) -> None:
-    place = _place(source, config, _options(config))
+    place = _cache_path(source, config, _options(config))
     own = {"labels": list(source.labels), "kind": source.kind, "place": place}
     write_json(folder / "meta.json", {**meta, **own})
 
@@ -355,7 +355,7 @@ def _label_arrays(faces: Sequence[Face], classes: int) -> dict[str, npt.NDArray[
     return arrays
 
 
-def _check_corrupt(corrupt: Sequence[Corrupt], good: int, config: DataConfig) -> None:
+def _check_corrupt(corrupt: Sequence[UnreadableFaces], good: int, config: DataConfig) -> None:
     if len(corrupt) > config.max_corrupt * (good + len(corrupt)):
         first = corrupt[0]
         raise InputError(

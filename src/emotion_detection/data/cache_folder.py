@@ -22,7 +22,7 @@ LABELS = "labels"
 """Folder of the label sets, beside the decoded faces."""
 
 
-def cache_folder(cache: str) -> Path:
+def find_cache_folder(cache: str) -> Path:
     """Return the folder of the cache.
 
     Args:

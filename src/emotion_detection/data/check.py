@@ -19,10 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from emotion_detection.data.dataset import SPLITS, Dataset
-from emotion_detection.data.duplicates import NEAR, SIDE, Pairs, exact_groups, near_pairs
+from emotion_detection.data.duplicates import NEAR, SIDE, Pairs, find_near_pairs, group_exact
 from emotion_detection.data.image_similarity import LARGEST_DIFFERENCE, are_copies
 from emotion_detection.data.stored_arrays import StoredRows
-from emotion_detection.data.summary import facts, shown, unreadable
+from emotion_detection.data.summary import collect_facts, describe_dataset, describe_unreadable
 
 LISTED = 1000
 """Largest number of pairs, groups or faces that a report lists under one heading."""
@@ -105,11 +105,11 @@ class CheckReport:
     def table(self) -> RenderableType:
         """Return the report for a terminal of 80 columns or more."""
         sizes = self.dataset.sizes
-        top = facts(
-            ("data", shown(self.dataset.source)),
+        top = collect_facts(
+            ("data", describe_dataset(self.dataset.source)),
             ("faces", ", ".join(f"{name} {size:,}" for name, size in sizes.items())),
             ("blank", f"{self.blank:,} (faces without any contrast)"),
-            ("unreadable", unreadable(self.dataset.corrupt)),
+            ("unreadable", describe_unreadable(self.dataset.corrupt)),
         )
         table = Table("copies", box=box.SIMPLE_HEAD)
         for heading in ("exact\nfaces", "exact\npairs", "near\nfaces", "near\npairs"):
@@ -141,7 +141,7 @@ def check(dataset: Dataset) -> CheckReport:
     splits = [dataset.split(name) for name in names]
     labels = np.concatenate([faces.labels for faces in splits])
     thumbnails = np.concatenate([faces.thumbnails for faces in splits])
-    groups = exact_groups(np.concatenate([faces.digests for faces in splits]))
+    groups = group_exact(np.concatenate([faces.digests for faces in splits]))
     split = np.repeat(np.arange(len(names)), [len(faces) for faces in splits])
     face_names = list(itertools.chain.from_iterable(faces.names for faces in splits))
 
@@ -155,8 +155,8 @@ def check(dataset: Dataset) -> CheckReport:
     different = _Tally(len(labels))
     blank = np.flatnonzero(~thumbnails.any(axis=1))
     reference = _Laid([faces.reference_pixels for faces in splits])
-    near = _confirmed(near_pairs(thumbnails), groups, reference)
-    for pairs, values in itertools.chain(near, _blank_pairs(blank, groups)):
+    near = _confirm_pairs(find_near_pairs(thumbnails), groups, reference)
+    for pairs, values in itertools.chain(near, _find_blank_pairs(blank, groups)):
         earlier, later = pairs.T
         exact = groups[earlier] == groups[later]
         for (a, b), tally in tallies.items():
@@ -194,7 +194,7 @@ class _Laid:
         return taken
 
 
-def _confirmed(
+def _confirm_pairs(
     found: Iterator[tuple[Pairs, Values]], groups: Pairs, reference: _Laid
 ) -> Iterator[tuple[Pairs, Values]]:
     """Yield the pairs that are copies at full size; exact ones are."""
@@ -210,7 +210,7 @@ def _confirmed(
                 yield some[copies], values[start : start + _AT_ONCE][copies]
 
 
-def _blank_pairs(blank: Pairs, groups: Pairs) -> Iterator[tuple[Pairs, Values]]:
+def _find_blank_pairs(blank: Pairs, groups: Pairs) -> Iterator[tuple[Pairs, Values]]:
     """Yield the exact copies among faces without contrast: their thumbnails correlate with none."""
     for position, row in enumerate(blank):
         later = blank[position + 1 :]

@@ -10,7 +10,7 @@ import numpy as np
 
 from emotion_detection.data.source import Face, Source, Unreadable, relabel_source
 from emotion_detection.errors import InputError
-from emotion_detection.labels import class_key, class_names, ordered
+from emotion_detection.labels import class_key, class_names, sort_labels
 
 
 def join_paths(paths: Sequence[str]) -> str:
@@ -50,7 +50,7 @@ def choose_classes(source: Source, rename: Sequence[str], classes: Sequence[str]
         return source
     named = _renamed(source.labels, rename)
     used = class_names(named)
-    kept = _chosen(ordered(used), classes)
+    kept = _chosen(sort_labels(used), classes)
     mapping = [kept.index(used[name]) if used[name] in kept else None for name in named]
     if len(kept) < 2:
         raise InputError(f"{', '.join(kept)}: at least two classes are needed")
@@ -64,7 +64,7 @@ def choose_classes(source: Source, rename: Sequence[str], classes: Sequence[str]
             elif (changed := _mapped(face, mapping, len(kept))) is not None:
                 yield changed
 
-    left_out = [name for name in ordered(used) if name not in kept]
+    left_out = [name for name in sort_labels(used) if name not in kept]
     note = f"classes {', '.join(kept)}" + f"; left out: {', '.join(left_out)}" * bool(left_out)
     return relabel_source(
         source, relabel, labels=kept, label_set="own", count=None, notes=(*source.notes, note)
@@ -118,7 +118,7 @@ def join_sources(sources: Sequence[Source], places: Sequence[Path]) -> Source:
         places: where each lies; their last parts name them.
     """
     used = class_names(label for source in sources for label in source.labels)
-    labels = ordered(used)
+    labels = sort_labels(used)
     origins = _origins(places)
     if len(set(origins)) < len(origins):
         raise InputError(f"--data {' '.join(origins)}: the same dataset twice")
@@ -158,7 +158,7 @@ def _origins(places: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [place.as_posix() for place in places]
 
 
-def origins_of(names: Sequence[str], data: str) -> list[str] | None:
+def find_origins(names: Sequence[str], data: str) -> list[str] | None:
     """Return which of several datasets each face comes from; None: there is one dataset.
 
     Args:

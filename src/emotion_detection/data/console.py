@@ -15,7 +15,13 @@ from emotion_detection.data import check as checking
 from emotion_detection.data.download import ROWS, check_rows, download_fer2013
 from emotion_detection.data.locate import DATA, load
 from emotion_detection.data.source import FER2013_SPLITS
-from emotion_detection.data.summary import contact_sheet, facts, info_table, save, shown
+from emotion_detection.data.summary import (
+    collect_facts,
+    describe_dataset,
+    draw_contact_sheet,
+    format_info_table,
+    save,
+)
 
 REPORT = Path("data-check.json")
 """Where :func:`check` writes when no other place is named."""
@@ -36,8 +42,10 @@ def info(config: DataConfig, out: Path) -> int:
     """
     dataset = load(config)
     console = Console()
-    console.print(info_table(dataset))
-    contact_sheet(dataset, out, split=next(name for name, size in dataset.sizes.items() if size))
+    console.print(format_info_table(dataset))
+    draw_contact_sheet(
+        dataset, out, split=next(name for name, size in dataset.sizes.items() if size)
+    )
     _say(console, "sheet", out)
     return 0
 
@@ -79,10 +87,12 @@ def download() -> int:
     check_rows(place / "fer2013.csv")
     counts = [(FER2013_SPLITS[usage], f"{rows:,} faces") for usage, rows in ROWS.items()]
     votes = "fer2013new.csv" if (place / "fer2013new.csv").is_file() else "not there"
-    Console().print(facts(("FER-2013", shown(str(place))), *counts, ("FER+ votes", votes)))
+    Console().print(
+        collect_facts(("FER-2013", describe_dataset(str(place))), *counts, ("FER+ votes", votes))
+    )
     return 0
 
 
 def _say(console: Console, what: str, path: Path) -> None:
     # soft wrapping leaves the path in one piece, so that it can be copied
-    console.print(Text(f"{what}: {shown(str(path))}"), soft_wrap=True)
+    console.print(Text(f"{what}: {describe_dataset(str(path))}"), soft_wrap=True)

@@ -13,16 +13,16 @@ from PIL import Image
 from rich.console import Console
 
 from emotion_detection.config import DataConfig
-from emotion_detection.data.cache import cached
+from emotion_detection.data.cache import open_cached
 from emotion_detection.data.class_mapping import choose_classes
-from emotion_detection.data.locate import find, recognise
+from emotion_detection.data.locate import find, recognise_format
 from emotion_detection.data.source import Face, Source
-from emotion_detection.data.summary import contact_sheet, facts, save, shown
+from emotion_detection.data.summary import collect_facts, describe_dataset, draw_contact_sheet, save
 from emotion_detection.data.whole_images import find_crop
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import IMAGE_SUFFIXES, PictureError
-from emotion_detection.io.files import spreadsheet_cell
-from emotion_detection.io.progress import progress
+from emotion_detection.images.opening import IMAGE_SUFFIXES, ImageError
+from emotion_detection.io.files import escape_cell
+from emotion_detection.io.progress import show_progress
 
 LEFT_OUT = "left-out.csv"
 MANIFEST = "faces.csv"
@@ -67,14 +67,17 @@ def crop_dataset(config: DataConfig, out: Path) -> int:
     written = DataConfig(
         data=out.as_posix(), size=config.size, channels=config.channels, cache=config.cache
     )
-    dataset = cached(recognise(out), written)
-    contact_sheet(dataset, sheet, split=next(name for name, n in dataset.sizes.items() if n))
-    rows = [("faces", f"{kept:,}, {config.size} x {config.size}"), ("folder", shown(str(out)))]
+    dataset = open_cached(recognise_format(out), written)
+    draw_contact_sheet(dataset, sheet, split=next(name for name, n in dataset.sizes.items() if n))
+    rows = [
+        ("faces", f"{kept:,}, {config.size} x {config.size}"),
+        ("folder", describe_dataset(str(out))),
+    ]
     if several:
         rows.append(("several faces", f"{several:,} images; the largest face was taken"))
     if left_out:
-        rows.append(("left out", f"{left_out:,} images: {shown(str(out / LEFT_OUT))}"))
-    Console().print(facts(*rows, ("sheet", shown(str(sheet)))))
+        rows.append(("left out", f"{left_out:,} images: {describe_dataset(str(out / LEFT_OUT))}"))
+    Console().print(collect_facts(*rows, ("sheet", describe_dataset(str(sheet)))))
     return 0
 
 
@@ -84,10 +87,10 @@ def _write_crops(source: Source, config: DataConfig, out: Path) -> tuple[int, in
     listed: list[tuple[str, Face]] = []
     left_out: list[tuple[str, str]] = []
     several = 0
-    for face in progress(source.read(), "cutting out faces", source.count):
+    for face in show_progress(source.read(), "cutting out faces", source.count):
         try:
             crop, faces = find_crop(face.content, config.size, config.channels)
-        except PictureError as error:
+        except ImageError as error:
             left_out.append((face.name, str(error)))
             continue
         several += faces > 1
@@ -140,5 +143,5 @@ def _write_csv(path: Path, header: list[str], rows: Sequence[Sequence[str]]) -> 
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([spreadsheet_cell(cell) for cell in row] for row in rows)
+    writer.writerows([escape_cell(cell) for cell in row] for row in rows)
     save(path, text.getvalue().encode("utf-8", "replace"))

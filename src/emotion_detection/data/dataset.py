@@ -13,7 +13,7 @@ from emotion_detection.config import SPLITS as SPLITS
 from emotion_detection.data.fingerprints import Fingerprints, take_fingerprints
 from emotion_detection.data.stored_arrays import (
     StoredRows,
-    damaged,
+    damage_error,
     open_array,
     open_pixels,
     read_optional,
@@ -30,7 +30,7 @@ class Faces:
     Args:
         stored: uint8 (M, C, H, W), memory-mapped: the source's pixels as they lie in the cache.
         labels: int64 (N,), index into the dataset's class names; -1 where unknown, which only
-            :func:`joined` makes.
+            :func:`join_splits` makes.
         targets: float32 (N, classes), rows sum to 1, or None where labels are all there is.
         intensity: float32 (N,), 0 to 1, NaN where unknown, or None.
         digests: uint8 (N, 16), BLAKE2 of each face's pixels at 48 x 48 in grey: equal means the
@@ -97,11 +97,11 @@ class Faces:
         try:
             names: list[str] = read_json(path)
         except (OSError, ValueError) as error:
-            raise damaged(path, error) from None
+            raise damage_error(path, error) from None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise damaged(path, "no list of names")
+            raise damage_error(path, "no list of names")
         if len(names) != len(self.stored):
-            raise damaged(path, "not a name for each face")
+            raise damage_error(path, "not a name for each face")
         return names if self.rows is None else [names[row] for row in self.rows]
 
     def counts(self, classes: int) -> npt.NDArray[np.int64]:
@@ -124,7 +124,7 @@ class Faces:
         )
 
 
-def joined(first: Faces, other: Faces, name: str) -> Faces:
+def join_splits(first: Faces, other: Faces, name: str) -> Faces:
     """Put two label sets of the same faces together, to learn both at once.
 
     Args:
@@ -166,7 +166,7 @@ def joined(first: Faces, other: Faces, name: str) -> Faces:
 
 
 @dataclass(frozen=True)
-class Corrupt:
+class UnreadableFaces:
     """A picture that could not be read."""
 
     name: str
@@ -201,7 +201,7 @@ class Dataset:
     pixels: Path
     hash: str
     sizes: dict[str, int]
-    corrupt: tuple[Corrupt, ...]
+    corrupt: tuple[UnreadableFaces, ...]
     drawn: bool = False
     too_few: tuple[str, ...] = ()
     kept: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
@@ -240,12 +240,12 @@ class Dataset:
         intensity = read_optional(folder / "intensity.npy", 1)
         own = [array for array in (labels, targets, shares, intensity) if array is not None]
         if {len(rows), *map(len, own)} != {self.stored.get(name, self.sizes[name])}:
-            raise damaged(folder, "its arrays are of different lengths")
+            raise damage_error(folder, "its arrays are of different lengths")
         if not ((labels >= 0) & (labels < len(self.labels))).all():
-            raise damaged(folder / "labels.npy", "a label beyond the classes")
+            raise damage_error(folder / "labels.npy", "a label beyond the classes")
         pixels = open_pixels(self.pixels)
         if rows.min() < 0 or rows.max() >= len(pixels.images):
-            raise damaged(folder / "rows.npy", "a row beyond the pixels")
+            raise damage_error(folder / "rows.npy", "a row beyond the pixels")
         faces = Faces(
             stored=pixels.images,
             labels=labels,

@@ -40,21 +40,21 @@ def download_fer2013(into: Path) -> Path:
     if all((place / name).is_file() for name in ("fer2013.csv", "fer2013new.csv")):
         return place
     if not _reachable(PROBE):
-        raise _failed(place, "no connection to Kaggle")
+        raise _download_error(place, "no connection to Kaggle")
     try:
         place.mkdir(parents=True, exist_ok=True)
         if not (place / "fer2013.csv").is_file():
             print("downloading FER-2013 from Kaggle (about 300 MB unpacked)", file=sys.stderr)
             fetched = _fetch_from_kaggle()
             check_rows(fetched)
-            _put(fetched, place / "fer2013.csv")
+            _save_download(fetched, place / "fer2013.csv")
         if not (place / "fer2013new.csv").is_file():
             _fetch_votes(place / "fer2013new.csv")
     except DownloadError as error:
-        raise _failed(place, str(error)) from None
+        raise _download_error(place, str(error)) from None
     except Exception as error:  # kagglehub and its HTTP client raise many kinds
         first_line = str(error).partition("\n")[0][:160]
-        raise _failed(place, f"{type(error).__name__}: {first_line}") from None
+        raise _download_error(place, f"{type(error).__name__}: {first_line}") from None
     return place
 
 
@@ -101,7 +101,7 @@ def _fetch_votes(target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _put(source: Path, target: Path) -> None:
+def _save_download(source: Path, target: Path) -> None:
     part = target.with_suffix(f".{os.getpid()}.part")
     try:
         shutil.copyfile(source, part)
@@ -140,7 +140,7 @@ def _within(action: Callable[[], None], seconds: float) -> bool:
     return done.is_set()
 
 
-def _failed(place: Path, why: str) -> DownloadError:
+def _download_error(place: Path, why: str) -> DownloadError:
     return DownloadError(
         f"FER-2013 was not downloaded: {why}. By hand: fetch fer2013.csv from "
         f"https://www.kaggle.com/datasets/{KAGGLE_DATASET} and put it at {place / 'fer2013.csv'}"

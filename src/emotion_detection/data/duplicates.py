@@ -30,13 +30,13 @@ _CONFIRMED = 512
 Pairs = npt.NDArray[np.int64]
 
 
-def digest(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def digest_faces(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return BLAKE2b of a face's pixels, uint8 (16,)."""
     whole = hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16)
     return np.frombuffer(whole.digest(), np.uint8)
 
 
-def thumbnails(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def make_thumbnails(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return 8 x 8 thumbnails with mean 0 and length 1, so that a product is a correlation.
 
     Args:
@@ -56,7 +56,7 @@ def thumbnails(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.where(length < 1e-3, 0, flat / np.maximum(length, 1e-3)).astype(np.float32)
 
 
-def near_pairs(
+def find_near_pairs(
     first: npt.NDArray[np.float32],
     second: npt.NDArray[np.float32] | None = None,
     threshold: float = NEAR,
@@ -88,7 +88,7 @@ def near_pairs(
                 yield pairs, values
 
 
-def exact_groups(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def group_exact(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Number the faces by their pixels: equal numbers mean equal faces.
 
     Args:
@@ -104,7 +104,7 @@ def exact_groups(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     return first[inverse].astype(np.int64)
 
 
-def likeness_groups(
+def group_alike(
     digests: npt.NDArray[np.uint8],
     thumbnails: npt.NDArray[np.float32],
     threshold: float = NEAR,
@@ -124,7 +124,7 @@ def likeness_groups(
     Returns:
         int64 (N,), the smallest position in each face's group.
     """
-    parent = exact_groups(digests).tolist()
+    parent = group_exact(digests).tolist()
 
     def root(position: int) -> int:
         while parent[position] != position:
@@ -132,7 +132,7 @@ def likeness_groups(
             position = parent[position]
         return int(position)
 
-    for pairs, _ in near_pairs(thumbnails, threshold=threshold):
+    for pairs, _ in find_near_pairs(thumbnails, threshold=threshold):
         for part in np.array_split(pairs, -(-len(pairs) // _CONFIRMED)):
             # of a group's many pairs only those that would join two groups are looked at
             apart = np.array([root(one) != root(other) for one, other in part.tolist()], np.bool_)
@@ -145,7 +145,7 @@ def likeness_groups(
     return np.array([root(position) for position in range(len(parent))], np.int64)
 
 
-def copies_in(
+def find_duplicates(
     digests: npt.NDArray[np.uint8],
     thumbnails: npt.NDArray[np.float32],
     other_digests: npt.NDArray[np.uint8],
@@ -160,6 +160,6 @@ def copies_in(
     known = {row.tobytes() for row in np.asarray(other_digests)}
     exact = np.array([row.tobytes() in known for row in np.asarray(digests)], np.bool_)
     near = exact.copy()
-    for pairs, _ in near_pairs(thumbnails, other_thumbnails, threshold):
+    for pairs, _ in find_near_pairs(thumbnails, other_thumbnails, threshold):
         near[pairs[:, 0]] = True
     return exact, near

@@ -10,12 +10,12 @@ from emotion_detection.data.dataset import Faces
 from emotion_detection.data.formats import delimited
 from emotion_detection.errors import InputError
 from emotion_detection.images.kinds import SUFFIXES
-from emotion_detection.io.files import text_of_cell
+from emotion_detection.io.files import unescape_cell
 
 _HEADERS = {"file", "name", "row", "path", "image", "filename", "file_name", "filepath"}
 
 
-def excluded_names(path: Path) -> set[str]:
+def read_excluded_names(path: Path) -> set[str]:
     """Read the names of faces to leave out: one a line, or a column of a table.
 
     The column is the one that a header calls file, name, row, path, image or filename, else the
@@ -28,17 +28,17 @@ def excluded_names(path: Path) -> set[str]:
         InputError: the file is missing, unreadable or names nothing.
     """
     try:
-        rows = delimited.rows(path)
+        rows = delimited.read_rows(path)
         header = [cell.strip().lower() for cell in rows[0]] if rows else []
         named = [column for column, cell in enumerate(header) if cell in _HEADERS]
         if not named and len(set(map(len, rows))) > 1:
             # no table: a name may hold a semicolon
-            rows = delimited.rows(path, ",")
+            rows = delimited.read_rows(path, ",")
     except InputError as error:
         raise InputError(f"--exclude {error}") from None
     column = named[0] if named else _image_column(rows)
     cells = [row[column].strip() for row in rows[bool(named) :] if len(row) > column]
-    names = {_plain(text_of_cell(cell)) for cell in cells if cell}
+    names = {_plain(unescape_cell(cell)) for cell in cells if cell}
     if not names:
         raise InputError(f"--exclude {path}: names no faces; one name a line is needed")
     return names
@@ -57,7 +57,7 @@ def _plain(name: str) -> str:
     return posixpath.normpath(name.replace("\\", "/"))
 
 
-def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
+def exclude_faces(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     """Leave the listed faces out of some splits.
 
     A face is meant by its whole name, also with folders before it (the path from where the user
@@ -66,7 +66,7 @@ def exclude(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     Raises:
         InputError: none of the names is in these splits, or a file name means several faces.
     """
-    names = excluded_names(path)
+    names = read_excluded_names(path)
     met: set[str] = set()
     _refuse_ambiguous(splits, names, path)
     with_folders = _by_ending(names, {name for faces in splits.values() for name in faces.names})

@@ -22,7 +22,7 @@ USAGES = {split: usage for usage, split in FER2013_SPLITS.items()}
 _ENDS = {"Training": 28_709, "PublicTest": 32_298, "PrivateTest": COUNT}
 
 
-def usage_of(number: int) -> str:
+def find_usage(number: int) -> str:
     """Return the usage of a face of FER-2013 by its number.
 
     >>> usage_of(28708), usage_of(28709)
@@ -31,12 +31,12 @@ def usage_of(number: int) -> str:
     return next(usage for usage, end in _ENDS.items() if number < end)
 
 
-def file_name(number: int) -> str:
+def name_file(number: int) -> str:
     """Return the name of a face of FER-2013, such as ``Training_00017.png``."""
-    return f"{usage_of(number)}_{number:05d}.png"
+    return f"{find_usage(number)}_{number:05d}.png"
 
 
-def short_digest(pixels: npt.NDArray[np.uint8]) -> bytes:
+def shorten_digest(pixels: npt.NDArray[np.uint8]) -> bytes:
     """Return 8 bytes that stand for the pixels of a face, uint8 (48, 48)."""
     digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16)
     return digest.digest()[:8]
@@ -73,16 +73,16 @@ class Fer2013Matcher:
         """
         if pixels.shape != (SIDE, SIDE):
             return None
-        return self.match_digest(short_digest(pixels), expected, usage)
+        return self.match_digest(shorten_digest(pixels), expected, usage)
 
     def match_digest(
         self, digest: bytes, expected: int | None = None, usage: str | None = None
     ) -> int | None:
-        """Return the number of a face by the :func:`short_digest` of its pixels, or None."""
+        """Return the number of a face by the :func:`shorten_digest` of its pixels, or None."""
         left = [n for n in _numbers().get(digest, ()) if n not in self._used]
         if not left:
             return None
-        same = [number for number in left if usage_of(number) == usage]
+        same = [number for number in left if find_usage(number) == usage]
         number = expected if expected in left else (same or left)[0]
         self._used.add(number)
         return number
@@ -114,8 +114,8 @@ class PixelNames:
         number = self._matcher.match(content, row, usage)
         if number is not None:
             self._is_fer2013 = True
-            return replace(face, name=file_name(number), order=number)
-        digest = short_digest(content).hex()
+            return replace(face, name=name_file(number), order=number)
+        digest = shorten_digest(content).hex()
         name = f"{usage or 'face'}_{digest}"
         self._given[name] += 1
         if self._given[name] > 1:

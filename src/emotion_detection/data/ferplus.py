@@ -30,7 +30,7 @@ from emotion_detection.data.source import (
     relabel_source,
 )
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import DATASET_FORMATS, PictureError, open_picture
+from emotion_detection.images.opening import DATASET_FORMATS, ImageError, open_picture
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
 FILE_NAME = "fer2013new.csv"
@@ -43,7 +43,7 @@ Votes = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float32]
 
 
-def majority(votes: Votes) -> int | None:
+def find_majority(votes: Votes) -> int | None:
     """Return the emotion that most raters saw, by FER+'s rule.
 
     Single votes count as none; the top class needs more than half of what is left and must be an
@@ -65,7 +65,7 @@ def majority(votes: Votes) -> int | None:
     return _ORDER.index(top)
 
 
-def probability(votes: Votes) -> Shares | None:
+def find_probability(votes: Votes) -> Shares | None:
     """Return the distribution over emotions that FER+'s probability rule makes of the votes.
 
     Single votes count as none. Classes are taken from the most votes down, equal ones together,
@@ -103,13 +103,13 @@ def probability(votes: Votes) -> Shares | None:
     return shares
 
 
-def expression_share(votes: Votes) -> float:
+def expression_fraction(votes: Votes) -> float:
     """Return perceived intensity: the share of all raters who saw any expression, 0 to 1."""
     neutral = FERPLUS_COLUMNS.index("neutral")
     return float((votes[:_EMOTIONS].sum() - votes[neutral]) / max(1, votes.sum()))
 
 
-def vote_shares(votes: Votes) -> Shares:
+def vote_fractions(votes: Votes) -> Shares:
     """Return the share of all raters who saw each emotion: float32 (8,), in this project's order.
 
     The shares sum to less than 1 where raters answered unknown or no face.
@@ -148,7 +148,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str, Votes | None]]:
         raise InputError(f"{path}: cannot be read: {error}") from None
 
 
-def with_votes(source: Source, path: Path, rule: str) -> Source:
+def add_votes(source: Source, path: Path, rule: str) -> Source:
     """Give FER-2013's faces FER+'s votes in place of their labels.
 
     Training keeps the faces that ``rule`` keeps, validation and test those with a majority.
@@ -215,7 +215,7 @@ def pair_faces(faces: Iterable[Face], usages: Sequence[str], label_set: str) -> 
     matcher = Fer2013Matcher()
     hits = sum(_number(Fer2013Matcher(), face) is not None for face in first)
     if hits * 2 < len(first) or not first:
-        yield from _paired_by_lines(chain(first, faces), usages, label_set)
+        yield from _pair_by_lines(chain(first, faces), usages, label_set)
         return
     strangers = 0
     for face in chain(first, faces):
@@ -245,7 +245,7 @@ def _number(matcher: Fer2013Matcher, face: Face) -> int | None:
     if not isinstance(content, np.ndarray):
         try:
             image = open_picture(content, DATASET_FORMATS)
-        except PictureError:
+        except ImageError:
             return None
         if image.size != (SIDE, SIDE):
             return None
@@ -253,9 +253,7 @@ def _number(matcher: Fer2013Matcher, face: Face) -> int | None:
     return matcher.match(content, face.order, usage)
 
 
-def _paired_by_lines(
-    faces: Iterable[Face], usages: Sequence[str], label_set: str
-) -> Iterator[Face]:
+def _pair_by_lines(faces: Iterable[Face], usages: Sequence[str], label_set: str) -> Iterator[Face]:
     """Yield the faces, and refuse at the end if they were not all of the votes file's lines."""
     if label_set != "fer2013":
         raise InputError("--labels ferplus: FER+ has votes for FER-2013 alone, not for this data")
@@ -264,14 +262,14 @@ def _paired_by_lines(
         number = -1 if face.order is None else face.order
         usage = usages[number] if 0 <= number < len(usages) else None
         if number not in left or usage is None or FER2013_SPLITS.get(usage) != face.split:
-            raise _unproven(f"{face.name} is not the face of its line")
+            raise _refuse_unproven(f"{face.name} is not the face of its line")
         left.discard(number)
         yield face
     if left:
-        raise _unproven(f"{len(usages) - len(left):,} faces, {len(usages):,} lines of votes")
+        raise _refuse_unproven(f"{len(usages) - len(left):,} faces, {len(usages):,} lines of votes")
 
 
-def _unproven(why: str) -> InputError:
+def _refuse_unproven(why: str) -> InputError:
     return InputError(
         f"--labels ferplus: it cannot be proven which face each line of votes is about ({why}; the "
         "pixels are not FER-2013's): use all of FER-2013 in its order, or its own pixels (48 x 48)"
@@ -297,4 +295,9 @@ def _voted(face: Face, counts: Votes, rule: str) -> Face | None:
 def _apply_rules(votes: bytes) -> tuple[int | None, Shares | None, float, Shares]:
     """Return the majority, the distribution, the intensity and the raters' shares of votes."""
     counts = np.frombuffer(votes, np.int64)
-    return majority(counts), probability(counts), expression_share(counts), vote_shares(counts)
+    return (
+        find_majority(counts),
+        find_probability(counts),
+        expression_fraction(counts),
+        vote_fractions(counts),
+    )

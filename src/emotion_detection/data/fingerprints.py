@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.duplicates import near_pairs, thumbnails
+from emotion_detection.data.duplicates import find_near_pairs, make_thumbnails
 from emotion_detection.data.image_similarity import (
     LARGEST_DIFFERENCE,
-    largest_differences,
+    find_largest_differences,
     standardize,
 )
 from emotion_detection.data.stored_arrays import Images
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 
 SIZE = 48
 """Height and width, in pixels, of the faces that fingerprints are taken from."""
@@ -57,7 +57,7 @@ def take_fingerprints(digests: Bytes, faces: Images) -> Fingerprints:
     """Take the fingerprints of faces.
 
     Args:
-        digests: uint8 (N, 16), as :func:`.duplicates.digest` makes them of these faces.
+        digests: uint8 (N, 16), as :func:`.duplicates.digest_faces` makes them of these faces.
         faces: uint8 (N, 48, 48), grey; may be memory-mapped.
     """
     block = SIZE // MINIATURE
@@ -97,12 +97,13 @@ def find_same_faces(faces: Fingerprints, known: Fingerprints) -> npt.NDArray[np.
         return found
     best = np.full(len(left), LARGEST_DIFFERENCE, np.float32)
     own, others = (
-        thumbnails(images[:, np.newaxis]) for images in (faces.miniatures[left], known.miniatures)
+        make_thumbnails(images[:, np.newaxis])
+        for images in (faces.miniatures[left], known.miniatures)
     )
-    for pairs, _ in near_pairs(own, others):
+    for pairs, _ in find_near_pairs(own, others):
         for start in range(0, len(pairs), _BLOCK):
             here, there = pairs[start : start + _BLOCK].T
-            differences = largest_differences(
+            differences = find_largest_differences(
                 standardize(faces.miniatures[left[here]].astype(np.float32)),
                 standardize(known.miniatures[there].astype(np.float32)),
             )
@@ -124,7 +125,7 @@ def write_fingerprints(path: Path, faces: Fingerprints, **more: npt.NDArray[np.g
         for name, array in {**arrays, "format": np.array(_FORMAT)}.items():
             with file.open(f"{name}.npy", "w") as out:
                 np.lib.format.write_array(out, np.asarray(array), allow_pickle=False)
-    write_whole(path, content.getvalue())
+    write_atomic(path, content.getvalue())
 
 
 def read_fingerprints(path: Path) -> tuple[Fingerprints, dict[str, npt.NDArray[np.generic]]]:

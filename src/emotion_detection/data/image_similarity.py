@@ -50,20 +50,22 @@ def are_copies(
     for start in range(0, len(first), _BLOCK):
         rows = slice(start, start + _BLOCK)
         one, other = _standardize(first[rows]), _standardize(second[rows])
-        found[rows] = largest_differences(one, other) <= largest
+        found[rows] = find_largest_differences(one, other) <= largest
         # most copies need no alignment, which takes ten times as long
         left = np.flatnonzero(~found[rows])
         if len(left):
             aligned, border = _align(one[left], other[left]), first.shape[1] // 16
             inner = slice(border, first.shape[1] - border)
-            differences = largest_differences(one[left][:, inner, inner], aligned[:, inner, inner])
+            differences = find_largest_differences(
+                one[left][:, inner, inner], aligned[:, inner, inner]
+            )
             found[rows][left] = differences <= largest
         blank = ~(one.any(axis=(1, 2)) & other.any(axis=(1, 2)))
         found[rows][blank] = False
     return found
 
 
-def largest_differences(first: Values, second: Values) -> Values:
+def find_largest_differences(first: Values, second: Values) -> Values:
     """Return the largest difference of any window, float32 (P,), of standardized faces (P, H, W).
 
     A window's difference is the variance of what one face has more than the other there, so that
@@ -71,13 +73,13 @@ def largest_differences(first: Values, second: Values) -> Values:
     """
     width = max(2, round(first.shape[1] * WINDOW))
     difference = first - second
-    mean = _window_sums(difference, width) / width**2
-    squares = _window_sums(difference * difference, width) / width**2
+    mean = _sum_windows(difference, width) / width**2
+    squares = _sum_windows(difference * difference, width) / width**2
     largest: Values = (squares - mean * mean).max(axis=(1, 2))
     return largest
 
 
-def _window_sums(values: Values, width: int) -> npt.NDArray[np.float64]:
+def _sum_windows(values: Values, width: int) -> npt.NDArray[np.float64]:
     sums = np.pad(values.cumsum(1, dtype=np.float64).cumsum(2), ((0, 0), (1, 0), (1, 0)))
     low = np.arange(0, values.shape[1] - width + 1, max(1, width // 2))
     high = low + width

@@ -6,22 +6,22 @@ from itertools import islice
 from pathlib import Path
 
 from emotion_detection.config import DataConfig
-from emotion_detection.data.cache import cached
+from emotion_detection.data.cache import open_cached
 from emotion_detection.data.class_mapping import choose_classes, join_sources, split_paths
 from emotion_detection.data.dataset import Dataset
 from emotion_detection.data.download import ROWS, DownloadError, download_fer2013
 from emotion_detection.data.ferplus import FILE_NAME as VOTES
-from emotion_detection.data.ferplus import with_votes
+from emotion_detection.data.ferplus import add_votes
 from emotion_detection.data.formats import delimited
 from emotion_detection.data.formats.columns import find_roles
 from emotion_detection.data.formats.folders import holds_several, read_folders
 from emotion_detection.data.formats.image_paths import ImagePaths
 from emotion_detection.data.formats.layouts import RAFDB_LISTS, read_layout, read_rafdb
-from emotion_detection.data.formats.parquet import parquet_split, read_parquet
+from emotion_detection.data.formats.parquet import read_parquet, split_of_parquet
 from emotion_detection.data.formats.table import read_tables
 from emotion_detection.data.formats.tree import is_counted, read_tree
 from emotion_detection.data.source import FER2013_SPLITS, Source, split_of
-from emotion_detection.data.synthetic_source import demo
+from emotion_detection.data.synthetic_source import make_synthetic_source
 from emotion_detection.data.whole_images import note_photographs
 from emotion_detection.errors import InputError
 
@@ -63,10 +63,10 @@ def load(config: DataConfig) -> Dataset:
             raise InputError(
                 "--labels ferplus: drawn faces have no votes; name FER-2013 with --data"
             )
-        source = with_votes(source, _votes_beside(Path(place)), config.votes)
+        source = add_votes(source, _votes_beside(Path(place)), config.votes)
     source = choose_classes(source, config.rename, config.classes)
     # what 'auto' and 'fer2013' meant this time is what a record of the run must say
-    dataset = cached(source, replace(config, data="demo" if place is None else place))
+    dataset = open_cached(source, replace(config, data="demo" if place is None else place))
     if config.labels == "fer2013" and dataset.label_set != "fer2013":
         _note_once(
             f"emotion: {dataset.source}: --labels fer2013 is now called --labels original where "
@@ -110,7 +110,7 @@ def _note_missing_rows(dataset: Dataset) -> None:
 def find(config: DataConfig) -> tuple[Source, str | None]:
     """Return the source that a user's words mean, and where it lies (None: drawn)."""
     if config.data == "demo":
-        return demo(config.size), None
+        return make_synthetic_source(config.size), None
     if config.data in ("auto", "fer2013"):
         found = _in_data_folder(fer2013_only=config.data == "fer2013")
         if found is not None:
@@ -122,8 +122,8 @@ def find(config: DataConfig) -> tuple[Source, str | None]:
             if config.data == "fer2013" or config.labels == "ferplus":
                 raise InputError(str(error)) from None
             print(f"{error}\n{BANNER}", file=sys.stderr, flush=True)
-            return demo(config.size), None
-        return recognise(place), place.as_posix()
+            return make_synthetic_source(config.size), None
+        return recognise_format(place), place.as_posix()
     places = split_paths(config.data)
     for path in places:
         if not path.exists():
@@ -131,25 +131,25 @@ def find(config: DataConfig) -> tuple[Source, str | None]:
                 f"--data {path}: no such file or folder (nor 'auto', 'fer2013', 'demo')"
             )
     if len(places) == 1:
-        source, where = locate(places[0])
+        source, where = locate_data(places[0])
         if where != places[0]:
             _note_once(f"note: {places[0]}: the dataset is taken from {where}")
         return source, config.data
     if config.labels == "ferplus":
         raise InputError("--labels ferplus: FER+ has votes for FER-2013 alone: name one dataset")
-    return join_sources([locate(place)[0] for place in places], places), config.data
+    return join_sources([locate_data(place)[0] for place in places], places), config.data
 
 
-def recognise(place: Path) -> Source:
+def recognise_format(place: Path) -> Source:
     """Recognise the shape of a file or folder.
 
     Raises:
         InputError: it is in none of the known shapes, or some of it is not understood.
     """
-    return locate(place)[0]
+    return locate_data(place)[0]
 
 
-def locate(place: Path, deeper: int = DEEPER) -> tuple[Source, Path]:
+def locate_data(place: Path, deeper: int = DEEPER) -> tuple[Source, Path]:
     """Recognise the shape of a file or folder, and return where the dataset lies.
 
     Args:
@@ -165,7 +165,7 @@ def locate(place: Path, deeper: int = DEEPER) -> tuple[Source, Path]:
     source = _of_folder(place)
     if source is not None:
         return source, place
-    found, refused = _below(place, deeper)
+    found, refused = _look_below(place, deeper)
     if len(found) > 1:
         names = " ".join(path.as_posix() for _, path in found)
         raise InputError(f"{place}: several datasets in it: name one, or all: --data {names}")
@@ -179,12 +179,12 @@ def locate(place: Path, deeper: int = DEEPER) -> tuple[Source, Path]:
     )
 
 
-def _below(place: Path, deeper: int) -> tuple[list[tuple[Source, Path]], list[InputError]]:
+def _look_below(place: Path, deeper: int) -> tuple[list[tuple[Source, Path]], list[InputError]]:
     """Return the datasets in the folders below one, and what was wrong with those that are none."""
     found, refused = [], []
     for folder in _folders(place) if deeper else []:
         try:
-            found.append(locate(folder, deeper - 1))
+            found.append(locate_data(folder, deeper - 1))
         except InputError as error:
             # folders of other things are no mistake; a dataset that is not understood is
             if "no faces in a known shape" not in str(error):
@@ -217,7 +217,7 @@ def _of_folder(place: Path) -> Source | None:
         path for folder in (place, place / "data") for path in sorted(folder.glob("*.parquet"))
     ]
     files = files or [p for p in sorted(place.glob("*/*.parquet")) if split_of(p.parent.name)]
-    if any(parquet_split(path) for path in files):
+    if any(split_of_parquet(path) for path in files):
         return read_parquet(files)
     tables = [path for path in sorted(place.iterdir()) if _is_table(path)]
     if len(tables) > 1 and not all(split_of(path.stem) for path in tables):
@@ -240,7 +240,7 @@ def _is_table(path: Path) -> bool:
     if hidden or path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         return False
     try:
-        columns = delimited.columns(path)
+        columns = delimited.read_columns(path)
         roles = find_roles(columns, str(path))
     except InputError:
         return False
@@ -248,7 +248,7 @@ def _is_table(path: Path) -> bool:
         return True
     # other names of columns stand in tables of all kinds: the images must be there
     paths = ImagePaths(path.parent)
-    some = islice(delimited.lines(path), 20)
+    some = islice(delimited.read_lines(path), 20)
     cells = [row[roles.file] for _, row in some if roles.file is not None and roles.file < len(row)]
     return any(paths.find(cell).is_file() for cell in cells if cell and "\0" not in cell)
 
@@ -260,7 +260,7 @@ def _in_data_folder(fer2013_only: bool) -> tuple[Source, Path] | None:
     found: list[tuple[Source, Path]] = []
     for place in (DATA, *_folders(DATA)):
         try:
-            source, where = locate(place, 0 if place == DATA else DEEPER)
+            source, where = locate_data(place, 0 if place == DATA else DEEPER)
         except InputError as error:
             if place != DATA or "no faces in a known shape" not in str(error):
                 _note_passed_over(place, error)

@@ -26,7 +26,7 @@ _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7,
 _DEEPEST = 8
 
 
-def rows_per_batch(path: Path, metadata: Any, most: int) -> int:
+def count_rows_per_batch(path: Path, metadata: Any, most: int) -> int:
     """Return how many rows of a file may be read in one go, so that memory stays bounded.
 
     Args:
@@ -62,7 +62,7 @@ def rows_per_batch(path: Path, metadata: Any, most: int) -> int:
     return max(1, min(most, LARGEST_BATCH // largest))
 
 
-def bounded_batches(path: Path, batches: Iterator[Any]) -> Iterator[Any]:
+def read_bounded_batches(path: Path, batches: Iterator[Any]) -> Iterator[Any]:
     """Yield batches of a Parquet file, as long as they are no more than a file of images holds.
 
     Raises:

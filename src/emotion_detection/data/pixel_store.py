@@ -17,14 +17,14 @@ from PIL import Image
 
 from emotion_detection.config import DataConfig
 from emotion_detection.data import duplicates
-from emotion_detection.data.fer2013_faces import SIDE, short_digest
+from emotion_detection.data.fer2013_faces import SIDE, shorten_digest
 from emotion_detection.data.fingerprints import SIZE
 from emotion_detection.data.source import Content, Decoded, Face, Source, Unreadable
 from emotion_detection.data.stored_arrays import (
     Bytes,
     Numbers,
     Pixels,
-    damaged,
+    damage_error,
     open_array,
     read_optional,
     write_json,
@@ -32,9 +32,14 @@ from emotion_detection.data.stored_arrays import (
 )
 from emotion_detection.data.whole_images import find_crop
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import DATASET_FORMATS, PictureError, face_array, open_picture
+from emotion_detection.images.opening import (
+    DATASET_FORMATS,
+    ImageError,
+    crop_to_square,
+    open_picture,
+)
 from emotion_detection.io.plain_values import read_json
-from emotion_detection.io.progress import progress
+from emotion_detection.io.progress import show_progress
 
 _BATCH = 512
 _COLUMNS = ("label", "split", "order", "intensity", "person", "origin")
@@ -49,14 +54,14 @@ def decode(content: Content) -> Image.Image:
     """Decode an image of a dataset: mode "L" or "RGB".
 
     Raises:
-        PictureError: it cannot be read.
+        ImageError: it cannot be read.
     """
     if isinstance(content, Unreadable | Decoded):
-        raise PictureError(content.reason)
+        raise ImageError(content.reason)
     if not isinstance(content, np.ndarray):
         return open_picture(content, DATASET_FORMATS)
     if not content.size:
-        raise PictureError("the pixels are not a square of grey levels from 0 to 255")
+        raise ImageError("the pixels are not a square of grey levels from 0 to 255")
     return Image.fromarray(content)
 
 
@@ -85,7 +90,7 @@ class Decoder:
             outs = [files.enter_context(self._raw.open("wb"))]
             outs += [files.enter_context(self._reference_raw.open("wb"))] if self._apart else []
             faces = self._source.read()
-            for face in progress(faces, f"reading {self._source.kind}", self._source.count):
+            for face in show_progress(faces, f"reading {self._source.kind}", self._source.count):
                 given = face.content
                 content = given if isinstance(given, Unreadable) else self._decode(given)
                 face = replace(face, content=content)
@@ -100,9 +105,9 @@ class Decoder:
         try:
             image = decode(content)
             if image.size == (SIDE, SIDE) and getattr(content, "ndim", 2) == 2:
-                digest = short_digest(np.asarray(image.convert("L")))
+                digest = shorten_digest(np.asarray(image.convert("L")))
             self._batch.append(self._inputs(image))
-        except PictureError as error:
+        except ImageError as error:
             return Decoded(-1, digest, str(error))
         self._count += 1
         return Decoded(self._count - 1, digest)
@@ -114,8 +119,8 @@ class Decoder:
             rgb = np.asarray(image.convert("RGB"))
             pixels, _ = find_crop(rgb, size, channels)
             return pixels, find_crop(rgb, SIZE, 1)[0] if self._apart else pixels
-        pixels = face_array(image, size, channels)
-        return pixels, face_array(image, SIZE, 1) if self._apart else pixels
+        pixels = crop_to_square(image, size, channels)
+        return pixels, crop_to_square(image, SIZE, 1) if self._apart else pixels
 
     def _flush(self, outs: Sequence[BinaryIO]) -> None:
         if not self._batch:
@@ -123,8 +128,8 @@ class Decoder:
         images, references = (np.stack(arrays) for arrays in zip(*self._batch, strict=True))
         for out, array in zip(outs, (images, references), strict=False):
             out.write(array.tobytes())
-        self._digests.extend(map(duplicates.digest, references))
-        self._thumbnails.extend(duplicates.thumbnails(references))
+        self._digests.extend(map(duplicates.digest_faces, references))
+        self._thumbnails.extend(duplicates.make_thumbnails(references))
         self._batch.clear()
 
     def pixels(self) -> Pixels:
@@ -206,7 +211,7 @@ def read_faces(folder: Path, classes: int) -> Iterator[Face]:
     except InputError:
         raise
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise damaged(path, error) from None
+        raise damage_error(path, error) from None
 
 
 def _read_faces(folder: Path, table: Any, names: Any, classes: int) -> Iterator[Face]:

@@ -44,7 +44,7 @@ def render_faces(parameters: Mapping[str, Floats], size: int = 48) -> Floats:
     """Renders faces from their parameters, without the camera's noise.
 
     Args:
-        parameters: The names of `DrawnFaces.parameters`, each (N,) float32.
+        parameters: The names of `SyntheticFaces.parameters`, each (N,) float32.
         size: Width and height in pixels.
 
     Returns:

@@ -161,7 +161,7 @@ def relabel_source(source: Source, relabel: Relabel, **changes: Any) -> Source:
     )
 
 
-def fer2013_place(file_name: str) -> tuple[str, int] | None:
+def place_in_fer2013(file_name: str) -> tuple[str, int] | None:
     """Read split and number from a FER-2013 picture's name.
 
     >>> fer2013_place("PublicTest_28709.png")

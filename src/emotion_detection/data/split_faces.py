@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emotion_detection.config import DataConfig
 from emotion_detection.data.dataset import SPLITS
-from emotion_detection.data.duplicates import likeness_groups
+from emotion_detection.data.duplicates import group_alike
 from emotion_detection.data.fingerprints import take_fingerprints
 from emotion_detection.data.known_splits import (
     find_known_splits,
@@ -110,7 +110,7 @@ def _assign(
     if complete and config.fold is None:
         # nothing to split off, so nothing to compare
         return Assignment(given, np.zeros(len(given), np.bool_), ())
-    groups = join_groups(likeness_groups(digests, thumbnails, faces=reference), people)
+    groups = join_groups(group_alike(digests, thumbnails, faces=reference), people)
     labels = np.array([face.label for face in faces], np.int64)
     keys = [
         digest.tobytes() if person is None else b"person " + person.encode("utf-8", "surrogatepass")

@@ -94,7 +94,7 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, default=lambda number: number.item()), encoding="utf-8")
 
 
-def damaged(path: Path, reason: object) -> InputError:
+def damage_error(path: Path, reason: object) -> InputError:
     """Return the error of a cache's file that is not what was written."""
     words = " ".join(str(reason).split())[:160]
     return InputError(f"{path}: is damaged ({words}): delete its folder, and it is made again")
@@ -109,9 +109,9 @@ def open_array(path: Path, dtype: str, dimensions: int) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, RecursionError, MemoryError) as error:
-        raise damaged(path, error) from None
+        raise damage_error(path, error) from None
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != dimensions:
-        raise damaged(path, "another kind of array")
+        raise damage_error(path, "another kind of array")
     return array
 
 
@@ -157,5 +157,5 @@ def open_pixels(folder: Path) -> Pixels:
     )
     arrays = (pixels.images, pixels.digests, pixels.thumbnails, pixels.reference)
     if len({len(array) for array in arrays if array is not None}) > 1:
-        raise damaged(folder, "its arrays are of different lengths")
+        raise damage_error(folder, "its arrays are of different lengths")
     return pixels

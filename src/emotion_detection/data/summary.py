@@ -15,9 +15,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from emotion_detection.data.dataset import SPLITS, Corrupt, Dataset, Faces
+from emotion_detection.data.dataset import SPLITS, Dataset, Faces, UnreadableFaces
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 
 SEED = 0
 """Seed of the faces that a sheet shows."""
@@ -36,7 +36,7 @@ _UNREADABLE_SHOWN = 5
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
-def shown(name: str) -> str:
+def describe_dataset(name: str) -> str:
     r"""Return a name fit for a terminal: what cannot be printed is escaped.
 
     >>> shown("a\x1b[2J.png")
@@ -45,7 +45,7 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
-def facts(*rows: tuple[str, str]) -> Table:
+def collect_facts(*rows: tuple[str, str]) -> Table:
     """Return a table of names and what stands behind them; long values are folded, never cut."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
@@ -55,16 +55,19 @@ def facts(*rows: tuple[str, str]) -> Table:
     return table
 
 
-def unreadable(corrupt: Sequence[Corrupt]) -> str:
+def describe_unreadable(corrupt: Sequence[UnreadableFaces]) -> str:
     """Say how many pictures could not be read, and the first of them with the reasons."""
     lines = [f"{len(corrupt):,}" if corrupt else "none"]
-    lines += [f"{shown(c.name)}: {shown(c.reason)}" for c in corrupt[:_UNREADABLE_SHOWN]]
+    lines += [
+        f"{describe_dataset(c.name)}: {describe_dataset(c.reason)}"
+        for c in corrupt[:_UNREADABLE_SHOWN]
+    ]
     if len(corrupt) > _UNREADABLE_SHOWN:
         lines.append(f"and {len(corrupt) - _UNREADABLE_SHOWN:,} more")
     return "\n".join(lines)
 
 
-def info_table(dataset: Dataset) -> RenderableType:
+def format_info_table(dataset: Dataset) -> RenderableType:
     """Return what a dataset is and how many faces each class has, for 80 columns or more."""
     splits = {name: dataset.split(name) for name in SPLITS if dataset.sizes[name]}
     classes = len(dataset.labels)
@@ -74,21 +77,21 @@ def info_table(dataset: Dataset) -> RenderableType:
     )
     channels, height, width = next(iter(splits.values())).stored.shape[1:]
     missing = [
-        f"{name}: {', '.join(map(shown, dataset.missing_classes(faces)))}"
+        f"{name}: {', '.join(map(describe_dataset, dataset.missing_classes(faces)))}"
         for name, faces in splits.items()
         if dataset.missing_classes(faces)
     ]
     missing += [f"{name}: no faces at all" for name in SPLITS if name not in splits]
     votes = any(faces.targets is not None for faces in splits.values())
-    top = facts(
-        ("data", shown(dataset.source)),
+    top = collect_facts(
+        ("data", describe_dataset(dataset.source)),
         ("kind", dataset.kind),
         ("hash", dataset.hash),
-        ("cache", shown(str(dataset.folder))),
+        ("cache", describe_dataset(str(dataset.folder))),
         ("faces", f"{counts.sum():,}, {width} x {height}, {'grey' if channels == 1 else 'colour'}"),
         ("labels", f"{dataset.label_set}, {classes} classes{', with vote shares' * votes}"),
         ("intensity", _intensity(list(splits.values()))),
-        ("unreadable", unreadable(dataset.corrupt)),
+        ("unreadable", describe_unreadable(dataset.corrupt)),
         ("missing", "\n".join(missing) or "none: every class has faces in every split"),
     )
     table = Table(show_footer=True, box=box.SIMPLE_HEAD)
@@ -99,7 +102,7 @@ def info_table(dataset: Dataset) -> RenderableType:
     table.add_column("share", "", justify="right", no_wrap=True)
     for label, row in zip(dataset.labels, everything, strict=True):
         numbers = [f"{count:,}" for count in row]
-        table.add_row(Text(shown(label)), *numbers, f"{row[-1] / counts.sum():.1%}")
+        table.add_row(Text(describe_dataset(label)), *numbers, f"{row[-1] / counts.sum():.1%}")
     return Group(top, table)
 
 
@@ -113,7 +116,9 @@ def _intensity(splits: Sequence[Faces]) -> str:
     return f"given for {len(known):,} faces: {span}"
 
 
-def contact_sheet(dataset: Dataset, path: Path, columns: int = 12, split: str = "train") -> None:
+def draw_contact_sheet(
+    dataset: Dataset, path: Path, columns: int = 12, split: str = "train"
+) -> None:
     """Write a PNG of a split's faces: a row for each emotion, faces picked by a fixed seed.
 
     Args:
@@ -126,10 +131,12 @@ def contact_sheet(dataset: Dataset, path: Path, columns: int = 12, split: str = 
         InputError: there are no faces in that split, or the file cannot be written.
     """
     faces = dataset.split(split)
-    source = shown(Path(dataset.source).name or dataset.source)
+    source = describe_dataset(Path(dataset.source).name or dataset.source)
     heading = f"{source}, {dataset.kind}, {split}: {len(faces):,} faces"
-    title, bold, small = (font(size, source + "".join(dataset.labels)) for size in (20, 16, 13))
-    names = [textwrap.wrap(shown(label), LETTERS) or [""] for label in dataset.labels]
+    title, bold, small = (
+        load_font(size, source + "".join(dataset.labels)) for size in (20, 16, 13)
+    )
+    names = [textwrap.wrap(describe_dataset(label), LETTERS) or [""] for label in dataset.labels]
     widest = max(bold.getlength(line) for lines in names for line in lines)
     left = MARGIN + math.ceil(max(widest, small.getlength(_EMPTY))) + MARGIN
     right = max(left + columns * (CELL + GAP) - GAP, MARGIN + math.ceil(title.getlength(heading)))
@@ -156,7 +163,7 @@ def contact_sheet(dataset: Dataset, path: Path, columns: int = 12, split: str = 
     save(path, content.getvalue())
 
 
-def font(size: int, text: str) -> Font:
+def load_font(size: int, text: str) -> Font:
     """Return the font that a sheet's texts are drawn in: one that has their letters."""
     if not text.isascii():
         # Pillow's own font knows ASCII alone; DejaVu, which comes with matplotlib, most scripts
@@ -186,6 +193,6 @@ def save(path: Path, content: bytes) -> None:
         InputError: it cannot be written there.
     """
     try:
-        write_whole(path, content)
+        write_atomic(path, content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None

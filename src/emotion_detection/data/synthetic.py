@@ -64,7 +64,7 @@ _IDLE_MOVEMENT = 0.03  # movements that no emotion caused, in all faces
 
 
 @dataclass(frozen=True)
-class DrawnFaces:
+class SyntheticFaces:
     """Drawn grey faces and what they were drawn from.
 
     Attributes:
@@ -83,7 +83,7 @@ class DrawnFaces:
     parameters: dict[str, Floats]
 
 
-def draw_faces(count: int = 6000, seed: int = 0, size: int = 48) -> DrawnFaces:
+def make_synthetic_faces(count: int = 6000, seed: int = 0, size: int = 48) -> SyntheticFaces:
     """Draws faces of random people; the same arguments give the same bytes.
 
     Face i does not depend on the count. Labels cycle through `emotions.FER2013`; every ten
@@ -101,7 +101,7 @@ def draw_faces(count: int = 6000, seed: int = 0, size: int = 48) -> DrawnFaces:
         if value < minimum:
             raise ValueError(f"{name} must be at least {minimum}, got {value}")
     blocks = list(draw_blocks(count, seed, size))
-    return DrawnFaces(
+    return SyntheticFaces(
         faces=np.concatenate([block.faces for block in blocks]),
         labels=np.concatenate([block.labels for block in blocks]),
         intensity=np.concatenate([block.intensity for block in blocks]),
@@ -113,8 +113,8 @@ def draw_faces(count: int = 6000, seed: int = 0, size: int = 48) -> DrawnFaces:
     )
 
 
-def draw_blocks(count: int, seed: int, size: int) -> Iterator[DrawnFaces]:
-    """Draws the faces of :func:`draw_faces` some at a time, for who wants to show progress."""
+def draw_blocks(count: int, seed: int, size: int) -> Iterator[SyntheticFaces]:
+    """Render the faces of :func:`make_synthetic_faces` a few at a time, to show progress."""
     for start in range(0, count, _BLOCK):
         # A generator for each block, always drawn in full, keeps face i independent of the count.
         rng = np.random.Generator(np.random.PCG64([seed, start // _BLOCK]))
@@ -127,7 +127,7 @@ def draw_blocks(count: int, seed: int, size: int) -> Iterator[DrawnFaces]:
         wanted = slice(count - start)
         index = index[wanted]
         parameters = {name: values[wanted] for name, values in block.items()}
-        yield DrawnFaces(
+        yield SyntheticFaces(
             faces=picture[wanted].astype(np.uint8),
             labels=index % len(FER2013),
             intensity=parameters.pop("intensity"),
@@ -136,7 +136,7 @@ def draw_blocks(count: int, seed: int, size: int) -> Iterator[DrawnFaces]:
         )
 
 
-def action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[str, Floats]:
+def set_action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[str, Floats]:
     """Gives the prototypical action units of emotions, without individual variation.
 
     Args:
@@ -161,7 +161,7 @@ def _sample_block(rng: np.random.Generator, labels: npt.NDArray[np.int64]) -> di
             sampled[name] = np.repeat(values, total // rows).astype(np.float32)
     intensity = rng.uniform(0.2, 1.0, total).astype(np.float32)
     intensity[labels == FER2013.index("neutral")] = 0.0
-    for unit, strength in action_units(labels, intensity).items():
+    for unit, strength in set_action_units(labels, intensity).items():
         person = np.repeat(rng.standard_normal(people), PER_PERSON)
         factor = 1.0 + _STRENGTH_JITTER * (person + rng.standard_normal(total))
         idle = _IDLE_MOVEMENT * np.abs(rng.standard_normal(total))

@@ -18,7 +18,7 @@ COUNT = 6000
 _SHARES = (("train", 0.75), ("validation", 0.875), ("test", 1.0))
 
 
-def demo(size: int, count: int = COUNT) -> Source:
+def make_synthetic_source(size: int, count: int = COUNT) -> Source:
     """Return the drawn faces as a data source.
 
     Args:

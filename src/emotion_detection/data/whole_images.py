@@ -1,7 +1,7 @@
-"""Whole photographs: noticed, and faces cut out of them as in use.
+"""Datasets of whole images instead of faces: notice them, and crop their faces.
 
-Faces are cut out by :func:`emotion_detection.inference.detection.look`, as in ``emotion predict``,
-so that a model is trained on the input it gets in use.
+Faces are cropped by :func:`emotion_detection.inference.detection.detect_faces`, as in
+``emotion predict``, so that a model is trained on the input that it gets in use.
 """
 
 import json
@@ -17,7 +17,7 @@ from PIL import Image
 
 from emotion_detection.data.source import Content, Decoded, Source, Unreadable
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import DATASET_FORMATS, PictureError, open_picture
+from emotion_detection.images.opening import DATASET_FORMATS, ImageError, open_picture
 
 if TYPE_CHECKING:
     from emotion_detection.inference.face_detector import FaceDetector
@@ -48,14 +48,14 @@ def find_crop(content: Content, size: int, channels: int) -> tuple[npt.NDArray[n
         uint8 (channels, size, size), and the number of faces that were found.
 
     Raises:
-        PictureError: it cannot be read, or no face is found in it.
+        ImageError: it cannot be read, or no face is found in it.
     """
-    from emotion_detection.inference.detection import look
+    from emotion_detection.inference.detection import detect_faces
     from emotion_detection.inference.model import ModelInput
 
-    seen = look(_pixels(content), _detector(), ModelInput(size, channels))
+    seen = detect_faces(_pixels(content), _detector(), ModelInput(size, channels))
     if not seen.faces:
-        raise PictureError("no face was found in it")
+        raise ImageError("no face was found in it")
     areas = [face.box[2] * face.box[3] for face in seen.faces]
     crop = seen.crops[int(np.argmax(areas))]
     planes = crop[np.newaxis] if channels == 1 else crop.transpose(2, 0, 1)
@@ -120,7 +120,7 @@ def _sample(source: Source) -> Iterator[npt.NDArray[np.uint8]]:
     for face in islice(source.read(), 0, SAMPLE * step, step):
         try:
             rgb = _pixels(face.content)
-        except PictureError:
+        except ImageError:
             continue
         if min(rgb.shape[:2]) < LEAST_SIDE:
             # images of a dataset are of one kind
@@ -139,10 +139,10 @@ def _pixels(content: Content) -> npt.NDArray[np.uint8]:
     """Return the pixels of an image, uint8 (H, W, 3).
 
     Raises:
-        PictureError: it cannot be read.
+        ImageError: it cannot be read.
     """
     if isinstance(content, Unreadable | Decoded):
-        raise PictureError(content.reason)
+        raise ImageError(content.reason)
     if isinstance(content, np.ndarray):
         image = Image.fromarray(content)
     else:

@@ -12,8 +12,8 @@ import yaml
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card_facts import UNKNOWN, CardFacts, Values, run_facts
-from emotion_detection.evaluation.saved_tests import is_plain, prior_of, views_of
-from emotion_detection.io.files import write_whole
+from emotion_detection.evaluation.saved_tests import is_plain, read_prior, read_views
+from emotion_detection.io.files import write_atomic
 
 NAME = "model-card.md"
 
@@ -51,17 +51,21 @@ def write_card(model: str, folder: Path, groups: Mapping[str, Any] | None = None
     Raises:
         InputError: it is no such model, was not tested, or the card cannot be written.
     """
-    text = pretrained.card() if model == "pretrained" else card(run_facts(Path(model), groups))
+    text = (
+        pretrained.read_card()
+        if model == "pretrained"
+        else render_card(run_facts(Path(model), groups))
+    )
     path = folder / NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        write_atomic(path, text)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path
 
 
-def card(facts: CardFacts) -> str:
+def render_card(facts: CardFacts) -> str:
     """Return a card as Markdown."""
     parts = [_front_matter(facts), *_sections(facts)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
@@ -167,7 +171,7 @@ def _figures(figures: list[Values]) -> str:
         copies = f"{clean['accuracy']:.4f} (n={clean['n']:,})" if clean.get("n") else UNKNOWN
         rows.append(
             f"| {_cell(row['test_data'])} | {row['labels_set']} "
-            f"| {views_of(row)} | {prior_of(row)} | {row['n']:,} "
+            f"| {read_views(row)} | {read_prior(row)} | {row['n']:,} "
             f"| {row['accuracy']:.4f} ({low:.4f}-{high:.4f}) "
             f"| {row['balanced_accuracy']:.4f} | {row['macro_f1']:.4f} | {copies} |"
         )

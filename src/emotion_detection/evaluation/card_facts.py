@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.config import labels_option
+from emotion_detection.config import describe_labels_option
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST
-from emotion_detection.evaluation.saved_tests import corruptions_of, prior_of, views_of
+from emotion_detection.evaluation.saved_tests import read_corruptions, read_prior, read_views
 from emotion_detection.io.plain_values import read_json, read_yaml
 
 Values = dict[str, Any]
@@ -69,7 +69,7 @@ class CardFacts:
     notes: Sequence[str] = field(default=())
 
 
-def shipped_facts(
+def read_shipped_facts(
     record: Values,
     robustness: Values | None = None,
     notes: Sequence[str] = (),
@@ -146,7 +146,7 @@ def _facts_of(run: Path, groups: Mapping[str, Any] | None, untested: bool) -> Ca
     figures = [_figure(path, found, trained_on) for path, found in tests.items()]
     figures = figures or [_validation_figure(run, validation, trained_on)]
     spoilt = (
-        corruptions_of(path.parent, found)
+        read_corruptions(path.parent, found)
         for path, found in tests.items()
         if found["data"]["source"] == trained_on
     )
@@ -201,9 +201,9 @@ def _of_this_model(found: Values) -> bool:
 
 def _figure(path: Path, found: Values, trained_on: str) -> Values:
     label_set, source = found["data"]["label_set"], found["data"]["source"]
-    views, prior = views_of(found), prior_of(found)
+    views, prior = read_views(found), read_prior(found)
     model = path.parents[2].as_posix()
-    known = f"python test.py --model {model} --labels {labels_option(label_set)}"
+    known = f"python test.py --model {model} --labels {describe_labels_option(label_set)}"
     known += ("" if views == 1 else f" --views {views}") + (
         "" if prior == "natural" else f" --prior {prior}"
     )

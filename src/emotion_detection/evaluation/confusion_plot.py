@@ -5,13 +5,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_detection.evaluation.plot_style import HEAT, INK, ON, new_figure, short, styled
+from emotion_detection.evaluation.plot_style import (
+    HEAT,
+    INK,
+    ON,
+    new_figure,
+    shorten_label,
+    use_plot_style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@styled
+@use_plot_style
 def draw_confusion(
     confusion: Sequence[Sequence[int]], names: Sequence[str], title: str = ""
 ) -> "Figure":
@@ -38,7 +45,7 @@ def draw_confusion(
             colour = ON if share > 0.45 else INK
             label = f"{share:.0%}\n{counts[true, called]:,}"
             axes.text(called, true, label, ha="center", va="center", fontsize=size, color=colour)
-    places, labels = range(classes), [short(name) for name in names]
+    places, labels = range(classes), [shorten_label(name) for name in names]
     axes.set_xticks(places, labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, labels)
     axes.tick_params(length=0, labelcolor=INK)

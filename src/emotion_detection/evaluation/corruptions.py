@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from emotion_detection.evaluation import geometric_corruptions as resampling
 from emotion_detection.evaluation import pixel_corruptions as distortions
-from emotion_detection.evaluation.pixel_corruptions import Images, Words, words_for
+from emotion_detection.evaluation.pixel_corruptions import Images, Words, make_random_words
 from emotion_detection.inference.align import TEMPLATE, TEMPLATE_SIZE
 
 STRENGTHS = (1, 2, 3, 4, 5)
@@ -153,5 +153,5 @@ def corrupt(
     if len(rows) != len(faces):
         raise ValueError(f"{len(rows)} rows for {len(faces)} faces")
     corruption = CORRUPTIONS[name]
-    words = words_for(f"{seed}/{name}/{strength}", rows)
+    words = make_random_words(f"{seed}/{name}/{strength}", rows)
     return corruption.change(np.asarray(faces), corruption.strengths[strength - 1], words)

@@ -12,13 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.config import TrainConfig, as_dict, data_fields
+from emotion_detection.config import TrainConfig, config_to_dict, data_config_fields
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import evaluate
 from emotion_detection.evaluation.model_loading import open_model
 from emotion_detection.evaluation.saved_tests import METRICS
-from emotion_detection.io.files import write_whole
-from emotion_detection.training import resumed_config, train
+from emotion_detection.io.files import write_atomic
+from emotion_detection.training import read_resumed_config, train
 
 RESULT = "folds.json"
 MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
@@ -76,9 +76,9 @@ def cross_validate(config: TrainConfig) -> CrossValidation:
         except (KeyboardInterrupt, SystemExit):
             print(GO_ON if config.name else f"{GO_ON} {name}", file=sys.stderr, flush=True)
             raise
-    record = summarize_folds(folds) | {"config": as_dict(config)}
+    record = summarize_folds(folds) | {"config": config_to_dict(config)}
     try:
-        write_whole(folder / RESULT, json.dumps(record, indent=2))
+        write_atomic(folder / RESULT, json.dumps(record, indent=2))
     except OSError as error:
         raise InputError(f"{folder / RESULT}: cannot be written: {error.strerror}") from None
     return CrossValidation(folder, record)
@@ -89,8 +89,11 @@ def _run_fold(config: TrainConfig) -> dict[str, Any]:
     folder = Path(config.models, config.name or "")
     begun = (folder / "config.yaml").exists()
     if begun:
-        before = resumed_config(folder)
-        ours, theirs = (as_dict(one) | data_fields(as_dict(one)) for one in (config, before))
+        before = read_resumed_config(folder)
+        ours, theirs = (
+            config_to_dict(one) | data_config_fields(config_to_dict(one))
+            for one in (config, before)
+        )
         differ = [k for k in ours if k not in _MOVABLE and ours[k] != theirs[k]]
         if differ:
             raise InputError(

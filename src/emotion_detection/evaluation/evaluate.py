@@ -8,29 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, data_fields, labels_option
+from emotion_detection.config import DataConfig, data_config_fields, describe_labels_option
 from emotion_detection.data import Dataset, Faces, load
-from emotion_detection.data.duplicates import NEAR, copies_in
+from emotion_detection.data.duplicates import NEAR, find_duplicates
 from emotion_detection.data.ferplus import RATERS
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.group_table import write_datasets
-from emotion_detection.evaluation.model_loading import Model, newest_run, open_model
+from emotion_detection.evaluation.model_loading import Model, find_newest_run, open_model
 from emotion_detection.evaluation.predictions import Predicted, predict
 from emotion_detection.evaluation.saved_tests import write_test
 from emotion_detection.io.hub_download import find_cached_name
 from emotion_detection.labels import class_key
-from emotion_detection.metrics.agreement import intensity_figures, share_figures
-from emotion_detection.metrics.calibration import calibration_metrics
-from emotion_detection.metrics.classification import classification_metrics
-from emotion_detection.metrics.statistics import accuracy_interval
+from emotion_detection.metrics.agreement import compute_intensity_metrics, compute_vote_metrics
+from emotion_detection.metrics.calibration import compute_calibration_metrics
+from emotion_detection.metrics.classification import compute_classification_metrics
+from emotion_detection.metrics.statistics import compute_accuracy_interval
 from emotion_detection.postprocessing import Prior, check_prior, check_views
-from emotion_detection.training.provenance import code
-from emotion_detection.training.run_paths import locate
+from emotion_detection.training.provenance import describe_code
+from emotion_detection.training.run_paths import locate_recorded
 from emotion_detection.training.trained_faces import (
-    Trained,
+    TrainedFingerprints,
     is_unchanged,
-    known_hashes,
     leave_out_trained,
+    read_known_hashes,
 )
 from emotion_detection.training_record import is_synthetic
 
@@ -52,7 +52,7 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationPlan:
     """A test that was asked for: everything is open, nothing is scored yet.
 
     Args:
@@ -128,7 +128,7 @@ def ask(
     classes: tuple[str, ...] | None = None,
     options: dict[str, Any] | None = None,
     unseen_by: Sequence[str] = (),
-) -> Asked:
+) -> EvaluationPlan:
     """Open models and data for a test.
 
     Args:
@@ -149,7 +149,7 @@ def ask(
     Raises:
         InputError: as for :func:`evaluate`.
     """
-    places = list(models or [newest_run(Path(runs))])
+    places = list(models or [find_newest_run(Path(runs))])
     opened = [open_model(place) for place in places]
     given = {"data": data, "labels": labels} | (changes or {})
     given = {k: v for k, v in given.items() if v is not None}
@@ -169,13 +169,13 @@ def ask(
     shown = check_views((2 if tta else 1) if views is None else views)
     how = name_way(shown, check_prior(prior))
     trained = [
-        Trained(model.path, model.training_data, str(place))
+        TrainedFingerprints(model.path, model.training_data, str(place))
         for model, place in zip(opened, places, strict=True)
     ]
     dataset = leave_out_trained(dataset, split, trained, config)
     folder = Path(out) if out else _default_folder(opened, config, dataset, split, how, classes)
     others = [
-        Trained(model.path, model.training_data, str(place))
+        TrainedFingerprints(model.path, model.training_data, str(place))
         for place in unseen_by
         for model in [open_model(place)]
     ]
@@ -185,10 +185,10 @@ def ask(
         # the figures on all faces that are new to the model alone are kept
         folder = folder.with_name(f"{folder.name}-unseen-by-{len(others) + len(opened)}")
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
-    command += ["--labels", labels_option(dataset.label_set), "--split", split]
+    command += ["--labels", describe_labels_option(dataset.label_set), "--split", split]
     command += [] if shown == 1 else ["--tta"] if shown == 2 else ["--views", str(shown)]
     command += [] if prior == "natural" else ["--prior", prior]
-    return Asked(
+    return EvaluationPlan(
         models=opened,
         config=config,
         dataset=dataset,
@@ -207,7 +207,7 @@ def name_way(views: int, prior: Prior) -> str:
     return shown + ("" if prior == "natural" else f"-{prior}")
 
 
-def run(asked: Asked) -> Test:
+def run(asked: EvaluationPlan) -> Test:
     """Score the faces, compute the figures and write the files of a test.
 
     Raises:
@@ -220,11 +220,11 @@ def run(asked: Asked) -> Test:
     predicted = predict(opened, asked.config, dataset, split, views, prior, asked.classes)
     if predicted is None:  # another process has all of it
         return Test(Path(), {})
-    metrics = classification_metrics(predicted.scores, predicted.truth, predicted.names)
+    metrics = compute_classification_metrics(predicted.scores, predicted.truth, predicted.names)
     metrics |= _record(asked) | {
         "temperature": predicted.temperatures,
         **({"bias": predicted.biases} if any(predicted.biases) else {}),
-        "before_temperature": calibration_metrics(predicted.before, predicted.truth),
+        "before_temperature": compute_calibration_metrics(predicted.before, predicted.truth),
     }
     metrics |= _followed(dataset, faces, predicted)
     if split != "train" and dataset.sizes["train"] and _trained_on(opened[0], dataset):
@@ -233,7 +233,7 @@ def run(asked: Asked) -> Test:
         )
     metrics |= {
         "command": asked.command,
-        "code": code(),
+        "code": describe_code(),
         "seconds": round(time.perf_counter() - start, 1),
     }
     write_test(asked.folder, metrics, faces, predicted)
@@ -246,18 +246,20 @@ def _followed(dataset: Dataset, faces: Faces, predicted: Predicted) -> dict[str,
     raters = RATERS if dataset.label_set == "ferplus" else None
     found: dict[str, Any] = {}
     if predicted.intensity is not None and faces.intensity is not None:
-        found["intensity"] = intensity_figures(predicted.intensity, faces.intensity, raters)
+        found["intensity"] = compute_intensity_metrics(predicted.intensity, faces.intensity, raters)
     if raters and faces.shares is not None and tuple(predicted.names) == dataset.labels:
-        found["vote_shares"] = share_figures(
+        found["vote_shares"] = compute_vote_metrics(
             predicted.scores, faces.shares, predicted.names, raters
         )
     return found
 
 
 def _data_config(model: Model, given: dict[str, Any], whole: bool) -> DataConfig:
-    trained_on = {} if whole else locate(model.training_data.get("options", {}), model.path.parent)
+    trained_on = (
+        {} if whole else locate_recorded(model.training_data.get("options", {}), model.path.parent)
+    )
     known = {f.name for f in fields(DataConfig)}
-    values = {k: v for k, v in data_fields(trained_on).items() if k in known}
+    values = {k: v for k, v in data_config_fields(trained_on).items() if k in known}
     if given.get("data") not in (None, values.get("data")):
         # names of classes in other data are not those that were renamed or chosen here
         values |= {"classes": [], "rename": []}
@@ -272,7 +274,7 @@ def _data_config(model: Model, given: dict[str, Any], whole: bool) -> DataConfig
         ) from None
 
 
-def _record(asked: Asked) -> dict[str, Any]:
+def _record(asked: EvaluationPlan) -> dict[str, Any]:
     dataset, models = asked.dataset, asked.models
     paths = [model.path.as_posix() for model in models]
     data: dict[str, Any] = {
@@ -306,7 +308,7 @@ def _training_faces(model: Model, dataset: Dataset, config: DataConfig) -> Faces
 
 def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dict[str, Any]:
     """Return the accuracy on the faces that resemble no training face."""
-    exact, near = copies_in(faces.digests, faces.thumbnails, train.digests, train.thumbnails)
+    exact, near = find_duplicates(faces.digests, faces.thumbnails, train.digests, train.thumbnails)
     right = (predicted.scores.argmax(axis=1) == predicted.truth)[~near]
     return {
         # not confirmed at full size: leaving out more than copies cannot make a figure too good
@@ -315,7 +317,7 @@ def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dic
         "exact_or_near": int(near.sum()),
         "n": len(right),
         "accuracy": float(right.mean()) if len(right) else None,
-        "accuracy_ci95": list(accuracy_interval(right)) if len(right) else None,
+        "accuracy_ci95": list(compute_accuracy_interval(right)) if len(right) else None,
     }
 
 
@@ -339,7 +341,7 @@ def _default_folder(
     # what is not the model's own data, or not the run's best, must not overwrite its figures
     if not _trained_on(models[0], dataset):
         name += f"-{Path(dataset.source).stem}"
-    elif known_hashes(models[0].training_data) and not is_unchanged(
+    elif read_known_hashes(models[0].training_data) and not is_unchanged(
         models[0].training_data, dataset, config
     ):
         # the figures on what the data was before are kept
@@ -350,10 +352,10 @@ def _default_folder(
         name += f"-of-{models[0].path.stem}"
     if len(models) > 1:
         name += f"-mean-of-{len(models)}"
-    return tests_of(models[0].path) / (name + how)
+    return list_tests(models[0].path) / (name + how)
 
 
-def tests_of(model: Path) -> Path:
+def list_tests(model: Path) -> Path:
     """Return the folder that a model's tests go to unless another is named."""
     # the shipped model lies in the package, and others in the hub's cache: nothing is written there
     name = "pretrained" if is_shipped(model) else find_cached_name(model)

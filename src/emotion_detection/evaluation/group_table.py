@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emotion_detection.data.class_mapping import origins_of
-from emotion_detection.data.formats.delimited import columns, lines
+from emotion_detection.data.class_mapping import find_origins
+from emotion_detection.data.formats.delimited import read_columns, read_lines
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import spreadsheet_cell, write_whole
+from emotion_detection.io.files import escape_cell, write_atomic
 from emotion_detection.metrics.statistics import Ints
 
 IDENTITY = "identity"
@@ -30,14 +30,14 @@ def read_groups(path: Path) -> dict[str, dict[str, str]]:
     Raises:
         InputError: names file, line and what is allowed.
     """
-    names = columns(path)
+    names = read_columns(path)
     if "file" not in names or not set(names) - {"file", IDENTITY}:
         raise InputError(f"{path}: needs a column file and at least one of groups, such as age")
     if len(set(names)) < len(names) or "" in names:
         raise InputError(f"{path}: each column needs a name of its own; found {', '.join(names)}")
     table: dict[str, dict[str, str]] = {name: {} for name in names if name != "file"}
     seen: set[str] = set()
-    for line, cells in lines(path):
+    for line, cells in read_lines(path):
         if len(cells) != len(names):
             raise InputError(f"{path} line {line}: has {len(cells)} cells, needs {len(names)}")
         row = dict(zip(names, (cell.strip() for cell in cells), strict=True))
@@ -73,7 +73,7 @@ class Groups:
     unknown: int
 
 
-def groups_of(path: Path, files: Sequence[str]) -> Groups:
+def read_groups_of(path: Path, files: Sequence[str]) -> Groups:
     """Read a CSV of groups and give each face its groups.
 
     A face is meant by its whole name, or by its file name where only one face has it.
@@ -125,12 +125,12 @@ def write_datasets(folder: Path, files: Sequence[str], data: str) -> None:
         files: each face's name.
         data: the datasets, as in ``--data``.
     """
-    origins = origins_of(files, data)
+    origins = find_origins(files, data)
     if origins is None:
         return
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "dataset"])
     rows = zip(files, origins, strict=True)
-    writer.writerows([spreadsheet_cell(cell) for cell in row] for row in rows)
-    write_whole(folder / DATASETS, text.getvalue())
+    writer.writerows([escape_cell(cell) for cell in row] for row in rows)
+    write_atomic(folder / DATASETS, text.getvalue())

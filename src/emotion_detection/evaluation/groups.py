@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.group_table import Groups
-from emotion_detection.metrics.curves import reliability
-from emotion_detection.metrics.gaps import Gap, Rates, gaps
-from emotion_detection.metrics.statistics import Floats, Interval, Ints, resampled_counts
+from emotion_detection.metrics.curves import compute_reliability
+from emotion_detection.metrics.gaps import Gap, Rates, compute_gaps
+from emotion_detection.metrics.statistics import Floats, Interval, Ints, resample_counts
 
 LEAST = 50
 """Groups with fewer faces are listed, and no more: their figures would be chance."""
@@ -54,7 +54,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class GroupFigures:
+class GroupMetrics:
     """A model's figures on the groups of a column.
 
     Args:
@@ -87,14 +87,14 @@ class GroupFigures:
     false_gaps: dict[str, Gap | None]
 
 
-def group_figures(
+def compute_group_metrics(
     labels: Sequence[str],
     scores: npt.NDArray[np.floating],
     truth: Ints,
     groups: Groups,
     column: str,
     least: int = LEAST,
-) -> GroupFigures:
+) -> GroupMetrics:
     """Compute the figures of each group of a column, and what is different between groups.
 
     Args:
@@ -119,12 +119,12 @@ def group_figures(
     # whoever is in no group that counts is in one more, which is drawn from and not looked at
     group = np.array([place.get(name, len(names)) for name in groups.columns[column]], np.int64)
     accuracy, recall, false = _rates(group, len(names), labels, scores, truth, groups.identity)
-    gap = gaps(names, {"accuracy": accuracy}, least)["accuracy"] if names else None
+    gap = compute_gaps(names, {"accuracy": accuracy}, least)["accuracy"] if names else None
     figures = [
         _figures(name, np.flatnonzero(of_face == name), scores, truth, accuracy, recall, false, i)
         for i, name in enumerate(names)
     ]
-    return GroupFigures(
+    return GroupMetrics(
         column=column,
         least=least,
         groups=figures,
@@ -135,8 +135,8 @@ def group_figures(
         worst=gap.lowest if gap else None,
         best=gap.highest if gap else None,
         gap=gap,
-        recall_gaps=gaps(names, recall, least),
-        false_gaps=gaps(names, false, least),
+        recall_gaps=compute_gaps(names, recall, least),
+        false_gaps=compute_gaps(names, false, least),
     )
 
 
@@ -160,7 +160,7 @@ def _figures(
     false: dict[str, Rates],
     number: int,
 ) -> Group:
-    calibration = reliability(scores[rows], truth[rows])
+    calibration = compute_reliability(scores[rows], truth[rows])
     recalls = {label: rates.interval(number) for label, rates in recall.items()}
     return Group(
         name=name,
@@ -189,7 +189,7 @@ def _rates(
     shape = (-1, number + 1, classes, classes)
     size = (number + 1) * classes**2
     table = np.bincount(cells, minlength=size).reshape(shape)[:, :number].astype(np.float64)
-    drawn = resampled_counts(cells, size, identity).reshape(shape)[:, :number]
+    drawn = resample_counts(cells, size, identity).reshape(shape)[:, :number]
     people = None
     if identity is not None:
         pairs = np.unique(np.stack([group, identity], 1), axis=0)[:, 0]

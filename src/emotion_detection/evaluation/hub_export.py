@@ -12,10 +12,10 @@ from safetensors.torch import save
 
 from emotion_detection import __version__, pretrained
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.card import card
+from emotion_detection.evaluation.card import render_card
 from emotion_detection.evaluation.card_facts import check_run, run_facts
 from emotion_detection.inference.model import PRETRAINED, open_onnx
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.io.hub_folder import (
     CARD,
     CONFIG,
@@ -26,10 +26,10 @@ from emotion_detection.io.hub_folder import (
     read_hub_config,
 )
 from emotion_detection.io.plain_values import parse_json
-from emotion_detection.training.checkpoint import Trained, load_trained
+from emotion_detection.training.checkpoint import LoadedCheckpoint, load_trained
 from emotion_detection.training.export import export_onnx, read_validation_metrics
 from emotion_detection.training.export_sample import find_sample
-from emotion_detection.training.initial_weights import starting_weights
+from emotion_detection.training.initial_weights import load_initial_weights
 from emotion_detection.training.network import ModelSpec
 from emotion_detection.training_record import is_training_data
 
@@ -104,9 +104,9 @@ def export_hub(model: str, folder: Path) -> list[Path]:
     try:
         if _is_by_hand(folder / CARD, before):
             files[NEW_CARD] = files.pop(CARD)
-        write_whole(folder / CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+        write_atomic(folder / CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
         for name, content in files.items():
-            write_whole(folder / name, content)
+            write_atomic(folder / name, content)
     except OSError as error:
         raise InputError(f"--hub {folder}: cannot be written: {error.strerror or error}") from None
     return [folder / name for name in (CONFIG, *files)]
@@ -138,12 +138,12 @@ def _is_by_hand(path: Path, before: HubConfig | None) -> bool:
 
 
 def _shipped() -> _Exported:
-    onnx = pretrained.model_path()
+    onnx = pretrained.find_model()
     metadata = open_onnx(onnx, 1).session.get_modelmeta().custom_metadata_map
-    _, spec = starting_weights(PRETRAINED, "--hub")
-    weights = pretrained.weights_path().read_bytes()
+    _, spec = load_initial_weights(PRETRAINED, "--hub")
+    weights = pretrained.find_weights().read_bytes()
     data = parse_json(metadata["training_data"])
-    return _Exported(onnx.read_bytes(), weights, spec, data, pretrained.card() + _USE)
+    return _Exported(onnx.read_bytes(), weights, spec, data, pretrained.read_card() + _USE)
 
 
 def _run(place: Path) -> _Exported:
@@ -160,11 +160,11 @@ def _run(place: Path) -> _Exported:
     # each with memory of its own: safetensors refuses tensors that share it
     tensors = {name: value.detach().clone().contiguous() for name, value in state}
     metadata = {"format": "pt", "spec": json.dumps(trained.spec.as_dict())}
-    text = card(run_facts(run, untested=True)) + _USE
+    text = render_card(run_facts(run, untested=True)) + _USE
     return _Exported(_onnx(trained), save(tensors, metadata), trained.spec, data, text)
 
 
-def _onnx(trained: Trained) -> bytes:
+def _onnx(trained: LoadedCheckpoint) -> bytes:
     sample, _ = find_sample(trained.path.parent, trained.spec)
     with tempfile.TemporaryDirectory(prefix="emotion-") as folder:
         path = Path(folder, ONNX)

@@ -12,20 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.saved_tests import Written
+from emotion_detection.evaluation.saved_tests import SavedTest
 from emotion_detection.labels import class_key
-from emotion_detection.metrics.calibration import BINS, LEAST_SCORE, bin_places
-from emotion_detection.metrics.per_class import f1_scores
+from emotion_detection.metrics.calibration import BINS, LEAST_SCORE, assign_bins
+from emotion_detection.metrics.per_class import compute_f1
 from emotion_detection.metrics.statistics import (
     Floats,
     Interval,
     Ints,
     McNemar,
-    mcnemar,
-    paired_difference,
+    bootstrap_paired_difference,
+    compute_mcnemar,
     percentile_interval,
-    resampled_counts,
-    resampled_sums,
+    resample_counts,
+    resample_sums,
 )
 
 
@@ -74,7 +74,7 @@ class Comparison:
     second_rows: Ints
 
 
-def compare(first: Written, second: Written, clusters: Ints | None = None) -> Comparison:
+def compare(first: SavedTest, second: SavedTest, clusters: Ints | None = None) -> Comparison:
     """Compare two models on the same faces.
 
     Args:
@@ -95,8 +95,8 @@ def compare(first: Written, second: Written, clusters: Ints | None = None) -> Co
     macro_f1, per_class = _class_differences(one, two, truth, first.names, clusters)
     return Comparison(
         n=len(truth),
-        mcnemar=mcnemar(right[0], right[1]),
-        accuracy=paired_difference(right[0], right[1], clusters),
+        mcnemar=compute_mcnemar(right[0], right[1]),
+        accuracy=bootstrap_paired_difference(right[0], right[1], clusters),
         macro_f1=macro_f1,
         ece=ece,
         nll=nll,
@@ -108,7 +108,7 @@ def compare(first: Written, second: Written, clusters: Ints | None = None) -> Co
     )
 
 
-def _matched(first: Written, second: Written) -> tuple[Ints, list[int]]:
+def _matched(first: SavedTest, second: SavedTest) -> tuple[Ints, list[int]]:
     """Return the second's row of each of the first's faces, and its column of each class."""
     where = f"{first.folder} and {second.folder}"
     if sorted(map(class_key, first.names)) != sorted(map(class_key, second.names)):
@@ -144,7 +144,7 @@ def _matched(first: Written, second: Written) -> tuple[Ints, list[int]]:
     return rows, columns
 
 
-def _refuse_repeated(test: Written) -> None:
+def _refuse_repeated(test: SavedTest) -> None:
     name, times = Counter(test.files).most_common(1)[0]
     if times > 1:
         raise InputError(f"{test.folder}: cannot be compared: {name} is there {times} times")
@@ -161,7 +161,7 @@ def _class_differences(
     classes, n = len(names), len(truth)
     cells = (truth * classes + one.argmax(1)) * classes + two.argmax(1)
     counts = np.bincount(cells, minlength=classes**3)[np.newaxis]
-    drawn = resampled_counts(cells, classes**3, clusters)
+    drawn = resample_counts(cells, classes**3, clusters)
     (recall, f1, macro), found = (
         _differences_of_tables(tables.reshape(-1, classes, classes, classes))
         for tables in (counts, drawn)
@@ -185,7 +185,7 @@ def _differences_of_tables(tables: npt.NDArray[np.number]) -> tuple[Floats, Floa
     of_one, of_two = tables.sum(3), tables.sum(2)
     true = of_one.sum(2)
     hits = [np.diagonal(table, axis1=1, axis2=2) for table in (of_one, of_two)]
-    f1 = [f1_scores(table) for table in (of_one, of_two)]
+    f1 = [compute_f1(table) for table in (of_one, of_two)]
     with np.errstate(invalid="ignore"):
         recall: Floats = (hits[1] - hits[0]) / true
     # a class that is called but does not occur is left out, as in metrics.json
@@ -206,7 +206,7 @@ def _calibration_differences(
     for number, scores in enumerate((one, two)):
         confidence = scores.max(1)
         right = scores.argmax(1) == truth
-        columns[np.arange(n), number * bins + bin_places(confidence)] = right - confidence
+        columns[np.arange(n), number * bins + assign_bins(confidence)] = right - confidence
         own = np.maximum(scores[np.arange(n), truth].astype(np.float64), LEAST_SCORE)
         columns[:, -2] += np.log(own) * (1, -1)[number]
 
@@ -214,7 +214,7 @@ def _calibration_differences(
         gaps = np.abs(sums[:, : 2 * bins]).reshape(-1, 2, bins).sum(2)
         return (gaps[:, 1] - gaps[:, 0]) / sums[:, -1], sums[:, -2] / sums[:, -1]
 
-    values, found = differences(columns.sum(0)[np.newaxis]), resampled_sums(columns, clusters)
+    values, found = differences(columns.sum(0)[np.newaxis]), resample_sums(columns, clusters)
     ece, nll = (
         percentile_interval(float(value[0]), drawn, n, clusters)
         for value, drawn in zip(values, differences(found), strict=True)

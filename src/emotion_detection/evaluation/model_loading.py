@@ -15,10 +15,10 @@ from emotion_detection.inference.model import open_onnx
 from emotion_detection.io.hub_download import find_hub_folder
 from emotion_detection.io.hub_folder import ONNX
 from emotion_detection.io.plain_values import parse_json
-from emotion_detection.postprocessing import Readout
-from emotion_detection.training.checkpoint import Trained, is_temperatures, load_trained
-from emotion_detection.training.network import parameter_count
-from emotion_detection.training.network_scores import BATCH, network_outputs
+from emotion_detection.postprocessing import Postprocessing
+from emotion_detection.training.checkpoint import LoadedCheckpoint, is_temperatures, load_trained
+from emotion_detection.training.network import count_parameters
+from emotion_detection.training.network_scores import BATCH, compute_outputs
 from emotion_detection.training_record import is_training_data
 
 Images = npt.NDArray[np.uint8]
@@ -49,7 +49,7 @@ class Model:
     parameters: int
     training_data: dict[str, Any]
     temperatures: dict[str, float]
-    readouts: dict[str, Readout]
+    readouts: dict[str, Postprocessing]
     outputs: Callable[[Images], dict[str, Scores]]
 
     @property
@@ -67,7 +67,7 @@ class Model:
         return "scores" if label_set == first else f"scores_{label_set}"
 
 
-def newest_run(models: Path) -> Path:
+def find_newest_run(models: Path) -> Path:
     """Return the run that ended last, or, where none has ended, the newest with a checkpoint.
 
     Raises:
@@ -88,7 +88,7 @@ def open_model(place: str | Path) -> Model:
         InputError: none of these is there, or it is not this project's.
     """
     if str(place) == "pretrained":
-        return _onnx_model(pretrained.model_path())
+        return _onnx_model(pretrained.find_model())
     if (folder := find_hub_folder(place, (ONNX,))) is not None:
         return _onnx_model(folder / ONNX)
     if "://" in str(place):
@@ -115,18 +115,18 @@ def _checkpoint_model(path: Path) -> Model:
         label_sets=trained.spec.label_sets,
         channels=trained.spec.channels,
         size=trained.spec.size,
-        parameters=parameter_count(trained.network),
+        parameters=count_parameters(trained.network),
         training_data=_training_data(trained),
         temperatures=trained.temperatures,
         readouts=trained.readouts,
-        outputs=lambda images: network_outputs(
+        outputs=lambda images: compute_outputs(
             *(trained.network, trained.spec, images, trained.temperatures, device),
             readouts=trained.readouts,
         ),
     )
 
 
-def _training_data(trained: Trained) -> dict[str, Any]:
+def _training_data(trained: LoadedCheckpoint) -> dict[str, Any]:
     data: dict[str, Any] = trained.record.get("data", {})
     if not is_training_data(data):
         raise InputError(f"{trained.path}: its record of the training data is damaged")

@@ -27,7 +27,7 @@ ONE = 65536
 """What :func:`circle` and the places of pixels are counted in."""
 
 
-def words_for(salt: str, rows: npt.NDArray[np.int64]) -> Words:
+def make_random_words(salt: str, rows: npt.NDArray[np.int64]) -> Words:
     """Return the random words of faces: Philox (Salmon et al. 2011) keyed by salt and row.
 
     NumPy promises the same raw words in every version, which it does not of its distributions.

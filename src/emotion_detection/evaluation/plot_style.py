@@ -76,7 +76,7 @@ _STYLE: Any = {
 
 
 @dataclass
-class Drawn:
+class Plot:
     """The figures of a report: kept as PNG, handed on as SVG.
 
     Args:
@@ -92,7 +92,7 @@ class Drawn:
         return inline(figure, name, says)
 
 
-def styled(draw: Callable[Words, "Figure"]) -> Callable[Words, "Figure"]:
+def use_plot_style(draw: Callable[Words, "Figure"]) -> Callable[Words, "Figure"]:
     """Let a function draw in the report's style, whatever style the caller has set."""
 
     @functools.wraps(draw)
@@ -122,14 +122,14 @@ def new_figure(
     return figure, list(axes)
 
 
-def short(name: str) -> str:
+def shorten_label(name: str) -> str:
     """Return a name that fits beside a drawing, with nothing that matplotlib would typeset."""
     name = "".join(letter if letter.isprintable() else "?" for letter in name)
     name = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
     return name.replace("$", r"\$")
 
 
-def class_line(number: int) -> dict[str, Any]:
+def plot_class_line(number: int) -> dict[str, Any]:
     """Return colour and dash of a class's line."""
     turn, place = divmod(number, len(CLASSES))
     return {"color": CLASSES[place], "linestyle": DASHES[(place + turn) % len(DASHES)], "lw": 1.4}

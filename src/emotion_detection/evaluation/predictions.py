@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.config import DataConfig, as_dict
+from emotion_detection.config import DataConfig, config_to_dict
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.distributed import gather_rows, own_rows
 from emotion_detection.evaluation.model_loading import Model
-from emotion_detection.labels import class_key, positions, shared_classes
-from emotion_detection.postprocessing import Prior, Readout, make_views
-from emotion_detection.training.temperature import before_readout
+from emotion_detection.labels import class_key, find_positions, shared_classes
+from emotion_detection.postprocessing import Postprocessing, Prior, make_views
+from emotion_detection.training.temperature import undo_postprocessing
 
 Scores = npt.NDArray[np.float32]
 
@@ -161,12 +161,12 @@ def predict(
 
 def _bias(model: Model, label_set: str, names: Sequence[str]) -> list[float]:
     """Return the bias of a model's logits in the order of the class names; empty: none."""
-    bias = model.readouts.get(label_set, Readout()).bias
+    bias = model.readouts.get(label_set, Postprocessing()).bias
     if not bias:
         return []
     return [
         0.0 if place is None else bias[place]
-        for place in positions(names, model.label_sets[label_set])
+        for place in find_positions(names, model.label_sets[label_set])
     ]
 
 
@@ -190,7 +190,7 @@ def _classes(
     if dataset.label_set == "own":
         names = (*known, *(label for label in dataset.labels if label not in shared))
     names = asked or names
-    place = positions(dataset.labels, names)
+    place = find_positions(dataset.labels, names)
     if unknown := [name for name, at in zip(dataset.labels, place, strict=True) if at is None]:
         raise InputError(
             f"{dataset.source}: {', '.join(unknown)} is not among the classes to test on "
@@ -201,7 +201,7 @@ def _classes(
 
 def _warn(names: Sequence[str], truth: npt.NDArray[np.int64], known: Sequence[str]) -> None:
     """Say which classes are not in the faces, not known to the model, or not asked for."""
-    for number, (name, place) in enumerate(zip(names, positions(names, known), strict=True)):
+    for number, (name, place) in enumerate(zip(names, find_positions(names, known), strict=True)):
         count = int((truth == number).sum())
         if not count:
             print(f"warning: no faces of {name} in this split", file=sys.stderr)
@@ -210,7 +210,9 @@ def _warn(names: Sequence[str], truth: npt.NDArray[np.int64], known: Sequence[st
                 f"warning: the model does not know {name}: its {count} faces count as mistakes",
                 file=sys.stderr,
             )
-    dropped = [name for name, at in zip(known, positions(known, names), strict=True) if at is None]
+    dropped = [
+        name for name, at in zip(known, find_positions(known, names), strict=True) if at is None
+    ]
     if dropped:
         print(f"note: {', '.join(dropped)} is not among these labels: dropped", file=sys.stderr)
 
@@ -225,7 +227,7 @@ def _at_its_size(
     """
     if (model.size, model.channels) == (config.size, config.channels):
         return faces
-    values = as_dict(config) | {"size": model.size, "channels": model.channels}
+    values = config_to_dict(config) | {"size": model.size, "channels": model.channels}
     own = load(DataConfig(**values)).split(split)
     if split in dataset.kept and len(own) > int(dataset.kept[split].max(initial=-1)):
         own = own.keep(dataset.kept[split])
@@ -246,20 +248,22 @@ def _outputs(
     prior: Prior,
     names: Sequence[str],
 ) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
-    """Return what a model says of some rows; see :func:`said_of`."""
+    """Return what a model says of some rows; see :func:`predict_by_class`."""
     if not len(rows):  # more processes than faces
         empty = np.zeros((0, len(names)), np.float32)
         return empty, empty, np.zeros((0, 1), np.float32)
     # a part at a time: the faces, and their views, may be more than fit in memory
     parts = [
-        said_of(faces.draw(rows[start : start + _PART]), model, label_set, views, prior, names)
+        predict_by_class(
+            faces.draw(rows[start : start + _PART]), model, label_set, views, prior, names
+        )
         for start in range(0, len(rows), _PART)
     ]
     scores, before, intensity = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return scores, before, intensity
 
 
-def said_of(
+def predict_by_class(
     images: npt.NDArray[np.uint8],
     model: Model,
     label_set: str,
@@ -276,9 +280,9 @@ def said_of(
     said = [model.outputs(view) for view in make_views(images, views)]
     scores = [outputs[model.output_name(label_set)] for outputs in said]
     temperature = model.temperatures.get(label_set, 1.0)
-    readout = model.readouts.get(label_set, Readout())
-    before = [before_readout(part, temperature, readout.bias) for part in scores]
-    places = positions(names, model.label_sets[label_set])
+    readout = model.readouts.get(label_set, Postprocessing())
+    before = [undo_postprocessing(part, temperature, readout.bias) for part in scores]
+    places = find_positions(names, model.label_sets[label_set])
     unknown = np.full(len(images), np.nan, np.float32)
     intensity = np.mean([outputs.get("intensity", unknown) for outputs in said], axis=0)
     return (

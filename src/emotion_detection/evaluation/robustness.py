@@ -13,16 +13,19 @@ import numpy.typing as npt
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, SEED, STRENGTHS, corrupt
 from emotion_detection.evaluation.distributed import gather_rows, own_rows
-from emotion_detection.evaluation.evaluate import Asked
+from emotion_detection.evaluation.evaluate import EvaluationPlan
 from emotion_detection.evaluation.plot_style import picture
-from emotion_detection.evaluation.predictions import Matched, match, said_of
+from emotion_detection.evaluation.predictions import Matched, match, predict_by_class
 from emotion_detection.evaluation.robustness_plot import draw_robustness
-from emotion_detection.io.files import write_whole
-from emotion_detection.io.progress import progress
+from emotion_detection.io.files import write_atomic
+from emotion_detection.io.progress import show_progress
 from emotion_detection.metrics.calibration import LEAST_SCORE, expected_calibration_error
-from emotion_detection.metrics.statistics import accuracy_interval, paired_difference
+from emotion_detection.metrics.statistics import (
+    bootstrap_paired_difference,
+    compute_accuracy_interval,
+)
 from emotion_detection.postprocessing import Prior
-from emotion_detection.training.provenance import code
+from emotion_detection.training.provenance import describe_code
 
 CHUNK = 1024
 """Faces spoiled at once: keeps memory bounded whatever the data's size."""
@@ -34,7 +37,7 @@ Test = tuple[str, int]
 """A corruption and its strength; ``("", 0)`` is none."""
 
 
-def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
+def evaluate_corruptions(asked: EvaluationPlan, seed: int = SEED) -> dict[str, Any]:
     """Test models under every corruption, and write ``corruptions.json`` and ``corruptions.png``.
 
     Args:
@@ -57,8 +60,10 @@ def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
     called = answers[:, : len(tests)].astype(np.int64)
     confidence, own = np.split(answers[:, len(tests) :], 2, axis=1)
     sure = confidence.mean(axis=0, dtype=np.float64)
-    record = robustness_figures(called, matched.truth, matched.names)
-    record["calibration"] = calibration_figures(called == matched.truth[:, None], confidence, own)
+    record = compute_robustness_metrics(called, matched.truth, matched.names)
+    record["calibration"] = compute_corrupted_calibration(
+        called == matched.truth[:, None], confidence, own
+    )
     paths = [model.path.as_posix() for model in asked.models]
     record |= {
         "seed": seed,
@@ -80,13 +85,13 @@ def evaluate_corruptions(asked: Asked, seed: int = SEED) -> dict[str, Any]:
         "tta": asked.views > 1,
         "views": asked.views,
         "prior": asked.prior,
-        "code": code(),
+        "code": describe_code(),
         "seconds": round(time.perf_counter() - start, 1),
     }
     try:
         drawn = picture(draw_robustness(record, _title(record)))
-        write_whole(asked.folder / "corruptions.png", drawn)
-        write_whole(asked.folder / "corruptions.json", json.dumps(record, indent=2))
+        write_atomic(asked.folder / "corruptions.png", drawn)
+        write_atomic(asked.folder / "corruptions.json", json.dumps(record, indent=2))
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{asked.folder}: the results cannot be written: {reason}") from None
@@ -102,7 +107,7 @@ def _title(record: dict[str, Any]) -> str:
     )
 
 
-def robustness_figures(
+def compute_robustness_metrics(
     called: npt.NDArray[np.int64], truth: npt.NDArray[np.int64], names: Sequence[str]
 ) -> dict[str, Any]:
     """Compute the figures of every corruption.
@@ -122,7 +127,7 @@ def robustness_figures(
     """
     right = called == truth[:, None]
     accuracy, balanced = right.mean(axis=0), _balanced(right, truth)
-    intervals = [list(accuracy_interval(column)) for column in right.T]
+    intervals = [list(compute_accuracy_interval(column)) for column in right.T]
     counts = [np.bincount(column, minlength=len(names)).tolist() for column in called.T]
     strengths = len(STRENGTHS)
     columns = {
@@ -130,7 +135,7 @@ def robustness_figures(
         for place, name in enumerate(CORRUPTIONS)
     }
     mean = float(accuracy[1:].mean())
-    drop = paired_difference(right[:, 1:].mean(axis=1), right[:, 0])
+    drop = bootstrap_paired_difference(right[:, 1:].mean(axis=1), right[:, 0])
     return {
         "clean": {
             "accuracy": float(accuracy[0]),
@@ -155,7 +160,7 @@ def robustness_figures(
     }
 
 
-def calibration_figures(
+def compute_corrupted_calibration(
     right: npt.NDArray[np.bool_],
     confidence: npt.NDArray[np.float32],
     own: npt.NDArray[np.float32],
@@ -243,7 +248,9 @@ def _scores(
         if id(faces) not in spoiled:  # models of one size see the same faces
             images = faces.draw(rows)
             spoiled[id(faces)] = corrupt(images, name, strength, rows, seed) if name else images
-        scores.append(said_of(spoiled[id(faces)], model, label_set, *reading, matched.names)[0])
+        scores.append(
+            predict_by_class(spoiled[id(faces)], model, label_set, *reading, matched.names)[0]
+        )
     mean: npt.NDArray[np.float32] = np.mean(scores, axis=0, dtype=np.float32)
     return mean
 
@@ -253,7 +260,7 @@ def _shown(tests: Sequence[Test]) -> Iterator[Test]:
     if int(os.environ.get("RANK", "0")):
         yield from tests
     elif sys.stderr.isatty():
-        yield from progress(tests, "testing under corruptions", len(tests))
+        yield from show_progress(tests, "testing under corruptions", len(tests))
     else:
         start, names = time.monotonic(), list(CORRUPTIONS)
         for name, strength in tests:

@@ -13,7 +13,7 @@ from emotion_detection.evaluation.plot_style import (
     PALE,
     new_figure,
     picture,
-    styled,
+    use_plot_style,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _GAP = 5  # pixels between the examples
 
 
-@styled
+@use_plot_style
 def draw_robustness(found: Mapping[str, Any], title: str = "") -> "Figure":
     """Draw accuracy against strength: a small panel for each corruption, on common axes.
 

@@ -20,7 +20,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation.confusion_plot import draw_confusion
 from emotion_detection.evaluation.plot_style import picture
 from emotion_detection.evaluation.predictions import Predicted
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.io.plain_values import parse_json, read_json
 from emotion_detection.training_record import SYNTHETIC, SYNTHETIC_NOTE
 
@@ -33,7 +33,7 @@ Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Written:
+class SavedTest:
     """A test, as its files tell it.
 
     Args:
@@ -72,19 +72,19 @@ class Written:
         return np.asarray(self.called == self.truth)
 
 
-def views_of(metrics: Mapping[str, Any]) -> int:
+def read_views(metrics: Mapping[str, Any]) -> int:
     """Return how many views of a face a test averaged; older tests say only whether two."""
     return int(metrics.get("views", 2 if metrics.get("tta") else 1))
 
 
-def prior_of(metrics: Mapping[str, Any]) -> str:
+def read_prior(metrics: Mapping[str, Any]) -> str:
     """Return whose class frequencies a test went by."""
     return str(metrics.get("prior", "natural"))
 
 
 def is_plain(metrics: Mapping[str, Any]) -> bool:
     """Return True for a test of one view and the natural prior."""
-    return views_of(metrics) == 1 and prior_of(metrics) == "natural"
+    return read_views(metrics) == 1 and read_prior(metrics) == "natural"
 
 
 def synthetic_note(metrics: Mapping[str, Any]) -> str | None:
@@ -117,9 +117,9 @@ def write_test(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: P
         drawn = picture(draw_confusion(metrics["confusion"], predicted.names, _title(metrics)))
         # killed in between, a test must not leave new predictions under old figures
         (folder / METRICS).unlink(missing_ok=True)
-        write_whole(folder / PREDICTIONS, predictions.getvalue())
-        write_whole(folder / CONFUSION, drawn)
-        write_whole(folder / METRICS, json.dumps(metrics, indent=2))
+        write_atomic(folder / PREDICTIONS, predictions.getvalue())
+        write_atomic(folder / CONFUSION, drawn)
+        write_atomic(folder / METRICS, json.dumps(metrics, indent=2))
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{folder}: the results cannot be written: {reason}") from None
@@ -139,7 +139,7 @@ def _table(faces: Faces, predicted: Predicted) -> Any:
     names, intensity = predicted.names, predicted.intensity
     nothing = pa.nulls(len(predicted.truth), pa.float32())
     columns = {
-        "file": pa.array([printable(name) for name in faces.names], pa.string()),
+        "file": pa.array([format_metrics(name) for name in faces.names], pa.string()),
         "label": pa.array([names[label] for label in predicted.truth], pa.string()),
         "scores": pa.array(list(predicted.scores), pa.list_(pa.float32())),
         "intensity": nothing if intensity is None else pa.array(intensity),
@@ -151,12 +151,12 @@ def _table(faces: Faces, predicted: Predicted) -> Any:
     return pa.table(columns).replace_schema_metadata({"labels": json.dumps(list(names))})
 
 
-def printable(name: str) -> str:
+def format_metrics(name: str) -> str:
     """Return a file's name as valid UTF-8: Linux allows names that are not."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def read_test(folder: Path) -> Written:
+def read_test(folder: Path) -> SavedTest:
     """Read a test's files.
 
     Raises:
@@ -171,7 +171,7 @@ def read_test(folder: Path) -> Written:
         table = pq.read_table(path).combine_chunks()
         names = tuple(parse_json(table.schema.metadata[b"labels"]))
         place = {name: number for number, name in enumerate(names)}
-        written = Written(
+        written = SavedTest(
             folder=folder,
             metrics=metrics,
             files=table["file"].to_pylist(),
@@ -183,7 +183,7 @@ def read_test(folder: Path) -> Written:
             vote_shares=_matrix(table, "vote_shares", len(names))
             if "vote_shares" in table.column_names
             else None,
-            corruptions=corruptions_of(folder, metrics),
+            corruptions=read_corruptions(folder, metrics),
         )
         known = {"accuracy", "accuracy_ci95", "n", "per_class", "confusion", "data", "split"}
         if lacking := sorted(known - set(metrics)):
@@ -218,7 +218,7 @@ def _check_metrics(metrics: dict[str, Any], classes: int) -> None:
         raise ValueError("its metrics are not of the kinds that a test writes")
 
 
-def corruptions_of(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
+def read_corruptions(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
     """Return what ``corruptions.json`` holds of a test, or None.
 
     What an earlier model left counts as nothing: it has another accuracy, even at the same place.
@@ -252,7 +252,7 @@ def is_of_test(found: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
     clean = found["clean"]
     same: bool = clean["n"] == metrics["n"]
     same &= abs(clean["accuracy"] - metrics["accuracy"]) <= _ROUNDING
-    same &= views_of(found) == views_of(metrics) and prior_of(found) == prior_of(metrics)
+    same &= read_views(found) == read_views(metrics) and read_prior(found) == read_prior(metrics)
     names = ("model", "split", "data")
     return same and all(found.get(name) == metrics.get(name) for name in names)
 

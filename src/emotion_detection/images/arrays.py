@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.errors import InputError, PictureError, shorten
+from emotion_detection.errors import ImageError, InputError, shorten
 
 COLORS = ("rgb", "bgr")
 """Orders of the channels that an array may have; OpenCV's is bgr."""
@@ -101,7 +101,7 @@ def _float_advice(low: Any, high: Any) -> str:
     return rule
 
 
-def image_pixels(picture: object, color: str) -> npt.NDArray[np.uint8]:
+def array_to_pixels(picture: object, color: str) -> npt.NDArray[np.uint8]:
     """Return the pixels of an array, or of what has an ``__array__``.
 
     Args:
@@ -112,7 +112,7 @@ def image_pixels(picture: object, color: str) -> npt.NDArray[np.uint8]:
         uint8 (H, W, C) in the order red, green, blue, alpha; a view where nothing has to change.
 
     Raises:
-        PictureError: no array, or one of another type or shape.
+        ImageError: no array, or one of another type or shape.
     """
     try:
         array = find_array(picture)
@@ -132,7 +132,7 @@ def image_pixels(picture: object, color: str) -> npt.NDArray[np.uint8]:
             raise InputError(f"{name} has no pixels")
         return order_channels(convert_levels(placed, "an array"), color)
     except InputError as error:
-        raise PictureError(str(error)) from None
+        raise ImageError(str(error)) from None
 
 
 def put_channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any] | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from emotion_detection.errors import PictureError, shorten
+from emotion_detection.errors import ImageError, shorten
 
 
 def is_file_object(value: object) -> bool:
@@ -28,7 +28,7 @@ def read_file_object(file: Any, most: int) -> bytes:
         most: bytes that are allowed.
 
     Raises:
-        PictureError: it gives no bytes, or more than allowed.
+        ImageError: it gives no bytes, or more than allowed.
 
     >>> import io
     >>> read_file_object(io.BytesIO(b"abc"), 10)
@@ -38,15 +38,15 @@ def read_file_object(file: Any, most: int) -> bytes:
     try:
         content = file.read(most + 1)
     except Exception as error:  # anything may have a method of that name
-        raise PictureError(f"{name}: cannot be read: {shorten(str(error))}") from None
+        raise ImageError(f"{name}: cannot be read: {shorten(str(error))}") from None
     if isinstance(content, str):
-        raise PictureError(f"{name} that is open as text: open it with mode 'rb'")
+        raise ImageError(f"{name} that is open as text: open it with mode 'rb'")
     if not isinstance(content, bytes | bytearray | memoryview):
         if callable(close := getattr(content, "close", None)):
             close()  # a coroutine
-        raise PictureError(f"{name}: its read() gives no bytes; pass 'await file.read()'")
+        raise ImageError(f"{name}: its read() gives no bytes; pass 'await file.read()'")
     if not content:
-        raise PictureError(f"{name} with nothing left to read: file.seek(0) goes to its start")
+        raise ImageError(f"{name} with nothing left to read: file.seek(0) goes to its start")
     if len(content) > most:
-        raise PictureError(f"{name} of more than {most / 1e6:,.0f} MB: larger than any image")
+        raise ImageError(f"{name} of more than {most / 1e6:,.0f} MB: larger than any image")
     return bytes(content)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 
 from emotion_detection.defaults import MAX_PIXELS
-from emotion_detection.errors import PictureError
+from emotion_detection.errors import ImageError
 
 BACKGROUND = 255
 """Grey level that transparent pixels are laid on."""
@@ -24,12 +24,12 @@ def convert_to_8_bit(image: Image.Image) -> Image.Image:
     Transparent pixels are laid on :data:`BACKGROUND`.
 
     Raises:
-        PictureError: floats, or grey levels beyond 16 bits.
+        ImageError: floats, or grey levels beyond 16 bits.
     """
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
     if image.mode == "F":
-        raise PictureError("mode F: what its numbers mean is unknown; convert it to L or RGB")
+        raise ImageError("mode F: what its numbers mean is unknown; convert it to L or RGB")
     if image.mode == "I":
         image = _check_levels(image)
     if image.width * image.height <= MAX_PIXELS:
@@ -50,11 +50,11 @@ def _check_levels(image: Image.Image) -> Image.Image:
     """Return a grey image of 32 bits with levels of 16 bits; or of 8 bits, mode "L".
 
     Raises:
-        PictureError: levels below 0 or above 65535.
+        ImageError: levels below 0 or above 65535.
     """
     low, high = cast(tuple[int, int], image.getextrema())
     if low < 0 or high > _MOST_LEVEL:
-        raise PictureError(
+        raise ImageError(
             f"grey levels from {low} to {high}: of 32-bit images, those from 0 to 255 or to 65535 "
             "are read; scale them"
         )

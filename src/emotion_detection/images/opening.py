@@ -19,9 +19,9 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from emotion_detection.defaults import DEFAULT_MAX_PIXELS as DEFAULT_MAX_PIXELS
 from emotion_detection.defaults import MAX_PIXELS as MAX_PIXELS
-from emotion_detection.errors import PictureError as PictureError
-from emotion_detection.errors import missing, shorten
-from emotion_detection.images.arrays import check_color, image_pixels
+from emotion_detection.errors import ImageError as ImageError
+from emotion_detection.errors import missing_package, shorten
+from emotion_detection.images.arrays import array_to_pixels, check_color
 from emotion_detection.images.damage import explain_failure, find_damage, name_content
 from emotion_detection.images.file_objects import is_file_object, read_file_object
 from emotion_detection.images.frames import count_open_frames, keep_first_frame
@@ -116,7 +116,7 @@ def open_picture(content: bytes | Path, formats: Sequence[str] = FORMATS) -> Ima
         formats: Pillow's names of the formats that are read.
 
     Raises:
-        PictureError: in none of the formats that are read; truncated; over 25 megapixels;
+        ImageError: in none of the formats that are read; truncated; over 25 megapixels;
             unreadable; no file.
     """
     return _open(content, MAX_PIXELS, formats=formats).decoded
@@ -132,7 +132,7 @@ def _open(
     # read here, since Pillow keeps a path's file open when decoding fails
     data = content if isinstance(content, bytes) else _content(os.fspath(content), max_pixels)
     if not data:
-        raise PictureError("empty: 0 bytes")
+        raise ImageError("empty: 0 bytes")
     known = _formats(data, formats)
     with _refusals():
         data = prepare(data)
@@ -169,25 +169,25 @@ def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
     """Return the formats that Pillow may try on a file.
 
     Raises:
-        PictureError: it is in a format that an extra, or a newer Pillow, reads.
+        ImageError: it is in a format that an extra, or a newer Pillow, reads.
     """
     if is_heif(data):
         try:
             from pillow_heif import register_heif_opener
         except ImportError:
             what = describe_content(data)
-            raise PictureError(str(missing(f"{what}:", "pillow-heif", "heif"))) from None
+            raise ImageError(str(missing_package(f"{what}:", "pillow-heif", "heif"))) from None
         register_heif_opener(thumbnails=False)
         return (HEIF,)
     Image.init()  # formats that this Pillow lacks must not be named
     if is_avif(data) and "AVIF" not in Image.OPEN:
-        raise PictureError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
+        raise ImageError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
     return tuple(name for name in formats if name in Image.OPEN)
 
 
 @contextmanager
 def _refusals(data: bytes = b"") -> Iterator[None]:
-    """Turn everything that is raised over a picture into :class:`PictureError`.
+    """Turn everything that is raised over a picture into :class:`ImageError`.
 
     Args:
         data: the file, where decoders raise: what they say of it is explained. Empty: where this
@@ -196,15 +196,15 @@ def _refusals(data: bytes = b"") -> Iterator[None]:
     try:
         with PILLOW_SETTINGS:
             yield
-    except PictureError:
+    except ImageError:
         raise
     except UnidentifiedImageError:
-        raise PictureError(_not_read(data)) from None
+        raise ImageError(_not_read(data)) from None
     except MemoryError:
-        raise PictureError("too large for the memory that is left") from None
+        raise ImageError("too large for the memory that is left") from None
     except Exception as error:  # of damaged files Pillow's plugins raise many kinds
         words = explain_failure(data, " ".join(str(error).split()))
-        raise PictureError(shorten(words) or type(error).__name__) from None
+        raise ImageError(shorten(words) or type(error).__name__) from None
 
 
 def _not_read(data: bytes) -> str:
@@ -230,7 +230,7 @@ def _not_read(data: bytes) -> str:
 def _check_size(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
-        raise PictureError(
+        raise ImageError(
             f"{width} x {height} pixels: more than {max_pixels / 1e6:g} megapixels "
             f"({width * height / 1e6:.1f}); {_RAISE_LIMIT}"
         )
@@ -263,7 +263,7 @@ def _decoded(image: Image.Image) -> Image.Image:
     return convert_to_8_bit(_upright(image))
 
 
-def picture_array(
+def image_to_array(
     picture: object, max_pixels: int = DEFAULT_MAX_PIXELS, color: str = "rgb"
 ) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
     """Return the pixels of a picture in any of the forms that users have it in.
@@ -284,7 +284,7 @@ def picture_array(
         first frame was read.
 
     Raises:
-        PictureError: it cannot be read; a URL; of another type, dtype or shape.
+        ImageError: it cannot be read; a URL; of another type, dtype or shape.
     """
     loaded = load_image(picture, max_pixels, color)
     return loaded.pixels, loaded.notes
@@ -296,17 +296,17 @@ def load_image(
     color: str = "rgb",
     reduced: bool = False,
 ) -> LoadedImage:
-    """Load an image in any of the forms that users have it in, as :func:`picture_array` does.
+    """Load an image in any of the forms that users have it in, as :func:`image_to_array` does.
 
     Args:
-        picture: as for :func:`picture_array`.
+        picture: as for :func:`image_to_array`.
         max_pixels: likewise.
         color: likewise.
         reduced: images of more than 25 megapixels may be reduced, to no less than 2560 pixels of
             the longer side. A JPEG is then decoded at that size.
 
     Raises:
-        PictureError: as :func:`picture_array`.
+        ImageError: as :func:`image_to_array`.
     """
     check_color(color)
     if isinstance(picture, (bytes, bytearray, memoryview)):
@@ -316,10 +316,10 @@ def load_image(
     elif isinstance(picture, Image.Image):
         opened = _convert(picture, max_pixels, reduced)
     elif is_file_object(picture):
-        content = read_file_object(picture, largest_file(max_pixels))
+        content = read_file_object(picture, largest_file_bytes(max_pixels))
         opened = _open(content, max_pixels, reduced)
     else:
-        pixels = lay_on_background(image_pixels(picture, color))
+        pixels = lay_on_background(array_to_pixels(picture, color))
         return LoadedImage(pixels, pixels.shape[1], pixels.shape[0])
     image, decoded, notes, size, full = opened
     with _refusals():
@@ -331,9 +331,9 @@ def load_image(
 def _content(path: str | bytes, max_pixels: int) -> bytes:
     name = os.fsdecode(path)
     if URL.match(name):
-        raise PictureError(_DATA_URL if name[:5].lower() == "data:" else NO_URL)
+        raise ImageError(_DATA_URL if name[:5].lower() == "data:" else NO_URL)
     if len(name) > _LONGEST_NAME:
-        raise PictureError(
+        raise ImageError(
             f"a text of {len(name):,} characters, which is no file's name; if it is the file in "
             "base64, pass base64.b64decode(text)"
         )
@@ -341,25 +341,25 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
         found = os.stat(name)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        raise PictureError("no such file" if missing else _said(error)) from None
+        raise ImageError("no such file" if missing else _said(error)) from None
     except ValueError as error:  # a name that no file can have
-        raise PictureError(f"no such file: {error}") from None
+        raise ImageError(f"no such file: {error}") from None
     if stat.S_ISDIR(found.st_mode):
-        raise PictureError("a folder, not a picture")
+        raise ImageError("a folder, not a picture")
     if not stat.S_ISREG(found.st_mode):  # it may never end
-        raise PictureError("a pipe or a device, not a file")
-    if found.st_size > largest_file(max_pixels):
-        raise PictureError(
+        raise ImageError("a pipe or a device, not a file")
+    if found.st_size > largest_file_bytes(max_pixels):
+        raise ImageError(
             f"{found.st_size / 1e6:,.0f} MB: more than {max_pixels / 1e6:g} megapixels can take; "
             f"{_RAISE_LIMIT}"
         )
     try:
         return Path(name).read_bytes()
     except OSError as error:
-        raise PictureError(_said(error)) from None
+        raise ImageError(_said(error)) from None
 
 
-def largest_file(max_pixels: int) -> int:
+def largest_file_bytes(max_pixels: int) -> int:
     """Return the bytes that a file of an image with so many pixels may have."""
     # four channels of 16 bits for every pixel, and 50 MB of metadata
     return 8 * max_pixels + 50_000_000
@@ -373,7 +373,7 @@ def _convert(image: Image.Image, max_pixels: int, reduced: bool) -> _Opened:
     """Return a user's PIL image decoded, of any format."""
     with _refusals():
         if 0 in image.size:
-            raise PictureError("it has no pixels")
+            raise ImageError("it has no pixels")
         _check_size(image, max_pixels)
         decoded = _decoded(image)
         notes = _note_frames(image)
@@ -396,7 +396,7 @@ def _note_frames(image: Image.Image, content: bytes | None = None) -> tuple[str,
     if found.is_damaged and found.number < 1:
         # Pillow takes a PNG for whole once it has all pixels of the first frame
         if image.format == "PNG" and content is not None and b"IEND" not in content:
-            raise PictureError("truncated: its end is missing")
+            raise ImageError("truncated: its end is missing")
         return ("its end is missing or damaged",)
     if found.is_damaged:
         where = f"the file is damaged or cut off behind {noun} {found.number}"
@@ -423,7 +423,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def face_array(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:
+def crop_to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:
     """Turn an opened picture of a face into a network's input.
 
     A picture that is not square is cut to its middle square, never squeezed: the shape of mouth
@@ -450,6 +450,6 @@ def read_face(content: bytes | Path, size: int, channels: int) -> npt.NDArray[np
     """Read one image of a face from a dataset as uint8 (channels, size, size).
 
     Raises:
-        PictureError: as :func:`open_picture`, but for the formats.
+        ImageError: as :func:`open_picture`, but for the formats.
     """
-    return face_array(open_picture(content, DATASET_FORMATS), size, channels)
+    return crop_to_square(open_picture(content, DATASET_FORMATS), size, channels)

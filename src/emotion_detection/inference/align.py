@@ -81,10 +81,10 @@ def align(
         InputError: a box without size, landmarks that are not five points, or what lies farther
             than :data:`FARTHEST`.
     """
-    return cut_out(rgb, placement(box, landmarks, size), size, channels)
+    return cut_out(rgb, compute_placement(box, landmarks, size), size, channels)
 
 
-def placement(box: Box, landmarks: Points, size: int, margin: float = MARGIN) -> Placement:
+def compute_placement(box: Box, landmarks: Points, size: int, margin: float = MARGIN) -> Placement:
     """Say where the crop of a face lies (step 1 above).
 
     Args:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.label_places import Area, LabelLayout, Placement, place_labels
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.results import UNSURE, Face, Result
 
 Colour = tuple[int, int, int]
@@ -50,7 +50,7 @@ _HIDDEN = 0.06
 """Share of a face that a label may hide: where a face fills the picture, it must hide some."""
 
 
-def annotated(
+def annotate_image(
     rgb: npt.NDArray[np.uint8],
     result: Result,
     bars: bool = True,
@@ -83,7 +83,7 @@ def annotated(
     image = Image.fromarray(rgb)
     if not result.faces:
         return image
-    colours = emotion_colours(result.faces[0].scores)
+    colours = list_emotion_colours(result.faces[0].scores)
     boxes = [Area.of(face) for face in result.faces]
     labels, places = _best_layout(image.size, result.faces, boxes, colours, bars, layout)
     width = _line_width(image.size)
@@ -96,14 +96,14 @@ def annotated(
     return image
 
 
-def emotion_colours(labels: Iterable[str]) -> dict[str, Colour]:
+def list_emotion_colours(labels: Iterable[str]) -> dict[str, Colour]:
     """Return a colour for each label; classes that are no known emotion take turns."""
     palette = list(COLOURS.values())
     return {name: COLOURS.get(name, palette[k % len(palette)]) for k, name in enumerate(labels)}
 
 
 @lru_cache(maxsize=32)
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def load_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return Pillow's own font in a size in pixels."""
     return ImageFont.load_default(size)
 
@@ -231,11 +231,11 @@ def _bar(
 def _write(
     draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, size: int, ink: Colour
 ) -> None:
-    draw.text(place, text, font=font(size), fill=ink, anchor="lm")
+    draw.text(place, text, font=load_font(size), fill=ink, anchor="lm")
 
 
 def _width(text: str, size: int) -> int:
-    return round(font(size).getlength(text)) + 1
+    return round(load_font(size).getlength(text)) + 1
 
 
 def _ink(ground: Colour) -> Colour:
@@ -257,7 +257,7 @@ def save_picture(image: Image.Image, path: Path, icc_profile: bytes | None = Non
         icc_profile: of the image's colours; kept in the file, so that they are shown right.
 
     Raises:
-        PictureError: this picture cannot be written: it is too large for its format, or the
+        ImageError: this picture cannot be written: it is too large for its format, or the
             name is none for a file; others can.
         InputError: another suffix, or nothing can be written there.
     """
@@ -267,11 +267,11 @@ def save_picture(image: Image.Image, path: Path, icc_profile: bytes | None = Non
         image.save(out, kind, quality=92, icc_profile=icc_profile)
     except (OSError, ValueError) as error:
         reason = f"{image.width} x {image.height} pixels cannot be written as {kind}: {error}"
-        raise PictureError(f"{path}: {reason}") from None
+        raise ImageError(f"{path}: {reason}") from None
     try:
-        write_whole(path, out.getvalue())
+        write_atomic(path, out.getvalue())
     except OSError as error:
-        refusal = PictureError if error.errno in _OF_THE_NAME else InputError
+        refusal = ImageError if error.errno in _OF_THE_NAME else InputError
         raise refusal(f"{path}: cannot be written: {error.strerror or error}") from None
 
 

@@ -1,7 +1,8 @@
-"""What the page in the browser needs: two ONNX files and what JavaScript cannot read in them.
+"""Files for the page in the browser: two ONNX files, and their metadata as JSON.
 
-The page finds faces, cuts them out and reads them as :mod:`.detector` does, with the same files.
-onnxruntime in a browser hides a file's metadata: hence :func:`browser_model`, beside the files.
+The page detects, crops and classifies faces as :mod:`.detector` does, with the same files.
+onnxruntime in a browser hides a file's metadata, so :func:`write_browser_model` writes it beside
+them.
 """
 
 import hashlib
@@ -13,12 +14,12 @@ from emotion_detection.errors import InputError
 from emotion_detection.images.modes import BACKGROUND
 from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference.align import MARGIN
-from emotion_detection.inference.annotate import emotion_colours
+from emotion_detection.inference.annotate import list_emotion_colours
 from emotion_detection.inference.detector import EmotionDetector
 from emotion_detection.inference.face_detector import MODEL_SHA256
-from emotion_detection.inference.model import model_file
+from emotion_detection.inference.model import find_model_file
 from emotion_detection.postprocessing import ZOOM
-from emotion_detection.results import LANDMARKS, columns
+from emotion_detection.results import LANDMARKS, list_columns
 
 FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
 """Names of the files in the folder ``models`` beside the page."""
@@ -26,7 +27,7 @@ FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
 _MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
 
-def browser_model(detector: EmotionDetector) -> dict[str, Any]:
+def write_browser_model(detector: EmotionDetector) -> dict[str, Any]:
     """Return what ``models/model.json`` says: plain values, for JSON.
 
     Args:
@@ -44,7 +45,8 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``views``: views of each face of an image whose scores are averaged, and ``zoom``, how
           much the face is enlarged in the third and fourth.
         - ``prior``: 'natural' or 'balanced'; ``readouts``: for each set of labels ``prior``,
-          ``adjustment`` and ``temperatures`` of :class:`~emotion_detection.postprocessing.Readout`.
+          ``adjustment`` and ``temperatures`` of
+          :class:`~emotion_detection.postprocessing.Postprocessing`.
         - ``margin``: side of a crop by the longer side of the face's box, as :mod:`.align` says.
         - ``background``: grey level that transparent pixels are laid on.
         - ``colours``: label to red, green, blue.
@@ -78,13 +80,13 @@ def browser_model(detector: EmotionDetector) -> dict[str, Any]:
         "readouts": {name: one.as_dict() for name, one in detector.readouts.items()},
         "margin": MARGIN,
         "background": BACKGROUND,
-        "colours": {name: list(rgb) for name, rgb in emotion_colours(detector.labels).items()},
+        "colours": {name: list(rgb) for name, rgb in list_emotion_colours(detector.labels).items()},
         "landmarks": list(LANDMARKS),
-        "columns": columns(detector.labels),
+        "columns": list_columns(detector.labels),
     }
 
 
-def browser_files(model: str | Path | None = None) -> dict[str, Path]:
+def list_browser_files(model: str | Path | None = None) -> dict[str, Path]:
     """Return the ONNX files that the page loads, by their names in its folder ``models``.
 
     Args:
@@ -100,4 +102,4 @@ def browser_files(model: str | Path | None = None) -> dict[str, Path]:
         raise InputError(f"{finder}: cannot be read: {error.strerror or error}; {_MEND}") from None
     if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
         raise InputError(f"{finder}: damaged, it is not the file that was shipped; {_MEND}")
-    return {FINDER: finder, MODEL: model_file(model)}
+    return {FINDER: finder, MODEL: find_model_file(model)}

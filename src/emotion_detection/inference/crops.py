@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from emotion_detection.errors import InputError, PictureError, shorten
+from emotion_detection.errors import ImageError, InputError, shorten
 from emotion_detection.images.arrays import (
     check_color,
     convert_levels,
@@ -18,7 +18,7 @@ from emotion_detection.images.arrays import (
 )
 from emotion_detection.images.file_objects import is_file_object
 from emotion_detection.images.modes import lay_on_background
-from emotion_detection.images.opening import DEFAULT_MAX_PIXELS, face_array, load_image
+from emotion_detection.images.opening import DEFAULT_MAX_PIXELS, crop_to_square, load_image
 
 _ALLOWED = (
     "must be a list of images, or an array as uint8 (N, H, W) for grey or (N, H, W, 3) for RGB"
@@ -48,7 +48,7 @@ def load_crops(
 
     Raises:
         InputError: anything else; the message says what is allowed.
-        PictureError: one of several images cannot be read.
+        ImageError: one of several images cannot be read.
     """
     check_color(color)
     if is_one_image(crops):
@@ -79,10 +79,10 @@ def _load_faces(
         is_path = isinstance(image, str | os.PathLike)
         try:
             pixels = load_image(image, max_pixels, color).pixels
-        except PictureError as error:
+        except ImageError as error:
             name = shorten(os.fsdecode(image)) if is_path else f"crop {number}"
-            raise PictureError(f"{name}: {error}") from None
-        yield face_array(Image.fromarray(pixels), size, channels)
+            raise ImageError(f"{name}: {error}") from None
+        yield crop_to_square(Image.fromarray(pixels), size, channels)
 
 
 def _array_crops(array: npt.NDArray[Any], color: str) -> npt.NDArray[np.uint8]:
@@ -113,7 +113,7 @@ def faces(crops: npt.NDArray[np.uint8], size: int, channels: int) -> npt.NDArray
     """Turn crops of any size into a model's input, to the byte as training decodes pictures.
 
     A crop that is not square is cut to its middle square, then resized (bilinear); grey is
-    ITU-R 601 luma (:func:`emotion_detection.images.opening.face_array`).
+    ITU-R 601 luma (:func:`emotion_detection.images.opening.crop_to_square`).
 
     Args:
         crops: uint8 (N, H, W) or (N, H, W, 3); N at least 1.
@@ -123,4 +123,4 @@ def faces(crops: npt.NDArray[np.uint8], size: int, channels: int) -> npt.NDArray
     Returns:
         uint8 (N, channels, size, size).
     """
-    return np.stack([face_array(Image.fromarray(crop), size, channels) for crop in crops])
+    return np.stack([crop_to_square(Image.fromarray(crop), size, channels) for crop in crops])

@@ -6,7 +6,7 @@ Box = tuple[float, float, float, float]
 """x, y of the upper left corner, width and height, in pixels of the image."""
 
 
-class FoundFace(NamedTuple):
+class DetectedFace(NamedTuple):
     """A face that was found, in pixels of the picture; 0, 0 is the corner of its first pixel.
 
     Args:
@@ -20,7 +20,7 @@ class FoundFace(NamedTuple):
     confidence: float
 
 
-class Found(NamedTuple):
+class Detections(NamedTuple):
     """What was found in a picture.
 
     Args:
@@ -28,11 +28,13 @@ class Found(NamedTuple):
         skipped: faces that were found but are smaller than asked for.
     """
 
-    faces: tuple[FoundFace, ...]
+    faces: tuple[DetectedFace, ...]
     skipped: int
 
 
-def move_face(face: FoundFace, scale_x: float, scale_y: float, x: float, y: float) -> FoundFace:
+def move_face(
+    face: DetectedFace, scale_x: float, scale_y: float, x: float, y: float
+) -> DetectedFace:
     """Return a face in the pixels of another image: scaled, then shifted.
 
     Args:
@@ -45,10 +47,10 @@ def move_face(face: FoundFace, scale_x: float, scale_y: float, x: float, y: floa
     left, top, width, height = face.box
     box = left * scale_x + x, top * scale_y + y, width * scale_x, height * scale_y
     points = tuple((px * scale_x + x, py * scale_y + y) for px, py in face.landmarks)
-    return FoundFace(box, points, face.confidence)
+    return DetectedFace(box, points, face.confidence)
 
 
-def intersection(one: Box, other: Box) -> float:
+def intersect_boxes(one: Box, other: Box) -> float:
     """Return the area that two boxes have in common, in square pixels."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])

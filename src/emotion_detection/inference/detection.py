@@ -13,13 +13,13 @@ from emotion_detection.errors import shorten
 from emotion_detection.images.file_objects import is_file_object, name_of_file, read_file_object
 from emotion_detection.images.opening import (
     DEFAULT_MAX_PIXELS,
+    ImageError,
     LoadedImage,
-    PictureError,
-    largest_file,
+    largest_file_bytes,
     load_image,
 )
-from emotion_detection.inference.align import MARGIN, cut_out, placement
-from emotion_detection.inference.detected_face import FoundFace, move_face
+from emotion_detection.inference.align import MARGIN, compute_placement, cut_out
+from emotion_detection.inference.detected_face import DetectedFace, move_face
 from emotion_detection.inference.face_detector import CERTAIN, FaceDetector, is_cut
 from emotion_detection.inference.model import ModelInput
 from emotion_detection.postprocessing import ZOOM
@@ -83,12 +83,12 @@ class ImageOrigin(NamedTuple):
         """Load the image at its full size.
 
         Raises:
-            PictureError: it cannot be read any more.
+            ImageError: it cannot be read any more.
         """
         return load_image(self.picture, self.max_pixels, self.color)
 
 
-class Seen(NamedTuple):
+class DetectedImage(NamedTuple):
     """A picture whose faces were found.
 
     Args:
@@ -101,7 +101,7 @@ class Seen(NamedTuple):
     """
 
     about: Result
-    faces: tuple[FoundFace, ...]
+    faces: tuple[DetectedFace, ...]
     crops: npt.NDArray[np.uint8]
     certain: float = CERTAIN
     enlarged: npt.NDArray[np.uint8] | None = None
@@ -133,14 +133,14 @@ class Seen(NamedTuple):
         )
         return replace(about, faces=faces)
 
-    def _flags(self, found: FoundFace) -> tuple[str, ...]:
+    def _flags(self, found: DetectedFace) -> tuple[str, ...]:
         # a crop fills its picture: nobody looked whether more of the face was outside
         cut = bool(found.landmarks) and is_cut(found, self.about.width, self.about.height)
         uncertain = found.confidence < self.certain
         return (CUT,) * cut + (UNCERTAIN_FACE,) * uncertain
 
 
-def look(
+def detect_faces(
     picture: Picture,
     finder: FaceDetector,
     wanted: ModelInput,
@@ -149,7 +149,7 @@ def look(
     certain: float = CERTAIN,
     enlarge: bool = False,
     keep: bool = False,
-) -> Seen:
+) -> DetectedImage:
     """Read a picture, find its faces and cut them out.
 
     Args:
@@ -164,28 +164,28 @@ def look(
             does so in any case.
 
     Raises:
-        PictureError: it cannot be read; the message names the file, if it is one.
+        ImageError: it cannot be read; the message names the file, if it is one.
     """
     is_path = isinstance(picture, str | os.PathLike)
     source = os.fsdecode(cast(Any, picture)) if is_path else name_of_file(picture)
     try:
         if is_file_object(picture) and not is_path:
-            picture = read_file_object(picture, largest_file(max_pixels))
+            picture = read_file_object(picture, largest_file_bytes(max_pixels))
         loaded = load_image(picture, max_pixels, color, reduced=True)
         scale = loaded.width / loaded.pixels.shape[1]
         found = finder.find(loaded.pixels, scale)
         crops = _cut_faces(loaded, found.faces, wanted, (1.0, ZOOM) if enlarge else (1.0,))
-    except PictureError as error:
-        raise PictureError(f"{shorten(source)}: {error}" if source else str(error)) from None
+    except ImageError as error:
+        raise ImageError(f"{shorten(source)}: {error}" if source else str(error)) from None
     origin = ImageOrigin.of(picture, color, max_pixels) if keep or is_path else None
     about = Result(
         *(loaded.width, loaded.height, (), found.skipped, source, loaded.notes), _origin=origin
     )
-    return Seen(about, found.faces, crops[0], certain, crops[1] if enlarge else None)
+    return DetectedImage(about, found.faces, crops[0], certain, crops[1] if enlarge else None)
 
 
 def _cut_faces(
-    loaded: LoadedImage, faces: tuple[FoundFace, ...], wanted: ModelInput, zooms: Sequence[float]
+    loaded: LoadedImage, faces: tuple[DetectedFace, ...], wanted: ModelInput, zooms: Sequence[float]
 ) -> npt.NDArray[np.uint8]:
     """Cut faces out, from the image at its full size where it is needed.
 
@@ -206,12 +206,14 @@ def _cut_faces(
         else:
             pixels, here = _surroundings(full, face)
         for number, zoom in enumerate(zooms):
-            where = placement(here.box, here.landmarks, size, MARGIN / zoom)
+            where = compute_placement(here.box, here.landmarks, size, MARGIN / zoom)
             crops[number, row] = cut_out(pixels, where, size, channels)
     return crops
 
 
-def _surroundings(image: Image.Image, face: FoundFace) -> tuple[npt.NDArray[np.uint8], FoundFace]:
+def _surroundings(
+    image: Image.Image, face: DetectedFace
+) -> tuple[npt.NDArray[np.uint8], DetectedFace]:
     """Return the part of a large image around a face, and the face in it."""
     x, y, width, height = face.box
     room = _AROUND * max(width, height)

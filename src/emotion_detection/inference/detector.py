@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import DEFAULT_MAX_PIXELS, PictureError
+from emotion_detection.images.opening import DEFAULT_MAX_PIXELS, ImageError
 from emotion_detection.inference.crops import faces, load_crops
-from emotion_detection.inference.detection import Picture, Seen, look
+from emotion_detection.inference.detection import DetectedImage, Picture, detect_faces
 from emotion_detection.inference.detector_settings import (
     DetectorSettings,
     OldNames,
@@ -34,7 +34,7 @@ from emotion_detection.inference.model import (
     PRETRAINED,
     Model,
     ModelInput,
-    model_file,
+    find_model_file,
     open_onnx,
 )
 from emotion_detection.inference.tracking import (
@@ -45,7 +45,13 @@ from emotion_detection.inference.tracking import (
 )
 from emotion_detection.io.cpus import count_cpus, is_limited
 from emotion_detection.other_names import DETECTOR_NAMES, raise_unknown
-from emotion_detection.postprocessing import Prior, Readout, check_prior, check_views, make_views
+from emotion_detection.postprocessing import (
+    Postprocessing,
+    Prior,
+    check_prior,
+    check_views,
+    make_views,
+)
 from emotion_detection.results import Result
 from emotion_detection.training_record import SYNTHETIC_NOTE
 
@@ -161,7 +167,7 @@ class EmotionDetector:
         if threads is None and is_limited():  # onnxruntime sees all cores of the machine
             threads = count_cpus()
         self._threads = None if threads is None else int(threads)
-        self._model: Model = open_onnx(model_file(self._place), self._threads, self._device)
+        self._model: Model = open_onnx(find_model_file(self._place), self._threads, self._device)
         if labels is not None and labels not in tuple(self._model.label_sets):
             raise InputError(
                 f"labels {labels!r}: {self._model.path} scores {', '.join(self._model.label_sets)}"
@@ -222,7 +228,7 @@ class EmotionDetector:
         return self._model.is_synthetic
 
     @property
-    def readouts(self) -> dict[str, Readout]:
+    def readouts(self) -> dict[str, Postprocessing]:
         """How the scores of each set of labels are read."""
         return dict(self._model.readouts)
 
@@ -250,7 +256,7 @@ class EmotionDetector:
 
         Raises:
             InputError: crops of another type or shape.
-            PictureError: one of several images cannot be read.
+            ImageError: one of several images cannot be read.
         """
         return self._run(self._load_crops(crops, color), self._views or CROP_VIEWS)[0]
 
@@ -322,7 +328,7 @@ class EmotionDetector:
             The result, or a list of one an image.
 
         Raises:
-            PictureError: an image cannot be read.
+            ImageError: an image cannot be read.
         """
         if isinstance(picture, list | tuple):
             return self.read([self.look(one, color=color, keep=True) for one in picture])
@@ -330,11 +336,11 @@ class EmotionDetector:
 
     def detect_many(
         self, pictures: Picture | Iterable[Picture], *, color: str = "rgb"
-    ) -> list[Result | PictureError]:
+    ) -> list[Result | ImageError]:
         """Do as :meth:`detect`, with an error in the place of each image that cannot be read.
 
         >>> detector.detect_many(["photo.jpg", "nosuch.jpg"])
-        [Result('photo.jpg', 512x512, 1 face: happiness), PictureError('nosuch.jpg: no such file')]
+        [Result('photo.jpg', 512x512, 1 face: happiness), ImageError('nosuch.jpg: no such file')]
 
         Faces are found image by image, and the faces of all images are classified in batches of
         256 views. On another device than the CPU, up to eight images are decoded at once;
@@ -348,18 +354,18 @@ class EmotionDetector:
         each = iterate_images(pictures)
         keep = isinstance(each, Sequence | np.ndarray)
 
-        def find(picture: Picture) -> Seen | PictureError:
+        def find(picture: Picture) -> DetectedImage | ImageError:
             try:
                 return self.look(picture, color=color, keep=keep)
-            except PictureError as error:
+            except ImageError as error:
                 return error
 
         if self._device.is_cpu:  # one image uses all cores already
             seen = list(map(find, each))
         else:
             seen = list(map_in_threads(find, each, min(_DECODERS, count_cpus())))
-        results = iter(self.read([one for one in seen if isinstance(one, Seen)]))
-        return [next(results) if isinstance(one, Seen) else one for one in seen]
+        results = iter(self.read([one for one in seen if isinstance(one, DetectedImage)]))
+        return [next(results) if isinstance(one, DetectedImage) else one for one in seen]
 
     def detect_video(
         self,
@@ -402,7 +408,7 @@ class EmotionDetector:
             ``scores`` are smoothed, their ``raw_scores`` are those of the frame alone.
 
         Raises:
-            PictureError: there is no such video or source, it cannot be read, or it breaks off.
+            ImageError: there is no such video or source, it cannot be read, or it breaks off.
             InputError: a bad setting, or the extra is missing.
         """
         from emotion_detection.inference.video_detect import (
@@ -410,7 +416,7 @@ class EmotionDetector:
             detect_file,
             detect_live,
         )
-        from emotion_detection.inference.video_live import find_live_source, live_frames
+        from emotion_detection.inference.video_live import find_live_source, read_live_frames
 
         frame_stride = _renamed("every", every, "frame_stride", frame_stride, 1)
         smoothing = _renamed("smooth", smooth, "smoothing", smoothing, SMOOTHING)
@@ -428,13 +434,13 @@ class EmotionDetector:
             results: Generator[Result, None, None] = detect_file(Path(source), self.detect, options)
         else:
             self.detect(np.zeros((64, 64, 3), np.uint8))  # the first takes longest
-            opened = live_frames(live, frame_stride, every_seconds)
+            opened = read_live_frames(live, frame_stride, every_seconds)
             results = (result for _, result in detect_live(opened, self.detect, options))
         with contextlib.closing(results):
             for result in results:
                 yield result.with_unsure(self._settings.min_score)
 
-    def look(self, picture: Picture, *, color: str = "rgb", keep: bool = False) -> Seen:
+    def look(self, picture: Picture, *, color: str = "rgb", keep: bool = False) -> DetectedImage:
         """Find the faces of an image and cut them out, without classifying them.
 
         >>> detector.look("photo.jpg").crops.shape
@@ -446,7 +452,7 @@ class EmotionDetector:
             keep: let the result refer to the image, so that it can be drawn.
 
         Raises:
-            PictureError: the picture cannot be read.
+            ImageError: the picture cannot be read.
         """
         settings = self._settings
         with self._lock:  # made at the first picture: crops do without
@@ -455,12 +461,12 @@ class EmotionDetector:
                     *(settings.detection_size, settings.min_confidence, settings.min_face_size),
                     *(self._threads, self._device),
                 )
-        return look(
+        return detect_faces(
             *(picture, self._finder, self.input, settings.max_pixels),
             *(color, settings.certain, self.views == 4, keep),
         )
 
-    def read(self, seen: list[Seen]) -> list[Result]:
+    def read(self, seen: list[DetectedImage]) -> list[Result]:
         """Classify the expressions of all faces of several images at once.
 
         >>> seen = [detector.look("photo.jpg")]

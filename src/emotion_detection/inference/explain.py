@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from emotion_detection.errors import InputError
-from emotion_detection.inference.annotate import font
+from emotion_detection.inference.annotate import load_font
 
 Scores = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """Crops uint8 (N, H, W) or (N, H, W, 3) to scores float32 (N, C)."""
@@ -171,7 +171,7 @@ def _losses(
     return (lost / hidden).astype(np.float32)
 
 
-def heat_map_picture(
+def draw_heat_map(
     crop: npt.NDArray[np.uint8],
     heat: npt.NDArray[np.float32],
     caption: str = "",
@@ -202,7 +202,7 @@ def heat_map_picture(
     top, bar = 2 * gap + round(1.2 * text), max(6, side // 16)
     scale = f"{most:.2f}"
     right = 3 * gap + 2 * size[0] + bar + gap
-    wide = right + round(max(font(text).getlength(word) for word in (scale, "0"))) + gap
+    wide = right + round(max(load_font(text).getlength(word) for word in (scale, "0"))) + gap
     picture = Image.new("RGB", (wide, top + side + 2 * gap + text), (255, 255, 255))
     picture.paste(face, (gap, top))
     picture.paste(Image.fromarray(hot), (2 * gap + size[0], top))
@@ -217,11 +217,11 @@ def heat_map_picture(
         ((right, top + side), "0", "ls"),
         ((gap, top + side + gap), below, "la"),
     ):
-        draw.text(place, word, font=font(text), fill=(20, 20, 20), anchor=anchor)
+        draw.text(place, word, font=load_font(text), fill=(20, 20, 20), anchor=anchor)
     return picture
 
 
-def stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+def stack_crops(pictures: Sequence[Image.Image]) -> Image.Image:
     """Put pictures, at least one, below one another on white, in columns where there are many."""
     columns = max(1, round((len(pictures) / 3) ** 0.5))
     wide, high = max(p.width for p in pictures), max(p.height for p in pictures)

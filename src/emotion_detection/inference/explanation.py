@@ -10,9 +10,9 @@ from emotion_detection.errors import InputError
 from emotion_detection.inference.crops import faces, load_crops
 from emotion_detection.inference.detection import Picture
 from emotion_detection.inference.detector import EmotionDetector
-from emotion_detection.inference.explain import MASKS, Method, explain_crop, heat_map_picture
+from emotion_detection.inference.explain import MASKS, Method, draw_heat_map, explain_crop
 from emotion_detection.inference.result_output import encode_shown
-from emotion_detection.labels import canonical
+from emotion_detection.labels import canonical_name
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +43,7 @@ class Explanation:
         >>> explain(detector, "photo.jpg", method="occlusion")[0].plot().mode
         'RGB'
         """
-        return heat_map_picture(self.crop, self.heat, f"{self.emotion} {self.score:.0%}")
+        return draw_heat_map(self.crop, self.heat, f"{self.emotion} {self.score:.0%}")
 
     def __repr__(self) -> str:
         return f"Explanation({self.emotion} {self.score:.2f})"
@@ -87,7 +87,7 @@ def explain(
 
     Raises:
         InputError: no such emotion or method.
-        PictureError: the image cannot be read.
+        ImageError: the image cannot be read.
     """
     column = None if emotion is None else _column(emotion, detector.labels)
     if crops:
@@ -105,7 +105,7 @@ def explain(
 
 
 def _column(emotion: str, labels: tuple[str, ...]) -> int:
-    name = emotion if emotion in labels else canonical(emotion)
+    name = emotion if emotion in labels else canonical_name(emotion)
     if name not in labels:
         raise InputError(f"emotion {emotion!r}: must be one of {', '.join(labels)}")
     return labels.index(name)

@@ -30,7 +30,7 @@ _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
-def keeps_data_outside(content: bytes) -> bool:
+def has_external_data(content: bytes) -> bool:
     """Say whether any tensor of an ONNX file, at any depth, is said to lie outside of it.
 
     Args:

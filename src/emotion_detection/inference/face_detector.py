@@ -18,17 +18,17 @@ from PIL import Image
 
 from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.errors import InputError
-from emotion_detection.inference.detected_face import Found, FoundFace, move_face
+from emotion_detection.inference.detected_face import DetectedFace, Detections, move_face
 from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.second_pass import (
     FURTHER_HINT,
     HINT,
     Part,
+    cut_part_around,
     keep_distinct,
-    least_confidence,
     merge_looks,
+    min_part_confidence,
     needs_closer_look,
-    part_around,
 )
 
 __all__ = [
@@ -36,9 +36,9 @@ __all__ = [
     "SMALLEST",
     "THRESHOLD",
     "WORKING_SIZE",
+    "DetectedFace",
+    "Detections",
     "FaceDetector",
-    "Found",
-    "FoundFace",
 ]
 
 MODEL_SHA256 = "ebd260ffb74d82a1f28d80d3e582f3ae5ed8be00682ca4b276eea06d65646b40"
@@ -113,7 +113,7 @@ class FaceDetector:
         settings = self.detection_size, self.min_confidence, self.min_face_size
         return type(self), (*settings, self._threads, self._device)
 
-    def find(self, rgb: npt.NDArray[np.uint8], scale: float = 1.0) -> Found:
+    def find(self, rgb: npt.NDArray[np.uint8], scale: float = 1.0) -> Detections:
         """Find the faces of a picture.
 
         Args:
@@ -132,9 +132,9 @@ class FaceDetector:
         if scale != 1:
             faces = [move_face(face, scale, scale, 0, 0) for face in faces]
         large = tuple(face for face in sorted(faces) if max(face.box[2:]) >= self.min_face_size)
-        return Found(large, len(faces) - len(large))
+        return Detections(large, len(faces) - len(large))
 
-    def _find_closer(self, rgb: npt.NDArray[np.uint8]) -> list[FoundFace]:
+    def _find_closer(self, rgb: npt.NDArray[np.uint8]) -> list[DetectedFace]:
         """Find faces, looking closer where small or doubtful ones show."""
         height, width = rgb.shape[:2]
         longer = max(height, width)
@@ -155,13 +155,13 @@ class FaceDetector:
                 ]
                 if not reasons:
                     break
-                part = part_around(reasons, width, height, larger / longer)
+                part = cut_part_around(reasons, width, height, larger / longer)
             closer = self._look_at_part(rgb, part, larger / longer, least)
             faces = merge_looks(faces, closer, part, width, height, scale)
             size = larger
 
-        def counts(face: FoundFace) -> bool:
-            return face.confidence > least_confidence(face, size / longer, self.min_confidence)
+        def counts(face: DetectedFace) -> bool:
+            return face.confidence > min_part_confidence(face, size / longer, self.min_confidence)
 
         return list(filter(counts, faces))
 
@@ -175,7 +175,7 @@ class FaceDetector:
 
     def _look_at_part(
         self, rgb: npt.NDArray[np.uint8], part: Part, scale: float, least: float
-    ) -> list[FoundFace]:
+    ) -> list[DetectedFace]:
         """Find faces in a part of a picture, in tiles where that is large.
 
         Args:
@@ -184,7 +184,7 @@ class FaceDetector:
             scale: pixels of the look for one of the picture.
             least: confidence.
         """
-        faces: list[FoundFace] = []
+        faces: list[DetectedFace] = []
         pixels = (part.right - part.left) * (part.bottom - part.top) * scale**2
         longest = _TILE / scale if pixels > _MOST_AT_ONCE else float("inf")
         common = _OVERLAPPING / scale
@@ -198,7 +198,7 @@ class FaceDetector:
 
     def _look(
         self, rgb: npt.NDArray[np.uint8], longer: int, margin: int, least: float | None = None
-    ) -> list[FoundFace]:
+    ) -> list[DetectedFace]:
         """Find faces with the picture's longer side at some pixels, and grey around it."""
         height, width = rgb.shape[:2]
         share = longer / max(height, width)
@@ -215,16 +215,16 @@ class FaceDetector:
         canvas[0, :, margin : margin + high, margin : margin + wide] = pixels.transpose(2, 0, 1)
         heat, size, offset, marks = (out[0] for out in self._session.run(None, {"input.1": canvas}))
         least = self.min_confidence if least is None else least
-        corners, landmarks, confidence = decoded(heat, size, offset, marks, least)
+        corners, landmarks, confidence = decode_outputs(heat, size, offset, marks, least)
         scale = np.array([width / wide, height / high])
         corners, landmarks = (corners - margin) * scale, (landmarks - margin) * scale
-        kept = distinct(corners, confidence)
+        kept = suppress_overlaps(corners, confidence)
         faces = []
         for place in kept:
             (x, y), (wide, high) = corners[place, 0], corners[place, 1] - corners[place, 0]
             points = tuple((float(x), float(y)) for x, y in landmarks[place])
             box = float(x), float(y), float(wide), float(high)
-            faces.append(FoundFace(box, points, float(confidence[place])))
+            faces.append(DetectedFace(box, points, float(confidence[place])))
         return keep_distinct(faces)
 
 
@@ -239,7 +239,7 @@ def _tiles(start: int, end: int, longest: float, common: float) -> list[tuple[in
     return [(place, min(end, place + math.ceil(step + common))) for place in starts]
 
 
-def decoded(
+def decode_outputs(
     heat: npt.NDArray[np.float32],
     size: npt.NDArray[np.float32],
     offset: npt.NDArray[np.float32],
@@ -282,7 +282,7 @@ def decoded(
     )
 
 
-def distinct(
+def suppress_overlaps(
     corners: npt.NDArray[np.float64], confidence: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
     """Choose one box for each face: the surest, without those that overlap it, and so on.
@@ -307,7 +307,7 @@ def distinct(
     return np.array(kept, np.int64)
 
 
-def is_cut(face: FoundFace, width: int, height: int) -> bool:
+def is_cut(face: DetectedFace, width: int, height: int) -> bool:
     """Say whether a part of a face lies beyond the edge of its picture.
 
     CenterFace was trained on boxes that end at the edge, and lets them do so, give or take a few

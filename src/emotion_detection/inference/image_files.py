@@ -22,7 +22,7 @@ _File = tuple[_Folder, str]
 """The folder that it really lies in, and its name there: hard links are files of their own."""
 
 
-def picture_files(
+def list_image_files(
     inputs: Iterable[str | os.PathLike[str]],
     report: Report,
     suffixes: tuple[str, ...] | None = None,

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.inference.devices import CPU, Device, open_session
-from emotion_detection.inference.external_data import keeps_data_outside
-from emotion_detection.io.files import kind_of_path
+from emotion_detection.inference.external_data import has_external_data
+from emotion_detection.io.files import describe_path_kind
 from emotion_detection.io.hub_download import find_hub_folder
 from emotion_detection.io.hub_folder import CONFIG, ONNX, HubConfig, read_hub_config
 from emotion_detection.io.plain_values import parse_json
-from emotion_detection.labels import composed
-from emotion_detection.postprocessing import Readout
+from emotion_detection.labels import compose_name
+from emotion_detection.postprocessing import Postprocessing
 from emotion_detection.training_record import is_synthetic
 
 LARGEST_SIZE = 1024
@@ -60,7 +60,7 @@ class Model:
     input: ModelInput
     label_sets: dict[str, tuple[str, ...]]
     has_intensity: bool
-    readouts: dict[str, Readout]
+    readouts: dict[str, Postprocessing]
     session: Any
     is_synthetic: bool = False
 
@@ -105,7 +105,7 @@ class Model:
             )
 
 
-def model_file(model: str | Path | None) -> Path:
+def find_model_file(model: str | Path | None) -> Path:
     """Return the ONNX file of what a user named as a model.
 
     Args:
@@ -117,7 +117,7 @@ def model_file(model: str | Path | None) -> Path:
             be downloaded.
     """
     if model is None or str(model) == PRETRAINED:
-        return pretrained.model_path()
+        return pretrained.find_model()
     if not isinstance(model, str | os.PathLike):
         raise InputError(
             f"model {shorten(repr(model))}: must be a run's folder, an ONNX file, or {PRETRAINED!r}"
@@ -132,7 +132,7 @@ def model_file(model: str | Path | None) -> Path:
     path = Path(model)
     if path.suffix == ".ckpt":
         raise InputError(f"{path}: a checkpoint: 'emotion export {path}' makes its ONNX file")
-    if kind_of_path(path) == "folder":
+    if describe_path_kind(path) == "folder":
         if not (path / "model.onnx").is_file():
             raise InputError(
                 f"{path}: there is no model.onnx in this folder: 'emotion export {path}' makes "
@@ -159,7 +159,7 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
     if config is not None:
         config.check_content(path, content)
     try:
-        outside = keeps_data_outside(content)
+        outside = has_external_data(content)
         if not outside:
             session = open_session(content, device, threads)
     except Exception as error:  # onnxruntime raises kinds of its own
@@ -229,10 +229,10 @@ def _declared(path: Path, session: Any) -> Model:
     for names in (labels, *also.values()):
         if not names or not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             raise ValueError(f"labels {names!r}")
-        if len(set(map(composed, names))) < len(names):
+        if len(set(map(compose_name, names))) < len(names):
             raise ValueError(f"labels {names!r}: two of one name")
     label_sets = {
-        name: tuple(map(composed, names)) for name, names in {own: labels, **also}.items()
+        name: tuple(map(compose_name, names)) for name, names in {own: labels, **also}.items()
     }
     return Model(
         path=path,
@@ -247,13 +247,15 @@ def _declared(path: Path, session: Any) -> Model:
 
 def _readouts(
     metadata: dict[str, str], label_sets: dict[str, tuple[str, ...]]
-) -> dict[str, Readout]:
+) -> dict[str, Postprocessing]:
     """Return how each label set's scores are read; files of older versions do not say."""
     declared = parse_json(metadata.get("readouts", "{}"))
     if not isinstance(declared, dict) or not declared.keys() <= label_sets.keys():
         raise ValueError(f"readouts {str(declared)[:80]}")
     return {
-        name: Readout.from_dict(declared[name], len(labels)) if name in declared else Readout()
+        name: Postprocessing.from_dict(declared[name], len(labels))
+        if name in declared
+        else Postprocessing()
         for name, labels in label_sets.items()
     }
 

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import LoadedImage, PictureError, load_image
-from emotion_detection.inference.align import MARGIN, cut_out, placement
-from emotion_detection.inference.annotate import annotated, save_picture
-from emotion_detection.results import Face, Result, columns
+from emotion_detection.images.opening import ImageError, LoadedImage, load_image
+from emotion_detection.inference.align import MARGIN, compute_placement, cut_out
+from emotion_detection.inference.annotate import annotate_image, save_picture
+from emotion_detection.results import Face, Result, list_columns
 
 _SHOWN_SIDE = 800
 """Pixels of the longer side of an image in a notebook, at most."""
@@ -31,7 +31,7 @@ def load_origin(result: Result, image: object = None, color: str = "rgb") -> Loa
 
     Raises:
         InputError: there is none, or it is of another size.
-        PictureError: it cannot be read.
+        ImageError: it cannot be read.
     """
     if image is not None:
         loaded = load_image(image, color=color)
@@ -52,7 +52,7 @@ def plot_result(
 ) -> tuple[Image.Image, LoadedImage]:
     """Return the image with the faces drawn into it, and the image itself."""
     loaded = load_origin(result, image, color)
-    return annotated(np.ascontiguousarray(loaded.pixels), result, bars), loaded
+    return annotate_image(np.ascontiguousarray(loaded.pixels), result, bars), loaded
 
 
 def annotate(
@@ -76,7 +76,7 @@ def annotate(
 
     Raises:
         InputError: the image has another size than the result.
-        PictureError: it cannot be read.
+        ImageError: it cannot be read.
     """
     return plot_result(result, image, bars, color)[0]
 
@@ -111,7 +111,7 @@ def _crop(whole: Image.Image, face: Face, margin: float, aligned: bool) -> Image
     if aligned and face.landmarks:
         side = 1 + 2 * margin
         size = max(1, round(max(face.box[2:]) * MARGIN * side))
-        where = placement(face.box, face.landmarks, size, MARGIN * side)
+        where = compute_placement(face.box, face.landmarks, size, MARGIN * side)
         return Image.fromarray(cut_out(np.asarray(whole), where, size, 3))
     x, y, width, height = face.box
     x, y = x - margin * width, y - margin * height
@@ -127,7 +127,7 @@ def make_frame(result: Result) -> Any:
         import pandas
     except ImportError:
         raise InputError("to_frame() needs pandas: pip install pandas") from None
-    names = columns(result.faces[0].scores if result.faces else ())
+    names = list_columns(result.faces[0].scores if result.faces else ())
     return pandas.DataFrame(result.rows(), columns=names)
 
 
@@ -174,7 +174,7 @@ def draw_shown(result: Result, kind: str = "PNG") -> bytes | None:
     """Return the annotated image for a notebook; None where there is no image any more."""
     try:
         return encode_shown(plot_result(result)[0], kind)
-    except (InputError, PictureError, OSError):  # a notebook shows the table alone
+    except (InputError, ImageError, OSError):  # a notebook shows the table alone
         return None
 
 

@@ -7,7 +7,7 @@ large: faces become more confident there, and most of what is no face goes away.
 
 from typing import NamedTuple
 
-from emotion_detection.inference.detected_face import FoundFace, intersection
+from emotion_detection.inference.detected_face import DetectedFace, intersect_boxes
 
 HINT, FURTHER_HINT = 0.1, 0.2
 """Least confidence of a box that is worth a closer look; and a still closer one."""
@@ -40,7 +40,7 @@ class Part(NamedTuple):
     bottom: int
 
 
-def needs_closer_look(face: FoundFace, scale: float) -> bool:
+def needs_closer_look(face: DetectedFace, scale: float) -> bool:
     """Return True for a box that is small, or doubtful and not large.
 
     Args:
@@ -51,7 +51,7 @@ def needs_closer_look(face: FoundFace, scale: float) -> bool:
     return side < SMALL or (face.confidence < SURE and side < LARGE)
 
 
-def least_confidence(face: FoundFace, scale: float, threshold: float) -> float:
+def min_part_confidence(face: DetectedFace, scale: float, threshold: float) -> float:
     """Return the confidence that a box needs to count as a face.
 
     Args:
@@ -64,7 +64,7 @@ def least_confidence(face: FoundFace, scale: float, threshold: float) -> float:
     return max(threshold, min(threshold + _SMALL_MORE, SURE))
 
 
-def part_around(faces: list[FoundFace], width: int, height: int, scale: float) -> Part:
+def cut_part_around(faces: list[DetectedFace], width: int, height: int, scale: float) -> Part:
     """Return the part of an image that holds some boxes with room around them.
 
     Args:
@@ -88,13 +88,13 @@ def part_around(faces: list[FoundFace], width: int, height: int, scale: float) -
 
 
 def merge_looks(
-    before: list[FoundFace],
-    closer: list[FoundFace],
+    before: list[DetectedFace],
+    closer: list[DetectedFace],
     part: Part,
     width: int,
     height: int,
     scale: float,
-) -> list[FoundFace]:
+) -> list[DetectedFace]:
     """Return the faces of a look, corrected by a closer one at a part of the image.
 
     A face that needed the closer look is as certain as that look is, or as both are on average:
@@ -131,28 +131,28 @@ def merge_looks(
     return keep_distinct(merged + left)
 
 
-def keep_distinct(faces: list[FoundFace]) -> list[FoundFace]:
+def keep_distinct(faces: list[DetectedFace]) -> list[DetectedFace]:
     """Return each face once: of boxes for the same face the most confident one."""
-    kept: list[FoundFace] = []
+    kept: list[DetectedFace] = []
     for face in sorted(faces, key=lambda one: -one.confidence):
         if not any(is_same_face(face, other) for other in kept):
             kept.append(face)
     return kept
 
 
-def is_same_face(one: FoundFace, other: FoundFace) -> bool:
+def is_same_face(one: DetectedFace, other: DetectedFace) -> bool:
     """Return True where two boxes overlap much, or most of the smaller lies within the larger."""
-    shared = intersection(one.box, other.box)
+    shared = intersect_boxes(one.box, other.box)
     areas = one.box[2] * one.box[3], other.box[2] * other.box[3]
     return shared > 0.3 * (sum(areas) - shared) or shared > _INSIDE * min(areas)
 
 
-def _is_inside(face: FoundFace, part: Part) -> bool:
+def _is_inside(face: DetectedFace, part: Part) -> bool:
     x, y = face.box[0] + face.box[2] / 2, face.box[1] + face.box[3] / 2
     return part.left <= x <= part.right and part.top <= y <= part.bottom
 
 
-def _is_cut_by(face: FoundFace, part: Part, width: int, height: int, border: float) -> bool:
+def _is_cut_by(face: DetectedFace, part: Part, width: int, height: int, border: float) -> bool:
     x, y, wide, high = face.box
     return (
         (part.left > 0 and x < part.left + border)

@@ -15,7 +15,7 @@ _REACH = 4.0
 """Time constants that the smoothing reaches to each side: what lies beyond weighs under 2 %."""
 
 
-def follow_file(
+def smooth_file(
     results: Iterable[Result], settings: TrackSettings | None = None
 ) -> Iterator[Result]:
     """Give the faces in a recorded video's results their tracks, and smooth their scores.

@@ -1,9 +1,9 @@
-"""Tables of results: CSV, JSON lines or Parquet, written whole or not at all.
+"""Tables of results: CSV, JSON lines or Parquet, written atomically.
 
-What goes in are records: the plain values of a result (:meth:`Result.as_dict`), or of a file that
-could not be read (:func:`error_record`). JSON lines keep them as they are, a line a picture. CSV
-and Parquet have a row a face (:func:`emotion_detection.results.columns`), and one without a face
-for a picture in which none was found or that could not be read.
+A record is the plain values of a result (:meth:`Result.as_dict`), or of a file that could not be
+read (:func:`make_error_record`). JSON lines have one record a line. CSV and Parquet have a row a
+face (:func:`emotion_detection.results.list_columns`), and a row without a face for an image that
+has none or could not be read.
 """
 
 import csv
@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from emotion_detection.errors import InputError, missing
-from emotion_detection.io.files import kind_of_path, spreadsheet_cell, write_whole
-from emotion_detection.results import columns, rows
+from emotion_detection.errors import InputError, missing_package
+from emotion_detection.io.files import describe_path_kind, escape_cell, write_atomic
+from emotion_detection.results import list_columns, list_rows
 
 Record = dict[str, Any]
 
@@ -44,7 +44,7 @@ class Table(Protocol):
         """Write what is still in memory; the table is then whole."""
 
 
-def error_record(source: str, error: str) -> Record:
+def make_error_record(source: str, error: str) -> Record:
     """Return the record of a file that could not be read."""
     return {"source": source, "error": error}
 
@@ -62,14 +62,14 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: the name of a table must end in {', '.join(SUFFIXES)}")
-    if kind_of_path(path) == "folder":
+    if describe_path_kind(path) == "folder":
         raise InputError(f"{path}: is a folder; a table is a file")
     if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise missing(f"{path}: a table that is not .csv or .jsonl", "pyarrow", "batch")
+        raise missing_package(f"{path}: a table that is not .csv or .jsonl", "pyarrow", "batch")
 
 
 @contextmanager
-def table(path: Path, labels: Sequence[str], part: Path | None = None) -> Iterator[Table]:
+def open_table(path: Path, labels: Sequence[str], part: Path | None = None) -> Iterator[Table]:
     """Write a table; its suffix says of which kind.
 
     It stands at ``path`` once the block is left without an error; else what was there stays.
@@ -88,7 +88,7 @@ def table(path: Path, labels: Sequence[str], part: Path | None = None) -> Iterat
     kinds = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        with kinds[path.suffix.lower()](part, columns(labels)) as growing:
+        with kinds[path.suffix.lower()](part, list_columns(labels)) as growing:
             yield growing
             growing.close()
         _to_disk(part)
@@ -104,7 +104,7 @@ def table(path: Path, labels: Sequence[str], part: Path | None = None) -> Iterat
 
 
 @contextmanager
-def whole_lines(path: Path, part: Path) -> Iterator[Callable[[str], object]]:
+def read_whole_lines(path: Path, part: Path) -> Iterator[Callable[[str], object]]:
     """Write lines so that they are on the disk, all of them, before the file has its name.
 
     Args:
@@ -152,8 +152,8 @@ class _Csv:
         self._writer.writeheader()
 
     def add(self, record: Record, text: str | None = None) -> None:
-        for row in rows(record):
-            self._writer.writerow({name: spreadsheet_cell(value) for name, value in row.items()})
+        for row in list_rows(record):
+            self._writer.writerow({name: escape_cell(value) for name, value in row.items()})
 
     def close(self) -> None:
         self._file.flush()
@@ -172,7 +172,7 @@ class _Parquet:
 
     def add(self, record: Record, text: str | None = None) -> None:
         self._rows += (
-            {name: _unicode(value) for name, value in row.items()} for row in rows(record)
+            {name: _unicode(value) for name, value in row.items()} for row in list_rows(record)
         )
         if len(self._rows) >= _ROWS:
             self.close()
@@ -231,7 +231,7 @@ def write_parquet_rows(
     plain = [{name: _unicode(value) for name, value in row.items()} for row in some_rows]
     content = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.Table.from_pylist(plain, schema), content, compression="zstd")
-    write_whole(path, content.getvalue().to_pybytes())
+    write_atomic(path, content.getvalue().to_pybytes())
 
 
 def _unicode(value: Any) -> Any:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.errors import missing
-from emotion_detection.inference.annotate import emotion_colours
-from emotion_detection.io.files import write_whole
+from emotion_detection.errors import missing_package
+from emotion_detection.inference.annotate import list_emotion_colours
+from emotion_detection.io.files import write_atomic
 from emotion_detection.results import Result
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Timeline:
         try:
             importlib.import_module("matplotlib")
         except ModuleNotFoundError:
-            raise missing("the plot over time", "matplotlib", "video") from None
+            raise missing_package("the plot over time", "matplotlib", "video") from None
         self.labels = tuple(labels)
         self._rows: dict[int, array[float]] = {}
         self._times = array("d")
@@ -94,7 +94,7 @@ class Timeline:
             figure = self._draw_figure(Figure, title)
             picture = io.BytesIO()
             figure.savefig(picture, format="png")
-        write_whole(path, picture.getvalue())
+        write_atomic(path, picture.getvalue())
 
     def _draw_figure(self, make: type["Figure"], title: str) -> "Figure":
         shown = sorted(self._rows, key=lambda track: (-len(self._rows[track]), track))[:MOST_PANELS]
@@ -148,7 +148,7 @@ class Timeline:
             fontsize=9,
         )
         span = self._times[-1] - self._times[0]
-        colours = emotion_colours(self.labels)
+        colours = list_emotion_colours(self.labels)
         points = _with_gaps(_averaged(rows, max(span / COLUMNS, step / 2)), step)
         axes.stackplot(
             points[:, 0],

@@ -22,8 +22,8 @@ START_SECONDS, START_FRAMES = 0.5, 3
 """How long, and in how many frames in a row, a less confident face must be found to begin one."""
 
 LEAST_OVERLAP = -0.2
-"""Least overlap of the same person's boxes (see :func:`overlaps`): about that of two boxes of one
-size that lie side by side. At every tenth frame a quick head moves as far."""
+"""Least overlap of the same person's boxes (see :func:`compute_overlaps`): about that of two boxes
+of one size that lie side by side. At every tenth frame a quick head moves as far."""
 
 _VELOCITY_MEMORY = 0.2
 """Seconds: time constant of a track's velocity, so that trembling boxes hardly count."""
@@ -94,7 +94,7 @@ class Track:
         number: the person's number, from 1; None until it is given one.
         scores: smoothed by :meth:`Tracker.update`.
         intensity: likewise.
-        samples: what :func:`.smoothing.follow_file` smooths.
+        samples: what :func:`.smoothing.smooth_file` smooths.
     """
 
     box: Boxes
@@ -126,7 +126,7 @@ class Track:
         self.passed = time - self.time
         if self.passed > 0:
             velocity = (_centres(box) - _centres(self.box)) / self.passed
-            weight = smoothing_weight(self.passed, _VELOCITY_MEMORY)
+            weight = compute_smoothing_weight(self.passed, _VELOCITY_MEMORY)
             self.velocity += weight * (velocity - self.velocity)
         self.box, self.time, self.step = box, time, step
         self.found += 1
@@ -247,7 +247,7 @@ class Tracker:
             track.is_confirmed = True
 
     def _smooth(self, track: Track, face: Face) -> None:
-        share = smoothing_weight(track.passed, self.settings.smoothing)
+        share = compute_smoothing_weight(track.passed, self.settings.smoothing)
         old = track.scores or face.scores
         track.scores = {
             name: _between(old[name], value, share) for name, value in face.scores.items()
@@ -258,13 +258,13 @@ class Tracker:
             track.intensity = face.intensity
 
 
-def follow(
+def track_faces(
     results: Iterable[Result], smoothing: float = SMOOTHING, settings: TrackSettings | None = None
 ) -> Iterator[Result]:
     """Give the faces in a live source's results their tracks, and smooth their scores.
 
     Each result is handed on before the next is taken, so people appear only once they are known to
-    be there. For files, :func:`.smoothing.follow_file` looks ahead instead.
+    be there. For files, :func:`.smoothing.smooth_file` looks ahead instead.
 
     Args:
         results: one a frame, in order, each with its ``time``.
@@ -301,7 +301,7 @@ def _paired(tracks: list[Track], places: list[int], boxes: Boxes, time: float) -
     """Pair tracks with faces by the overlap of their boxes, best first."""
     if not tracks or not places:
         return {}
-    overlap = overlaps(np.stack([track.expected(time) for track in tracks]), boxes[places])
+    overlap = compute_overlaps(np.stack([track.expected(time) for track in tracks]), boxes[places])
     pairs: dict[int, Track] = {}
     for index in np.argsort(-overlap, axis=None, kind="stable"):
         row, column = divmod(int(index), len(places))
@@ -312,7 +312,7 @@ def _paired(tracks: list[Track], places: list[int], boxes: Boxes, time: float) -
     return pairs
 
 
-def overlaps(first: Boxes, second: Boxes) -> Boxes:
+def compute_overlaps(first: Boxes, second: Boxes) -> Boxes:
     """Return the distance-IoU of all pairs of boxes (Zheng et al. 2020, arXiv 1911.08287).
 
     That is the area of the intersection over that of the union, less the squared distance of the
@@ -340,7 +340,7 @@ def _centres(boxes: Boxes) -> Boxes:
     return boxes[..., :2] + boxes[..., 2:] / 2
 
 
-def smoothing_weight(passed: float, constant: float) -> float:
+def compute_smoothing_weight(passed: float, constant: float) -> float:
     """Return the share of a new value that shows after these seconds."""
     return 1.0 if constant == 0 else -math.expm1(-passed / constant)
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.errors import InputError, missing, shorten
+from emotion_detection.errors import InputError, missing_package, shorten
 from emotion_detection.images.damage import find_damage, name_content
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.video_hdr import ToneMapper, needs_tone_mapping
-from emotion_detection.io.files import kind_of_path
+from emotion_detection.io.files import describe_path_kind
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -78,16 +78,16 @@ def check_video_extra() -> None:
     try:
         import av
     except ModuleNotFoundError:
-        raise missing("a video", "av", "video") from None
+        raise missing_package("a video", "av", "video") from None
     del av
 
 
-def video_info(path: str | Path) -> VideoInfo:
+def read_video_info(path: str | Path) -> VideoInfo:
     """Read a video's header.
 
     Raises:
         InputError: an address, or the extra ``video`` is missing.
-        PictureError: no such file.
+        ImageError: no such file.
     """
     place = _checked_path(path)
     try:
@@ -96,12 +96,12 @@ def video_info(path: str | Path) -> VideoInfo:
             seconds = None if container.duration is None else container.duration / 1e6
             # both the average and the guess from single frames can be far too high, in AVI for one
             rates = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
-    except PictureError:
+    except ImageError:
         return VideoInfo(None, 25.0)
     return VideoInfo(seconds, min(max(min(rates, default=25.0), 1.0), 120.0))
 
 
-def frames(
+def read_frames(
     path: str | Path, frame_stride: int = 1, every_seconds: float | None = None
 ) -> Generator[Frame, None, None]:
     """Decode a video frame by frame, in constant memory.
@@ -122,7 +122,7 @@ def frames(
 
     Raises:
         InputError: an address, a bad stride or interval, or the extra ``video`` is missing.
-        PictureError: no such file, no video, or none that can be decoded. Of a video that is cut
+        ImageError: no such file, no video, or none that can be decoded. Of a video that is cut
             off, the frames that are there come first; AVI, MPEG-TS, FLV and WMV cannot tell.
     """
     check_steps(frame_stride, every_seconds)
@@ -141,7 +141,9 @@ def check_steps(frame_stride: int, every_seconds: float | None) -> None:
         raise InputError(f"every_seconds {every_seconds!r}: must be a number of seconds above 0")
 
 
-def frame_chooser(frame_stride: int, every_seconds: float | None) -> Callable[[int, float], bool]:
+def make_frame_chooser(
+    frame_stride: int, every_seconds: float | None
+) -> Callable[[int, float], bool]:
     """Return a function that tells whether to keep a frame, given its number and its time."""
     last_interval = -1
 
@@ -163,7 +165,7 @@ def open_video(path: Path) -> "InputContainer":
     """Open a local file, and nothing that it refers to.
 
     Raises:
-        PictureError: it is no video of a kind that is read.
+        ImageError: it is no video of a kind that is read.
     """
     import av
 
@@ -171,7 +173,7 @@ def open_video(path: Path) -> "InputContainer":
     try:
         return av.open(f"file:{path.absolute()}", options=only, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise PictureError(f"{path}: {_open_failure(path, error)}") from None
+        raise ImageError(f"{path}: {_open_failure(path, error)}") from None
 
 
 def _open_failure(path: Path, error: Exception) -> str:
@@ -230,11 +232,11 @@ class FrameConverter:
         """Return a frame as uint8 (height, width, 3).
 
         Raises:
-            PictureError: it is too large.
+            ImageError: it is too large.
         """
         if frame.width * frame.height > MAX_FRAME_PIXELS:
             limit = f"{MAX_FRAME_PIXELS / 1e6:.0f} megapixels"
-            raise PictureError(
+            raise ImageError(
                 f"{self._name}: frames of {frame.width} x {frame.height}: more than {limit}"
             )
         size = self._size or (max(1, round(frame.width * self._aspect)), frame.height)
@@ -263,7 +265,7 @@ def _decode_file(
 ) -> Generator[Frame, None, None]:
     import av
 
-    keep = frame_chooser(frame_stride, every_seconds)
+    keep = make_frame_chooser(frame_stride, every_seconds)
     number, time, is_cut = 0, 0.0, False
     with open_video(path) as container:
         stream = _video_stream(container, path)
@@ -285,25 +287,25 @@ def _decode_file(
                 is_cut = True
         is_cut = is_cut or _is_matroska_cut(container, path)
     if not number:
-        raise PictureError(f"{path}: no frame of it can be decoded")
+        raise ImageError(f"{path}: no frame of it can be decoded")
     if is_cut:
-        raise PictureError(f"{path}: cut off or damaged after {time:.2f} s")
+        raise ImageError(f"{path}: cut off or damaged after {time:.2f} s")
 
 
 def _video_stream(container: "InputContainer", path: Path) -> "VideoStream":
     """Return the first stream that is no cover picture.
 
     Raises:
-        PictureError: there is none.
+        ImageError: there is none.
     """
     from av.stream import Disposition
 
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             if stream.codec_context is None:
-                raise PictureError(f"{path}: its video is of a kind that nothing here decodes")
+                raise ImageError(f"{path}: its video is of a kind that nothing here decodes")
             return stream
-    raise PictureError(f"{path}: {_NO_VIDEO}")
+    raise ImageError(f"{path}: {_NO_VIDEO}")
 
 
 def _is_matroska_cut(container: "InputContainer", path: Path) -> bool:
@@ -327,12 +329,12 @@ def _checked_path(path: str | Path) -> Path:
     path = Path(path)
     # two letters and more: one is a drive
     is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", str(path)) is not None
-    kind = None if is_url and not os.path.lexists(path) else kind_of_path(path)
+    kind = None if is_url and not os.path.lexists(path) else describe_path_kind(path)
     if kind != "file":
         if is_url:
             shown = shorten(str(path))
             raise InputError(f"{shown}: only local files are opened; download it first")
-        raise PictureError(f"{path}: {'no such file' if kind is None else 'not a file'}")
+        raise ImageError(f"{path}: {'no such file' if kind is None else 'not a file'}")
     if not path.stat().st_size:
-        raise PictureError(f"{path}: an empty file")
+        raise ImageError(f"{path}: an empty file")
     return path

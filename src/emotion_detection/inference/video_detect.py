@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.images.opening import PictureError
-from emotion_detection.inference.smoothing import follow_file
+from emotion_detection.images.opening import ImageError
+from emotion_detection.inference.smoothing import smooth_file
 from emotion_detection.inference.tracking import Tracker, TrackSettings
-from emotion_detection.inference.video import Frame, check_steps, frames
+from emotion_detection.inference.video import Frame, check_steps, read_frames
 from emotion_detection.inference.video_live import LiveFrames
 from emotion_detection.results import Result
 
@@ -56,23 +56,25 @@ def detect_file(
 
     Raises:
         InputError: an address, or the extra ``video`` is missing.
-        PictureError: the video cannot be read. Of one that is cut off, the results of the frames
+        ImageError: the video cannot be read. Of one that is cut off, the results of the frames
             that are there come first.
     """
-    damage: list[PictureError] = []
+    damage: list[ImageError] = []
 
     def observed() -> Generator[Result, None, None]:
-        with contextlib.closing(frames(path, options.frame_stride, options.every_seconds)) as film:
+        with contextlib.closing(
+            read_frames(path, options.frame_stride, options.every_seconds)
+        ) as film:
             try:
                 for frame in film:
                     # results wait for what follows; their frames would fill the memory
                     yield replace(_detect_frame(frame, detect, str(path)), _origin=None)
                     advance(frame.time)
-            except PictureError as error:  # raised once what is there has been followed to its end
+            except ImageError as error:  # raised once what is there has been followed to its end
                 damage.append(error)
 
     with contextlib.closing(observed()) as results:
-        yield from follow_file(results, options.tracking)
+        yield from smooth_file(results, options.tracking)
     if damage:
         raise damage[0]
 
@@ -88,7 +90,7 @@ def detect_live(
         options: the options.
 
     Raises:
-        PictureError: the connection broke off.
+        ImageError: the connection broke off.
     """
     tracker = Tracker(options.tracking)
     with contextlib.closing(iter(live)) as newest:

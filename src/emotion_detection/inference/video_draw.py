@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.label_places import LabelLayout
-from emotion_detection.inference.video import frames
+from emotion_detection.inference.video import read_frames
 from emotion_detection.inference.video_writer import VideoWriter
 from emotion_detection.results import Face, Result
 
@@ -66,13 +66,13 @@ def draw_video(
         InputError: the frames cannot be written.
     """
     layout, between = LabelLayout(), _Between(iter(spool))
-    with closing(frames(path)) as film:
+    with closing(read_frames(path)) as film:
         try:
             for frame in film:
                 result = between.at(frame.number, frame.time)
                 writer.write(draw_frame(frame.rgb, result, layout), frame.time)
                 advance(frame.time)
-        except PictureError:  # told when the results were made
+        except ImageError:  # told when the results were made
             return
 
 
@@ -87,9 +87,9 @@ def draw_frame(
         layout: that of the frames before, so that labels stay where they are.
     """
     # imported here: this is the only step of a video that needs it
-    from emotion_detection.inference.annotate import annotated
+    from emotion_detection.inference.annotate import annotate_image
 
-    return np.asarray(annotated(rgb, result, layout=layout).convert("RGB"))
+    return np.asarray(annotate_image(rgb, result, layout=layout).convert("RGB"))
 
 
 class _Between:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.video import (
     Frame,
     FrameConverter,
     check_steps,
     check_video_extra,
     decode_stream,
-    frame_chooser,
+    make_frame_chooser,
 )
 
 if TYPE_CHECKING:
@@ -105,19 +105,19 @@ def _camera(number: int) -> LiveSource:
     return LiveSource(str(number), f"/dev/video{number}", "v4l2")
 
 
-def live_frames(
+def read_live_frames(
     source: LiveSource, frame_stride: int = 1, every_seconds: float | None = None
 ) -> "LiveFrames":
     """Open a live source.
 
     Args:
         source: the source.
-        frame_stride: as for :func:`.video.frames`; dropped frames count.
+        frame_stride: as for :func:`.video.read_frames`; dropped frames count.
         every_seconds: likewise.
 
     Raises:
         InputError: a bad stride or interval, or the extra ``video`` is missing.
-        PictureError: it cannot be opened.
+        ImageError: it cannot be opened.
     """
     check_steps(frame_stride, every_seconds)
     check_video_extra()
@@ -134,11 +134,11 @@ class LiveFrames:
 
     Args:
         source: the source.
-        frame_stride: as for :func:`live_frames`.
+        frame_stride: as for :func:`read_live_frames`.
         every_seconds: likewise.
 
     Raises:
-        PictureError: it cannot be opened.
+        ImageError: it cannot be opened.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class LiveFrames:
     ) -> None:
         self.source = source
         self.dropped = 0
-        self._keep = frame_chooser(frame_stride, every_seconds)
+        self._keep = make_frame_chooser(frame_stride, every_seconds)
         self._queue: deque[tuple[int, float, VideoFrame]] = deque()
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -158,13 +158,13 @@ class LiveFrames:
         with self._changed:
             self._changed.wait_for(lambda: self._is_opened or self._is_over)
         if not self._is_opened:
-            raise PictureError(f"{source.name}: {self._error}")
+            raise ImageError(f"{source.name}: {self._error}")
 
     def __iter__(self) -> Generator[Frame, None, None]:
         """Yield frames until the source ends.
 
         Raises:
-            PictureError: no frame could be decoded, or the connection broke off.
+            ImageError: no frame could be decoded, or the connection broke off.
         """
         converter, last = FrameConverter(self.source.name), None
         try:
@@ -181,9 +181,9 @@ class LiveFrames:
             self.close()
         if self._error is not None:
             after = "" if last is None else f" after {last:.1f} s"
-            raise PictureError(f"{self.source.name}: broke off{after}: {self._error}")
+            raise ImageError(f"{self.source.name}: broke off{after}: {self._error}")
         if last is None:
-            raise PictureError(f"{self.source.name}: no frame of it can be decoded")
+            raise ImageError(f"{self.source.name}: no frame of it can be decoded")
 
     def close(self) -> None:
         """Stop the thread; the source is closed as soon as its data or its timeout comes."""
@@ -196,7 +196,7 @@ class LiveFrames:
         try:
             with _open_source(self.source) as container:
                 self._read(container)
-        except (av.FFmpegError, OSError, PictureError) as error:
+        except (av.FFmpegError, OSError, ImageError) as error:
             self._error = _failure(error)
         except Exception as error:  # whoever waits must not wait for ever
             self._error = f"unforeseen {type(error).__name__}: {error}"
@@ -207,7 +207,7 @@ class LiveFrames:
 
     def _read(self, container: "InputContainer") -> None:
         if not container.streams.video:
-            raise PictureError("there is no video in it")
+            raise ImageError("there is no video in it")
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"  # threads that decode whole frames would delay each by some
         with self._changed:
@@ -232,7 +232,7 @@ def _decode_live(container: "InputContainer", stream: "VideoStream") -> Iterator
     """Yield decoded frames; tell a stream that has ended from one that broke off.
 
     Raises:
-        PictureError: no data came in time, or the server cannot stream this file.
+        ImageError: no data came in time, or the server cannot stream this file.
     """
     import av
 
@@ -248,9 +248,9 @@ def _decode_live(container: "InputContainer", stream: "VideoStream") -> Iterator
             raise
     except OSError as error:
         if time.monotonic() - asked >= 0.9 * READ_TIMEOUT:
-            raise PictureError(f"no data came in time ({READ_TIMEOUT:g} s)") from None
+            raise ImageError(f"no data came in time ({READ_TIMEOUT:g} s)") from None
         if not is_begun and "mov" in container.format.name:
-            raise PictureError(_NO_INDEX) from None
+            raise ImageError(_NO_INDEX) from None
         # FFmpeg's word for the end of an answer whose length the server has not told
         if not (is_begun and error.errno == errno.EIO and container.size < 0):
             raise
@@ -289,7 +289,7 @@ def _open_source(source: LiveSource) -> "InputContainer":
     """Open a source.
 
     Raises:
-        PictureError: there is no such camera.
+        ImageError: there is no such camera.
     """
     import av
 
@@ -299,7 +299,7 @@ def _open_source(source: LiveSource) -> "InputContainer":
         return av.open(source.address, options=options, timeout=timeout, metadata_errors="replace")
     address = source.address
     if source.format == "v4l2" and not os.path.exists(address):
-        raise PictureError(f"there is no camera {address}")
+        raise ImageError(f"there is no camera {address}")
     if source.format == "dshow":
         address = _dshow_name(int(address))
     options = {"framerate": "30"} if source.format == "avfoundation" else {}
@@ -314,13 +314,13 @@ def _dshow_name(number: int) -> str:
         device for device in enumerate_input_devices("dshow") if "video" in device.media_types
     ]
     if number >= len(cameras):
-        raise PictureError(f"there is no camera {number}; found: {len(cameras)}")
+        raise ImageError(f"there is no camera {number}; found: {len(cameras)}")
     return f"video={cameras[number].name}"
 
 
 def _failure(error: Exception) -> str:
     """Return in one line why a source cannot be read."""
-    if isinstance(error, PictureError):
+    if isinstance(error, ImageError):
         return str(error)
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if "xit requested" in reason:  # FFmpeg's word for a timeout

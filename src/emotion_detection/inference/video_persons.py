@@ -14,7 +14,7 @@ from emotion_detection.inference.tables import (
     check_suffix,
     write_parquet_rows,
 )
-from emotion_detection.io.files import spreadsheet_cell, write_whole
+from emotion_detection.io.files import escape_cell, write_atomic
 
 _LONGEST_STEP, _LONGEST_GAP = 5.0, 2.0
 """In steps and in seconds: the rest of a longer gap between two frames is not time seen."""
@@ -121,7 +121,7 @@ class VideoPersons:
                 person.intensity = (person.intensity or 0.0) + seconds * face["intensity"]
 
     def rows(self, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-        """Yield a row a person, with the columns of :func:`person_columns`."""
+        """Yield a row a person, with the columns of :func:`list_person_columns`."""
         for person in self.people:
             mean = None
             if person.intensity is not None and person.seen:
@@ -180,7 +180,7 @@ class PersonsTable:
         """
         check_suffix(path)
         rows = [row for video in self.videos for row in video.rows(labels)]
-        columns = person_columns(labels)
+        columns = list_person_columns(labels)
         try:
             if path.suffix.lower() == ".parquet":
                 write_parquet_rows(path, columns, rows, _TEXTS, _WHOLE_NUMBERS)
@@ -192,10 +192,10 @@ class PersonsTable:
                 writer = csv.DictWriter(out, columns, lineterminator="\r\n")
                 writer.writeheader()
                 writer.writerows(
-                    {name: spreadsheet_cell(value) for name, value in row.items()} for row in rows
+                    {name: escape_cell(value) for name, value in row.items()} for row in rows
                 )
                 text = out.getvalue()
-            write_whole(path, text.encode("utf-8", "backslashreplace"))
+            write_atomic(path, text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
@@ -204,7 +204,7 @@ _TEXTS = {"file", "emotion"}
 _WHOLE_NUMBERS = {"track", "frames", "changes"}
 
 
-def person_columns(labels: tuple[str, ...]) -> list[str]:
+def list_person_columns(labels: tuple[str, ...]) -> list[str]:
     """Return the columns of a table of persons, for a model of these emotions."""
     return [
         *("file", "track", "first_time", "last_time", "seconds_seen", "frames"),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import PictureError
+from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.video import check_video_extra, open_video
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class VideoWriter:
                 if not source.streams.audio:
                     return
                 yield from _sound_packets(source, self._container)
-        except (av.FFmpegError, PictureError, OSError, ValueError) as error:
+        except (av.FFmpegError, ImageError, OSError, ValueError) as error:
             self.sound_error = str(error)
 
     def _put(self, rgb: npt.NDArray[np.uint8], ticks: int) -> None:

@@ -31,7 +31,7 @@ def read_quota(cgroups: Path = _CGROUPS, own: Path = _OWN) -> float | None:
         cgroups: where the kernel shows control groups, of version 1 or 2.
         own: file that names the groups of this process.
     """
-    quotas = list(_quotas(cgroups, own))
+    quotas = list(_read_quotas(cgroups, own))
     return min(quotas, default=None)
 
 
@@ -41,9 +41,9 @@ def _count_allowed() -> int:
     return os.cpu_count() or 1
 
 
-def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
+def _read_quotas(cgroups: Path, own: Path) -> Iterator[float]:
     """Yield the quotas of this process's groups and of those above them."""
-    for folder, is_second in _folders(cgroups, own):
+    for folder, is_second in _list_cgroup_folders(cgroups, own):
         try:
             if is_second:
                 quota, period = (folder / "cpu.max").read_text("ascii").split()
@@ -57,7 +57,7 @@ def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
             yield granted
 
 
-def _folders(cgroups: Path, own: Path) -> Iterator[tuple[Path, bool]]:
+def _list_cgroup_folders(cgroups: Path, own: Path) -> Iterator[tuple[Path, bool]]:
     """Yield folders that may hold a quota, and whether they are of version 2."""
     try:
         lines = own.read_text("utf-8", "replace").splitlines()

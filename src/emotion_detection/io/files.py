@@ -10,10 +10,10 @@ from emotion_detection.errors import InputError, shorten
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """How text begins that a spreadsheet takes for a formula (OWASP, CSV Injection), also in
-full-width characters; or that :func:`spreadsheet_cell` has made harmless."""
+full-width characters; or that :func:`escape_cell` has made harmless."""
 
 
-def spreadsheet_cell(value: Any) -> Any:
+def escape_cell(value: Any) -> Any:
     """Return a CSV cell that no spreadsheet takes for a formula: with a quotation mark before it.
 
     Values that are no text, and text that is no formula, stay as they are.
@@ -21,12 +21,12 @@ def spreadsheet_cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
-def text_of_cell(cell: str) -> str:
-    """Return the text that :func:`spreadsheet_cell` made a cell of."""
+def unescape_cell(cell: str) -> str:
+    """Return the text that :func:`escape_cell` made a cell of."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def kind_of_path(path: str | Path) -> str | None:
+def describe_path_kind(path: str | Path) -> str | None:
     """Return 'file', 'folder' or 'other' for what lies under a name, None for nothing.
 
     Raises:
@@ -44,7 +44,7 @@ def kind_of_path(path: str | Path) -> str | None:
     return "folder" if stat.S_ISDIR(mode) else "other"
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file so that nobody meets half of it; missing folders are made.
 
     What stands at ``path`` is replaced only by the whole new file. A link or a device such as

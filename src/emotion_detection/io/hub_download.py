@@ -8,8 +8,8 @@ import functools
 import re
 from pathlib import Path
 
-from emotion_detection.errors import InputError, missing
-from emotion_detection.io.files import kind_of_path
+from emotion_detection.errors import InputError, missing_package
+from emotion_detection.io.files import describe_path_kind
 from emotion_detection.io.hub_folder import CONFIG, check_complete, read_hub_config
 
 SCHEME = "hf://"
@@ -46,7 +46,7 @@ def find_hub_folder(place: str | Path, names: tuple[str, ...]) -> Path | None:
             raise InputError(f"{place}: its {CONFIG} is not of a model of this project")
     else:
         folder = Path(place)
-        if kind_of_path(folder) != "folder":
+        if describe_path_kind(folder) != "folder":
             return None
         # a run's own files come first
         if (folder / "best.ckpt").is_file() or read_hub_config(folder) is None:
@@ -78,7 +78,7 @@ def _download(address: str, names: tuple[str, ...]) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ModuleNotFoundError:
-        raise missing(address, "huggingface_hub", "hub") from None
+        raise missing_package(address, "huggingface_hub", "hub") from None
     try:
         found = snapshot_download(
             parts["repository"], revision=parts["revision"], allow_patterns=list(names)

@@ -20,7 +20,7 @@ _OWN_SHARD = re.compile(r"\d{6,}(\.jsonl|\..+\.\d+\.part)")
 
 
 @contextmanager
-def held(folder: Path, alone: bool) -> Iterator[None]:
+def hold_lock(folder: Path, alone: bool) -> Iterator[None]:
     """Keep the folder of some work for this run; whoever dies lets go of it.
 
     Where the disk has no locks (some network disks; Windows) the folder is not kept.
@@ -51,7 +51,7 @@ def held(folder: Path, alone: bool) -> Iterator[None]:
         remove_if_empty(folder)
 
 
-def own_files(folder: Path) -> Iterator[Path]:
+def list_own_files(folder: Path) -> Iterator[Path]:
     """Yield what the folder of some work has of this project, files before their folder."""
     for path in sorted(folder.iterdir()):
         if not _OWN.fullmatch(path.name) or path.is_symlink():

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def progress(items: Iterable[T], what: str, count: int | None = None) -> Iterator[T]:
+def show_progress(items: Iterable[T], what: str, count: int | None = None) -> Iterator[T]:
     """Yield the items and show how far it is: a bar on a terminal, a closing line elsewhere.
 
     Args:

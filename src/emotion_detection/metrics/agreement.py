@@ -9,10 +9,12 @@ from emotion_detection.metrics.classification import Scores
 
 Values = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
-Figures = dict[str, float | int | None]
+AgreementMetrics = dict[str, float | int | None]
 
 
-def intensity_figures(predicted: Values, target: Values, raters: int | None = None) -> Figures:
+def compute_intensity_metrics(
+    predicted: Values, target: Values, raters: int | None = None
+) -> AgreementMetrics:
     """Compare a predicted intensity with its target, over the faces where that is known.
 
     Args:
@@ -21,9 +23,9 @@ def intensity_figures(predicted: Values, target: Values, raters: int | None = No
         raters: number of raters, where the target is a fraction of them.
 
     Returns:
-        pearson, spearman, ccc (Lin 1989), mae, n; where it is a fraction of raters also
-        raters_reliability (:func:`share_reliability`): the correlation that the mean of as many
-        other raters would have. A correlation is None where either side never changes.
+        pearson, spearman, ccc (Lin 1989), mae, n; where the target is a fraction of raters also
+        raters_reliability (:func:`compute_inter_rater_reliability`): the correlation that the mean
+        of as many other raters would have. A correlation is None where either side never changes.
     """
     known = ~np.isnan(target)
     ours, theirs = predicted[known].astype(np.float64), target[known].astype(np.float64)
@@ -34,13 +36,17 @@ def intensity_figures(predicted: Values, target: Values, raters: int | None = No
         "ccc": _concordance(ours, theirs) if varies else None,
         "mae": float(np.abs(ours - theirs).mean()) if len(ours) else None,
         "n": int(known.sum()),
-        **({"raters_reliability": share_reliability(theirs, raters)} if raters else {}),
+        **(
+            {"raters_reliability": compute_inter_rater_reliability(theirs, raters)}
+            if raters
+            else {}
+        ),
     }
 
 
-def share_figures(
+def compute_vote_metrics(
     scores: Scores, shares: Values, names: Sequence[str], raters: int
-) -> dict[str, Figures]:
+) -> dict[str, AgreementMetrics]:
     """Return for each emotion how its scores follow the share of raters who saw it.
 
     Args:
@@ -50,12 +56,12 @@ def share_figures(
         raters: number of raters.
     """
     return {
-        name: intensity_figures(scores[:, column], shares[:, column], raters)
+        name: compute_intensity_metrics(scores[:, column], shares[:, column], raters)
         for column, name in enumerate(names)
     }
 
 
-def share_reliability(shares: npt.NDArray[np.float64], raters: int) -> float | None:
+def compute_inter_rater_reliability(shares: npt.NDArray[np.float64], raters: int) -> float | None:
     """Return how much of the variance of shares of raters is not chance.
 
     One minus the variance that chance adds to a share p of k raters, p (1 - p) / (k - 1) averaged

@@ -16,7 +16,7 @@ LEAST_SCORE = 1e-7
 CHANCE_DRAWS = 400
 
 
-def bin_places(confidence: npt.NDArray[np.floating]) -> Ints:
+def assign_bins(confidence: npt.NDArray[np.floating]) -> Ints:
     """Return the bin of each highest score (N,): 0 to 14, and 15 for a score of exactly 1."""
     # a score on an edge must fall as with torchmetrics, which counts the upper half down from 1
     step, half = np.float32(1) / np.float32(BINS), (BINS + 1) // 2
@@ -37,11 +37,11 @@ def expected_calibration_error(
         right: (N,), whether the class of the highest score is the true one.
     """
     gaps = right - np.clip(confidence, 0, 1).astype(np.float64)
-    sums = np.bincount(bin_places(confidence), weights=gaps, minlength=BINS + 1)
+    sums = np.bincount(assign_bins(confidence), weights=gaps, minlength=BINS + 1)
     return float(np.abs(sums).sum() / len(confidence))
 
 
-def calibration_metrics(
+def compute_calibration_metrics(
     scores: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
 ) -> dict[str, float]:
     """Return ece, nll (natural logarithm) and brier of scores (N, classes), labels (N,)."""
@@ -54,7 +54,7 @@ def calibration_metrics(
     }
 
 
-def ece_by_chance(confidence: npt.NDArray[np.floating], seed: int = 0) -> float:
+def estimate_chance_ece(confidence: npt.NDArray[np.floating], seed: int = 0) -> float:
     """Return the ECE that 95 % of entirely honest models stay below on as many faces.
 
     Even a model that is right exactly as often as it says has an ECE above 0 on a finite number
@@ -69,7 +69,7 @@ def ece_by_chance(confidence: npt.NDArray[np.floating], seed: int = 0) -> float:
         return float("nan")
     order = np.argsort(confidence)
     sure = confidence[order].astype(np.float32)
-    starts = np.flatnonzero(np.diff(bin_places(sure), prepend=-1))
+    starts = np.flatnonzero(np.diff(assign_bins(sure), prepend=-1))
     generator, found = np.random.default_rng(seed), np.zeros(CHANCE_DRAWS)
     for draw in range(CHANCE_DRAWS):
         right = generator.random(len(sure), np.float32) < sure

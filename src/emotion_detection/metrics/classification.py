@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.metrics.calibration import calibration_metrics
-from emotion_detection.metrics.statistics import accuracy_interval
+from emotion_detection.metrics.calibration import compute_calibration_metrics
+from emotion_detection.metrics.statistics import compute_accuracy_interval
 
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 
-def confusion_matrix(labels: Labels, predicted: Labels, classes: int) -> npt.NDArray[np.int64]:
+def count_confusions(labels: Labels, predicted: Labels, classes: int) -> npt.NDArray[np.int64]:
     """Return how often each class was predicted: int64 (true classes, predicted classes)."""
     cells = np.bincount(labels * classes + predicted, minlength=classes * classes)
     return cells.reshape(classes, classes)
 
 
-def classification_metrics(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str, Any]:
+def compute_classification_metrics(
+    scores: Scores, labels: Labels, names: Sequence[str]
+) -> dict[str, Any]:
     """Compute all metrics of a test.
 
     Args:
@@ -36,7 +38,7 @@ def classification_metrics(scores: Scores, labels: Labels, names: Sequence[str])
         are means over the classes that occur among the labels.
     """
     predicted = scores.argmax(1)
-    confusion = confusion_matrix(labels, predicted, len(names))
+    confusion = count_confusions(labels, predicted, len(names))
     true, called = confusion.sum(1), confusion.sum(0)
     hits = np.diag(confusion)
     recall = hits / np.maximum(true, 1)
@@ -46,10 +48,10 @@ def classification_metrics(scores: Scores, labels: Labels, names: Sequence[str])
     right = predicted == labels
     return {
         "accuracy": float(right.mean()),
-        "accuracy_ci95": list(accuracy_interval(right)),
+        "accuracy_ci95": list(compute_accuracy_interval(right)),
         "balanced_accuracy": float(recall[present].mean()),
         "macro_f1": float(f1[present].mean()),
-        **calibration_metrics(scores, labels),
+        **compute_calibration_metrics(scores, labels),
         "n": len(labels),
         "labels": list(names),
         "per_class": {

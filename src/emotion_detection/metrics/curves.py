@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.metrics.calibration import BINS, bin_places, ece_by_chance
+from emotion_detection.metrics.calibration import BINS, assign_bins, estimate_chance_ece
 from emotion_detection.metrics.statistics import (
     Bools,
     Floats,
     Interval,
     Ints,
-    share,
+    estimate_fraction,
 )
 
 POINTS = 300
@@ -48,7 +48,7 @@ class Curve:
     positives: int
 
 
-def roc(scores: AnyFloats, is_class: Bools) -> Curve:
+def compute_roc(scores: AnyFloats, is_class: Bools) -> Curve:
     """Return the ROC of one class against the rest; its area is the trapezoids'.
 
     Args:
@@ -61,11 +61,11 @@ def roc(scores: AnyFloats, is_class: Bools) -> Curve:
     hits, called, _ = _by_score(scores, is_class)
     y, x = hits / positives, (called - hits) / (n - positives)
     area = float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum())
-    kept = _thinned(x, y)
+    kept = _thin_points(x, y)
     return Curve(x[kept], y[kept], area, n, positives)
 
 
-def precision_recall(scores: AnyFloats, is_class: Bools) -> Curve:
+def compute_precision_recall(scores: AnyFloats, is_class: Bools) -> Curve:
     """Return precision against recall of one class; the area is the average precision.
 
     Between two points precision is that of the right one: draw steps. The first point, at recall
@@ -83,7 +83,7 @@ def precision_recall(scores: AnyFloats, is_class: Bools) -> Curve:
     x, y = hits[first] / positives, hits[first] / called[first]
     area = float((np.diff(x, prepend=0) * y).sum())
     x, y = np.append(0.0, x), np.append(y[0], y)
-    kept = _thinned(x, y)
+    kept = _thin_points(x, y)
     return Curve(x[kept], y[kept], area, n, positives)
 
 
@@ -121,15 +121,15 @@ class Reliability:
     ece_by_chance: float
 
 
-def reliability(scores: AnyFloats, truth: Ints) -> Reliability:
+def compute_reliability(scores: AnyFloats, truth: Ints) -> Reliability:
     """Return accuracy against confidence.
 
     Args:
         scores: (N, classes), rows sum to 1.
         truth: int64 (N,).
     """
-    confidence, right = _sureness(scores, truth)
-    places = bin_places(confidence)
+    confidence, right = _sort_confidence(scores, truth)
+    places = assign_bins(confidence)
     counts = np.bincount(places, minlength=BINS + 1)
     sums = np.bincount(places, confidence, BINS + 1)
     hits = np.bincount(places, right, BINS + 1)
@@ -140,13 +140,13 @@ def reliability(scores: AnyFloats, truth: Ints) -> Reliability:
             edges[i + 1],
             int(counts[i]),
             float(sums[i] / counts[i]) if counts[i] else math.nan,
-            share(int(hits[i]), int(counts[i])),
+            estimate_fraction(int(hits[i]), int(counts[i])),
         )
         for i in range(BINS + 1)
         if i < BINS or counts[i]
     ]
     ece = float(np.abs(hits - sums).sum() / len(truth)) if len(truth) else math.nan
-    return Reliability(bins, ece, ece_by_chance(confidence))
+    return Reliability(bins, ece, estimate_chance_ece(confidence))
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Coverage:
     n: int
 
 
-def coverage_curve(scores: AnyFloats, truth: Ints) -> Coverage:
+def compute_coverage_curve(scores: AnyFloats, truth: Ints) -> Coverage:
     """Return accuracy against coverage when unsure faces are left unanswered.
 
     Args:
@@ -180,11 +180,11 @@ def coverage_curve(scores: AnyFloats, truth: Ints) -> Coverage:
     if not n:
         nothing = np.zeros(0)
         return Coverage(nothing, nothing, nothing, math.nan, 0)
-    hits, answered, thresholds = _by_score(*_sureness(scores, truth))
+    hits, answered, thresholds = _by_score(*_sort_confidence(scores, truth))
     ranks = np.arange(1, n + 1)
     aurc = float(1 - (np.interp(ranks, answered, hits) / ranks).mean())
     coverage, accuracy = answered[1:] / n, hits[1:] / answered[1:]
-    kept = _thinned(coverage, accuracy)
+    kept = _thin_points(coverage, accuracy)
     return Coverage(coverage[kept], accuracy[kept], thresholds[kept], aurc, n)
 
 
@@ -204,7 +204,7 @@ class Threshold:
     accuracy: Interval
 
 
-def threshold_for(scores: AnyFloats, truth: Ints, accuracy: float) -> Threshold | None:
+def find_threshold(scores: AnyFloats, truth: Ints, accuracy: float) -> Threshold | None:
     """Return the threshold that answers the most faces at a wanted accuracy; None where none does.
 
     Args:
@@ -212,20 +212,20 @@ def threshold_for(scores: AnyFloats, truth: Ints, accuracy: float) -> Threshold 
         truth: int64 (N,).
         accuracy: wanted, 0 to 1.
     """
-    hits, answered, thresholds = _by_score(*_sureness(scores, truth))
+    hits, answered, thresholds = _by_score(*_sort_confidence(scores, truth))
     enough = np.flatnonzero(hits[1:] >= accuracy * answered[1:])
     if not len(enough):
         return None
     last = enough[-1]
     right, n = int(hits[last + 1]), int(answered[last + 1])
-    return Threshold(float(thresholds[last]), n / len(truth), share(right, n))
+    return Threshold(float(thresholds[last]), n / len(truth), estimate_fraction(right, n))
 
 
 def _no_curve(n: int, positives: int) -> Curve:
     return Curve(np.zeros(0), np.zeros(0), math.nan, n, positives)
 
 
-def _sureness(scores: AnyFloats, truth: Ints) -> tuple[AnyFloats, Bools]:
+def _sort_confidence(scores: AnyFloats, truth: Ints) -> tuple[AnyFloats, Bools]:
     """Return each face's highest score and whether the face was named rightly."""
     return scores.max(1), scores.argmax(1) == truth
 
@@ -244,7 +244,7 @@ def _by_score(scores: AnyFloats, good: Bools) -> tuple[Floats, Floats, Floats]:
     return hits, np.append(0.0, last + 1.0), falling[last].astype(np.float64)
 
 
-def _thinned(x: Floats, y: Floats) -> Ints:
+def _thin_points(x: Floats, y: Floats) -> Ints:
     """Return which points of a curve to keep: the ends, and others evenly along its length."""
     if len(x) <= POINTS:
         return np.arange(len(x))

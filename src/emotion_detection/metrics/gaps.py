@@ -13,7 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotion_detection.metrics.statistics import Z95, Floats, Interval, Ints, wilson
+from emotion_detection.metrics.statistics import (
+    Z95,
+    Floats,
+    Interval,
+    Ints,
+    compute_wilson_interval,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Rates:
     def interval(self, group: int) -> Interval:
         """Return a group's share with Wilson's interval, over people where they are known."""
         n, value = float(self.effective_n[group]), float(self.values[group])
-        low, high = wilson(value * n, n) if n else (0.0, 1.0)
+        low, high = compute_wilson_interval(value * n, n) if n else (0.0, 1.0)
         people = None if self.people is None else int(self.people[group])
         return Interval(value, low, high, int(self.n[group]), people)
 
@@ -79,7 +85,9 @@ class Gap:
     different: list[tuple[str, str]]
 
 
-def gaps(names: Sequence[str], family: dict[str, Rates], least: int) -> dict[str, Gap | None]:
+def compute_gaps(
+    names: Sequence[str], family: dict[str, Rates], least: int
+) -> dict[str, Gap | None]:
     """Return the largest gap of each rate of a family.
 
     Args:

@@ -10,14 +10,14 @@ from emotion_detection.metrics.statistics import (
     Floats,
     Interval,
     Ints,
+    estimate_fraction,
     percentile_interval,
-    resampled_counts,
-    share,
+    resample_counts,
 )
 
 
 @dataclass(frozen=True)
-class ClassFigures:
+class ClassMetrics:
     """How well one class is told from the others.
 
     Args:
@@ -37,9 +37,9 @@ class ClassFigures:
     false_rate: Interval
 
 
-def class_figures(
+def compute_class_metrics(
     scores: npt.NDArray[np.floating], truth: Ints, labels: Sequence[str]
-) -> dict[str, ClassFigures]:
+) -> dict[str, ClassMetrics]:
     """Return each class's precision, recall, F1 and false rate with intervals.
 
     Args:
@@ -50,23 +50,23 @@ def class_figures(
     classes, n = len(labels), len(truth)
     cells = truth * classes + scores.argmax(1) if n else truth
     table = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-    drawn = resampled_counts(cells, classes**2) if n else np.zeros((1, classes**2))
+    drawn = resample_counts(cells, classes**2) if n else np.zeros((1, classes**2))
     true, called, hits = table.sum(1), table.sum(0), np.diag(table)
-    f1, f1_drawn = f1_scores(table[np.newaxis])[0], f1_scores(drawn.reshape(-1, classes, classes))
+    f1, f1_drawn = compute_f1(table[np.newaxis])[0], compute_f1(drawn.reshape(-1, classes, classes))
     return {
-        name: ClassFigures(
+        name: ClassMetrics(
             n=int(true[i]),
             called=int(called[i]),
-            recall=share(int(hits[i]), int(true[i])),
-            precision=share(int(hits[i]), int(called[i])),
+            recall=estimate_fraction(int(hits[i]), int(true[i])),
+            precision=estimate_fraction(int(hits[i]), int(called[i])),
             f1=percentile_interval(float(f1[i]), f1_drawn[:, i], n),
-            false_rate=share(int(called[i] - hits[i]), int(n - true[i])),
+            false_rate=estimate_fraction(int(called[i] - hits[i]), int(n - true[i])),
         )
         for i, name in enumerate(labels)
     }
 
 
-def f1_scores(tables: npt.NDArray[np.number]) -> Floats:
+def compute_f1(tables: npt.NDArray[np.number]) -> Floats:
     """Return each class's F1 in confusion tables (T, C, C), rows true: float64 (T, C).
 
     NaN where a class neither occurs nor is called.

@@ -61,7 +61,7 @@ class McNemar:
     p: float
 
 
-def accuracy_interval(right: Bools, seed: int = 0) -> tuple[float, float]:
+def compute_accuracy_interval(right: Bools, seed: int = 0) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of an accuracy.
 
     Args:
@@ -74,7 +74,7 @@ def accuracy_interval(right: Bools, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def wilson(hits: float, n: float) -> tuple[float, float]:
+def compute_wilson_interval(hits: float, n: float) -> tuple[float, float]:
     """Return Wilson's interval of a share: ``hits`` of ``n``; (0, 1) where ``n`` is 0.
 
     Raises:
@@ -91,9 +91,9 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
     return min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share)
 
 
-def share(hits: int, n: int) -> Interval:
+def estimate_fraction(hits: int, n: int) -> Interval:
     """Return a share with Wilson's interval; its value is NaN where ``n`` is 0."""
-    low, high = wilson(hits, n)
+    low, high = compute_wilson_interval(hits, n)
     return Interval(hits / n if n else math.nan, low, high, int(n))
 
 
@@ -126,7 +126,7 @@ def bootstrap(
     return percentile_interval(value, found, n, clusters)
 
 
-def paired_difference(
+def bootstrap_paired_difference(
     first: npt.ArrayLike,
     second: npt.ArrayLike,
     clusters: Ints | None = None,
@@ -154,15 +154,15 @@ def paired_difference(
     # right or wrong has three differences: their counts are drawn instead of the faces
     values, cells = np.unique(after - before, return_inverse=True)
     if len(values) <= 256:
-        counts = resampled_counts(cells, len(values), clusters, draws, seed)
+        counts = resample_counts(cells, len(values), clusters, draws, seed)
         found = counts @ values / counts.sum(1)
     else:
-        sums = resampled_sums(np.stack([after - before, np.ones(n)], 1), clusters, draws, seed)
+        sums = resample_sums(np.stack([after - before, np.ones(n)], 1), clusters, draws, seed)
         found = sums[:, 0] / sums[:, 1]
     return percentile_interval(float((after - before).mean()), found, n, clusters)
 
 
-def resampled_counts(
+def resample_counts(
     cells: npt.NDArray[np.integer[Any]],
     number: int,
     clusters: Ints | None = None,
@@ -197,7 +197,7 @@ def resampled_counts(
     return found
 
 
-def resampled_sums(
+def resample_sums(
     columns: Floats, clusters: Ints | None = None, draws: int = DRAWS, seed: int = 0
 ) -> Floats:
     """Sum columns over the faces of each bootstrap draw: for figures that are made of sums.
@@ -228,7 +228,7 @@ def percentile_interval(
     return Interval(value, float(low), float(high), n, people, len(found) - len(defined))
 
 
-def mcnemar(first_right: Bools, second_right: Bools) -> McNemar:
+def compute_mcnemar(first_right: Bools, second_right: Bools) -> McNemar:
     """Test whether two models name the same faces rightly equally often.
 
     The p-value is the exact binomial one at any number of faces; no chi-square is used.

@@ -41,7 +41,7 @@ ROBUSTNESS = "robustness.json"
 _MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
 
-def model_path() -> Path:
+def find_model() -> Path:
     """Return the shipped ONNX file, once it is known to be what the record says.
 
     Raises:
@@ -50,7 +50,7 @@ def model_path() -> Path:
     return _checked(MODEL)
 
 
-def weights_path() -> Path:
+def find_weights() -> Path:
     """Return the shipped weights, once they are known to be what the record says.
 
     Raises:
@@ -59,7 +59,7 @@ def weights_path() -> Path:
     return _checked(WEIGHTS)
 
 
-def record() -> dict[str, Any]:
+def read_record() -> dict[str, Any]:
     """Return the record of the shipped model; its fields are those of this module's docstring.
 
     Raises:
@@ -76,7 +76,7 @@ def record() -> dict[str, Any]:
     return values
 
 
-def robustness(label_set: str) -> dict[str, Any] | None:
+def read_robustness(label_set: str) -> dict[str, Any] | None:
     """Return the shipped model's test on corrupted faces.
 
     Args:
@@ -93,7 +93,7 @@ def robustness(label_set: str) -> dict[str, Any] | None:
     try:
         values = json.loads(_read(path))
         found = values["tests"].get(label_set)
-        same: bool = values["model_sha256"] == record()["files"][MODEL]["sha256"]
+        same: bool = values["model_sha256"] == read_record()["files"][MODEL]["sha256"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
@@ -101,7 +101,7 @@ def robustness(label_set: str) -> dict[str, Any] | None:
     return found if same and isinstance(found, dict) else None
 
 
-def card() -> str:
+def read_card() -> str:
     """Return the shipped model's card, Markdown.
 
     Raises:
@@ -118,7 +118,7 @@ def _folder() -> Path:
 
 
 def _checked(name: str) -> Path:
-    expected = record()["files"].get(name)
+    expected = read_record()["files"].get(name)
     path = _folder() / name
     digest = hashlib.sha256(_read(path)).hexdigest()
     if not isinstance(expected, dict) or digest != expected.get("sha256"):

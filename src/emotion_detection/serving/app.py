@@ -15,10 +15,10 @@ from starlette.responses import Response
 from emotion_detection import __version__
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.serving import schemas
-from emotion_detection.serving.built_page import page_folder
+from emotion_detection.serving.built_page import find_page_folder
 from emotion_detection.serving.image_jobs import log_failure
-from emotion_detection.serving.model_info import about_model
-from emotion_detection.serving.problems import PROBLEM_JSON, Problem, failure
+from emotion_detection.serving.model_info import describe_model
+from emotion_detection.serving.problems import PROBLEM_JSON, Problem, describe_failure
 from emotion_detection.serving.routes import add_routes
 from emotion_detection.serving.service import Service
 from emotion_detection.serving.telemetry import ROUTES
@@ -61,8 +61,8 @@ def create_app(
             RequestValidationError: _of_validation,
         },
     )
-    add_routes(app, service, about_model(model, detector, service.settings))
-    add_page(app, page_folder() if page is None else page, model, detector)
+    add_routes(app, service, describe_model(model, detector, service.settings))
+    add_page(app, find_page_folder() if page is None else page, model, detector)
     _with_problem_schema(app)
     if service.settings.allow_origin:
         app.add_middleware(
@@ -143,7 +143,7 @@ class Watch:
             self._service.figures.failed("failure")
             if status:  # half an answer: the server closes the connection
                 raise
-            await _said(failure())(scope, receive, sending)
+            await _said(describe_failure())(scope, receive, sending)
         finally:
             self._service.finished += 1
             method = scope["method"] if scope["method"] in _METHODS else "other"

@@ -16,22 +16,22 @@ MISSING = (
 )
 
 
-def page_folder() -> Path:
+def find_page_folder() -> Path:
     """Return the folder of the built page, or where it would lie in the package.
 
     An installed copy of the package that was made before the page was built has none. The page
     of its checkout is taken then, so that ``make web`` is enough.
     """
     own = Path(str(resources.files("emotion_detection.serving"))) / "page"
-    if page_is_built(own):
+    if is_page_built(own):
         return own
     checkout = _checkout()
-    if checkout is not None and page_is_built(checkout / _IN_CHECKOUT):
+    if checkout is not None and is_page_built(checkout / _IN_CHECKOUT):
         return checkout / _IN_CHECKOUT
     return own
 
 
-def page_is_built(folder: Path) -> bool:
+def is_page_built(folder: Path) -> bool:
     """Return whether there is a page in a folder."""
     return (folder / INDEX).is_file()
 

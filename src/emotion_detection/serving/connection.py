@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from emotion_detection.serving.problems import plain_answer
+from emotion_detection.serving.problems import make_plain_answer
 from emotion_detection.serving.server_settings import Settings
 
 
@@ -21,7 +21,7 @@ STATE = "emotion_connection"
 """Name of the :class:`Connection` in a request's state."""
 
 
-def protocol(base: type[Any], settings: Settings) -> type[asyncio.Protocol]:
+def make_protocol(base: type[Any], settings: Settings) -> type[asyncio.Protocol]:
     """Return a protocol class for uvicorn.
 
     It closes connections on which a request's headers take longer than ``body_timeout`` to come,
@@ -46,7 +46,7 @@ def protocol(base: type[Any], settings: Settings) -> type[asyncio.Protocol]:
             super().connection_made(transport)
             if len(self.connections) > settings.max_connections:
                 transport.write(
-                    plain_answer(503, "too many connections; try again", {"Retry-After": "1"})
+                    make_plain_answer(503, "too many connections; try again", {"Retry-After": "1"})
                 )
                 transport.close()
                 return
@@ -70,7 +70,7 @@ def protocol(base: type[Any], settings: Settings) -> type[asyncio.Protocol]:
             self._limit()
 
         def send_400_response(self, msg: str) -> None:
-            self.transport.write(plain_answer(400, "no valid HTTP request"))
+            self.transport.write(make_plain_answer(400, "no valid HTTP request"))
             self.transport.close()
 
         def _limit(self) -> None:

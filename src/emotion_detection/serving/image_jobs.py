@@ -15,18 +15,18 @@ from PIL import Image
 
 from emotion_detection.images.headers import prepare
 from emotion_detection.images.kinds import describe_content
-from emotion_detection.images.opening import LoadedImage, face_array, load_image
+from emotion_detection.images.opening import LoadedImage, crop_to_square, load_image
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.annotate import annotated
-from emotion_detection.inference.detection import Seen
-from emotion_detection.inference.face_detector import FoundFace
+from emotion_detection.inference.annotate import annotate_image
+from emotion_detection.inference.detection import DetectedImage
+from emotion_detection.inference.face_detector import DetectedFace
 from emotion_detection.results import Result
 from emotion_detection.serving.connection import Connection
 from emotion_detection.serving.memory import give_memory_back
-from emotion_detection.serving.multipart import Part, parts
-from emotion_detection.serving.problems import Problem, failure
+from emotion_detection.serving.multipart import Part, parse_parts
+from emotion_detection.serving.problems import Problem, describe_failure
 from emotion_detection.serving.server_settings import Settings
-from emotion_detection.serving.telemetry import Figures
+from emotion_detection.serving.telemetry import ServerMetrics
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,13 +77,13 @@ class Answer(NamedTuple):
     media_type: str
 
 
-class _Looked(NamedTuple):
+class _DetectedJob(NamedTuple):
     name: str | None
     loaded: LoadedImage
-    seen: Seen
+    seen: DetectedImage
 
 
-class Reader:
+class JobRunner:
     """Reads pictures; any number of threads may use one at once.
 
     Args:
@@ -92,7 +92,9 @@ class Reader:
         figures: what counts.
     """
 
-    def __init__(self, detector: EmotionDetector, settings: Settings, figures: Figures) -> None:
+    def __init__(
+        self, detector: EmotionDetector, settings: Settings, figures: ServerMetrics
+    ) -> None:
         self._detector, self._settings, self._figures = detector, settings, figures
 
     def warm(self) -> None:
@@ -117,7 +119,7 @@ class Reader:
             for found in looked
             if not isinstance(found, Problem)
             for one in found
-            if isinstance(one, _Looked)
+            if isinstance(one, _DetectedJob)
         ]
         start = perf_counter()
         results = self._safely(self._detector.read, [one.seen for one in pictures])
@@ -150,18 +152,18 @@ class Reader:
             return problem
         except Exception as error:
             log_failure(error)
-            return failure()
+            return describe_failure()
 
-    def _looked(self, job: Job) -> list[_Looked | dict[str, Any]]:
+    def _looked(self, job: Job) -> list[_DetectedJob | dict[str, Any]]:
         """Return a job's pictures, looked at; one of several that cannot be read is an error."""
         if not job.boundary:
             return [self._look(Part(job.body), job)]
-        found = parts(job.body, job.boundary, self._settings.max_pictures)
+        found = parse_parts(job.body, job.boundary, self._settings.max_pictures)
         if len(found) == 1:
             return [self._look(found[0], job)]
         if job.annotate:
             raise Problem(400, "annotate: one picture in a request, not several")
-        looked: list[_Looked | dict[str, Any]] = []
+        looked: list[_DetectedJob | dict[str, Any]] = []
         for part in found:
             try:
                 looked.append(self._look(part, job))
@@ -170,7 +172,7 @@ class Reader:
                 looked.append({"source": part.name, "error": problem.detail})
         return looked
 
-    def _look(self, part: Part, job: Job) -> _Looked:
+    def _look(self, part: Part, job: Job) -> _DetectedJob:
         with self._figures.stage("decode"):
             try:
                 content = prepare(part.content)  # before anything opens it
@@ -187,9 +189,11 @@ class Reader:
             with self._figures.stage("detect"):
                 seen = self._detector.look(loaded.pixels)
         about = dataclasses.replace(seen.about, source=part.name, notes=loaded.notes)
-        return _Looked(part.name, loaded, seen._replace(about=about))
+        return _DetectedJob(part.name, loaded, seen._replace(about=about))
 
-    def _encoded(self, job: Job, found: list[dict[str, Any] | tuple[_Looked, Result]]) -> Answer:
+    def _encoded(
+        self, job: Job, found: list[dict[str, Any] | tuple[_DetectedJob, Result]]
+    ) -> Answer:
         with self._figures.stage("encode"):
             if job.annotate and not isinstance(found[0], dict):
                 return _drawn(*found[0], job.annotate)
@@ -234,21 +238,21 @@ def log_failure(error: BaseException) -> None:
     _LOG.error("%s at %s", type(error).__name__, where)
 
 
-def _as_whole(pixels: npt.NDArray[np.uint8], size: int, channels: int) -> Seen:
+def _as_whole(pixels: npt.NDArray[np.uint8], size: int, channels: int) -> DetectedImage:
     """Take a picture as a whole for a face, as ``emotion predict --crops`` does."""
-    face = face_array(Image.fromarray(pixels), size, channels)
+    face = crop_to_square(Image.fromarray(pixels), size, channels)
     height, width = pixels.shape[:2]
-    return Seen(
+    return DetectedImage(
         about=Result(width, height),
-        faces=(FoundFace((0.0, 0.0, float(width), float(height)), (), 1.0),),
+        faces=(DetectedFace((0.0, 0.0, float(width), float(height)), (), 1.0),),
         crops=face if channels == 1 else face.transpose(1, 2, 0)[None],
     )
 
 
-def _drawn(looked: _Looked, result: Result, media_type: str) -> Answer:
+def _drawn(looked: _DetectedJob, result: Result, media_type: str) -> Answer:
     out = io.BytesIO()
     try:
-        image = annotated(looked.loaded.pixels, result)
+        image = annotate_image(looked.loaded.pixels, result)
         kind, profile = media_type.removeprefix("image/"), looked.loaded.icc_profile
         image.save(out, kind, quality=92, icc_profile=profile)
     except (OSError, ValueError) as error:

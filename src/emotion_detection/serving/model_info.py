@@ -8,7 +8,7 @@ from typing import Any
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.model import model_file, open_onnx
+from emotion_detection.inference.model import find_model_file, open_onnx
 from emotion_detection.io.plain_values import parse_json
 from emotion_detection.serving.server_settings import Settings
 
@@ -17,7 +17,7 @@ _OF_ITS_USE = ("intended_use", "limits")
 _CARD = "card.md"
 
 
-def about_model(
+def describe_model(
     model: str | Path | None, detector: EmotionDetector, settings: Settings
 ) -> dict[str, Any]:
     """Return what ``GET /v1/model`` answers.
@@ -30,8 +30,8 @@ def about_model(
     Raises:
         InputError: the model's file, or the shipped model's record, cannot be read.
     """
-    path = model_file(model)
-    shipped = path == pretrained.model_path()
+    path = find_model_file(model)
+    shipped = path == pretrained.find_model()
     return {
         **(_of_record() if shipped else _of_metadata(path)),
         "shipped": shipped,
@@ -49,7 +49,7 @@ def about_model(
 
 
 def _of_record() -> dict[str, Any]:
-    record = pretrained.record()
+    record = pretrained.read_record()
     return {name: record.get(name) for name in (*_OF_THE_RECORD, *_OF_ITS_USE)}
 
 

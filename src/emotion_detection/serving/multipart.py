@@ -32,7 +32,7 @@ class Part:
         self.name = name
 
 
-def parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
+def parse_parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
     """Return the pictures of a multipart body, parsed in memory.
 
     Args:

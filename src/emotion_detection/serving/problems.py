@@ -35,12 +35,12 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
         return problem_json(self.status, self.detail)
 
 
-def failure() -> Problem:
+def describe_failure() -> Problem:
     """Return the problem of something that nobody foresaw."""
     return Problem(500, "the server failed at this; its log says where", reason="failure")
 
 
-def client_left() -> Problem:
+def is_client_gone() -> Problem:
     """Return the problem of a client that left before it was answered; nobody reads it."""
     return Problem(400, "the client left before its answer", reason="client_left")
 
@@ -51,7 +51,7 @@ def problem_json(status: int, detail: str) -> bytes:
     return json.dumps({"type": "about:blank", **members}).encode()
 
 
-def plain_answer(status: int, detail: str, headers: Mapping[str, str] | None = None) -> bytes:
+def make_plain_answer(status: int, detail: str, headers: Mapping[str, str] | None = None) -> bytes:
     """Return a whole HTTP/1.1 answer, after which the connection closes.
 
     For where no application is reached: bytes that are no request, or one connection too many.

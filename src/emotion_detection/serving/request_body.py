@@ -9,7 +9,7 @@ from python_multipart.multipart import parse_options_header
 
 from emotion_detection.serving.problems import Problem
 from emotion_detection.serving.server_settings import Settings
-from emotion_detection.serving.telemetry import Figures
+from emotion_detection.serving.telemetry import ServerMetrics
 
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
 RAW_TYPES = (*PICTURE_TYPES, "application/octet-stream", "")
@@ -21,7 +21,7 @@ _LINGER_BYTES, _LINGER_SECONDS = 4_000_000, 1.0
 would otherwise meet a closed connection before it has read why."""
 
 
-def content_type(headers: Any) -> tuple[str, bytes]:
+def parse_content_type(headers: Any) -> tuple[str, bytes]:
     """Return a request's media type and, of multipart, its boundary.
 
     Raises:
@@ -57,15 +57,15 @@ class Intake:
         figures: what counts.
     """
 
-    def __init__(self, settings: Settings, figures: Figures) -> None:
+    def __init__(self, settings: Settings, figures: ServerMetrics) -> None:
         self._settings = settings
         self._figures = figures
         self._held = 0
 
     @contextmanager
-    def holding(self) -> Iterator["Held"]:
+    def holding(self) -> Iterator["BodyBudget"]:
         """Count what a request holds in memory until the block ends."""
-        held = Held(self)
+        held = BodyBudget(self)
         try:
             yield held
         finally:
@@ -106,7 +106,7 @@ class Intake:
         )
 
 
-class Held:
+class BodyBudget:
     """What one request holds in memory.
 
     Args:

@@ -10,7 +10,7 @@ from emotion_detection.serving import schemas
 from emotion_detection.serving.connection import STATE, Connection
 from emotion_detection.serving.image_jobs import JSON, Job
 from emotion_detection.serving.problems import PROBLEM_JSON, Problem
-from emotion_detection.serving.request_body import content_type, drop_rest
+from emotion_detection.serving.request_body import drop_rest, parse_content_type
 from emotion_detection.serving.service import Service
 
 _DRAWN = ("image/jpeg", "image/png", "image/webp")
@@ -145,7 +145,7 @@ async def _answer(
     headers, settings, figures = request.headers, service.settings, service.figures
     with service.intake.holding() as held:
         try:
-            _, boundary = content_type(headers)
+            _, boundary = parse_content_type(headers)
             # what must be refused is refused before its body is read
             _check_options(request)
             service.intake.check(headers.get("content-length"))

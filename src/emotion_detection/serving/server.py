@@ -15,7 +15,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from emotion_detection.errors import InputError
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.serving.app import create_app
-from emotion_detection.serving.connection import protocol
+from emotion_detection.serving.connection import make_protocol
 from emotion_detection.serving.server_settings import Settings
 from emotion_detection.serving.service import Service
 
@@ -133,7 +133,7 @@ def make_server(
     service = Service(detector, settings)
     config = uvicorn.Config(
         create_app(service, detector, model, page),
-        http=protocol(AutoHTTPProtocol, settings),
+        http=make_protocol(AutoHTTPProtocol, settings),
         ws="none",
         lifespan="on",
         log_config=None,

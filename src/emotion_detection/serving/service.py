@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.serving.image_jobs import Reader, log_failure
+from emotion_detection.serving.image_jobs import JobRunner, log_failure
 from emotion_detection.serving.request_body import Intake
 from emotion_detection.serving.server_settings import Settings
-from emotion_detection.serving.telemetry import Figures
+from emotion_detection.serving.telemetry import ServerMetrics
 from emotion_detection.serving.workers import Workers
 
 _EVERY = 0.5
@@ -25,7 +25,7 @@ class Service:
 
     def __init__(self, detector: EmotionDetector, settings: Settings) -> None:
         self.settings = settings
-        self.figures = Figures()
+        self.figures = ServerMetrics()
         self.intake = Intake(settings, self.figures)
         self.draining = False
         """Whether the server was told to stop."""
@@ -34,7 +34,7 @@ class Service:
         self.failed = False
         self._warm = False
         self._leave: Callable[[], None] = lambda: None
-        self._reader = Reader(detector, settings, self.figures)
+        self._reader = JobRunner(detector, settings, self.figures)
         self.workers = Workers(self._reader.answers, settings, self.figures, self._must_leave)
 
     def on_leave(self, leave: Callable[[], None]) -> None:

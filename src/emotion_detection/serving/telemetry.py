@@ -30,7 +30,7 @@ _SECONDS = (
 )
 
 
-class Figures:
+class ServerMetrics:
     """A server's figures, in a registry of their own."""
 
     def __init__(self) -> None:

@@ -13,9 +13,9 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.browser import ABOUT, browser_files, browser_model
+from emotion_detection.inference.browser import ABOUT, list_browser_files, write_browser_model
 from emotion_detection.serving.api_page import API_PAGE_POLICY, render_api_page
-from emotion_detection.serving.built_page import MISSING, page_is_built
+from emotion_detection.serving.built_page import MISSING, is_page_built
 from emotion_detection.serving.problems import Problem
 
 HEADERS = {
@@ -75,9 +75,9 @@ def add_page(
     Raises:
         InputError: a file of the networks is missing or damaged.
     """
-    files = browser_files(model)
+    files = list_browser_files(model)
     marks = {name: f'"{_sha256(path.read_bytes())}"' for name, path in files.items()}
-    about = json.dumps(browser_model(detector)).encode()
+    about = json.dumps(write_browser_model(detector)).encode()
     marks[ABOUT] = f'"{_sha256(about)}"'
 
     async def model_part(name: str, request: Request) -> Response:
@@ -105,7 +105,7 @@ def add_page(
     both = ["GET", "HEAD"]
     app.add_api_route("/docs", api_page, methods=both, include_in_schema=False)
     app.add_api_route("/models/{name}", model_part, methods=both, include_in_schema=False)
-    if page_is_built(folder):
+    if is_page_built(folder):
         # not mounted: what is mounted at / would take wrong methods of other routes for its own
         app.router.default = _Page(directory=folder, html=True)
     else:

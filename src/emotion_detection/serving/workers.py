@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from emotion_detection.serving.image_jobs import Answer, Job
-from emotion_detection.serving.problems import Problem, client_left, failure
+from emotion_detection.serving.problems import Problem, describe_failure, is_client_gone
 from emotion_detection.serving.server_settings import Settings
-from emotion_detection.serving.telemetry import Figures
+from emotion_detection.serving.telemetry import ServerMetrics
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Workers:
         self,
         read: Callable[[list[Job]], list[Answer | Problem]],
         settings: Settings,
-        figures: Figures,
+        figures: ServerMetrics,
         lost: Callable[[], None],
     ) -> None:
         self._read, self._settings, self._figures = read, settings, figures
@@ -165,12 +165,12 @@ class Workers:
         left = [job for job in jobs if not job.future.done()]
         gone = [job for job in left if job.connection.gone]
         wanted = [job for job in left if job not in gone]
-        self._tell(gone, [client_left() for _ in gone])
+        self._tell(gone, [is_client_gone() for _ in gone])
         for job in wanted:
             self._figures.took("wait", start - job.queued)
         if not wanted:
             return
-        answers: list[Answer | Problem] = [failure()] * len(wanted)
+        answers: list[Answer | Problem] = [describe_failure()] * len(wanted)
         try:
             answers = self._read(wanted)
         finally:

@@ -6,7 +6,7 @@ LightningModule in :mod:`.task`, batches in :mod:`.batches`, augmentation in :mo
 time, :mod:`.history` plots the curves, :mod:`.export` writes ONNX.
 """
 
-from emotion_detection.training.run_folder import resumed_config
+from emotion_detection.training.run_folder import read_resumed_config
 from emotion_detection.training.training_run import Run, train
 
-__all__ = ["Run", "resumed_config", "train"]
+__all__ = ["Run", "read_resumed_config", "train"]

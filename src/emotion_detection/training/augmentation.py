@@ -6,7 +6,7 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.training.corruption import RandomCorruption
 
 
-def augmentation(config: TrainConfig) -> nn.Module | None:
+def make_augmentation(config: TrainConfig) -> nn.Module | None:
     """Make the augmentation that a config asks for.
 
     It takes float32 (N, C, H, W) from 0 to 1 and gives the same; its randomness is torch's.
@@ -44,6 +44,6 @@ def augmentation(config: TrainConfig) -> nn.Module | None:
     return nn.Sequential(*steps)
 
 
-def corruption(config: TrainConfig) -> nn.Module | None:
+def make_corruption(config: TrainConfig) -> nn.Module | None:
     """Make the random corruption that a config asks for, or None; it follows the augmentation."""
     return RandomCorruption(config.corrupt) if config.corrupt else None

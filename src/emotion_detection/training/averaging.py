@@ -18,7 +18,7 @@ class _OnDevice(WeightAveraging):
         self._average_model.to(pl_module.device)
 
 
-def moving_average(decay: float) -> WeightAveraging:
+def make_moving_average(decay: float) -> WeightAveraging:
     """Make Lightning's callback with an exponential moving average over steps.
 
     In the first steps the decay is lower, (1 + step) / (10 + step), so that fresh weights are soon

@@ -14,7 +14,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from emotion_detection.errors import InputError, TrainingError
-from emotion_detection.postprocessing import Readout
+from emotion_detection.postprocessing import Postprocessing
 from emotion_detection.training.network import ModelSpec, build
 from emotion_detection.training.task import CHECKPOINT_KEY
 
@@ -74,7 +74,7 @@ LARGEST_OUTPUT = 10_000
 
 
 @dataclass(frozen=True)
-class Trained:
+class LoadedCheckpoint:
     """A network read from a checkpoint.
 
     Args:
@@ -92,7 +92,7 @@ class Trained:
     record: dict[str, Any]
     path: Path
     temperatures: dict[str, float] = field(default_factory=dict)
-    readouts: dict[str, Readout] = field(default_factory=dict)
+    readouts: dict[str, Postprocessing] = field(default_factory=dict)
     epoch: int = 0
 
 
@@ -135,7 +135,7 @@ def _local(place: str | Path) -> Path:
     return Path(place)
 
 
-def load_trained(place: str | Path) -> Trained:
+def load_trained(place: str | Path) -> LoadedCheckpoint:
     """Load the network of a run folder (its best checkpoint) or of a checkpoint.
 
     Raises:
@@ -150,7 +150,7 @@ def load_trained(place: str | Path) -> Trained:
         network = build(spec)
         network.load_state_dict(network_weights(checkpoint))
         readouts = {
-            name: Readout.from_dict(values, len(spec.label_sets[name]))
+            name: Postprocessing.from_dict(values, len(spec.label_sets[name]))
             for name, values in own.get("readouts", {}).items()
         }
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -162,7 +162,7 @@ def load_trained(place: str | Path) -> Trained:
         raise InputError(f"{path}: its record of the training is damaged")
     if not is_temperatures(temperatures) or not isinstance(epoch, int):
         raise InputError(f"{path}: its temperatures or its epoch are no numbers: damaged")
-    return Trained(
+    return LoadedCheckpoint(
         network=network.eval(),
         spec=spec,
         record=record,
@@ -201,7 +201,7 @@ def is_temperatures(values: Any) -> bool:
 
 
 def store_readouts(
-    path: Path, temperatures: dict[str, float], readouts: dict[str, Readout]
+    path: Path, temperatures: dict[str, float], readouts: dict[str, Postprocessing]
 ) -> None:
     """Write fitted temperatures and readouts into a checkpoint.
 

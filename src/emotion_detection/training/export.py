@@ -17,8 +17,8 @@ import torch
 from emotion_detection import __version__
 from emotion_detection.errors import TrainingError
 from emotion_detection.io.plain_values import read_json
-from emotion_detection.training.checkpoint import Trained
-from emotion_detection.training.network_scores import Deployed
+from emotion_detection.training.checkpoint import LoadedCheckpoint
+from emotion_detection.training.network_scores import DeployedNetwork
 
 LARGEST_DIFFERENCE = 1e-4
 """Refuse a file whose scores differ by more from torch's, on any face of the sample."""
@@ -27,7 +27,7 @@ OPSET = 18
 
 
 def export_onnx(
-    trained: Trained,
+    trained: LoadedCheckpoint,
     path: Path,
     sample: npt.NDArray[np.uint8],
     metrics: dict[str, Any] | None = None,
@@ -50,7 +50,9 @@ def export_onnx(
     Raises:
         TrainingError: they differ too much, or the file cannot be written.
     """
-    model = Deployed(trained.network, trained.spec, trained.temperatures, trained.readouts).eval()
+    model = DeployedNetwork(
+        trained.network, trained.spec, trained.temperatures, trained.readouts
+    ).eval()
     part = path.with_name(f".{path.name}.part")
     try:
         with _quiet():
@@ -116,7 +118,7 @@ def _forget_places(program: torch.onnx.ONNXProgram) -> None:
         value.metadata_props.clear()
 
 
-def _metadata(trained: Trained, metrics: dict[str, Any]) -> dict[str, str]:
+def _metadata(trained: LoadedCheckpoint, metrics: dict[str, Any]) -> dict[str, str]:
     spec = trained.spec
     values = {
         "labels": list(spec.labels),
@@ -134,7 +136,7 @@ def _metadata(trained: Trained, metrics: dict[str, Any]) -> dict[str, str]:
     return {**{k: json.dumps(v) for k, v in values.items()}, "version": __version__}
 
 
-def _difference(model: Deployed, path: Path, sample: npt.NDArray[np.uint8]) -> float:
+def _difference(model: DeployedNetwork, path: Path, sample: npt.NDArray[np.uint8]) -> float:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     faces = np.array(sample)
     with torch.inference_mode():

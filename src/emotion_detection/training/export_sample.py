@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.data.synthetic import draw_blocks
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.training.network import ModelSpec
 
 SAMPLE = 256
@@ -21,7 +21,7 @@ _SYNTHETIC = 64
 Images = npt.NDArray[np.uint8]
 
 
-def spread_rows(count: int, most: int = SAMPLE) -> npt.NDArray[np.int64]:
+def choose_sample_rows(count: int, most: int = SAMPLE) -> npt.NDArray[np.int64]:
     """Return the rows of a sample, int64 (at most ``most``,), evenly over ``count`` rows."""
     return np.linspace(0, count - 1, min(most, count)).astype(np.int64)
 
@@ -38,8 +38,8 @@ def keep_sample(run: Path, sample: Images) -> None:
     """
     most = max(_LEAST, _MOST_BYTES // sample[0].size)
     content = io.BytesIO()
-    np.save(content, sample[spread_rows(len(sample), most)])
-    write_whole(run / _FILE, content.getvalue())
+    np.save(content, sample[choose_sample_rows(len(sample), most)])
+    write_atomic(run / _FILE, content.getvalue())
 
 
 def find_sample(run: Path, spec: ModelSpec) -> tuple[Images, str]:

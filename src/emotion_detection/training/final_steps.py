@@ -13,22 +13,22 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, Faces
 from emotion_detection.data.ferplus import RATERS
 from emotion_detection.errors import TrainingError
-from emotion_detection.io.files import write_whole
-from emotion_detection.metrics.agreement import intensity_figures
-from emotion_detection.metrics.calibration import calibration_metrics
-from emotion_detection.metrics.classification import Labels, Scores, classification_metrics
-from emotion_detection.postprocessing import VIEWS, Readout, make_views
-from emotion_detection.training.checkpoint import Trained, load_trained, store_readouts
+from emotion_detection.io.files import write_atomic
+from emotion_detection.metrics.agreement import compute_intensity_metrics
+from emotion_detection.metrics.calibration import compute_calibration_metrics
+from emotion_detection.metrics.classification import Labels, Scores, compute_classification_metrics
+from emotion_detection.postprocessing import VIEWS, Postprocessing, make_views
+from emotion_detection.training.checkpoint import LoadedCheckpoint, load_trained, store_readouts
 from emotion_detection.training.export import export_onnx
-from emotion_detection.training.export_sample import keep_sample, spread_rows
+from emotion_detection.training.export_sample import choose_sample_rows, keep_sample
 from emotion_detection.training.history import draw_curves
-from emotion_detection.training.network import ModelSpec, multiply_adds, parameter_count
-from emotion_detection.training.network_scores import network_outputs
-from emotion_detection.training.run_folder import asked_of
-from emotion_detection.training.temperature import after_readout, fit_temperature
+from emotion_detection.training.network import ModelSpec, count_multiply_adds, count_parameters
+from emotion_detection.training.network_scores import compute_outputs
+from emotion_detection.training.run_folder import read_asked_config
+from emotion_detection.training.temperature import apply_postprocessing, fit_temperature
 
 
-class Took(NamedTuple):
+class TimeTaken(NamedTuple):
     """What a training cost.
 
     Args:
@@ -40,14 +40,14 @@ class Took(NamedTuple):
     cpu_seconds: float
 
 
-def finish(
+def finish_training(
     config: TrainConfig,
     dataset: Dataset,
     validation: Faces,
     folder: Path,
     logs: Path,
     rows: list[dict[str, float | int | None]],
-    took: Took,
+    took: TimeTaken,
     ended_by: str = "epochs",
 ) -> dict[str, Any]:
     """Calibrate the best checkpoint on validation, measure and export it, write the records.
@@ -69,7 +69,7 @@ def finish(
         TrainingError: the ONNX file does not agree with torch, or nothing can be written.
     """
     best = load_trained(folder)
-    plain = network_outputs(best.network, best.spec, validation.images)
+    plain = compute_outputs(best.network, best.spec, validation.images)
     best = _calibrated(best, validation, plain)
     raters = RATERS if dataset.label_set == "ferplus" else None
     result = _figures(best, validation, plain, raters)
@@ -77,10 +77,10 @@ def finish(
         "data": {"source": dataset.source, "label_set": dataset.label_set, "hash": dataset.hash},
         "split": "validation",
         "model": (folder / "best.ckpt").as_posix(),
-        "parameters": parameter_count(best.network),
-        "multiply_adds": multiply_adds(best.network, best.spec),
+        "parameters": count_parameters(best.network),
+        "multiply_adds": count_multiply_adds(best.network, best.spec),
         "training": {
-            "asked": asked_of(config),
+            "asked": read_asked_config(config),
             "ended_by": ended_by,
             "epochs": len(rows),
             "best_epoch": best.epoch,
@@ -89,25 +89,27 @@ def finish(
             "last_train_loss": rows[-1]["train_loss"] if rows else None,
         },
     }
-    sample = validation.draw(spread_rows(len(validation)))
+    sample = validation.draw(choose_sample_rows(len(validation)))
     short = {name: result[name] for name in ("accuracy", "n", "ece", "nll", "split")}
     difference = export_onnx(best, folder / "model.onnx", sample, short)
     result["onnx_difference"] = difference
     try:
         keep_sample(folder, sample)
         draw_curves(rows, logs / "curves.png", f"{folder.name}: {dataset.kind}")
-        write_whole(folder / "metrics.json", json.dumps(result, indent=2))
+        write_atomic(folder / "metrics.json", json.dumps(result, indent=2))
         record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
         record["fit_seconds"] = round(took.seconds, 1)
         record["fit_cpu_seconds"] = round(took.cpu_seconds, 1)
-        write_whole(folder / "provenance.json", json.dumps(record, indent=2))
+        write_atomic(folder / "provenance.json", json.dumps(record, indent=2))
     except OSError as error:
         raise TrainingError(f"{error.filename}: cannot be written: {error.strerror}") from None
     return result
 
 
-def _calibrated(best: Trained, validation: Faces, plain: dict[str, Scores]) -> Trained:
+def _calibrated(
+    best: LoadedCheckpoint, validation: Faces, plain: dict[str, Scores]
+) -> LoadedCheckpoint:
     """Fit what each label set's scores are read by, and keep it in the checkpoint.
 
     One temperature for a single view goes into the graph, together with the adjustment for rare
@@ -117,13 +119,13 @@ def _calibrated(best: Trained, validation: Faces, plain: dict[str, Scores]) -> T
     frequencies = best.record.get("class_frequencies", {})
     adjustment = best.record["config"].get("logit_adjustment", 0.0)
     for name, scores, labels in _by_label_set(best.spec, plain, validation):
-        readout = Readout(tuple(frequencies.get(name, ())), adjustment)
+        readout = Postprocessing(tuple(frequencies.get(name, ())), adjustment)
         known = labels >= 0
         temperatures[name] = fit_temperature(scores[known], labels[known], readout.bias)
         readouts[name] = readout
     best = dataclasses.replace(best, temperatures=temperatures, readouts=readouts)
     shown = [
-        network_outputs(*(best.network, best.spec, view, best.temperatures, "cpu", best.readouts))
+        compute_outputs(*(best.network, best.spec, view, best.temperatures, "cpu", best.readouts))
         for view in make_views(np.asarray(validation.images), max(VIEWS))
     ]
     for name, _, labels in _by_label_set(best.spec, plain, validation):
@@ -140,21 +142,23 @@ def _calibrated(best: Trained, validation: Faces, plain: dict[str, Scores]) -> T
 
 
 def _figures(
-    best: Trained, validation: Faces, plain: dict[str, Scores], raters: int | None
+    best: LoadedCheckpoint, validation: Faces, plain: dict[str, Scores], raters: int | None
 ) -> dict[str, Any]:
     """Return the figures on validation, of the first label set; of further ones under 'also'."""
     results = {}
     for name, before, labels in _by_label_set(best.spec, plain, validation):
         known, temperature = labels >= 0, best.temperatures[name]
-        scores = after_readout(before[known], temperature, best.readouts[name].bias)
+        scores = apply_postprocessing(before[known], temperature, best.readouts[name].bias)
         results[name] = {
-            **classification_metrics(scores, labels[known], best.spec.label_sets[name]),
+            **compute_classification_metrics(scores, labels[known], best.spec.label_sets[name]),
             "temperature": temperature,
-            "before_temperature": calibration_metrics(before[known], labels[known]),
+            "before_temperature": compute_calibration_metrics(before[known], labels[known]),
         }
     first = results.pop(best.spec.label_set)
     if "intensity" in plain and validation.intensity is not None:
-        first["intensity"] = intensity_figures(plain["intensity"], validation.intensity, raters)
+        first["intensity"] = compute_intensity_metrics(
+            plain["intensity"], validation.intensity, raters
+        )
     return {**first, "also": results} if results else first
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 
 COLUMNS = (
     "epoch",
@@ -79,7 +79,7 @@ class History(Checkpoint):
         writer = csv.DictWriter(text, COLUMNS)
         writer.writeheader()
         writer.writerows(self.rows)
-        write_whole(self.folder / "metrics.csv", text.getvalue())
+        write_atomic(self.folder / "metrics.csv", text.getvalue())
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows."""
@@ -125,4 +125,4 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
         figure.axes[0].legend(frameon=False, fontsize=8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    write_whole(path, picture.getvalue())
+    write_atomic(path, picture.getvalue())

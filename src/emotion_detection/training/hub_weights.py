@@ -7,7 +7,7 @@ from torch import Tensor
 from emotion_detection.errors import InputError
 from emotion_detection.io.hub_download import find_hub_folder
 from emotion_detection.io.hub_folder import CONFIG, WEIGHTS, HubConfig, read_hub_config
-from emotion_detection.labels import composed
+from emotion_detection.labels import compose_name
 from emotion_detection.training.checkpoint import check_spec
 from emotion_detection.training.network import ModelSpec, build
 
@@ -68,7 +68,7 @@ def load_hub_weights(folder: Path) -> tuple[dict[str, Tensor], ModelSpec]:
 
 def _spec_of(config: HubConfig) -> ModelSpec:
     (own, labels), *others = (
-        (name, tuple(map(composed, names))) for name, names in config.label_sets.items()
+        (name, tuple(map(compose_name, names))) for name, names in config.label_sets.items()
     )
     return ModelSpec(
         network=config.network,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from emotion_detection import pretrained
 from emotion_detection.config import TrainConfig
-from emotion_detection.data.exclude import excluded_names
+from emotion_detection.data.exclude import read_excluded_names
 from emotion_detection.errors import InputError
 from emotion_detection.io.hub_download import find_hub_folder
 from emotion_detection.io.hub_folder import WEIGHTS
@@ -34,7 +34,7 @@ def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
     Raises:
         InputError: no such run, or another network or input than this one's.
     """
-    weights, other = starting_weights(init, "--init")
+    weights, other = load_initial_weights(init, "--init")
     theirs = (other.network, other.channels, other.size)
     ours = (spec.network, spec.channels, spec.size)
     if theirs != ours:
@@ -62,7 +62,7 @@ def check_sources(config: TrainConfig) -> None:
         if place not in (None, "pretrained"):
             _check_exists(place, option)
     if config.exclude is not None:
-        excluded_names(Path(config.exclude))
+        read_excluded_names(Path(config.exclude))
 
 
 def _check_exists(place: str, option: str) -> None:
@@ -70,13 +70,13 @@ def _check_exists(place: str, option: str) -> None:
         raise InputError(f"{option} {place}: no such run or checkpoint")
 
 
-def starting_weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelSpec]:
+def load_initial_weights(place: str, option: str) -> tuple[dict[str, Tensor], ModelSpec]:
     """Return the weights of a run, a checkpoint, a model of the hub, or the shipped model."""
     if place == "pretrained":
         from safetensors import safe_open
         from safetensors.torch import load_file
 
-        path = pretrained.weights_path()
+        path = pretrained.find_weights()
         with safe_open(path, "pt") as file:
             spec = ModelSpec.from_dict(json.loads(file.metadata()["spec"]))
         return load_file(path), spec
@@ -125,7 +125,7 @@ def load_teachers(places: list[str], spec: ModelSpec) -> Teachers | None:
         return None
     networks, specs = [], []
     for place in places:
-        weights, teacher = starting_weights(place, "--teacher")
+        weights, teacher = load_initial_weights(place, "--teacher")
         theirs, ours = (f"{s.channels} x {s.size} x {s.size} px" for s in (teacher, spec))
         if theirs != ours:
             raise InputError(f"--teacher {place}: takes faces of {theirs}, this training {ours}")

@@ -20,7 +20,7 @@ from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 
 from emotion_detection.config import NOT_THE_USERS, TrainConfig
 from emotion_detection.errors import InputError, TrainingError
-from emotion_detection.training.averaging import moving_average
+from emotion_detection.training.averaging import make_moving_average
 from emotion_detection.training.batches import FaceBatches
 from emotion_detection.training.callbacks import (
     KeepBest,
@@ -49,7 +49,7 @@ _EXPECTED_WARNINGS = (
 )
 
 
-def time_limit(config: TrainConfig) -> float | None:
+def parse_time_limit(config: TrainConfig) -> float | None:
     """Return the seconds after which a training stops, None where there is no limit.
 
     Raises:
@@ -89,7 +89,7 @@ def make_trainer(
     callbacks = [*callbacks, LogImages(), StopWhenNotFinite(), KeepBest(folder)]
     if config.ema:
         # first of all: the others look at, and save, the averaged weights
-        callbacks.insert(0, moving_average(config.ema))
+        callbacks.insert(0, make_moving_average(config.ema))
     fields = {
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,

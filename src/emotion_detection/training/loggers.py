@@ -17,8 +17,8 @@ from pytorch_lightning.loggers import (
     WandbLogger,
 )
 
-from emotion_detection.config import TrainConfig, as_dict
-from emotion_detection.errors import InputError, missing
+from emotion_detection.config import TrainConfig, config_to_dict
+from emotion_detection.errors import InputError, missing_package
 
 PROJECT = "emotion-detection"
 """Project of W&B and experiment of MLflow in which runs are logged."""
@@ -74,7 +74,7 @@ def check_loggers(names: Sequence[str]) -> None:
     """
     for name in names:
         if name in _PACKAGES and importlib.util.find_spec(name) is None:
-            raise missing(f"--logger {name}", name, _PACKAGES[name])
+            raise missing_package(f"--logger {name}", name, _PACKAGES[name])
 
 
 def make_loggers(config: TrainConfig, logs: Path) -> list[Logger]:
@@ -97,7 +97,7 @@ def make_loggers(config: TrainConfig, logs: Path) -> list[Logger]:
             if isinstance(logger, WandbLogger | MLFlowLogger):
                 # connects: what is wrong with it is said now, not after the first epoch
                 logger.log_hyperparams(
-                    {k: v for k, v in as_dict(config).items() if k not in _PATHS}
+                    {k: v for k, v in config_to_dict(config).items() if k not in _PATHS}
                 )
         except Exception as error:  # W&B and MLflow raise many kinds
             reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Faces
-from emotion_detection.labels import positions
+from emotion_detection.labels import find_positions
 from emotion_detection.training.batches import Batch
 from emotion_detection.training.network import ModelSpec, Outputs, take_apart
 
@@ -17,7 +17,7 @@ Losses = dict[str, Tensor]
 INTENSITY = "intensity"
 
 
-def class_weights(faces: Faces, spec: ModelSpec, balance: float) -> Weights | None:
+def compute_class_weights(faces: Faces, spec: ModelSpec, balance: float) -> Weights | None:
     """Return a weight a class for each label set, whose mean over the faces is 1.
 
     Args:
@@ -37,7 +37,7 @@ def class_weights(faces: Faces, spec: ModelSpec, balance: float) -> Weights | No
     return weights
 
 
-def class_frequencies(faces: Faces, spec: ModelSpec) -> dict[str, list[float]]:
+def compute_class_frequencies(faces: Faces, spec: ModelSpec) -> dict[str, list[float]]:
     """Return how frequent each class of each label set is among the training faces.
 
     Where targets are distributions, their mean; one face is added to each class, so that none has
@@ -57,7 +57,7 @@ def class_frequencies(faces: Faces, spec: ModelSpec) -> dict[str, list[float]]:
     return frequencies
 
 
-def face_losses(
+def compute_face_losses(
     spec: ModelSpec,
     config: TrainConfig,
     outputs: Outputs,
@@ -89,7 +89,7 @@ def face_losses(
     return costs
 
 
-def whole_loss(
+def sum_losses(
     spec: ModelSpec, config: TrainConfig, own: Losses, taught: Losses | None = None
 ) -> Tensor:
     """Put the costs of all outputs together: float32 (N,).
@@ -165,7 +165,9 @@ class Teachers:
         costs = {}
         for name, labels in spec.label_sets.items():
             opinions = [
-                outputs_of.logits[name].softmax(1)[:, positions(labels, teacher.label_sets[name])]
+                outputs_of.logits[name].softmax(1)[
+                    :, find_positions(labels, teacher.label_sets[name])
+                ]
                 for teacher, outputs_of in zip(self.specs, said, strict=True)
                 if name in outputs_of.logits
             ]

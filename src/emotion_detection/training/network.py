@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from emotion_detection.errors import InputError
-from emotion_detection.labels import composed
+from emotion_detection.labels import compose_name
 from emotion_detection.training.backbone import Backbone, check_backbone
 from emotion_detection.training.residual import PoolingNet, ResidualNet
 
@@ -79,8 +79,8 @@ class ModelSpec:
     def from_dict(cls, values: dict[str, Any]) -> "ModelSpec":
         """Make it from :meth:`as_dict`'s values."""
         # runs of earlier versions may have other forms of the names that the data has
-        also = {name: tuple(map(composed, own)) for name, own in values.get("also", {}).items()}
-        return cls(**{**values, "labels": tuple(map(composed, values["labels"])), "also": also})
+        also = {name: tuple(map(compose_name, own)) for name, own in values.get("also", {}).items()}
+        return cls(**{**values, "labels": tuple(map(compose_name, values["labels"])), "also": also})
 
 
 class Outputs(NamedTuple):
@@ -187,12 +187,12 @@ def build(spec: ModelSpec, pretrained: bool | str = False) -> nn.Module:
     return Backbone(spec.network, spec.channels, spec.size, spec.outputs, spec.dropout, pretrained)
 
 
-def to_unit(faces: Tensor) -> Tensor:
+def scale_to_unit(faces: Tensor) -> Tensor:
     """Scale uint8 faces to float32 from 0 to 1: the one place where pixels become numbers."""
     return faces.float() / 255
 
 
-def parameter_count(network: nn.Module) -> int:
+def count_parameters(network: nn.Module) -> int:
     """Return the number of trained parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
 
@@ -209,13 +209,13 @@ def take_weights(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     return [name for name in own if name not in fitting]
 
 
-def freshly_seeded(spec: ModelSpec, seed: int, pretrained: bool | str = False) -> nn.Module:
+def seed_rng(spec: ModelSpec, seed: int, pretrained: bool | str = False) -> nn.Module:
     """Make a network whose fresh weights depend on the seed alone."""
     torch.manual_seed(seed)
     return build(spec, pretrained)
 
 
-def multiply_adds(network: nn.Module, spec: ModelSpec) -> int:
+def count_multiply_adds(network: nn.Module, spec: ModelSpec) -> int:
     """Return the multiply-adds that one face costs, in convolutions and dense layers."""
     was_training = network.training
     with FlopCounterMode(display=False) as counter, torch.inference_mode():

@@ -5,13 +5,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from emotion_detection.postprocessing import Readout
-from emotion_detection.training.network import ModelSpec, take_apart, to_unit
+from emotion_detection.postprocessing import Postprocessing
+from emotion_detection.training.network import ModelSpec, scale_to_unit, take_apart
 
 BATCH = 256
 
 
-class Deployed(nn.Module):
+class DeployedNetwork(nn.Module):
     """A network as users get it: uint8 faces in, scores out; this is what the ONNX file holds.
 
     Args:
@@ -27,14 +27,14 @@ class Deployed(nn.Module):
         network: nn.Module,
         spec: ModelSpec,
         temperatures: dict[str, float] | None = None,
-        readouts: dict[str, Readout] | None = None,
+        readouts: dict[str, Postprocessing] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.spec = spec
         self.temperatures = temperatures or {}
         for name, labels in spec.label_sets.items():
-            readout = (readouts or {}).get(name, Readout())
+            readout = (readouts or {}).get(name, Postprocessing())
             bias = torch.tensor(readout.bias or [0.0] * len(labels))
             self.register_buffer(f"bias_{name}", bias, persistent=False)
 
@@ -49,7 +49,7 @@ class Deployed(nn.Module):
 
         Scores are float32 (N, classes), rows sum to 1; intensity is float32 (N,), 0 to 1.
         """
-        outputs = take_apart(self.spec, self.network(to_unit(faces)).float())
+        outputs = take_apart(self.spec, self.network(scale_to_unit(faces)).float())
         first, *also = (
             torch.softmax(
                 logits / self.temperatures.get(name, 1.0) + self.get_buffer(f"bias_{name}"), dim=1
@@ -60,28 +60,28 @@ class Deployed(nn.Module):
         return (first, *intensity, *also)
 
 
-def network_outputs(
+def compute_outputs(
     network: nn.Module,
     spec: ModelSpec,
     images: npt.NDArray[np.uint8],
     temperatures: dict[str, float] | None = None,
     device: torch.device | str = "cpu",
-    readouts: dict[str, Readout] | None = None,
+    readouts: dict[str, Postprocessing] | None = None,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Score faces with a network.
 
     Args:
-        network: as :class:`Deployed` takes it.
+        network: as :class:`DeployedNetwork` takes it.
         spec: likewise.
         temperatures: likewise.
         images: uint8 (N, C, H, W).
         device: where to compute.
-        readouts: as :class:`Deployed` takes them.
+        readouts: as :class:`DeployedNetwork` takes them.
 
     Returns:
         What :attr:`Deployed.names` says, by name.
     """
-    deployed = Deployed(network, spec, temperatures, readouts).eval().to(device)
+    deployed = DeployedNetwork(network, spec, temperatures, readouts).eval().to(device)
     parts: list[tuple[npt.NDArray[np.float32], ...]] = []
     with torch.inference_mode():
         for start in range(0, len(images), BATCH):

@@ -29,7 +29,7 @@ PACKAGES = (
 )
 
 
-def provenance(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
+def collect_provenance(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
     """Return what is needed to know, and to do again, what a run did; plain values."""
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -37,12 +37,12 @@ def provenance(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": config.seed,
         "data": dataset.record(),
-        "code": code(),
+        "code": describe_code(),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": {
             "system": platform.platform(),
-            "processor": processor(),
+            "processor": describe_processor(),
             "cores": os.cpu_count(),
             "torch_threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -57,7 +57,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def code() -> dict[str, Any]:
+def describe_code() -> dict[str, Any]:
     """Return the package's version, its commit, and whether files were changed since."""
     return {"version": __version__, **_git()}
 
@@ -82,7 +82,7 @@ def _git() -> dict[str, Any]:
         return {"commit": None, "changed": None}
 
 
-def processor() -> str:
+def describe_processor() -> str:
     """Return the processor's name."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
-from emotion_detection.config import TrainConfig, as_dict, config_of
-from emotion_detection.data.exclude import excluded_names
+from emotion_detection.config import TrainConfig, config_from_dict, config_to_dict
+from emotion_detection.data.exclude import read_excluded_names
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_whole
+from emotion_detection.io.files import write_atomic
 from emotion_detection.io.plain_values import read_json, read_yaml
 from emotion_detection.training.checkpoint import read_checkpoint
-from emotion_detection.training.provenance import provenance
-from emotion_detection.training.run_paths import locate, recorded
+from emotion_detection.training.provenance import collect_provenance
+from emotion_detection.training.run_paths import locate_recorded, record_path
 from emotion_detection.training.setup import Prepared
 from emotion_detection.training.task import CHECKPOINT_KEY
 from emotion_detection.training.trained_faces import keep_trained_faces
@@ -27,7 +27,7 @@ CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache", "cache_limit", "
 """Fields that may change when a run goes on; data and cache may have moved, not changed."""
 
 
-def new_folder(config: TrainConfig, make: bool) -> Path:
+def make_run_folder(config: TrainConfig, make: bool) -> Path:
     """Return the folder of a new run, named by the user or by preset and time.
 
     Args:
@@ -113,7 +113,7 @@ def run_folder(place: str | Path) -> Path:
     return path
 
 
-def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) -> TrainConfig:
+def read_resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) -> TrainConfig:
     """Return the config of a run that is to be gone on with.
 
     Args:
@@ -128,7 +128,7 @@ def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) ->
     """
     path = run_folder(folder) / "config.yaml"
     try:
-        config = config_of(locate({**read_yaml(path, "--resume")}, path.parent))
+        config = config_from_dict(locate_recorded({**read_yaml(path, "--resume")}, path.parent))
     except TypeError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is no config of this version: {reason}") from None
@@ -141,7 +141,7 @@ def resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) ->
     return dataclasses.replace(config, **changes)
 
 
-def forget(folder: Path, logs: Path) -> None:
+def forget_run(folder: Path, logs: Path) -> None:
     """Remove a run's folders if nothing is in them: it was refused before it began."""
     for place in (folder, logs):
         with contextlib.suppress(OSError):
@@ -172,7 +172,7 @@ def check_checkpoints(folder: Path) -> None:
     checkpoint = read_checkpoint(last)
     best_epoch = checkpoint.get("callbacks", {}).get("KeepBest", {}).get("best_epoch", -1)
     if best_epoch == checkpoint["epoch"]:
-        write_whole(best, last.read_bytes())  # stopped between the two: they are the same
+        write_atomic(best, last.read_bytes())  # stopped between the two: they are the same
     elif best_epoch >= 0:
         raise InputError(
             f"--resume {folder}: best.ckpt is missing, the weights of epoch {best_epoch + 1}; copy "
@@ -230,11 +230,11 @@ def _excluded(config: TrainConfig) -> str | None:
     """Return the SHA-256 of the names that are left out."""
     if config.exclude is None:
         return None
-    names = sorted(excluded_names(Path(config.exclude)))
+    names = sorted(read_excluded_names(Path(config.exclude)))
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
-def already_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
+def is_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
     """Return a finished run's figures, None when there is something left to do."""
     metrics = _read_record(folder / "metrics.json")
     if metrics is None:
@@ -246,7 +246,7 @@ def already_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None
     assert isinstance(trained, dict)
     if trained.get("ended_by", _old_end(trained)) == "max_time":
         return None
-    same = {**asked, "epochs": config.epochs} == asked_of(config)
+    same = {**asked, "epochs": config.epochs} == read_asked_config(config)
     return metrics if same and asked["epochs"] >= config.epochs else None
 
 
@@ -258,7 +258,7 @@ def _old_end(trained: dict[str, Any]) -> str:
     return "unknown"
 
 
-def asked_of(config: TrainConfig) -> dict[str, Any]:
+def read_asked_config(config: TrainConfig) -> dict[str, Any]:
     """Return what decides when a run is finished."""
     steps = config.trainer.get("max_steps")
     return {"epochs": config.epochs, "patience": config.patience, "max_steps": steps}
@@ -271,8 +271,8 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
         InputError: they cannot be written.
     """
     keep_trained_faces(folder, prepared.faces, config)
-    record = provenance(config, prepared.dataset) | {"excluded": _excluded(config)}
-    config = recorded(config, folder)
+    record = collect_provenance(config, prepared.dataset) | {"excluded": _excluded(config)}
+    config = record_path(config, folder)
     if prepared.other:
         record["data"]["also_hash"] = prepared.other.hash
     path = folder / "provenance.json"
@@ -281,12 +281,12 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
         record = {**before, "resumed": [*(earlier if isinstance(earlier, list) else []), record]}
     _write(path, json.dumps(record, indent=2))
     # without its name, so that the file runs again as it stands
-    values = as_dict(dataclasses.replace(config, name=None))
+    values = config_to_dict(dataclasses.replace(config, name=None))
     _write(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def _write(path: Path, text: str) -> None:
     try:
-        write_whole(path, text)
+        write_atomic(path, text)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None

@@ -46,7 +46,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def locate(values: dict[str, Any], run: Path) -> dict[str, Any]:
+def locate_recorded(values: dict[str, Any], run: Path) -> dict[str, Any]:
     """Return the fields of a run's config with paths that hold from the current folder.
 
     Args:
@@ -83,7 +83,7 @@ def _several(value: str) -> list[str]:
         return [value]
 
 
-def recorded(config: TrainConfig, run: Path) -> TrainConfig:
+def record_path(config: TrainConfig, run: Path) -> TrainConfig:
     """Return a config as its run records it: paths below its start folder relative to that."""
     start = start_folder(run) or Path.cwd()
     if start == Path.cwd():

@@ -4,15 +4,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotion_detection.config import DataConfig, TrainConfig, as_dict, data_fields
-from emotion_detection.data import Dataset, Faces, joined, load
-from emotion_detection.data.exclude import exclude
+from emotion_detection.config import DataConfig, TrainConfig, config_to_dict, data_config_fields
+from emotion_detection.data import Dataset, Faces, join_splits, load
+from emotion_detection.data.exclude import exclude_faces
 from emotion_detection.errors import InputError
-from emotion_detection.training.augmentation import augmentation, corruption
+from emotion_detection.training.augmentation import make_augmentation, make_corruption
 from emotion_detection.training.initial_weights import load_teachers, start_from
-from emotion_detection.training.losses import class_frequencies, class_weights
-from emotion_detection.training.network import ModelSpec, freshly_seeded
-from emotion_detection.training.run_paths import recorded
+from emotion_detection.training.losses import compute_class_frequencies, compute_class_weights
+from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.run_paths import record_path
 from emotion_detection.training.task import EmotionTask
 from emotion_detection.training.trained_faces import leave_out_trained, open_sources
 
@@ -53,16 +53,17 @@ def prepare(config: TrainConfig) -> Prepared:
     faces = {name: dataset.split(name) for name in ("train", "validation")}
     if config.extra_labels is not None:
         # 'auto' may have downloaded it meanwhile: the very same place
-        same = data_fields(as_dict(config)) | {
+        same = data_config_fields(config_to_dict(config)) | {
             "data": dataset.source,
             "labels": config.extra_labels,
         }
         other = leave_out_trained(load(DataConfig(**same)), "validation", sources, config)
         faces = {
-            name: joined(one, other.split(name), other.label_set) for name, one in faces.items()
+            name: join_splits(one, other.split(name), other.label_set)
+            for name, one in faces.items()
         }
     if config.exclude:
-        faces = exclude(faces, Path(config.exclude))
+        faces = exclude_faces(faces, Path(config.exclude))
     if missing := dataset.missing_classes(faces["train"]):
         raise InputError(
             f"{dataset.source}: no training faces of {', '.join(missing)}; "
@@ -96,31 +97,31 @@ def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None
         intensity=config.intensity_weight > 0 and train_faces.intensity is not None,
     )
     begun = resume is not None and (Path(resume) / "last.ckpt").exists()
-    network = freshly_seeded(spec, config.seed, False if begun else config.pretrained)
+    network = seed_rng(spec, config.seed, False if begun else config.pretrained)
     if config.init and not begun:
         start_from(network, spec, config.init)
     if config.frozen and not (config.init or config.pretrained):
         print("warning: --frozen true freezes random weights: say --init too", file=sys.stderr)
-    values = as_dict(recorded(config, Path(resume)) if resume else config)
+    values = config_to_dict(record_path(config, Path(resume)) if resume else config)
     record = {
         "config": values,
-        "class_frequencies": class_frequencies(train_faces, spec),
+        "class_frequencies": compute_class_frequencies(train_faces, spec),
         "data": {
             "source": values["data"],
             "label_set": dataset.label_set,
             "hash": dataset.hash,
             "sizes": dataset.sizes,
             "also": {other.label_set: {"hash": other.hash, "sizes": other.sizes}} if other else {},
-            "options": data_fields(values),
+            "options": data_config_fields(values),
         },
     }
     return EmotionTask(
         network,
         spec,
         config,
-        augmentation(config),
+        make_augmentation(config),
         record,
-        class_weights(train_faces, spec, config.class_balance),
+        compute_class_weights(train_faces, spec, config.class_balance),
         load_teachers(config.teacher, spec),
-        corruption(config),
+        make_corruption(config),
     )

@@ -12,8 +12,14 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.training.batches import Batch
-from emotion_detection.training.losses import Losses, Teachers, Weights, face_losses, whole_loss
-from emotion_detection.training.network import ModelSpec, Outputs, take_apart, to_unit
+from emotion_detection.training.losses import (
+    Losses,
+    Teachers,
+    Weights,
+    compute_face_losses,
+    sum_losses,
+)
+from emotion_detection.training.network import ModelSpec, Outputs, scale_to_unit, take_apart
 from emotion_detection.training.optimizer import make_optimizer, make_schedule
 
 CHECKPOINT_KEY = "emotion_detection"
@@ -79,7 +85,7 @@ class EmotionTask(LightningModule):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return float32 (N, spec.outputs) for uint8 faces (N, C, H, W)."""
-        outputs: Tensor = self.network(to_unit(faces))
+        outputs: Tensor = self.network(scale_to_unit(faces))
         return outputs
 
     def _shared_step(self, faces: Tensor) -> Outputs:
@@ -89,7 +95,7 @@ class EmotionTask(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of this process's part of a batch."""
-        faces = to_unit(batch.images)
+        faces = scale_to_unit(batch.images)
         if self.augmentation is not None:
             faces = self.augmentation(faces)
         # what a teacher says of a face beyond recognition is not worth learning
@@ -102,10 +108,10 @@ class EmotionTask(LightningModule):
             costs, outputs, clean = self._mixed(faces, clean, batch)
         else:
             outputs = self._shared_step(faces)
-            costs = face_losses(self.spec, self.config, outputs, batch, self.weights)
+            costs = compute_face_losses(self.spec, self.config, outputs, batch, self.weights)
         # a mixture of two faces is shown to the teachers as it is
         taught = self.teachers.losses(self.spec, outputs, clean) if self.teachers else None
-        total = whole_loss(self.spec, self.config, costs, taught).sum()
+        total = sum_losses(self.spec, self.config, costs, taught).sum()
         self._count(outputs, batch, total)
         return total * batch.weight
 
@@ -126,7 +132,7 @@ class EmotionTask(LightningModule):
             mixed = part * clean + (1 - part) * clean[order]
 
         one, other = (
-            face_losses(self.spec, self.config, outputs, labelled, self.weights)
+            compute_face_losses(self.spec, self.config, outputs, labelled, self.weights)
             for labelled in (batch, batch.permuted(order))
         )
         costs = {name: share * one[name] + (1 - share) * other[name] for name in one}
@@ -144,7 +150,7 @@ class EmotionTask(LightningModule):
         """Add a batch to the validation figures: the plain cross entropy of the first label set."""
         if not len(batch.labels):  # of several processes some may have no rows of a last batch
             return
-        outputs = self._shared_step(to_unit(batch.images))
+        outputs = self._shared_step(scale_to_unit(batch.images))
         for name, metric in self.val_also.items():
             cast(MulticlassAccuracy, metric).update(outputs.logits[name], batch.also[name])
         known = batch.labels >= 0

@@ -14,7 +14,7 @@ LOW, HIGH = 0.25, 20.0
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-def retempered(scores: Scores, temperature: float) -> Scores:
+def apply_temperature(scores: Scores, temperature: float) -> Scores:
     """Return what the scores would be had their logits been divided by a temperature more.
 
     Args:
@@ -25,7 +25,7 @@ def retempered(scores: Scores, temperature: float) -> Scores:
     return shares
 
 
-def after_readout(scores: Scores, temperature: float, bias: Sequence[float] = ()) -> Scores:
+def apply_postprocessing(scores: Scores, temperature: float, bias: Sequence[float] = ()) -> Scores:
     """Return the scores with temperature and bias: ``softmax(logits / temperature + bias)``.
 
     Args:
@@ -38,7 +38,7 @@ def after_readout(scores: Scores, temperature: float, bias: Sequence[float] = ()
     return shares
 
 
-def before_readout(scores: Scores, temperature: float, bias: Sequence[float] = ()) -> Scores:
+def undo_postprocessing(scores: Scores, temperature: float, bias: Sequence[float] = ()) -> Scores:
     """Return the scores that a network had before temperature and bias.
 
     Args:
@@ -47,7 +47,7 @@ def before_readout(scores: Scores, temperature: float, bias: Sequence[float] = (
         bias: what was added then; none: nothing.
     """
     removed = np.exp(-np.array(bias or [0.0]))
-    return retempered(np.maximum(scores, 1e-30) * removed, 1 / temperature)
+    return apply_temperature(np.maximum(scores, 1e-30) * removed, 1 / temperature)
 
 
 def _log_shares(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.config import DataConfig, TrainConfig, data_fields
+from emotion_detection.config import DataConfig, TrainConfig, data_config_fields
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.download import ROWS
 from emotion_detection.data.fingerprints import (
@@ -67,7 +67,7 @@ class TrainedFaces:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedFingerprints:
     """A model whose training faces are asked for.
 
     Args:
@@ -154,7 +154,7 @@ def read_trained_faces(path: Path) -> TrainedFaces | None:
         raise InputError(f"{place}: cannot be read: {reason}; copy it from the run again") from None
 
 
-def open_sources(init: str | None, teachers: Sequence[str]) -> list[Trained]:
+def open_sources(init: str | None, teachers: Sequence[str]) -> list[TrainedFingerprints]:
     """Return the runs that a training starts or learns from, but for the shipped model.
 
     Raises:
@@ -168,18 +168,18 @@ def open_sources(init: str | None, teachers: Sequence[str]) -> list[Trained]:
             if (known := find_hub_model(place)) is not None:
                 folder, config = known
                 data = config.training_data
-                opened.append(Trained(folder / WEIGHTS, data, f"{option} {place}"))
+                opened.append(TrainedFingerprints(folder / WEIGHTS, data, f"{option} {place}"))
                 continue
             path = run_checkpoint(place)
             if not path.exists():
                 continue  # a run that is resumed needs it no more; any other says so later
             record = read_checkpoint(path)[CHECKPOINT_KEY]["record"]
-            opened.append(Trained(path, record.get("data", {}), f"{option} {place}"))
+            opened.append(TrainedFingerprints(path, record.get("data", {}), f"{option} {place}"))
     return opened
 
 
 def leave_out_trained(
-    dataset: Dataset, split: str, models: Sequence[Trained], config: DataConfig
+    dataset: Dataset, split: str, models: Sequence[TrainedFingerprints], config: DataConfig
 ) -> Dataset:
     """Return a dataset without the faces of a split that models were trained on.
 
@@ -240,14 +240,16 @@ def is_unchanged(trained_on: dict[str, Any], dataset: Dataset, config: DataConfi
         dataset: the data.
         config: how it was read.
     """
-    hashes = known_hashes(trained_on)
+    hashes = read_known_hashes(trained_on)
     if dataset.hash in hashes:
         return True
     known = {field.name for field in fields(DataConfig)}
-    options = {k: v for k, v in data_fields(trained_on.get("options", {})).items() if k in known}
+    options = {
+        k: v for k, v in data_config_fields(trained_on.get("options", {})).items() if k in known
+    }
     if not hashes or not options:
         return False
-    now = data_fields(vars(config))
+    now = data_config_fields(vars(config))
     if dataset.drawn and any(options.get(k, now[k]) != now[k] for k in SPLIT_OPTIONS):
         return False
     how = {k: v for k, v in options.items() if k not in ("data", "cache", "max_corrupt")}
@@ -260,7 +262,7 @@ def is_unchanged(trained_on: dict[str, Any], dataset: Dataset, config: DataConfi
         return False
 
 
-def known_hashes(trained_on: dict[str, Any]) -> set[str]:
+def read_known_hashes(trained_on: dict[str, Any]) -> set[str]:
     """Return the hashes of the data that a model was trained on, one for each label set."""
     also = trained_on.get("also", {}).values()
     found = {trained_on.get("hash"), *(other.get("hash") for other in also)}
@@ -284,10 +286,10 @@ def _find_fer2013(faces: Fingerprints, split: str) -> Mask:
     return np.isin(own, short)
 
 
-def _refuse_unknown(model: Trained, dataset: Dataset) -> None:
+def _refuse_unknown(model: TrainedFingerprints, dataset: Dataset) -> None:
     """Refuse data that a model without a record of its faces may have been trained on."""
     source = model.data.get("options", {}).get("data")
-    if not known_hashes(model.data) or source is None or dataset.label_set == "demo":
+    if not read_known_hashes(model.data) or source is None or dataset.label_set == "demo":
         return
     if os.path.realpath(source) == os.path.realpath(dataset.source):
         raise InputError(

@@ -13,12 +13,12 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from emotion_detection.config import TrainConfig, as_dict
+from emotion_detection.config import TrainConfig, config_to_dict
 from emotion_detection.data import Faces
 from emotion_detection.errors import InputError
 from emotion_detection.training.batches import FaceBatches
 from emotion_detection.training.callbacks import SaveAndStop
-from emotion_detection.training.final_steps import Took, finish
+from emotion_detection.training.final_steps import TimeTaken, finish_training
 from emotion_detection.training.history import History
 from emotion_detection.training.initial_weights import check_sources
 from emotion_detection.training.learning_rate import STEPS, find_learning_rate
@@ -27,18 +27,18 @@ from emotion_detection.training.lightning_trainer import (
     close_connection,
     fit,
     make_trainer,
+    parse_time_limit,
     quiet_lightning,
-    time_limit,
 )
 from emotion_detection.training.loggers import check_loggers
-from emotion_detection.training.network import check_network, parameter_count
+from emotion_detection.training.network import check_network, count_parameters
 from emotion_detection.training.run_folder import (
-    already_finished,
     check_checkpoints,
     check_new_folder,
     check_same_data,
-    forget,
-    new_folder,
+    forget_run,
+    is_finished,
+    make_run_folder,
     run_folder,
     write_records,
 )
@@ -75,7 +75,7 @@ def train(
     Args:
         config: the recipe and the data.
         resume: a run's folder to go on with; ``config`` is then that run's own
-            (:func:`.run_folder.resumed_config`).
+            (:func:`.run_folder.read_resumed_config`).
         hint: whether to say, when it is stopped, how ``train.py`` goes on with it.
         callbacks: further callbacks of Lightning, called before the project's own.
         loggers: further loggers of Lightning, beside those that ``config.logger`` names.
@@ -89,10 +89,10 @@ def train(
     """
     check_network(config.network, config.pretrained)
     check_loggers(config.logger)
-    seconds = time_limit(config)
+    seconds = parse_time_limit(config)
     if resume:
         resume = run_folder(resume)
-        if already_finished(resume, config) is None:
+        if is_finished(resume, config) is None:
             check_checkpoints(resume)
     first = getattr(rank_zero_only, "rank", 0) == 0
     if not resume:
@@ -103,11 +103,11 @@ def train(
     with quiet_lightning():
         if resume:
             check_same_data(resume, prepared, config)
-            if (done := already_finished(resume, config)) is not None:
+            if (done := is_finished(resume, config)) is not None:
                 print(f"{resume}: is finished; nothing to do", file=sys.stderr)
                 return Run(resume, Path(config.logs) / resume.name, done)
         task = make_task(config, prepared, resume)
-        folder = resume or new_folder(config, make=first)
+        folder = resume or make_run_folder(config, make=first)
         logs = Path(config.logs) / folder.name
         history, stop = History(logs), SaveAndStop(folder, hint, seconds)
         try:
@@ -116,7 +116,7 @@ def train(
                 config = _find_learning_rate(config, task, faces["train"], trainer)
         except InputError:
             if first and not resume:
-                forget(folder, logs)
+                forget_run(folder, logs)
             raise
         if first:
             write_records(config, prepared, folder, resumed=bool(resume))
@@ -130,12 +130,12 @@ def train(
         except SystemExit:
             close_connection()
             raise
-        took = Took(time.perf_counter() - started, time.process_time() - busy)
+        took = TimeTaken(time.perf_counter() - started, time.process_time() - busy)
         metrics: dict[str, Any] = {}
         try:
             if trainer.is_global_zero:
                 rows = history.rows
-                metrics = finish(
+                metrics = finish_training(
                     config, dataset, faces["validation"], folder, logs, rows, took, ended_by
                 )
         finally:
@@ -175,7 +175,7 @@ def _find_learning_rate(
     print(f"learning rate: {found:g}, found in {STEPS} steps at most", file=sys.stderr)
     config = dataclasses.replace(config, learning_rate=found, find_learning_rate=False)
     task.config = config
-    task.record["config"] = as_dict(config)
+    task.record["config"] = config_to_dict(config)
     return config
 
 
@@ -192,7 +192,7 @@ def _say_start(
     print(
         f"data: {kind}: {len(faces['train']):,} training and {len(faces['validation']):,} "
         f"validation faces, {classes} classes\n"
-        f"network: {config.network}, {parameter_count(task.network):,} parameters; "
+        f"network: {config.network}, {count_parameters(task.network):,} parameters; "
         f"{config.epochs} epochs of batches of {config.batch_size} on {device}{parts}",
         file=sys.stderr,
         flush=True,

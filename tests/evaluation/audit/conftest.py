@@ -10,8 +10,8 @@ import pytest
 
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
-from emotion_detection.evaluation.audit.audited_faces import Looked, look_at
-from emotion_detection.evaluation.audit.folds import OutOfFold, out_of_fold
+from emotion_detection.evaluation.audit.audited_faces import AuditedFaces, load_audited_faces
+from emotion_detection.evaluation.audit.folds import OutOfFold, predict_out_of_fold
 
 CLASSES = ("calm", "glad", "sad")
 
@@ -79,15 +79,15 @@ def without_export() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def in_folds(recipe: Callable[..., TrainConfig]) -> Callable[..., tuple[OutOfFold, Looked]]:
+def in_folds(recipe: Callable[..., TrainConfig]) -> Callable[..., tuple[OutOfFold, AuditedFaces]]:
     """``in_folds(out, count=2, **fields)`` -> the out-of-fold predictions, and the faces."""
 
-    def judge(out: Path, count: int = 2, **fields: Any) -> tuple[OutOfFold, Looked]:
+    def judge(out: Path, count: int = 2, **fields: Any) -> tuple[OutOfFold, AuditedFaces]:
         config = recipe(**fields)
         dataset = load(config)
-        looked = look_at(dataset, ("train", "validation"))
+        looked = load_audited_faces(dataset, ("train", "validation"))
         with _without_export():
-            return out_of_fold(config, dataset, looked, count, out), looked
+            return predict_out_of_fold(config, dataset, looked, count, out), looked
 
     return judge
 
@@ -95,7 +95,7 @@ def in_folds(recipe: Callable[..., TrainConfig]) -> Callable[..., tuple[OutOfFol
 @pytest.fixture(scope="session")
 def whole(
     tmp_path_factory: pytest.TempPathFactory, in_folds: Callable[..., Any]
-) -> tuple[OutOfFold, Looked, Path]:
+) -> tuple[OutOfFold, AuditedFaces, Path]:
     """Predictions in two folds, the faces, and where the trainings lie; not to be changed."""
     out = tmp_path_factory.mktemp("whole")
     return (*in_folds(out), out)

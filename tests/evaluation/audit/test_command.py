@@ -11,7 +11,7 @@ from PIL import Image
 
 from emotion_detection.cli import main
 from emotion_detection.data import load
-from emotion_detection.data.exclude import exclude
+from emotion_detection.data.exclude import exclude_faces
 from emotion_detection.evaluation.audit.audit_files import COLUMN_NAMES
 
 REASONS = ["label", "duplicate", "nonface", "outlier"]
@@ -68,9 +68,9 @@ def test_files_say_the_same_and_what_was_planted(audited, whole):
 
 
 def load_hash(record):
-    from emotion_detection.config import DataConfig, data_fields
+    from emotion_detection.config import DataConfig, data_config_fields
 
-    return load(DataConfig(**data_fields(record["settings"]["recipe"]))).hash
+    return load(DataConfig(**data_config_fields(record["settings"]["recipe"]))).hash
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_last_line_takes_the_list_back(audited, whole, capsys):
     assert last.startswith("train without them: python train.py --data ")
     path = last.split()[-1]
     assert last.endswith(f"--exclude {whole[2] / 'audit.csv'}")
-    kept = exclude(whole[1].parts, whole[2] / "audit.csv")
+    kept = exclude_faces(whole[1].parts, whole[2] / "audit.csv")
     assert path == str(whole[2] / "audit.csv")
     before = {name for faces in whole[1].parts.values() for name in faces.names}
     after = {name for faces in kept.values() for name in faces.names}

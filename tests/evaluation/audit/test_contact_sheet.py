@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from emotion_detection.evaluation.audit import audit_files as write
-from emotion_detection.evaluation.audit.audited_faces import Looked
+from emotion_detection.evaluation.audit.audited_faces import AuditedFaces
 from emotion_detection.evaluation.audit.contact_sheet import COLUMNS, ROWS
-from emotion_detection.evaluation.audit.label_issues import Suspects
+from emotion_detection.evaluation.audit.label_issues import LabelIssues
 
 DRAWN = COLUMNS * ROWS
 
 
 def suspects(start, stop):
     rows = np.arange(start, stop)
-    return Suspects(rows, np.linspace(1, 0, len(rows), dtype=np.float32), np.full(len(rows), -1))
+    return LabelIssues(rows, np.linspace(1, 0, len(rows), dtype=np.float32), np.full(len(rows), -1))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def sheet(monkeypatch, tmp_path):
         dataset = SimpleNamespace(labels=["glad"], source="faces", kind="folders")
         none = np.zeros(count, np.int64)
         names = [str(number) for number in range(count)]
-        looked = Looked(names, ["train"] * count, none, none, none, none, none, {})
+        looked = AuditedFaces(names, ["train"] * count, none, none, none, none, none, {})
         images = np.zeros((count, 1, 48, 48), np.uint8)
         write.write_sheet(tmp_path / "audit.png", dataset, looked, images, found)
         return drawn

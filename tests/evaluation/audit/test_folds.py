@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from emotion_detection.data import load
-from emotion_detection.data.exclude import excluded_names
+from emotion_detection.data.exclude import read_excluded_names
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.audit import folds as folding
-from emotion_detection.evaluation.audit.audited_faces import assign_folds, look_at
-from emotion_detection.evaluation.audit.folds import out_of_fold
+from emotion_detection.evaluation.audit.audited_faces import assign_folds, load_audited_faces
+from emotion_detection.evaluation.audit.folds import predict_out_of_fold
 from emotion_detection.training.callbacks import KeepBest
 from emotion_detection.training.checkpoint import load_trained
 
@@ -57,7 +57,7 @@ def test_each_face_is_judged_by_a_network_that_saw_no_copy_of_it(whole):
     assert np.array_equal(judged.folds[84:90], judged.folds[:6])
     for fold in range(2):
         mine = judged.folds == fold
-        listed = excluded_names(out / f"folds/fold-{fold + 1}.csv")
+        listed = read_excluded_names(out / f"folds/fold-{fold + 1}.csv")
         assert listed == {name for name, held in zip(looked.names, mine, strict=True) if held}
         # the scores are those of that fold's checkpoint, for the face and its mirror image
         trained = load_trained(out / f"folds/fold-{fold + 1}")
@@ -121,7 +121,9 @@ def test_a_class_that_cannot_be_held_out_is_refused(tmp_path, tiny_faces, write_
     config = recipe(data=str(path))
     dataset = load(config)
     with pytest.raises(InputError, match="rare has 2 training faces that are no copies of one"):
-        out_of_fold(config, dataset, look_at(dataset, ("train",)), 2, tmp_path / "audit")
+        predict_out_of_fold(
+            config, dataset, load_audited_faces(dataset, ("train",)), 2, tmp_path / "audit"
+        )
     assert not (tmp_path / "audit").exists()
 
 
@@ -138,4 +140,4 @@ def test_names_that_an_exclude_file_cannot_hold_are_refused(names, reason):
     faces = SimpleNamespace(names=list(names))
     dataset = SimpleNamespace(split=lambda _: faces)
     with pytest.raises(InputError, match=reason):
-        look_at(dataset, ("train",))
+        load_audited_faces(dataset, ("train",))

@@ -6,14 +6,14 @@ from cleanlab.filter import find_label_issues
 from cleanlab.outlier import OutOfDistribution
 
 from emotion_detection.audit_options import RANKS
-from emotion_detection.evaluation.audit.features import neighbour_distances
+from emotion_detection.evaluation.audit.features import measure_neighbour_distances
 from emotion_detection.evaluation.audit.label_issues import (
-    Suspects,
-    differing_copies,
-    outliers,
-    taken_once,
-    without_face,
-    wrong_labels,
+    LabelIssues,
+    drop_repeated,
+    find_differing_duplicates,
+    find_faceless,
+    find_outliers,
+    rank_wrong_labels,
 )
 
 
@@ -34,7 +34,7 @@ def judged():
 @pytest.mark.parametrize("rank", RANKS)
 def test_wrong_labels_are_cleanlabs_in_its_order(judged, rank):
     labels, scores, wrong = judged
-    found = wrong_labels(labels, scores, rank)
+    found = rank_wrong_labels(labels, scores, rank)
     theirs = find_label_issues(
         labels,
         scores.astype(np.float64),
@@ -52,7 +52,7 @@ def test_wrong_labels_are_cleanlabs_in_its_order(judged, rank):
 def test_the_score_of_a_label_is_what_the_record_says(judged):
     labels, scores, _ = judged
     for rank in RANKS:
-        found = wrong_labels(labels, scores, rank)
+        found = rank_wrong_labels(labels, scores, rank)
         own, best = scores[found.rows, labels[found.rows]], scores[found.rows].max(axis=1)
         quality = {"normalized_margin": (own - best + 1) / 2, "self_confidence": own}[rank]
         np.testing.assert_allclose(found.scores, 1 - quality, atol=1e-6)
@@ -62,7 +62,7 @@ def test_right_labels_are_not_named():
     labels = np.arange(60) % 3
     scores = np.full((60, 3), 0.05, np.float32)
     scores[np.arange(60), labels] = 0.9
-    assert len(wrong_labels(labels, scores)) == 0
+    assert len(rank_wrong_labels(labels, scores)) == 0
 
 
 def test_of_differing_copies_the_minority_is_named():
@@ -70,7 +70,7 @@ def test_of_differing_copies_the_minority_is_named():
     groups = np.array([0, 0, 0, 3, 4, 5, 5, 7, 7])
     scores = np.full((9, 3), 1 / 3, np.float32)
     scores[7:] = [0.1, 0.2, 0.7]
-    found = differing_copies(labels, groups, scores)
+    found = find_differing_duplicates(labels, groups, scores)
     # two of three say 0; of the pair one label each: the networks prefer 2
     assert found.rows.tolist() == [2, 7]
     assert found.suggested.tolist() == [0, 2]
@@ -80,7 +80,7 @@ def test_of_differing_copies_the_minority_is_named():
 def test_no_probability_outvotes_the_copies():
     labels, groups = np.array([0, 0, 1]), np.zeros(3, np.int64)
     scores = np.tile(np.array([0.0, 1.0], np.float32), (3, 1))
-    assert differing_copies(labels, groups, scores).rows.tolist() == [2]
+    assert find_differing_duplicates(labels, groups, scores).rows.tolist() == [2]
 
 
 def test_distances_rank_as_cleanlabs():
@@ -91,7 +91,7 @@ def test_distances_rank_as_cleanlabs():
     theirs = OutOfDistribution({"k": 10})
     theirs.fit_score(features=seen, verbose=False)
     order = np.argsort(theirs.score(features=asked), kind="stable")
-    ours = neighbour_distances(asked, seen, 10)
+    ours = measure_neighbour_distances(asked, seen, 10)
     assert np.argsort(-ours, kind="stable")[:40].tolist() == order[:40].tolist()
 
 
@@ -101,10 +101,10 @@ def test_distances_in_blocks_are_those_by_hand(monkeypatch):
     asked, seen = (generator.normal(size=(n, 4)).astype(np.float32) for n in (20, 6))
     asked, seen = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (asked, seen))
     by_hand = np.sort(1 - asked @ seen.T, axis=1)[:, :3].mean(axis=1)
-    np.testing.assert_allclose(neighbour_distances(asked, seen, 3), by_hand, atol=1e-6)
+    np.testing.assert_allclose(measure_neighbour_distances(asked, seen, 3), by_hand, atol=1e-6)
     # fewer faces than neighbours: all of them
     by_hand = (1 - asked @ seen.T).mean(axis=1)
-    np.testing.assert_allclose(neighbour_distances(asked, seen, 10), by_hand, atol=1e-6)
+    np.testing.assert_allclose(measure_neighbour_distances(asked, seen, 10), by_hand, atol=1e-6)
 
 
 def test_outliers_are_judged_within_their_fold():
@@ -112,20 +112,20 @@ def test_outliers_are_judged_within_their_fold():
     distances = np.concatenate([generator.uniform(0.1, 0.2, 50), generator.uniform(0.6, 0.8, 50)])
     folds = np.repeat([0, 1], 50)
     distances[[3, 60]] = 0.5, 1.9
-    found = outliers(distances.astype(np.float32), folds)
+    found = find_outliers(distances.astype(np.float32), folds)
     assert found.rows.tolist() == [3, 60] or found.rows.tolist() == [60, 3]
     assert set(found.suggested.tolist()) == {-1}
-    assert len(outliers(np.full(20, 0.3, np.float32), np.zeros(20, np.int64))) == 0
+    assert len(find_outliers(np.full(20, 0.3, np.float32), np.zeros(20, np.int64))) == 0
 
 
 def test_pictures_without_a_face_are_ranked():
-    found = without_face(np.array([0, 0.7, 0, 1.0], np.float32))
+    found = find_faceless(np.array([0, 0.7, 0, 1.0], np.float32))
     assert found.rows.tolist() == [3, 1]
 
 
 def test_each_face_is_taken_once_and_non_faces_first():
     def named(*rows):
-        return Suspects(np.array(rows), np.ones(len(rows), np.float32), np.zeros(len(rows), int))
+        return LabelIssues(np.array(rows), np.ones(len(rows), np.float32), np.zeros(len(rows), int))
 
     found = {
         "label": named(1, 2, 3),
@@ -133,7 +133,7 @@ def test_each_face_is_taken_once_and_non_faces_first():
         "nonface": named(2),
         "outlier": named(1, 5),
     }
-    kept = taken_once(found, ("label", "duplicate", "nonface", "outlier"))
+    kept = drop_repeated(found, ("label", "duplicate", "nonface", "outlier"))
     assert {reason: own.rows.tolist() for reason, own in kept.items()} == {
         "label": [1, 3],
         "duplicate": [4],
@@ -142,6 +142,6 @@ def test_each_face_is_taken_once_and_non_faces_first():
     }
     assert list(kept) == ["label", "duplicate", "nonface", "outlier"]
     # a reason that is not wanted takes nothing away
-    assert taken_once(found, ("duplicate",))["duplicate"].rows.tolist() == [3, 4]
+    assert drop_repeated(found, ("duplicate",))["duplicate"].rows.tolist() == [3, 4]
     assert found["label"].top(2).rows.tolist() == [1, 2]
     assert len(found["label"].top(None)) == 3

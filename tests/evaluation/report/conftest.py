@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from emotion_detection.labels import FER2013
-from emotion_detection.metrics.agreement import intensity_figures, share_figures
-from emotion_detection.metrics.calibration import calibration_metrics
-from emotion_detection.metrics.classification import classification_metrics
-from emotion_detection.training.temperature import retempered
+from emotion_detection.metrics.agreement import compute_intensity_metrics, compute_vote_metrics
+from emotion_detection.metrics.calibration import compute_calibration_metrics
+from emotion_detection.metrics.classification import compute_classification_metrics
+from emotion_detection.training.temperature import apply_temperature
 
 TEMPERATURE = 0.8
 
@@ -49,24 +49,26 @@ def _write(
         "scores": pa.array(list(scores), pa.list_(pa.float32())),
         "intensity": pa.nulls(len(truth), pa.float32()) if intensity is None else intensity,
     }
-    metrics = classification_metrics(scores, truth, names) | {
+    metrics = compute_classification_metrics(scores, truth, names) | {
         "data": {"source": "nowhere", "label_set": "own", "hash": "0" * 64},
         "split": "test",
         "model": "models/nowhere/best.ckpt",
         "parameters": 1000,
         "tta": False,
         "temperature": [TEMPERATURE],
-        "before_temperature": calibration_metrics(retempered(scores, 1 / TEMPERATURE), truth),
+        "before_temperature": compute_calibration_metrics(
+            apply_temperature(scores, 1 / TEMPERATURE), truth
+        ),
         "command": "emotion test --model models/nowhere --split test",
         "code": {"version": "0", "commit": None, "changed": None},
         "seconds": 1.0,
     }
     if wanted is not None and intensity is not None:
         columns["wanted_intensity"] = pa.array(wanted, from_pandas=True)
-        metrics["intensity"] = intensity_figures(intensity, wanted)
+        metrics["intensity"] = compute_intensity_metrics(intensity, wanted)
     if shares is not None:
         columns["vote_shares"] = pa.array(list(shares), pa.list_(pa.float32()))
-        metrics["vote_shares"] = share_figures(scores, shares, names, 10)
+        metrics["vote_shares"] = compute_vote_metrics(scores, shares, names, 10)
         metrics["data"]["label_set"] = "ferplus"
     table = pa.table(columns).replace_schema_metadata({"labels": json.dumps(list(names))})
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emotion_detection.evaluation.report import Wanted, open_test, write_report
+from emotion_detection.evaluation.report import ReportRequest, open_test, write_report
 from emotion_detection.labels import FERPLUS
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -32,7 +32,7 @@ def report(
     write_tested(place / "one", scores, truth, FERPLUS, shares=some_votes(truth, 8))
     write_tested(place / "two", scores[:, ::-1].copy(), truth, FERPLUS)
     (place / "two" / "metrics.json").write_bytes((place / "one" / "metrics.json").read_bytes())
-    models = [open_test(str(place / name), Wanted()) for name in ("one", "two")]
+    models = [open_test(str(place / name), ReportRequest()) for name in ("one", "two")]
     return write_report(models, place / "out", "emotion report").path
 
 

@@ -10,13 +10,13 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from emotion_detection.evaluation.report.facts import (
-    before_temperature,
-    model_facts,
-    most_doubtful,
-    surest_mistakes,
+    compute_model_facts,
+    find_least_confident,
+    find_most_confident_errors,
+    undo_temperature,
 )
-from emotion_detection.evaluation.report.test_runs import Wanted, open_test
-from emotion_detection.evaluation.saved_tests import Written, read_test
+from emotion_detection.evaluation.report.test_runs import ReportRequest, open_test
+from emotion_detection.evaluation.saved_tests import SavedTest, read_test
 from emotion_detection.labels import FERPLUS
 
 Make = Callable[..., Any]
@@ -47,16 +47,16 @@ def folder(
 
 
 @pytest.fixture(scope="module")
-def test(folder: Path) -> Written:
+def test(folder: Path) -> SavedTest:
     return read_test(folder)
 
 
 @pytest.fixture(scope="module")
 def facts(folder: Path) -> dict[str, Any]:
-    return model_facts(open_test(str(folder), Wanted()), 0.8)
+    return compute_model_facts(open_test(str(folder), ReportRequest()), 0.8)
 
 
-def test_each_class_is_what_scikit_learn_finds(facts: dict[str, Any], test: Written) -> None:
+def test_each_class_is_what_scikit_learn_finds(facts: dict[str, Any], test: SavedTest) -> None:
     precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
         test.truth, test.called, labels=range(8)
     )
@@ -71,7 +71,7 @@ def test_each_class_is_what_scikit_learn_finds(facts: dict[str, Any], test: Writ
     assert facts["test"]["confusion"] == found.tolist()
 
 
-def test_areas_are_what_scikit_learn_finds(facts: dict[str, Any], test: Written) -> None:
+def test_areas_are_what_scikit_learn_finds(facts: dict[str, Any], test: SavedTest) -> None:
     for place, name in enumerate(FERPLUS):
         is_class, scores = test.truth == place, test.scores[:, place]
         roc, recalled = facts["roc"][name], facts["precision_recall"][name]
@@ -81,7 +81,7 @@ def test_areas_are_what_scikit_learn_finds(facts: dict[str, Any], test: Written)
 
 
 def test_calibration_is_what_scikit_learn_and_the_definition_give(
-    facts: dict[str, Any], test: Written
+    facts: dict[str, Any], test: SavedTest
 ) -> None:
     wanted = np.eye(8)[test.truth]
     scores = test.scores.astype(np.float64)
@@ -103,9 +103,9 @@ def test_calibration_is_what_scikit_learn_and_the_definition_give(
 
 
 def test_scores_before_temperature_give_the_figures_that_the_test_found(
-    facts: dict[str, Any], test: Written
+    facts: dict[str, Any], test: SavedTest
 ) -> None:
-    before = before_temperature(test)
+    before = undo_temperature(test)
     assert before is not None
     expected = facts["test"]["before_temperature"]["ece"]
     assert facts["reliability"]["before"]["ece"] == pytest.approx(expected, abs=1e-6)
@@ -119,12 +119,12 @@ def test_a_mean_of_scores_does_not_tell_those_before_temperature(
     tmp_path: Path, some_scores: Make, write_tested: Make, changes: dict[str, Any]
 ) -> None:
     place = write_tested(tmp_path / "mean-test", *some_scores(50), **changes)
-    found = model_facts(open_test(str(place), Wanted()), 0.9)
+    found = compute_model_facts(open_test(str(place), ReportRequest()), 0.9)
     assert found["reliability"]["before"] is None
 
 
 def test_the_threshold_answers_as_many_as_it_can_at_the_wanted_accuracy(
-    facts: dict[str, Any], test: Written
+    facts: dict[str, Any], test: SavedTest
 ) -> None:
     chosen, confidence = facts["coverage"]["chosen"], test.scores.max(axis=1)
     assert facts["coverage"]["chosen_on"] == "test"
@@ -141,7 +141,9 @@ def test_the_threshold_is_chosen_on_validation_where_that_was_tested(
 ) -> None:
     write_tested(tmp_path / "own-test", *some_scores(400, seed=1))
     write_tested(tmp_path / "own-validation", *some_scores(400, seed=2), split="validation")
-    found = model_facts(open_test(str(tmp_path / "own-test"), Wanted()), 0.8)["coverage"]
+    found = compute_model_facts(open_test(str(tmp_path / "own-test"), ReportRequest()), 0.8)[
+        "coverage"
+    ]
     assert found["chosen_on"] == "validation"
     other = read_test(tmp_path / "own-validation")
     sure = other.scores.max(axis=1) >= np.float32(found["chosen"]["threshold"])
@@ -156,12 +158,15 @@ def test_an_accuracy_that_no_threshold_reaches_is_said(
 ) -> None:
     scores, truth = some_scores(60)
     place = write_tested(tmp_path / "wrong-test", scores, (scores.argmax(axis=1) + 1) % 7)
-    assert model_facts(open_test(str(place), Wanted()), 0.9)["coverage"]["chosen"] is None
+    assert (
+        compute_model_facts(open_test(str(place), ReportRequest()), 0.9)["coverage"]["chosen"]
+        is None
+    )
     assert len(truth) == 60
 
 
 def test_people_are_the_mean_share_of_raters_who_named_the_label(
-    facts: dict[str, Any], test: Written
+    facts: dict[str, Any], test: SavedTest
 ) -> None:
     assert test.vote_shares is not None
     own = test.vote_shares[np.arange(len(test.truth)), test.truth]
@@ -172,7 +177,7 @@ def test_people_are_the_mean_share_of_raters_who_named_the_label(
     assert found["high"] == pytest.approx(own.mean() + spread, abs=0.002)
 
 
-def test_intensity_is_what_scipy_finds(facts: dict[str, Any], test: Written) -> None:
+def test_intensity_is_what_scipy_finds(facts: dict[str, Any], test: SavedTest) -> None:
     assert test.intensity is not None
     assert test.wanted_intensity is not None
     known = ~np.isnan(test.wanted_intensity)
@@ -188,7 +193,7 @@ def test_intensity_is_what_scipy_finds(facts: dict[str, Any], test: Written) -> 
         assert one["median"] == pytest.approx(np.median(own), abs=1e-6)
 
 
-def test_scores_by_vote_share_are_their_means(facts: dict[str, Any], test: Written) -> None:
+def test_scores_by_vote_share_are_their_means(facts: dict[str, Any], test: SavedTest) -> None:
     assert test.vote_shares is not None
     for place, name in enumerate(FERPLUS):
         found = facts["vote_shares"][name]
@@ -198,9 +203,9 @@ def test_scores_by_vote_share_are_their_means(facts: dict[str, Any], test: Writt
             assert one["mean"] == pytest.approx(scores[np.isclose(shares, one["wanted"])].mean())
 
 
-def test_the_galleries_are_the_surest_mistakes_and_the_least_sure_faces(test: Written) -> None:
+def test_the_galleries_are_the_surest_mistakes_and_the_least_sure_faces(test: SavedTest) -> None:
     confidence = test.scores.max(axis=1)
-    wrong = surest_mistakes(test, 5)
+    wrong = find_most_confident_errors(test, 5)
     assert not test.right[wrong].any()
     assert sorted(confidence[~test.right])[-5:] == sorted(confidence[wrong])
-    assert sorted(confidence)[:5] == sorted(confidence[most_doubtful(test, 5)])
+    assert sorted(confidence)[:5] == sorted(confidence[find_least_confident(test, 5)])

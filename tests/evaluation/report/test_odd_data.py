@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.evaluation.report import Wanted, open_test, write_report
+from emotion_detection.evaluation.report import ReportRequest, open_test, write_report
 
 Make = Callable[..., Any]
 
 
 def _page(place: Path) -> str:
-    models = [open_test(str(place), Wanted())]
+    models = [open_test(str(place), ReportRequest())]
     return write_report(models, place / "out", "emotion report").path.read_text(encoding="utf-8")
 
 
@@ -56,7 +56,7 @@ def test_what_a_file_of_groups_leaves_open_is_said(
     (tmp_path / "groups.csv").write_text(
         "\n".join(["file,age,identity", *people, "gone.png,one,1"])
     )
-    models = [open_test(str(place), Wanted())]
+    models = [open_test(str(place), ReportRequest())]
     made = write_report(models, tmp_path / "out", "x", groups=tmp_path / "groups.csv")
     page = made.path.read_text(encoding="utf-8")
     assert "Of 10 faces the file names no group." in page
@@ -80,7 +80,7 @@ def test_where_people_are_known_intervals_are_over_them(
     ]
     rows = [f"face-{row:05d}.png,all,{row % 150}" for row in range(300)]
     (tmp_path / "groups.csv").write_text("\n".join(["file,age,identity", *rows]))
-    models = [open_test(str(place), Wanted()) for place in places]
+    models = [open_test(str(place), ReportRequest()) for place in places]
     known = write_report(models, tmp_path / "a", "x", groups=tmp_path / "groups.csv")
     over_faces = write_report(models, tmp_path / "b", "x").facts["comparisons"][0]["accuracy"]
     gap, own = (known.facts["comparisons"][0]["accuracy"], known.facts["models"][0]["over_people"])

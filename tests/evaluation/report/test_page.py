@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.report import Wanted, open_test, write_report
+from emotion_detection.evaluation.report import ReportRequest, open_test, write_report
 from emotion_detection.evaluation.report.audit_section import read_audit
 from emotion_detection.labels import FERPLUS
 
@@ -98,7 +98,7 @@ def folder(
     ]
     quoted = [line.replace(EVIL, EVIL.replace('"', '""')) for line in lines]
     (place / "groups.csv").write_text("\n".join(["file,<u>age", *quoted]))
-    models = [open_test(str(place / name), Wanted()) for name in ("<b>one</b>", "two")]
+    models = [open_test(str(place / name), ReportRequest()) for name in ("<b>one</b>", "two")]
     (place / "audit.json").write_text(json.dumps(AUDIT))
     Image.new("L", (40, 30)).save(place / "audit.png")
     more = (place / "groups.csv", place / "audit.json")
@@ -232,7 +232,7 @@ def test_what_no_audit_wrote_is_named(tmp_path: Path, content: str) -> None:
 
 def test_the_same_tests_give_the_same_page(folder: Path, page: str, tmp_path: Path) -> None:
     place = folder.parent
-    models = [open_test(str(place / name), Wanted()) for name in ("<b>one</b>", "two")]
+    models = [open_test(str(place / name), ReportRequest()) for name in ("<b>one</b>", "two")]
     more = (place / "groups.csv", place / "audit.json")
     write_report(models, tmp_path, "emotion report <x>", 0.9, *more)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
@@ -242,7 +242,7 @@ def test_what_is_missing_is_said_with_the_command_that_brings_it(
     tmp_path: Path, some_scores: Make, write_tested: Make
 ) -> None:
     place = write_tested(tmp_path / "alone-test", *some_scores(80))
-    write_report([open_test(str(place), Wanted())], tmp_path / "out", "emotion report alone")
+    write_report([open_test(str(place), ReportRequest())], tmp_path / "out", "emotion report alone")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     for said in (
         "emotion test --model models/nowhere --split test --corruptions",
@@ -262,7 +262,7 @@ def test_tests_of_different_faces_are_not_set_side_by_side(
     tmp_path: Path, some_scores: Make, write_tested: Make
 ) -> None:
     places = [write_tested(tmp_path / str(n), *some_scores(n)) for n in (60, 70)]
-    models = [open_test(str(place), Wanted()) for place in places]
+    models = [open_test(str(place), ReportRequest()) for place in places]
     with pytest.raises(InputError, match="cannot be compared"):
         write_report(models, tmp_path / "out", "emotion report")
     assert not (tmp_path / "out").exists()
@@ -271,7 +271,7 @@ def test_tests_of_different_faces_are_not_set_side_by_side(
 def test_a_report_that_cannot_be_written_is_named(
     tmp_path: Path, some_scores: Make, write_tested: Make
 ) -> None:
-    model = open_test(str(write_tested(tmp_path / "a", *some_scores(60))), Wanted())
+    model = open_test(str(write_tested(tmp_path / "a", *some_scores(60))), ReportRequest())
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="the report cannot be written"):
         write_report([model], tmp_path / "file" / "out", "emotion report")
@@ -283,7 +283,7 @@ def test_figures_of_an_earlier_report_do_not_stay(
     out = tmp_path / "out"
     shutil.copytree(folder, out)
     (out / "figures" / "mine.png").write_bytes(b"not the report's")
-    model = open_test(str(write_tested(tmp_path / "alone", *some_scores(80))), Wanted())
+    model = open_test(str(write_tested(tmp_path / "alone", *some_scores(80))), ReportRequest())
     made = write_report([model], out, "emotion report alone")
     names = {path.stem for path in (out / "figures").iterdir()}
     assert (folder / "figures" / "beside-1.png").is_file()
@@ -305,7 +305,7 @@ def test_missing_curves_are_explained_by_whose_they_are(
 ) -> None:
     model = "/lib/emotion_detection/pretrained/m.onnx" if shipped else "models/pretrained/best.ckpt"
     place = write_tested(tmp_path / "a", *some_scores(60), model=model)
-    made = write_report([open_test(str(place), Wanted())], tmp_path / "out", "x")
+    made = write_report([open_test(str(place), ReportRequest())], tmp_path / "out", "x")
     page = made.path.read_text(encoding="utf-8")
     assert ("The curves of the shipped model" in page) == shipped
     assert ("they lie in logs/RUN" in page) != shipped

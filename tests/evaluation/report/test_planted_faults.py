@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion_detection.evaluation.report import Report, Wanted, open_test, write_report
+from emotion_detection.evaluation.report import Report, ReportRequest, open_test, write_report
 from emotion_detection.labels import FER2013
 
 Make = Callable[..., Any]
@@ -40,7 +40,7 @@ def reports(
     made = {}
     for name, hit, by in (("sound", everyone, 0.0), ("all", everyone, 2.5), ("old", old, 2.5)):
         test = write_tested(place / name, _shifted(scores, hit, by), truth)
-        models = [open_test(str(test), Wanted())]
+        models = [open_test(str(test), ReportRequest())]
         made[name] = write_report(models, place / f"{name}-out", "x", groups=place / "groups.csv")
     return made
 

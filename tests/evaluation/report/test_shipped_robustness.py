@@ -14,10 +14,10 @@ from emotion_detection.training_record import SYNTHETIC_NOTE
 @pytest.fixture
 def metrics() -> dict[str, Any]:
     """Metrics of a plain test of the shipped model on the faces that were corrupted."""
-    found = pretrained.robustness("ferplus")
+    found = pretrained.read_robustness("ferplus")
     assert found is not None
     return {
-        "model": pretrained.model_path().as_posix(),
+        "model": pretrained.find_model().as_posix(),
         "data": {**found["data"], "source": "elsewhere/fer2013"},
         "split": "test",
         "accuracy": found["clean"]["accuracy"],
@@ -31,7 +31,7 @@ def shipped(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def test_it_is_that_of_the_package(metrics: dict[str, Any]) -> None:
-    assert shipped(metrics) == pretrained.robustness("ferplus")
+    assert shipped(metrics) == pretrained.read_robustness("ferplus")
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_other_tests_have_none(metrics: dict[str, Any], change: dict[str, Any]) 
 
 
 def test_a_table_of_an_earlier_model_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = pretrained.record()
+    record = pretrained.read_record()
     record["files"]["model.onnx"]["sha256"] = "0" * 64
-    monkeypatch.setattr(pretrained, "record", lambda: record)
-    assert pretrained.robustness("ferplus") is None
+    monkeypatch.setattr(pretrained, "read_record", lambda: record)
+    assert pretrained.read_robustness("ferplus") is None
 
 
 def test_tests_of_synthetic_faces_have_a_note() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from emotion_detection.data.synthetic import draw_faces
+from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.inference.align import align
 
 PLACE = Path(__file__).parent / "align.json"
@@ -49,7 +49,9 @@ CASES: dict[str, tuple[int, int, list[float], list[list[float]]]] = {
 
 def picture() -> np.ndarray:
     """Draw a face in colours, uint8 (100, 132, 3)."""
-    face = Image.fromarray(draw_faces(1).faces[0]).resize((100, 100), Image.Resampling.BICUBIC)
+    face = Image.fromarray(make_synthetic_faces(1).faces[0]).resize(
+        (100, 100), Image.Resampling.BICUBIC
+    )
     grey = np.full((100, 132), 90.0)
     grey[:, 16:116] = np.asarray(face)
     row, column = np.mgrid[0:100, 0:132]

@@ -65,7 +65,7 @@ def find_roles(columns: Sequence[str], where: str, contents: Sequence[str] = ())
     Raises:
         InputError: no column of labels or of images.
     """
-    names = [plain(name) for name in columns]
+    names = [simplify_name(name) for name in columns]
 
     def first(words: Sequence[str], among: Sequence[str] = names) -> int | None:
         return next((names.index(word) for word in words if word in among), None)
@@ -73,7 +73,7 @@ def find_roles(columns: Sequence[str], where: str, contents: Sequence[str] = ())
     label = first(LABEL)
     single = first(PIXELS)
     pixels = (single,) if single is not None else _pixel_columns(names)
-    content = first(CONTENT, [plain(name) for name in contents])
+    content = first(CONTENT, [simplify_name(name) for name in contents])
     file = first(FILE) if content is None and not pixels else None
     if file is None and not pixels and content is None:
         allowed = "file (or image, path, …), pixels" + ", or image (bytes)" * bool(contents)
@@ -88,7 +88,7 @@ def find_roles(columns: Sequence[str], where: str, contents: Sequence[str] = ())
     return Roles(label, file, pixels, content, first(SPLIT), first(INTENSITY), first(PERSON))
 
 
-def plain(name: str) -> str:
+def simplify_name(name: str) -> str:
     """Return a column's name without case, blanks and marks.
 
     >>> plain("subDirectory_filePath"), plain(" Image name")
@@ -107,7 +107,7 @@ def _pixel_columns(names: Sequence[str]) -> tuple[int, ...]:
     return tuple(found[number] for number in sorted(found)) if len(found) >= 64 else ()
 
 
-def label_text(cell: Any) -> str:
+def read_label(cell: Any) -> str:
     """Read a label from a cell: a word, or a whole number; '' where it is empty.
 
     >>> label_text("3.0"), label_text(3), label_text(" happy "), label_text(None)

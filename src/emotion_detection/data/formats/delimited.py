@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import TextIO
 
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import text_of_cell
+from emotion_detection.io.files import unescape_cell
 
 SEPARATORS = ",;\t|"
 
 
-def columns(path: Path) -> list[str]:
+def read_columns(path: Path) -> list[str]:
     """Return the column names of a table, lower case, without blanks.
 
     Raises:
         InputError: the file cannot be read, or not as text.
     """
-    return [name.strip().lower() for name in first_line(path)]
+    return [name.strip().lower() for name in read_first_line(path)]
 
 
-def first_line(path: Path) -> list[str]:
+def read_first_line(path: Path) -> list[str]:
     """Return the cells of the first line of a table as they are.
 
     Raises:
@@ -37,7 +37,7 @@ def first_line(path: Path) -> list[str]:
         return next(csv.reader([header], delimiter=_separator(header)), [])
 
 
-def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of each line of a table below its header, but blank ones.
 
     Cells that :func:`.spreadsheet_cell` made harmless are as they were before.
@@ -52,10 +52,10 @@ def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         reader = csv.reader(file, delimiter=_separator(header))
         for cells in reader:
             if any(cells):
-                yield reader.line_num + 1, [text_of_cell(cell) for cell in cells]
+                yield reader.line_num + 1, [unescape_cell(cell) for cell in cells]
 
 
-def rows(path: Path, separator: str | None = None) -> list[list[str]]:
+def read_rows(path: Path, separator: str | None = None) -> list[list[str]]:
     """Return the cells of every line of a list or table, but blank lines and comments.
 
     Args:

@@ -24,9 +24,9 @@ from emotion_detection.data.formats.notes import (
     note_numbers,
 )
 from emotion_detection.data.formats.tree import Tree, read_tree
-from emotion_detection.data.source import Face, Source, fer2013_place, split_of
+from emotion_detection.data.source import Face, Source, place_in_fer2013, split_of
 from emotion_detection.errors import InputError
-from emotion_detection.labels import FER2013, canonical, class_names, ordered
+from emotion_detection.labels import FER2013, canonical_name, class_names, sort_labels
 
 _CODE = re.compile(r"[A-Za-z]{0,8}[\s_.-]?\d+[A-Za-z]?")
 """Of names such as S01, AF17, subject_3 or 0042."""
@@ -148,7 +148,7 @@ def _are_people(images: list[tuple[str, ...]], depth: int) -> bool:
     """Return True if the folders at a depth are people with emotions below: ``S01/happy/1.png``."""
     names = {parts[depth] for parts in images if len(parts) > depth + 1}
     below = {parts[depth + 1] for parts in images if len(parts) > depth + 2}
-    known = sum(canonical(name) is not None for name in below)
+    known = sum(canonical_name(name) is not None for name in below)
     return bool(names) and all(map(_is_person, names)) and known > 1 and 2 * known >= len(below)
 
 
@@ -158,7 +158,7 @@ def _is_person(name: str) -> bool:
 
 def _is_wrapper(images: list[tuple[str, ...]], depth: int, above: str) -> bool:
     names = {parts[depth] for parts in images if len(parts) > depth + 1}
-    if len(names) != 1 or canonical(name := names.pop()):
+    if len(names) != 1 or canonical_name(name := names.pop()):
         return False
     deeper = any(len(parts) > depth + 2 for parts in images)
     return deeper and (name.lower() == above.lower() or split_of(f"train_{name}") == "train")
@@ -185,14 +185,14 @@ def _in_class(root: Path, name: str, images: list[tuple[str, ...]]) -> Iterator[
 
 def _is_dataset(name: str, images: list[tuple[str, ...]]) -> bool:
     """Return True if a folder holds splits or emotions, so that it is no emotion itself."""
-    if canonical(name):
+    if canonical_name(name):
         return False
     for parts in images:
         for depth in (1, 2):
             # with a folder of the class below a split: bored/train/1.png is a class with splits
             if len(parts) > depth + 2 and split_of(parts[depth]):
                 return True
-            if len(parts) > depth + 1 and canonical(parts[depth]):
+            if len(parts) > depth + 1 and canonical_name(parts[depth]):
                 return True
     return False
 
@@ -200,11 +200,11 @@ def _is_dataset(name: str, images: list[tuple[str, ...]]) -> bool:
 def _holds_folders(top: tuple[str, list[tuple[str, ...]]]) -> bool:
     """Return True if the only folder is no emotion and holds images in further folders alone."""
     name, images = top
-    return canonical(name) is None and all(len(parts) > 2 for parts in images)
+    return canonical_name(name) is None and all(len(parts) > 2 for parts in images)
 
 
 def _refuse_classes_beside(root: Path, tops: dict[str, list[tuple[str, ...]]]) -> None:
-    known = sorted(name for name in tops if canonical(name))
+    known = sorted(name for name in tops if canonical_name(name))
     if known:
         others = sorted(name for name, images in tops.items() if _is_dataset(name, images))
         raise InputError(
@@ -219,7 +219,7 @@ def _source(
     numbers = numbers_by_file_names([image.parts[-1] for image in images[:500]])
     classes = {image.name: _class_of(image.name, numbers) for image in images}
     used = class_names(name for name in classes.values() if name)
-    labels = ordered(used)
+    labels = sort_labels(used)
     if len(labels) < 2:
         raise InputError(
             f"{root}: needs a folder of images for each of at least two emotions, as in "
@@ -283,7 +283,7 @@ def holds_several(source: Source, root: Path) -> bool:
 
     That is so where no class is a known emotion and all images lie in folders of words below them.
     """
-    if source.kind != "folders" or any(canonical(label) for label in source.labels):
+    if source.kind != "folders" or any(canonical_name(label) for label in source.labels):
         return False
     places = [path.relative_to(root).parts for path in source.files]
     if any(split_of(parts[0]) for parts in places):
@@ -307,7 +307,7 @@ def _describe_rest(tree: Tree, images: int) -> str:
 
 
 def _face(root: Path, image: ClassImage, label: int, person: str | None) -> Face:
-    place = fer2013_place(image.parts[-1])
+    place = place_in_fer2013(image.parts[-1])
     return Face(
         name="/".join(image.parts),
         content=root.joinpath(*image.parts),

@@ -7,7 +7,7 @@ columns of the table or the names of the images.
 import re
 from collections.abc import Sequence
 
-from emotion_detection.data.source import fer2013_place
+from emotion_detection.data.source import place_in_fer2013
 from emotion_detection.labels import EMOTIONS
 
 Numbers = dict[int, str | None]
@@ -70,7 +70,7 @@ def numbers_by_file_names(files: Sequence[str]) -> Numbers | None:
         files: names of some images, at least one.
     """
     names = [file.replace("\\", "/").rpartition("/")[2] for file in files]
-    if names and all(fer2013_place(name) for name in names):
+    if names and all(place_in_fer2013(name) for name in names):
         return dict(enumerate(EMOTIONS[:7]))
     if names and all(is_rafdb_name(name) for name in names):
         return RAFDB_NUMBERS
@@ -81,7 +81,7 @@ def numbers_by_columns(columns: Sequence[str]) -> Numbers | None:
     """Return what numbers mean by the columns of a table; None: nothing is known.
 
     Args:
-        columns: their plain names (:func:`.columns.plain`).
+        columns: their plain names (:func:`.columns.simplify_name`).
     """
     if {"emotion", "pixels"} <= set(columns):
         return FER2013_NUMBERS

@@ -33,8 +33,8 @@ from emotion_detection.data.formats.notes import describe_classes, describe_spli
 from emotion_detection.data.formats.tree import Tree
 from emotion_detection.data.source import Content, Face, Source, Unreadable, split_of
 from emotion_detection.errors import InputError
-from emotion_detection.io.progress import progress
-from emotion_detection.labels import canonical, class_names, ordered
+from emotion_detection.io.progress import show_progress
+from emotion_detection.labels import canonical_name, class_names, sort_labels
 
 RAFDB_LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 
@@ -77,7 +77,7 @@ def _source(layout: str, root: Path, images: list[Labelled]) -> Source:
     kept = [(image, image.emotion) for image in images if image.emotion is not None]
     counts = Counter(emotion for _, emotion in kept)
     used = class_names(counts)
-    labels = ordered(used)
+    labels = sort_labels(used)
     if len(labels) < 2:
         raise InputError(f"{root}: {layout} with {len(labels)} emotions; needs at least two")
     splits = Counter(image.split or "" for image, _ in kept)
@@ -174,7 +174,7 @@ def _affectnet(tree: Tree) -> list[Labelled] | None:
     listed = []
     for place, split in places:
         files = sorted((place / "images").iterdir())
-        for path in progress(files, f"reading labels of {place.name}", len(files)):
+        for path in show_progress(files, f"reading labels of {place.name}", len(files)):
             name = path.relative_to(root).as_posix()
             label_file = place / "annotations" / f"{path.stem}_exp.npy"
             found = _affectnet_label(label_file)
@@ -271,7 +271,7 @@ def _by_names(layout: NameLayout) -> Callable[[Tree], list[Labelled] | None]:
         found = [layout.pattern.fullmatch(parts[-1]) for parts in tree.images]
         known = sum(match is not None for match in found)
         # folders of emotions take precedence over names
-        folders = {canonical(part) for parts in tree.images for part in parts[:-1]} - {None}
+        folders = {canonical_name(part) for parts in tree.images for part in parts[:-1]} - {None}
         if not known or known < 0.9 * len(found) or len(folders) > 1:
             return None
         return list(_named(layout, tree, found))

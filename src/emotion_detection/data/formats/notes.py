@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from emotion_detection.data.formats.columns import is_number
-from emotion_detection.labels import canonical
+from emotion_detection.labels import canonical_name
 
 _SPLITS = ("train", "validation", "test")
 
@@ -53,7 +53,7 @@ def note_numbers(labels: Iterable[str]) -> tuple[str, ...]:
 def note_classes(labels: Iterable[str]) -> tuple[str, ...]:
     """Return a sentence where the classes do not look like emotions; else nothing."""
     labels = list(labels)
-    if any(canonical(label) for label in labels):
+    if any(canonical_name(label) for label in labels):
         return ()
     digits = [any(c.isdigit() for c in label) for label in labels]
     if all(is_number(label) for label in labels) or not (len(labels) > 10 or all(digits)):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_detection.data.formats.columns import find_roles, plain
+from emotion_detection.data.formats.columns import find_roles, simplify_name
 from emotion_detection.data.formats.known_labels import (
     FER2013_NUMBERS,
     Numbers,
@@ -21,9 +21,9 @@ from emotion_detection.data.formats.known_labels import (
     numbers_by_file_names,
 )
 from emotion_detection.data.formats.survey import Row, Table
-from emotion_detection.data.formats.table import image_of_cell, source_of
-from emotion_detection.data.parquet_pages import bounded_batches, rows_per_batch
-from emotion_detection.data.source import Source, fer2013_place, split_of
+from emotion_detection.data.formats.table import make_table_source, read_image_cell
+from emotion_detection.data.parquet_pages import count_rows_per_batch, read_bounded_batches
+from emotion_detection.data.source import Source, place_in_fer2013, split_of
 from emotion_detection.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 1024
 
 
-def parquet_split(path: Path) -> str | None:
+def split_of_parquet(path: Path) -> str | None:
     """Return the split that a Parquet file's name, else its folder's, means; None: neither.
 
     >>> parquet_split(Path("val-00000-of-00002.parquet")), parquet_split(Path("test/0000.parquet"))
@@ -49,7 +49,7 @@ def read_parquet(files: Sequence[Path]) -> Source:
     Raises:
         InputError: a column is missing, a file cannot be read, or only some names mean a split.
     """
-    splits = {path: parquet_split(path) for path in files}
+    splits = {path: split_of_parquet(path) for path in files}
     files = sorted(files, key=lambda path: (splits[path] or "", path))
     named = [path for path in files if splits[path]]
     if named and len(named) < len(files):
@@ -62,10 +62,10 @@ def read_parquet(files: Sequence[Path]) -> Source:
     flat = len({path.parent for path in files}) == 1
     tables = [_table(path, splits[path], flat) for path in files]
     firsts = [first for table in tables if (first := _first_image(table)) is not None]
-    by_columns = numbers_by_columns([plain(name) for name in tables[0].columns])
+    by_columns = numbers_by_columns([simplify_name(name) for name in tables[0].columns])
     numbers: Numbers | None = (numbers_by_file_names(firsts) if firsts else None) or by_columns
-    named_so = bool(firsts) and all(fer2013_place(name) for name in firsts)
-    return source_of(tables, "Parquet", numbers, named_so or by_columns is FER2013_NUMBERS)
+    named_so = bool(firsts) and all(place_in_fer2013(name) for name in firsts)
+    return make_table_source(tables, "Parquet", numbers, named_so or by_columns is FER2013_NUMBERS)
 
 
 def _table(path: Path, split: str | None, flat: bool) -> Table:
@@ -119,7 +119,7 @@ def _first_image(table: Table) -> str | None:
     if content is None:
         return None
     cells = next(_cells(table.path, [table.columns[content]], 1), None)
-    return None if cells is None else image_of_cell(cells[0], "")[0]
+    return None if cells is None else read_image_cell(cells[0], "")[0]
 
 
 def _cells(path: Path, columns: list[str], batch_rows: int = BATCH_ROWS) -> Iterator[list[Any]]:
@@ -128,9 +128,9 @@ def _cells(path: Path, columns: list[str], batch_rows: int = BATCH_ROWS) -> Iter
 
     try:
         with pq.ParquetFile(path) as file:
-            rows = rows_per_batch(path, file.metadata, batch_rows)
+            rows = count_rows_per_batch(path, file.metadata, batch_rows)
             batches = file.iter_batches(rows, columns=columns)
-            for batch in bounded_batches(path, batches):
+            for batch in read_bounded_batches(path, batches):
                 parts = [batch.column(name).to_pylist() for name in columns]
                 yield from map(list, zip(*parts, strict=True))
     except (OSError, pa.ArrowException) as error:

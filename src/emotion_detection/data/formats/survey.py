@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.data.formats.columns import Roles, label_text
+from emotion_detection.data.formats.columns import Roles, read_label
 from emotion_detection.data.source import Unreadable
 
 Row = tuple[str, list[Any] | Unreadable]
@@ -60,7 +60,7 @@ _surveys: dict[tuple[str, int, int], Survey] = {}
 """By path, size and time: data is opened several times in a command."""
 
 
-def survey(table: Table) -> Survey:
+def survey_table(table: Table) -> Survey:
     """Read the labels and splits of a table, and the names of some images."""
     status = table.path.stat()
     key = (str(table.path.absolute()), status.st_size, status.st_mtime_ns)
@@ -81,8 +81,8 @@ def _read_survey(table: Table) -> Survey:
         rows += 1
         if isinstance(cells, Unreadable):
             continue
-        labels[label_text(cells[0])] += 1
-        splits["" if roles.split is None else label_text(cells[1])] += 1
+        labels[read_label(cells[0])] += 1
+        splits["" if roles.split is None else read_label(cells[1])] += 1
         if names and len(examples) < _EXAMPLES:
             examples.append(str(cells[-1]))
     return Survey(dict(labels), dict(splits), tuple(examples), rows)

@@ -25,10 +25,10 @@ from emotion_detection.data.formats import delimited
 from emotion_detection.data.formats.columns import (
     find_roles,
     is_number,
-    label_text,
-    plain,
     read_intensity,
+    read_label,
     read_levels,
+    simplify_name,
 )
 from emotion_detection.data.formats.image_paths import ImagePaths
 from emotion_detection.data.formats.known_labels import (
@@ -38,17 +38,17 @@ from emotion_detection.data.formats.known_labels import (
     numbers_by_file_names,
 )
 from emotion_detection.data.formats.notes import describe_classes, describe_splits, note_numbers
-from emotion_detection.data.formats.survey import Row, Survey, Table, survey
+from emotion_detection.data.formats.survey import Row, Survey, Table, survey_table
 from emotion_detection.data.source import (
     Content,
     Face,
     Source,
     Unreadable,
-    fer2013_place,
+    place_in_fer2013,
     split_of,
 )
 from emotion_detection.errors import InputError
-from emotion_detection.labels import FER2013, class_names, ordered
+from emotion_detection.labels import FER2013, class_names, sort_labels
 
 
 def read_tables(paths: Sequence[Path]) -> Source:
@@ -62,20 +62,22 @@ def read_tables(paths: Sequence[Path]) -> Source:
     """
     several = len(paths) > 1
     tables = [_text_table(path, split_of(path.stem) if several else None) for path in paths]
-    numbers = numbers_by_columns([plain(name) for name in tables[0].columns])
+    numbers = numbers_by_columns([simplify_name(name) for name in tables[0].columns])
     if not tables[0].roles.pixels:
-        return source_of(tables, "manifest CSV", numbers)
+        return make_table_source(tables, "manifest CSV", numbers)
     fer2013 = numbers is FER2013_NUMBERS
-    return source_of(tables, "FER-2013 CSV" if fer2013 else "CSV of pixels", numbers, fer2013)
+    return make_table_source(
+        tables, "FER-2013 CSV" if fer2013 else "CSV of pixels", numbers, fer2013
+    )
 
 
 def _text_table(path: Path, split: str | None) -> Table:
-    columns = delimited.columns(path)
+    columns = delimited.read_columns(path)
     roles = find_roles(columns, str(path))
     least = max([roles.label, *roles.pixels, roles.file or 0, roles.split or 0])
 
     def rows(requested: Sequence[int]) -> Iterator[Row]:
-        for line, cells in delimited.lines(path):
+        for line, cells in delimited.read_lines(path):
             where = f"line {line}"
             if any(cells[len(columns) :]):
                 reason = f"{len(cells)} cells; the header has {len(columns)}"
@@ -89,7 +91,7 @@ def _text_table(path: Path, split: str | None) -> Table:
     return Table(path, tuple(columns), roles, rows, split, label=path.name)
 
 
-def source_of(
+def make_table_source(
     tables: Sequence[Table], kind: str, numbers: Numbers | None, fer2013: bool = False
 ) -> Source:
     """Make a source of tables that belong together.
@@ -103,7 +105,7 @@ def source_of(
     Raises:
         InputError: there are fewer than two emotions.
     """
-    surveys = [survey(table) for table in tables]
+    surveys = [survey_table(table) for table in tables]
     examples = [name for found in surveys for name in found.examples]
     numbers = numbers_by_file_names(examples) or numbers
     readers = [_Reader(table, numbers) for table in tables]
@@ -111,7 +113,7 @@ def source_of(
     for reader, surveyed in zip(readers, surveys, strict=True):
         found.update(reader.count_classes(surveyed))
     used = class_names(found)
-    labels = ordered(used)
+    labels = sort_labels(used)
     where = tables[0].path if len(tables) == 1 else tables[0].path.parent
     if found and len(labels) < 2:
         raise InputError(f"{where}: needs at least two emotions; found {len(labels)}")
@@ -191,7 +193,7 @@ class _Reader:
         for where, cells in table.rows([roles.label, roles.split]):
             if isinstance(cells, Unreadable):
                 continue
-            label, split = label_text(cells[0]), split_of(str(cells[1]))
+            label, split = read_label(cells[0]), split_of(str(cells[1]))
             name = self._class(label)
             if not isinstance(name, str):
                 continue
@@ -239,12 +241,12 @@ class _Reader:
             ValueError: the row cannot be read; the message gives the reason.
         """
         name, content, order = self._image(image, where)
-        emotion = self._class(label_text(label))
+        emotion = self._class(read_label(label))
         if isinstance(emotion, Unreadable):
             raise ValueError(emotion.reason)
         if emotion is None:
             return None
-        split = label_text(more.get("split"))
+        split = read_label(more.get("split"))
         if split and split_of(split) is None:
             raise ValueError(f"split {split!r} is not train, validation or test")
         return Face(
@@ -254,7 +256,7 @@ class _Reader:
             split=split_of(split) if split else self.table.split,
             order=order,
             intensity=read_intensity(more.get("intensity")),
-            person=label_text(more.get("person")) or None,
+            person=read_label(more.get("person")) or None,
         )
 
     def _image(self, cells: Sequence[Any], where: str) -> tuple[str, Content, int | None]:
@@ -274,10 +276,10 @@ class _Reader:
                 column = self.table.columns[self.table.roles.file].strip()
                 raise ValueError(f"{column} is empty")
             return text, self._images.find(text), None
-        return image_of_cell(cells[0], f"{self.table.label}#{where.rpartition(' ')[2]}")
+        return read_image_cell(cells[0], f"{self.table.label}#{where.rpartition(' ')[2]}")
 
 
-def image_of_cell(cell: Any, name: str) -> tuple[str, Content, int | None]:
+def read_image_cell(cell: Any, name: str) -> tuple[str, Content, int | None]:
     """Return name, content and number in FER-2013 of an image that a cell of Parquet holds.
 
     Args:
@@ -286,7 +288,7 @@ def image_of_cell(cell: Any, name: str) -> tuple[str, Content, int | None]:
     """
     if isinstance(cell, dict):
         name, cell = cell.get("path") or name, cell.get("bytes")
-    place = fer2013_place(name)
+    place = place_in_fer2013(name)
     return name, cell if isinstance(cell, bytes) else b"", place[1] if place else None
 
 

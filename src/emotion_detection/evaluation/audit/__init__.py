@@ -1,12 +1,12 @@
 """Find faces that look wrong: likely wrong labels, duplicates whose labels differ, non-faces.
 
-:func:`audit` does all of it (:mod:`.audit_run`). :mod:`.audited_faces` assigns faces to folds,
+:func:`run_audit` does all of it (:mod:`.audit_run`). :mod:`.audited_faces` assigns faces to folds,
 :mod:`.folds` trains a network for each fold and predicts its held-out faces, :mod:`.features`
 measures how far a face is from others, :mod:`.nonfaces` looks for images without a face,
 :mod:`.label_issues` ranks the findings; :mod:`.contact_sheet` and :mod:`.audit_files` write them.
 """
 
 from emotion_detection.audit_options import AuditOptions
-from emotion_detection.evaluation.audit.audit_run import audit
+from emotion_detection.evaluation.audit.audit_run import run_audit
 
-__all__ = ["AuditOptions", "audit"]
+__all__ = ["AuditOptions", "run_audit"]

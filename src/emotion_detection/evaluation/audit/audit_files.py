@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from emotion_detection.audit_options import REASONS, AuditOptions
-from emotion_detection.config import DataConfig, TrainConfig, as_dict
+from emotion_detection.config import DataConfig, TrainConfig, config_to_dict
 from emotion_detection.data import SPLITS, Dataset, load
-from emotion_detection.data.summary import save, shown
-from emotion_detection.evaluation.audit.audited_faces import Looked
+from emotion_detection.data.summary import describe_dataset, save
+from emotion_detection.evaluation.audit.audited_faces import AuditedFaces
 from emotion_detection.evaluation.audit.contact_sheet import COLUMNS, ROWS, Cell, draw_sheet
 from emotion_detection.evaluation.audit.folds import OutOfFold
-from emotion_detection.evaluation.audit.label_issues import MEANINGS, Suspects, taken_once
-from emotion_detection.io.files import spreadsheet_cell
-from emotion_detection.metrics.statistics import accuracy_interval
+from emotion_detection.evaluation.audit.label_issues import MEANINGS, LabelIssues, drop_repeated
+from emotion_detection.io.files import escape_cell
+from emotion_detection.metrics.statistics import compute_accuracy_interval
 
 HEADINGS = {
     "label": "labels that are likely wrong",
@@ -31,7 +31,9 @@ COLUMN_NAMES = ("file", "split", "label", "suggested", "reason", "score", "rank"
 """Columns of ``audit.csv``; the first is what ``--exclude`` reads."""
 
 
-def pictures(config: DataConfig, dataset: Dataset, looked: Looked, smallest: int) -> Any:
+def draw_issue_sheets(
+    config: DataConfig, dataset: Dataset, looked: AuditedFaces, smallest: int
+) -> Any:
     """Return the faces at a size that people and the face detector can see.
 
     Args:
@@ -60,7 +62,9 @@ def pictures(config: DataConfig, dataset: Dataset, looked: Looked, smallest: int
     return images
 
 
-def write_csv(path: Path, dataset: Dataset, looked: Looked, listed: dict[str, Suspects]) -> int:
+def write_csv(
+    path: Path, dataset: Dataset, looked: AuditedFaces, listed: dict[str, LabelIssues]
+) -> int:
     """Write the faces to leave out, a row each; ``--exclude`` takes the file as it is.
 
     Returns:
@@ -76,7 +80,7 @@ def write_csv(path: Path, dataset: Dataset, looked: Looked, listed: dict[str, Su
         ):
             label, other = _names(dataset, int(looked.labels[row]), int(suggested))
             cells = (looked.names[row], looked.splits[row], label, other, reason)
-            rows.writerow((*map(spreadsheet_cell, cells), f"{score:.4f}", rank))
+            rows.writerow((*map(escape_cell, cells), f"{score:.4f}", rank))
             count += 1
     save(path, text.getvalue().encode())
     return count
@@ -90,16 +94,16 @@ def record(
     config: TrainConfig,
     options: AuditOptions,
     dataset: Dataset,
-    looked: Looked,
+    looked: AuditedFaces,
     judged: OutOfFold,
-    found: dict[str, Suspects],
-    listed: dict[str, Suspects],
+    found: dict[str, LabelIssues],
+    listed: dict[str, LabelIssues],
 ) -> dict[str, Any]:
     """Return what ``audit.json`` holds: plain values, for people and for reports."""
     right = judged.scores.argmax(axis=1) == looked.labels
     counts = np.bincount(looked.labels, minlength=len(dataset.labels))
 
-    def by_class(own: Suspects) -> dict[str, int]:
+    def by_class(own: LabelIssues) -> dict[str, int]:
         numbers = np.bincount(looked.labels[own.rows], minlength=len(dataset.labels))
         return dict(zip(dataset.labels, numbers.tolist(), strict=True))
 
@@ -111,7 +115,7 @@ def record(
         "out_of_fold": {
             "folds": options.folds,
             "accuracy": float(right.mean()),
-            "accuracy_ci95": list(accuracy_interval(right)),
+            "accuracy_ci95": list(compute_accuracy_interval(right)),
             "n": len(right),
             "by_fold": [float(right[judged.folds == k].mean()) for k in range(options.folds)],
         },
@@ -127,7 +131,7 @@ def record(
             for reason, own in found.items()
         },
         "listed": sum(len(own) for own in listed.values()),
-        "settings": {**dataclasses.asdict(options), "recipe": as_dict(config)},
+        "settings": {**dataclasses.asdict(options), "recipe": config_to_dict(config)},
     }
 
 
@@ -137,14 +141,14 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 
 def write_sheet(
-    path: Path, dataset: Dataset, looked: Looked, images: Any, found: dict[str, Suspects]
+    path: Path, dataset: Dataset, looked: AuditedFaces, images: Any, found: dict[str, LabelIssues]
 ) -> None:
     """Write ``audit.png``: the surest faces of each reason, also of those that are not listed.
 
     A face that was found for several reasons is drawn under one of them.
     """
     parts = []
-    for reason, own in taken_once(found, REASONS).items():
+    for reason, own in drop_repeated(found, REASONS).items():
         first = own.top(COLUMNS * ROWS)
         cells = [
             Cell(images[row], *_names(dataset, int(looked.labels[row]), int(other)), float(score))
@@ -152,7 +156,7 @@ def write_sheet(
         ]
         heading = _heading(len(found[reason]), len(own), len(cells))
         parts.append((f"{HEADINGS[reason]}: {heading}", cells))
-    source = shown(Path(dataset.source).name or dataset.source)
+    source = describe_dataset(Path(dataset.source).name or dataset.source)
     title = f"{source}, {dataset.kind}: what looks wrong among {len(looked):,} faces"
     save(path, draw_sheet(title, parts))
 

@@ -14,34 +14,34 @@ from rich.text import Text
 from emotion_detection.audit_options import AuditOptions
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, load
-from emotion_detection.data.summary import facts, shown
-from emotion_detection.errors import InputError, missing
+from emotion_detection.data.summary import collect_facts, describe_dataset
+from emotion_detection.errors import InputError, missing_package
 from emotion_detection.evaluation.audit.audit_files import (
     HEADINGS,
-    pictures,
+    draw_issue_sheets,
     record,
     write_csv,
     write_json,
     write_sheet,
 )
-from emotion_detection.evaluation.audit.audited_faces import look_at
-from emotion_detection.evaluation.audit.folder_lock import held
-from emotion_detection.evaluation.audit.folds import FOLDS, out_of_fold
+from emotion_detection.evaluation.audit.audited_faces import load_audited_faces
+from emotion_detection.evaluation.audit.folder_lock import lock_audit_folder
+from emotion_detection.evaluation.audit.folds import FOLDS, predict_out_of_fold
 from emotion_detection.evaluation.audit.label_issues import (
-    differing_copies,
+    drop_repeated,
+    find_differing_duplicates,
+    find_faceless,
+    find_outliers,
     leads,
-    outliers,
-    taken_once,
-    without_face,
-    wrong_labels,
+    rank_wrong_labels,
 )
-from emotion_detection.evaluation.audit.nonfaces import nonface_scores
+from emotion_detection.evaluation.audit.nonfaces import score_nonfaces
 
 SMALLEST = 48
 """Least size in pixels at which faces are looked at for non-faces, and drawn."""
 
 
-def audit(
+def run_audit(
     config: TrainConfig, options: AuditOptions, console: Console | None = None
 ) -> dict[str, Any]:
     """Find the faces of a dataset that look wrong, and write what was found.
@@ -61,26 +61,26 @@ def audit(
     """
     _need_cleanlab()
     _check(config)
-    with held(Path(options.out)):
+    with lock_audit_folder(Path(options.out)):
         return _audit(config, options, console or Console())
 
 
 def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict[str, Any]:
     out = Path(options.out)
     dataset = load(config)
-    looked = look_at(dataset, options.splits)
-    judged = out_of_fold(config, dataset, looked, options.folds, out)
-    images = pictures(config, dataset, looked, SMALLEST)
+    looked = load_audited_faces(dataset, options.splits)
+    judged = predict_out_of_fold(config, dataset, looked, options.folds, out)
+    images = draw_issue_sheets(config, dataset, looked, SMALLEST)
     found = {
-        "label": wrong_labels(looked.labels, judged.scores, options.rank),
-        "duplicate": differing_copies(looked.labels, looked.copies, judged.scores),
-        "nonface": without_face(nonface_scores(images, out / FOLDS / "faces-seen.npz")),
-        "outlier": outliers(judged.distances, judged.folds),
+        "label": rank_wrong_labels(looked.labels, judged.scores, options.rank),
+        "duplicate": find_differing_duplicates(looked.labels, looked.copies, judged.scores),
+        "nonface": find_faceless(score_nonfaces(images, out / FOLDS / "faces-seen.npz")),
+        "outlier": find_outliers(judged.distances, judged.folds),
     }
     ahead = leads(found["label"], looked.labels, judged.scores)
     sure = found | {"label": found["label"].keep(ahead >= options.lead)}
     listed = {
-        reason: own.top(options.top) for reason, own in taken_once(sure, options.reasons).items()
+        reason: own.top(options.top) for reason, own in drop_repeated(sure, options.reasons).items()
     }
     values = {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -89,7 +89,7 @@ def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict
     count = write_csv(out / "audit.csv", dataset, looked, listed)
     write_json(out / "audit.json", values)
     write_sheet(out / "audit.png", dataset, looked, images, found)
-    _say(console, values, config, dataset, out, count)
+    _print_line(console, values, config, dataset, out, count)
     return values
 
 
@@ -98,7 +98,7 @@ def _need_cleanlab() -> None:
     try:
         importlib.import_module("cleanlab.filter")
     except ModuleNotFoundError:
-        raise missing("'data audit'", "cleanlab", "audit") from None
+        raise missing_package("'data audit'", "cleanlab", "audit") from None
 
 
 def _check(config: TrainConfig) -> None:
@@ -111,7 +111,7 @@ def _check(config: TrainConfig) -> None:
             )
 
 
-def _say(
+def _print_line(
     console: Console,
     values: dict[str, Any],
     config: TrainConfig,
@@ -123,8 +123,8 @@ def _say(
     told = values["out_of_fold"]
     low, high = told["accuracy_ci95"]
     console.print(
-        facts(
-            ("data", shown(dataset.source)),
+        collect_facts(
+            ("data", describe_dataset(dataset.source)),
             ("faces", f"{values['faces']:,} of {' and '.join(values['splits'])}"),
             (
                 "out-of-fold",
@@ -143,7 +143,7 @@ def _say(
     console.print(table)
     for what, name in (("sheet", "audit.png"), ("record", "audit.json"), ("listed", "audit.csv")):
         # soft wrapping leaves the path in one piece, so that it can be copied
-        console.print(Text(f"{what}: {shown(str(out / name))}"), soft_wrap=True)
+        console.print(Text(f"{what}: {describe_dataset(str(out / name))}"), soft_wrap=True)
     console.print(Text(_last_line(config, dataset, out, count)), soft_wrap=True)
 
 
@@ -153,4 +153,4 @@ def _last_line(config: TrainConfig, dataset: Dataset, out: Path, count: int) -> 
     words = ["python", "train.py", "--data", dataset.source, "--exclude", str(out / "audit.csv")]
     if config.labels != TrainConfig.labels:
         words[4:4] = ["--labels", config.labels]
-    return f"train without them: {shown(shlex.join(words))}"
+    return f"train without them: {describe_dataset(shlex.join(words))}"

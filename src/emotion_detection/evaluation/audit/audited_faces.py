@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.data import Dataset, Faces
-from emotion_detection.data.duplicates import likeness_groups
+from emotion_detection.data.duplicates import group_alike
 from emotion_detection.data.image_similarity import LARGEST_CERTAIN
 from emotion_detection.errors import InputError
 
@@ -17,7 +17,7 @@ Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Looked:
+class AuditedFaces:
     """The faces that an audit looks at, splits laid end to end.
 
     Args:
@@ -55,7 +55,7 @@ class Looked:
         )
 
 
-def look_at(dataset: Dataset, splits: Sequence[str]) -> Looked:
+def load_audited_faces(dataset: Dataset, splits: Sequence[str]) -> AuditedFaces:
     """Open the faces of some splits.
 
     Raises:
@@ -66,13 +66,13 @@ def look_at(dataset: Dataset, splits: Sequence[str]) -> Looked:
     digests = np.concatenate([faces.digests for faces in parts.values()])
     thumbnails = np.concatenate([faces.thumbnails for faces in parts.values()])
     reference = np.concatenate([faces.reference_images for faces in parts.values()])
-    return Looked(
+    return AuditedFaces(
         names=[name for faces in parts.values() for name in faces.names],
         splits=[split for split, faces in parts.items() for _ in range(len(faces))],
         labels=np.concatenate([faces.labels for faces in parts.values()]),
         # a network that saw what merely resembles a face may know its label too
-        groups=likeness_groups(digests, thumbnails),
-        copies=likeness_groups(digests, thumbnails, faces=reference, largest=LARGEST_CERTAIN),
+        groups=group_alike(digests, thumbnails),
+        copies=group_alike(digests, thumbnails, faces=reference, largest=LARGEST_CERTAIN),
         thumbnails=thumbnails,
         digests=digests,
         parts=parts,

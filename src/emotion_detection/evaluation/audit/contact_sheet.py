@@ -16,9 +16,9 @@ from emotion_detection.data.summary import (
     PALE,
     PAPER,
     Font,
-    font,
+    describe_dataset,
+    load_font,
     picture,
-    shown,
 )
 
 COLUMNS = 12
@@ -60,7 +60,7 @@ def draw_sheet(title: str, parts: Sequence[tuple[str, Sequence[Cell]]]) -> bytes
     words = title + "".join(
         heading + "".join(cell.label + cell.suggested for cell in cells) for heading, cells in parts
     )
-    large, bold, small = (font(size, words) for size in (20, 15, 12))
+    large, bold, small = (load_font(size, words) for size in (20, 15, 12))
     height = CELL + 3 * _LINE + 2 * GAP
     rows = [-(-min(len(cells), COLUMNS * ROWS) // COLUMNS) for _, cells in parts]
     heights = [_HEADING + count * height for count in rows]
@@ -87,8 +87,8 @@ def _draw_cell(
 ) -> None:
     sheet.paste(picture(cell.face), (left, top))
     lines = [
-        (shown(cell.label), INK),
-        (shown(cell.suggested) and f"{shown(cell.suggested)}?", _RED),
+        (describe_dataset(cell.label), INK),
+        (describe_dataset(cell.suggested) and f"{describe_dataset(cell.suggested)}?", _RED),
         (f"{cell.score:.3f}", PALE),
     ]
     for number, (text, colour) in enumerate(lines):

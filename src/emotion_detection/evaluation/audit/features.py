@@ -5,8 +5,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from emotion_detection.training.checkpoint import Trained
-from emotion_detection.training.network_scores import network_outputs
+from emotion_detection.training.checkpoint import LoadedCheckpoint
+from emotion_detection.training.network_scores import compute_outputs
 
 NEIGHBOURS = 10
 """Nearest training faces whose mean distance says how unlike them a face is."""
@@ -17,7 +17,9 @@ Images = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float32]
 
 
-def held_out_outputs(trained: Trained, held_out: Images, seen: Images) -> tuple[Values, Values]:
+def predict_held_out(
+    trained: LoadedCheckpoint, held_out: Images, seen: Images
+) -> tuple[Values, Values]:
     """Ask a network for faces that it did not see.
 
     Args:
@@ -28,17 +30,17 @@ def held_out_outputs(trained: Trained, held_out: Images, seen: Images) -> tuple[
     Returns:
         scores float32 (N, classes) of the first label set, after temperature, the mean over each
         face and its mirror image; and the distance float32 (N,) to the nearest of the seen faces,
-        0 to 2 (:func:`neighbour_distances`).
+        0 to 2 (:func:`measure_neighbour_distances`).
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     own, scores = _features(trained, held_out, device)
     _, mirrored = _features(trained, held_out[..., ::-1], device)
     known, _ = _features(trained, seen, device)
     trained.network.to("cpu")
-    return (scores + mirrored) * np.float32(0.5), neighbour_distances(own, known)
+    return (scores + mirrored) * np.float32(0.5), measure_neighbour_distances(own, known)
 
 
-def _features(trained: Trained, images: Images, device: str) -> tuple[Values, Values]:
+def _features(trained: LoadedCheckpoint, images: Images, device: str) -> tuple[Values, Values]:
     """Return what enters the network's last layer, rows of length 1, and the scores."""
     head = trained.network.get_submodule("head")
     caught: list[Tensor] = []
@@ -48,7 +50,7 @@ def _features(trained: Trained, images: Images, device: str) -> tuple[Values, Va
 
     hook = head.register_forward_pre_hook(catch)
     try:
-        outputs = network_outputs(
+        outputs = compute_outputs(
             trained.network, trained.spec, images, trained.temperatures, device
         )
     finally:
@@ -57,7 +59,9 @@ def _features(trained: Trained, images: Images, device: str) -> tuple[Values, Va
     return features.numpy(), outputs["scores"]
 
 
-def neighbour_distances(faces: Values, known: Values, neighbours: int = NEIGHBOURS) -> Values:
+def measure_neighbour_distances(
+    faces: Values, known: Values, neighbours: int = NEIGHBOURS
+) -> Values:
     """Return how far each face is from those that are known: the mean over the nearest of them.
 
     This is the measure of Kuan and Mueller 2022 ("Back to the Basics: Revisiting

@@ -10,7 +10,7 @@ from emotion_detection.errors import InputError
 
 
 @contextmanager
-def held(out: Path) -> Iterator[None]:
+def lock_audit_folder(out: Path) -> Iterator[None]:
     """Keep an audit's folder for this process; whoever dies lets go of it.
 
     The folder itself is locked, so that nothing is left in it. Where the disk has no locks (some

@@ -17,14 +17,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.config import TrainConfig, as_dict
+from emotion_detection.config import TrainConfig, config_to_dict
 from emotion_detection.data import Dataset
-from emotion_detection.data.exclude import excluded_names
+from emotion_detection.data.exclude import read_excluded_names
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.audit.audited_faces import Looked, Numbers, Values, assign_folds
-from emotion_detection.evaluation.audit.features import held_out_outputs
-from emotion_detection.io.files import spreadsheet_cell, write_whole
-from emotion_detection.training import resumed_config, train
+from emotion_detection.evaluation.audit.audited_faces import (
+    AuditedFaces,
+    Numbers,
+    Values,
+    assign_folds,
+)
+from emotion_detection.evaluation.audit.features import predict_held_out
+from emotion_detection.io.files import escape_cell, write_atomic
+from emotion_detection.training import read_resumed_config, train
 from emotion_detection.training.checkpoint import load_trained
 
 FOLDS = "folds"
@@ -50,8 +55,8 @@ class OutOfFold:
     distances: Values
 
 
-def out_of_fold(
-    config: TrainConfig, dataset: Dataset, looked: Looked, count: int, out: Path
+def predict_out_of_fold(
+    config: TrainConfig, dataset: Dataset, looked: AuditedFaces, count: int, out: Path
 ) -> OutOfFold:
     """Train a network for each fold, unless that was done before, and ask it for the fold.
 
@@ -86,7 +91,7 @@ def out_of_fold(
 
 
 def _check_classes(
-    dataset: Dataset, looked: Looked, folds: Numbers, train_rows: npt.NDArray[np.bool_]
+    dataset: Dataset, looked: AuditedFaces, folds: Numbers, train_rows: npt.NDArray[np.bool_]
 ) -> None:
     """Refuse a class whose training faces are all in one fold: nothing would be left to learn."""
     for label, name in enumerate(dataset.labels):
@@ -110,7 +115,7 @@ def _fold_config(config: TrainConfig, dataset: Dataset, out: Path, fold: int) ->
     )
 
 
-def _write_held_out(config: TrainConfig, looked: Looked, mine: npt.NDArray[np.bool_]) -> None:
+def _write_held_out(config: TrainConfig, looked: AuditedFaces, mine: npt.NDArray[np.bool_]) -> None:
     """Write the list that the fold's training leaves out, or find the one that it began with.
 
     Raises:
@@ -119,15 +124,15 @@ def _write_held_out(config: TrainConfig, looked: Looked, mine: npt.NDArray[np.bo
     path = Path(config.exclude or "")
     names = {name for name, held in zip(looked.names, mine, strict=True) if held}
     if path.exists():
-        if excluded_names(path) != names:
+        if read_excluded_names(path) != names:
             raise _another(path.parent, "it holds out other faces")
         return
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["file"])
-    rows.writerows([spreadsheet_cell(name)] for name in sorted(names))
+    rows.writerows([escape_cell(name)] for name in sorted(names))
     try:
-        write_whole(path, text.getvalue())
+        write_atomic(path, text.getvalue())
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
@@ -141,7 +146,7 @@ def _another(folder: Path, why: str) -> InputError:
 
 def _fold(
     config: TrainConfig,
-    looked: Looked,
+    looked: AuditedFaces,
     mine: npt.NDArray[np.bool_],
     seen: npt.NDArray[np.bool_],
     classes: int,
@@ -149,19 +154,19 @@ def _fold(
     """Return scores and distances of the faces of one fold, from its file where that is whole."""
     folder = Path(config.models, config.name or "")
     begun = (folder / "config.yaml").exists()
-    if begun and (other := _differing(config, resumed_config(folder))):
+    if begun and (other := _differing(config, read_resumed_config(folder))):
         raise _another(folder.parent, f"--{other} is another one")
     kept = _read(folder / _HELD_OUT, int(mine.sum()), classes)
     if kept is not None:
         return kept
-    whole = resumed_config(folder) if begun else config
+    whole = read_resumed_config(folder) if begun else config
     run = train(whole, resume=folder if begun else None, hint=False)
     held_out, known = (looked.images(rows) for rows in (mine, seen))
-    scores, distances = held_out_outputs(load_trained(run.folder), held_out, known)
+    scores, distances = predict_held_out(load_trained(run.folder), held_out, known)
     content = io.BytesIO()
     np.savez(content, scores=scores, distances=distances)
     try:
-        write_whole(folder / _HELD_OUT, content.getvalue())
+        write_atomic(folder / _HELD_OUT, content.getvalue())
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return scores, distances
@@ -169,7 +174,7 @@ def _fold(
 
 def _differing(config: TrainConfig, begun: TrainConfig) -> str | None:
     """Return the first option in which two recipes differ and may not."""
-    ours, theirs = as_dict(config), as_dict(begun)
+    ours, theirs = config_to_dict(config), config_to_dict(begun)
     return next((k for k in ours if k not in _MOVABLE and ours[k] != theirs[k]), None)
 
 

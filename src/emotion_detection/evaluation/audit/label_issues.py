@@ -40,7 +40,7 @@ Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Suspects:
+class LabelIssues:
     """The faces named for one reason, the surest first.
 
     Args:
@@ -56,22 +56,22 @@ class Suspects:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def keep(self, wanted: npt.NDArray[np.bool_]) -> "Suspects":
+    def keep(self, wanted: npt.NDArray[np.bool_]) -> "LabelIssues":
         """Return some of them."""
-        return Suspects(self.rows[wanted], self.scores[wanted], self.suggested[wanted])
+        return LabelIssues(self.rows[wanted], self.scores[wanted], self.suggested[wanted])
 
-    def top(self, count: int | None) -> "Suspects":
+    def top(self, count: int | None) -> "LabelIssues":
         """Return the first of them, all for None."""
-        return Suspects(self.rows[:count], self.scores[:count], self.suggested[:count])
+        return LabelIssues(self.rows[:count], self.scores[:count], self.suggested[:count])
 
 
-def _ranked(rows: Numbers, scores: Values, suggested: Numbers) -> Suspects:
+def _ranked(rows: Numbers, scores: Values, suggested: Numbers) -> LabelIssues:
     # stable: of equal scores the face that comes first
     order = np.argsort(-scores, kind="stable")
-    return Suspects(rows[order], scores[order].astype(np.float32), suggested[order])
+    return LabelIssues(rows[order], scores[order].astype(np.float32), suggested[order])
 
 
-def wrong_labels(labels: Numbers, scores: Values, rank: str = RANKS[0]) -> Suspects:
+def rank_wrong_labels(labels: Numbers, scores: Values, rank: str = RANKS[0]) -> LabelIssues:
     """Find likely wrong labels by confident learning (Northcutt, Jiang and Chuang 2021).
 
     A face is named when cleanlab's pruning names it and the networks prefer another class. Pruning
@@ -99,14 +99,14 @@ def wrong_labels(labels: Numbers, scores: Values, rank: str = RANKS[0]) -> Suspe
     return _ranked(rows, (1 - quality[rows]).astype(np.float32), best[rows])
 
 
-def leads(own: Suspects, labels: Numbers, scores: Values) -> Values:
+def leads(own: LabelIssues, labels: Numbers, scores: Values) -> Values:
     """Return how far the suggested class is ahead of the label: float32 (n,), 0 to 1."""
     rows = own.rows
     ahead: Values = scores[rows, own.suggested] - scores[rows, labels[rows]]
     return ahead
 
 
-def differing_copies(labels: Numbers, groups: Numbers, scores: Values) -> Suspects:
+def find_differing_duplicates(labels: Numbers, groups: Numbers, scores: Values) -> LabelIssues:
     """Find near-duplicates whose labels differ, but for those with their group's likeliest label.
 
     The likeliest label is the one that most of the group have; of equally many the one with the
@@ -135,13 +135,13 @@ def differing_copies(labels: Numbers, groups: Numbers, scores: Values) -> Suspec
     )
 
 
-def without_face(scores: Values) -> Suspects:
-    """Take the pictures with a score (:func:`.nonfaces.nonface_scores`) above 0."""
+def find_faceless(scores: Values) -> LabelIssues:
+    """Take the pictures with a score (:func:`.nonfaces.score_nonfaces`) above 0."""
     rows = np.flatnonzero(scores > 0)
     return _ranked(rows, scores[rows], np.full(len(rows), -1, np.int64))
 
 
-def outliers(distances: Values, folds: Numbers) -> Suspects:
+def find_outliers(distances: Values, folds: Numbers) -> LabelIssues:
     """Find faces that are far from all that the networks learnt from.
 
     Each fold has a network, hence a measure, of its own: distances are set against their fold's
@@ -158,10 +158,10 @@ def outliers(distances: Values, folds: Numbers) -> Suspects:
         beyond[folds == fold] = (own - third) / max(third - first, 1e-9)
     rows = np.flatnonzero(beyond > FAR)
     ranked = rows[np.argsort(-beyond[rows], kind="stable")]
-    return Suspects(ranked, distances[ranked], np.full(len(ranked), -1, np.int64))
+    return LabelIssues(ranked, distances[ranked], np.full(len(ranked), -1, np.int64))
 
 
-def taken_once(found: dict[str, Suspects], wanted: Sequence[str]) -> dict[str, Suspects]:
+def drop_repeated(found: dict[str, LabelIssues], wanted: Sequence[str]) -> dict[str, LabelIssues]:
     """Leave each face under the first of the wanted reasons that it was found for.
 
     Args:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.face_detector import FaceDetector
-from emotion_detection.io.files import write_whole
-from emotion_detection.io.progress import progress
+from emotion_detection.io.files import write_atomic
+from emotion_detection.io.progress import show_progress
 
 FLAT = 0.5
 """Share of one grey level from which on a picture is called flat: a sign, a drawing, nothing.
@@ -33,7 +33,7 @@ Images = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float32]
 
 
-def flatness(images: Images) -> Values:
+def measure_flatness(images: Images) -> Values:
     """Return the share of a face's pixels that have its commonest grey level: float32 (N,).
 
     Args:
@@ -45,7 +45,7 @@ def flatness(images: Images) -> Values:
     return shares
 
 
-def confidences(images: Images, said: bool = True) -> Values:
+def detect_confidences(images: Images, said: bool = True) -> Values:
     """Return how sure the face detector is that there is a face in each picture: float32 (N,).
 
     A face that fills its picture is looked at amid grey, as in photographs
@@ -60,14 +60,14 @@ def confidences(images: Images, said: bool = True) -> Values:
     """
     detector = FaceDetector(min_confidence=_LOWEST, min_face_size=1, threads=1)
     found = np.zeros(len(images), np.float32)
-    shown = progress(images, "looking for faces", len(images)) if said else images
+    shown = show_progress(images, "looking for faces", len(images)) if said else images
     for row, image in enumerate(shown):
         rgb = np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
         found[row] = max((face.confidence for face in detector.find(rgb).faces), default=0)
     return found
 
 
-def nonface_scores(images: Images, kept: Path | None = None) -> Values:
+def score_nonfaces(images: Images, kept: Path | None = None) -> Values:
     """Say how surely there is no face in a picture.
 
     Args:
@@ -78,10 +78,10 @@ def nonface_scores(images: Images, kept: Path | None = None) -> Values:
     Returns:
         float32 (N,), from 0.5 for those that are named, up to 1; 0 for all others.
     """
-    flat = flatness(images)
+    flat = measure_flatness(images)
     scores = np.where(flat >= FLAT, flat, 0).astype(np.float32)
     trial = np.linspace(0, len(images) - 1, min(_TRIAL, len(images))).astype(int)
-    if (confidences(images[trial], said=False) <= UNSEEN).mean() > UNFIT:
+    if (detect_confidences(images[trial], said=False) <= UNSEEN).mean() > UNFIT:
         print(
             f"note: the face detector sees no face in more than {UNFIT:.0%} of these pictures: "
             "it is not asked for non-faces",
@@ -95,7 +95,7 @@ def nonface_scores(images: Images, kept: Path | None = None) -> Values:
 
 def _kept_confidences(images: Images, kept: Path | None) -> Values:
     if kept is None:
-        return confidences(images)
+        return detect_confidences(images)
     which = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
     try:
         # whole and at once: numpy leaves a file that it cannot read open
@@ -104,11 +104,11 @@ def _kept_confidences(images: Images, kept: Path | None) -> Values:
                 return np.asarray(file["confidences"])
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         pass
-    found = confidences(images)
+    found = detect_confidences(images)
     content = io.BytesIO()
     np.savez(content, images=np.array(which), confidences=found)
     try:
-        write_whole(kept, content.getvalue())
+        write_atomic(kept, content.getvalue())
     except OSError as error:
         raise InputError(f"{kept}: cannot be written: {error.strerror or error}") from None
     return found

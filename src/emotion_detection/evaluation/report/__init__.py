@@ -1,11 +1,16 @@
 """Report on tests of models in one page: accuracy, calibration, errors, and how each is known.
 
 :mod:`.test_runs` finds or makes the tests, :mod:`.facts` computes all numbers (``report.json``),
-the modules ``*_plots`` draw them, the modules ``*_section`` write them as HTML, :mod:`.html_page` is
-the frame, and :mod:`.report_files` writes the files.
+the modules ``*_plots`` draw them, the modules ``*_section`` write them as HTML, :mod:`.html_page`
+is the frame, and :mod:`.report_files` writes the files.
 """
 
 from emotion_detection.evaluation.report.report_files import Report, write_report
-from emotion_detection.evaluation.report.test_runs import Tested, Wanted, open_test, open_tests
+from emotion_detection.evaluation.report.test_runs import (
+    ReportRequest,
+    TestedModel,
+    open_test,
+    open_tests,
+)
 
-__all__ = ["Report", "Tested", "Wanted", "open_test", "open_tests", "write_report"]
+__all__ = ["Report", "ReportRequest", "TestedModel", "open_test", "open_tests", "write_report"]

@@ -58,7 +58,7 @@ def read_audit(path: Path) -> dict[str, Any]:
     return known | {"sheet": str(sheet) if sheet.is_file() else None}
 
 
-def audited(found: Values | None, test: Values) -> str:
+def render_audit(found: Values | None, test: Values) -> str:
     """Return the section.
 
     Args:

@@ -11,10 +11,10 @@ from emotion_detection.evaluation.plot_style import (
     LINE,
     PALE,
     SECOND,
-    class_line,
     new_figure,
-    short,
-    styled,
+    plot_class_line,
+    shorten_label,
+    use_plot_style,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 
 
-@styled
+@use_plot_style
 def draw_reliability(after: Sequence[Values], before: Sequence[Values] | None) -> "Figure":
     """Draw accuracy against the highest score, and how many faces have such a score.
 
@@ -59,7 +59,7 @@ def draw_reliability(after: Sequence[Values], before: Sequence[Values] | None) -
     return figure
 
 
-@styled
+@use_plot_style
 def draw_coverage(curve: Values, chosen: Values | None, wanted: float) -> "Figure":
     """Draw accuracy on the answered faces against the share that is answered.
 
@@ -86,7 +86,7 @@ def draw_coverage(curve: Values, chosen: Values | None, wanted: float) -> "Figur
     return figure
 
 
-@styled
+@use_plot_style
 def draw_intensity(bins: Sequence[Values], of_raters: bool) -> "Figure":
     """Draw the model's intensity against the wanted one.
 
@@ -110,7 +110,7 @@ def draw_intensity(bins: Sequence[Values], of_raters: bool) -> "Figure":
     return figure
 
 
-@styled
+@use_plot_style
 def draw_votes(scores: Mapping[str, Sequence[Values]]) -> "Figure":
     """Draw each class's mean score against the share of raters who saw it.
 
@@ -121,7 +121,7 @@ def draw_votes(scores: Mapping[str, Sequence[Values]]) -> "Figure":
     axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
     for number, (name, bins) in enumerate(scores.items()):
         x, y = [b["wanted"] for b in bins], [b["mean"] for b in bins]
-        axes.plot(x, y, marker=".", ms=4, label=short(name), **class_line(number))
+        axes.plot(x, y, marker=".", ms=4, label=shorten_label(name), **plot_class_line(number))
     axes.set(xlabel="share of raters who saw it", ylabel="mean score")
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     axes.grid()

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emotion_detection.evaluation.plot_style import Drawn
+from emotion_detection.evaluation.plot_style import Plot
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.calibration_plots import (
     draw_coverage,
@@ -12,13 +12,13 @@ from emotion_detection.evaluation.report.calibration_plots import (
     draw_reliability,
     draw_votes,
 )
-from emotion_detection.evaluation.report.gallery import Picture, gallery
+from emotion_detection.evaluation.report.gallery import Picture, render_gallery
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
 
 Values = Mapping[str, Any]
 
 
-def with_option(test: Values, *words: str, out: str | None = None) -> str:
+def describe_option(test: Values, *words: str, out: str | None = None) -> str:
     """Return the command that tested, with an option more or set to another value.
 
     Args:
@@ -33,7 +33,7 @@ def with_option(test: Values, *words: str, out: str | None = None) -> str:
     return shlex.join([*said, *words, *(["--out", out] if out else [])])
 
 
-def sureness(facts: Values, drawn: Drawn) -> str:
+def render_calibration(facts: Values, drawn: Plot) -> str:
     """Return the section of calibration, and of leaving unsure faces unanswered."""
     test, found = facts["test"], facts["reliability"]
     before, cover = test.get("before_temperature"), facts["coverage"]
@@ -100,7 +100,7 @@ def _threshold(cover: Values, test: Values, place: str | None) -> str:
         said += markup.missing(
             "It was chosen on the very faces that it is judged on, which flatters it. After a test "
             "of the validation split the report chooses it there.",
-            with_option(test, "--split", "validation", out=place),
+            describe_option(test, "--split", "validation", out=place),
         )
     return said
 
@@ -123,7 +123,7 @@ def _bins(bins: Sequence[Values]) -> str:
     )
 
 
-def faces(facts: Values, picture: Picture, shown: bool) -> str:
+def render_faces(facts: Values, picture: Picture, shown: bool) -> str:
     """Return the section of the faces that are worth looking at."""
     wrong, doubted = facts["surest_mistakes"], facts["most_doubtful"]
     hint = "The pictures are not shown: the faces could not be opened. Name them with --data."
@@ -136,16 +136,16 @@ def faces(facts: Values, picture: Picture, shown: bool) -> str:
             "What the model named with the highest scores and the label contradicts. Where you "
             "side with the model, the label may be wrong."
         ),
-        gallery(wrong, picture) if wrong else markup.paragraph("There are no mistakes."),
+        render_gallery(wrong, picture) if wrong else markup.paragraph("There are no mistakes."),
         "<h3>Most doubtful</h3>",
         markup.paragraph(
             "The faces whose highest score is lowest: what a threshold would leave out first."
         ),
-        gallery(doubted, picture),
+        render_gallery(doubted, picture),
     )
 
 
-def intensity(facts: Values, drawn: Drawn) -> str:
+def render_intensity(facts: Values, drawn: Plot) -> str:
     """Return the section of intensity and of scores beside votes."""
     found, votes, test = facts["intensity"], facts["vote_shares"], facts["test"]
     of_raters = test["data"].get("label_set") == "ferplus"
@@ -176,7 +176,7 @@ def intensity(facts: Values, drawn: Drawn) -> str:
         )
     if votes is None:
         command = (
-            with_option(test, "--labels", "ferplus")
+            describe_option(test, "--labels", "ferplus")
             if test["data"].get("label_set") == "fer2013"
             else None
         )

@@ -8,10 +8,10 @@ from emotion_detection.evaluation.plot_style import (
     INK,
     PALE,
     SECOND,
-    class_line,
     new_figure,
-    short,
-    styled,
+    plot_class_line,
+    shorten_label,
+    use_plot_style,
 )
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 
 
-@styled
+@use_plot_style
 def draw_per_class(per_class: Values) -> "Figure":
     """Draw precision, recall and F1 of each class with their intervals.
 
@@ -35,7 +35,7 @@ def draw_per_class(per_class: Values) -> "Figure":
         found = [per_class[name][measure] for name in names]
         dots(axes, found, [row + 0.22 * (step - 1) for row in range(len(names))], colour, mark)
         axes.plot([], [], mark, color=colour, ms=4, label="F1" if measure == "f1" else measure)
-    axes.set_yticks(range(len(names)), [short(name) for name in names])
+    axes.set_yticks(range(len(names)), [shorten_label(name) for name in names])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.set(xlim=(0, 1), ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="x")
@@ -55,7 +55,7 @@ def dots(
         axes.plot([one["value"]], [place], mark, color=colour, ms=4)
 
 
-@styled
+@use_plot_style
 def draw_intervals(
     found: Mapping[str, Values], label: str, middle: float | None = None, low: float | None = 0.0
 ) -> "Figure":
@@ -71,7 +71,7 @@ def draw_intervals(
     if middle is not None:
         axes.axvline(middle, color=PALE, lw=1, linestyle=(0, (3, 2)))
     dots(axes, list(found.values()), range(len(found)), FIRST)
-    axes.set_yticks(range(len(found)), [short(name) for name in found])
+    axes.set_yticks(range(len(found)), [shorten_label(name) for name in found])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=label)
     if low is not None:
@@ -80,7 +80,7 @@ def draw_intervals(
     return figure
 
 
-@styled
+@use_plot_style
 def draw_roc(curves: Values) -> "Figure":
     """Draw ROC curves, one class against the rest.
 
@@ -91,13 +91,13 @@ def draw_roc(curves: Values) -> "Figure":
     axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
     for number, (name, curve) in enumerate(curves.items()):
         if curve["x"]:
-            axes.plot(curve["x"], curve["y"], label=short(name), **class_line(number))
+            axes.plot(curve["x"], curve["y"], label=shorten_label(name), **plot_class_line(number))
     axes.set(xlabel="other faces called so (false positive rate)")
     axes.set(ylabel="its faces called so (recall)", xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
     return _with_legend(figure, axes, "lower right")
 
 
-@styled
+@use_plot_style
 def draw_precision_recall(curves: Values) -> "Figure":
     """Draw precision against recall, one class against the rest.
 
@@ -107,8 +107,8 @@ def draw_precision_recall(curves: Values) -> "Figure":
     figure, (axes,) = new_figure(4.4, 4.3)
     for number, (name, curve) in enumerate(curves.items()):
         if curve["x"]:
-            style = {**class_line(number), "drawstyle": "steps-pre"}
-            axes.plot(curve["x"], curve["y"], label=short(name), **style)
+            style = {**plot_class_line(number), "drawstyle": "steps-pre"}
+            axes.plot(curve["x"], curve["y"], label=shorten_label(name), **style)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
     return _with_legend(figure, axes, "lower left")
 

@@ -8,8 +8,8 @@ from emotion_detection.evaluation.plot_style import (
     INK,
     SECOND,
     new_figure,
-    short,
-    styled,
+    shorten_label,
+    use_plot_style,
 )
 from emotion_detection.evaluation.report.class_plots import dots
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 
 
-@styled
+@use_plot_style
 def draw_training(rows: Sequence[Values]) -> "Figure":
     """Draw loss and accuracy over the epochs.
 
@@ -48,7 +48,7 @@ def draw_training(rows: Sequence[Values]) -> "Figure":
     return figure
 
 
-@styled
+@use_plot_style
 def draw_two(first: Mapping[str, Values], second: Mapping[str, Values]) -> "Figure":
     """Draw each class's recall under two models.
 
@@ -61,7 +61,7 @@ def draw_two(first: Mapping[str, Values], second: Mapping[str, Values]) -> "Figu
         places = [row + 0.24 * (step - 0.5) for row in range(len(found))]
         dots(axes, list(found.values()), places, colour, mark)
         axes.plot([], [], mark, color=colour, ms=4, label=("first", "second")[step])
-    axes.set_yticks(range(len(first)), [short(name) for name in first])
+    axes.set_yticks(range(len(first)), [shorten_label(name) for name in first])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.set(xlim=(0, 1), ylim=(len(first) - 0.5, -0.5), xlabel="recall")
     axes.grid(axis="x")

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from emotion_detection.evaluation.model_comparison import Comparison, compare
-from emotion_detection.evaluation.plot_style import Drawn
+from emotion_detection.evaluation.plot_style import Plot
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.comparison_plots import draw_two
-from emotion_detection.evaluation.report.facts import face_facts
-from emotion_detection.evaluation.report.gallery import gallery
+from emotion_detection.evaluation.report.facts import describe_faces
+from emotion_detection.evaluation.report.gallery import render_gallery
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
-from emotion_detection.evaluation.report.test_runs import Tested
+from emotion_detection.evaluation.report.test_runs import TestedModel
 from emotion_detection.metrics.statistics import Ints, as_dict
 
 Values = Mapping[str, Any]
@@ -19,7 +19,9 @@ SHOWN = 14
 """Faces shown of each kind."""
 
 
-def comparison_facts(first: Tested, second: Tested, people: Ints | None = None) -> dict[str, Any]:
+def compute_comparison_facts(
+    first: TestedModel, second: TestedModel, people: Ints | None = None
+) -> dict[str, Any]:
     """Compare two models on the same faces.
 
     Args:
@@ -43,21 +45,25 @@ def comparison_facts(first: Tested, second: Tested, people: Ints | None = None) 
     }
 
 
-def _faces(first: Tested, second: Tested, found: Comparison, rows: Any) -> list[dict[str, Any]]:
+def _faces(
+    first: TestedModel, second: TestedModel, found: Comparison, rows: Any
+) -> list[dict[str, Any]]:
     return [
         {
-            **face_facts(first.test, int(row)),
-            "second": face_facts(second.test, int(found.second_rows[row])),
+            **describe_faces(first.test, int(row)),
+            "second": describe_faces(second.test, int(found.second_rows[row])),
         }
         for row in rows[:SHOWN]
     ]
 
 
-def comparison(found: Values, facts: tuple[Values, Values], model: Tested, drawn: Drawn) -> str:
+def render_comparison(
+    found: Values, facts: tuple[Values, Values], model: TestedModel, drawn: Plot
+) -> str:
     """Return the section.
 
     Args:
-        found: made by :func:`comparison_facts`.
+        found: made by :func:`compute_comparison_facts`.
         facts: of the two models.
         model: the first, for the pictures.
         drawn: takes the figure.
@@ -153,7 +159,7 @@ def _per_class(found: Values) -> str:
     return markup.more("The difference in each class", table)
 
 
-def _gallery(faces: list[Values], model: Tested) -> str:
+def _gallery(faces: list[Values], model: TestedModel) -> str:
     if not faces:
         return markup.paragraph("None.")
-    return gallery(faces, model.picture)
+    return render_gallery(faces, model.picture)

@@ -5,18 +5,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.evaluation.report.test_runs import Tested
-from emotion_detection.evaluation.saved_tests import Written, is_plain
+from emotion_detection.evaluation.report.test_runs import TestedModel
+from emotion_detection.evaluation.saved_tests import SavedTest, is_plain
 from emotion_detection.metrics.curves import (
-    coverage_curve,
-    precision_recall,
-    reliability,
-    roc,
-    threshold_for,
+    compute_coverage_curve,
+    compute_precision_recall,
+    compute_reliability,
+    compute_roc,
+    find_threshold,
 )
-from emotion_detection.metrics.per_class import class_figures
-from emotion_detection.metrics.statistics import as_dict, paired_difference, share
-from emotion_detection.training.temperature import before_readout
+from emotion_detection.metrics.per_class import compute_class_metrics
+from emotion_detection.metrics.statistics import (
+    as_dict,
+    bootstrap_paired_difference,
+    estimate_fraction,
+)
+from emotion_detection.training.temperature import undo_postprocessing
 
 SHOWN = 24
 """Faces in each gallery."""
@@ -28,7 +32,7 @@ BINS = 10
 Facts = dict[str, Any]
 
 
-def model_facts(model: Tested, wanted_accuracy: float) -> Facts:
+def compute_model_facts(model: TestedModel, wanted_accuracy: float) -> Facts:
     """Compute what a report says of a model.
 
     Args:
@@ -44,22 +48,22 @@ def model_facts(model: Tested, wanted_accuracy: float) -> Facts:
             "validation": model.validation_place.as_posix() if model.elsewhere else None,
         },
         "test": test.metrics,
-        "raters": raters(test),
+        "raters": compute_rater_facts(test),
         "training": model.curves,
-        "per_class": as_dict(class_figures(test.scores, test.truth, test.names)),
-        "roc": _one_against_rest(test, roc),
-        "precision_recall": _one_against_rest(test, precision_recall),
+        "per_class": as_dict(compute_class_metrics(test.scores, test.truth, test.names)),
+        "roc": _one_against_rest(test, compute_roc),
+        "precision_recall": _one_against_rest(test, compute_precision_recall),
         "reliability": _reliabilities(test),
-        "coverage": coverage(test, model.validation, wanted_accuracy),
-        "surest_mistakes": [face_facts(test, row) for row in surest_mistakes(test)],
-        "most_doubtful": [face_facts(test, row) for row in most_doubtful(test)],
+        "coverage": compute_coverage(test, model.validation, wanted_accuracy),
+        "surest_mistakes": [describe_faces(test, row) for row in find_most_confident_errors(test)],
+        "most_doubtful": [describe_faces(test, row) for row in find_least_confident(test)],
         "intensity": _intensity(test),
         "vote_shares": _vote_shares(test),
         "robustness": test.corruptions,
     }
 
 
-def raters(test: Written) -> Facts | None:
+def compute_rater_facts(test: SavedTest) -> Facts | None:
     """Return how often people name the label, where that is known.
 
     With votes: the mean share of a face's raters who named its label. They are the raters that
@@ -69,7 +73,7 @@ def raters(test: Written) -> Facts | None:
         own = test.vote_shares[np.arange(len(test.truth)), test.truth].astype(np.float64)
         known = own[~np.isnan(own)]
         if len(known):
-            found = as_dict(paired_difference(np.zeros(len(known)), known))
+            found = as_dict(bootstrap_paired_difference(np.zeros(len(known)), known))
             source = "one of a face's raters, picked at random, names its label"
             return {**found, "source": source, "is_one": True}
     if test.metrics["data"].get("label_set") == "fer2013":
@@ -77,14 +81,14 @@ def raters(test: Written) -> Facts | None:
     return None
 
 
-def _one_against_rest(test: Written, curve: Any) -> Facts:
+def _one_against_rest(test: SavedTest, curve: Any) -> Facts:
     return {
         name: as_dict(curve(test.scores[:, place], test.truth == place))
         for place, name in enumerate(test.names)
     }
 
 
-def before_temperature(test: Written) -> npt.NDArray[np.float32] | None:
+def undo_temperature(test: SavedTest) -> npt.NDArray[np.float32] | None:
     """Return the scores as they were before temperature, where the answered ones tell them.
 
     They do for one model on the faces as they are; a mean of several scores does not.
@@ -93,18 +97,18 @@ def before_temperature(test: Written) -> npt.NDArray[np.float32] | None:
     if len(temperatures) != 1 or not is_plain(test.metrics):
         return None
     (bias,) = test.metrics.get("bias") or [()]
-    return before_readout(test.scores, float(temperatures[0]), bias)
+    return undo_postprocessing(test.scores, float(temperatures[0]), bias)
 
 
-def _reliabilities(test: Written) -> Facts:
-    before = before_temperature(test)
+def _reliabilities(test: SavedTest) -> Facts:
+    before = undo_temperature(test)
     return {
-        "after": as_dict(reliability(test.scores, test.truth)),
-        "before": None if before is None else as_dict(reliability(before, test.truth)),
+        "after": as_dict(compute_reliability(test.scores, test.truth)),
+        "before": None if before is None else as_dict(compute_reliability(before, test.truth)),
     }
 
 
-def coverage(test: Written, validation: Written | None, wanted: float) -> Facts:
+def compute_coverage(test: SavedTest, validation: SavedTest | None, wanted: float) -> Facts:
     """Return accuracy against coverage, and the threshold for a wanted accuracy.
 
     The threshold is chosen on validation where that was tested too, else on these same faces.
@@ -115,7 +119,7 @@ def coverage(test: Written, validation: Written | None, wanted: float) -> Facts:
         wanted: accuracy of the answered faces.
     """
     chosen_on = validation or test
-    found = threshold_for(chosen_on.scores, chosen_on.truth, wanted)
+    found = find_threshold(chosen_on.scores, chosen_on.truth, wanted)
     chosen = None
     if found is not None:
         answered = test.scores.max(axis=1) >= np.float32(found.threshold)
@@ -123,29 +127,29 @@ def coverage(test: Written, validation: Written | None, wanted: float) -> Facts:
         chosen = {
             "threshold": found.threshold,
             "coverage": float(answered.mean()),
-            "accuracy": as_dict(share(right, int(answered.sum()))),
+            "accuracy": as_dict(estimate_fraction(right, int(answered.sum()))),
         }
     return {
-        "curve": as_dict(coverage_curve(test.scores, test.truth)),
+        "curve": as_dict(compute_coverage_curve(test.scores, test.truth)),
         "wanted_accuracy": wanted,
         "chosen_on": chosen_on.metrics["split"],
         "chosen": chosen,
     }
 
 
-def surest_mistakes(test: Written, count: int = SHOWN) -> list[int]:
+def find_most_confident_errors(test: SavedTest, count: int = SHOWN) -> list[int]:
     """Return the rows of the mistakes with the highest scores, surest first."""
     wrong = np.flatnonzero(~test.right)
     order = np.argsort(-test.scores.max(axis=1)[wrong], kind="stable")
     return [int(row) for row in wrong[order][:count]]
 
 
-def most_doubtful(test: Written, count: int = SHOWN) -> list[int]:
+def find_least_confident(test: SavedTest, count: int = SHOWN) -> list[int]:
     """Return the rows of the faces whose highest score is lowest."""
     return [int(row) for row in np.argsort(test.scores.max(axis=1), kind="stable")[:count]]
 
 
-def face_facts(test: Written, row: int) -> Facts:
+def describe_faces(test: SavedTest, row: int) -> Facts:
     """Return what is known of a face: its name, label, scores and votes."""
     names, scores = test.names, test.scores[row]
     votes = None if test.vote_shares is None else test.vote_shares[row]
@@ -163,7 +167,7 @@ def face_facts(test: Written, row: int) -> Facts:
     }
 
 
-def _intensity(test: Written) -> Facts | None:
+def _intensity(test: SavedTest) -> Facts | None:
     """Return the figures of ``metrics.json``, and the model's intensity by the wanted one."""
     if test.intensity is None or test.wanted_intensity is None:
         return None
@@ -178,7 +182,7 @@ def _intensity(test: Written) -> Facts | None:
     return {**(test.metrics.get("intensity") or {}), "bins": bins}
 
 
-def _vote_shares(test: Written) -> Facts | None:
+def _vote_shares(test: SavedTest) -> Facts | None:
     if test.vote_shares is None:
         return None
     found = {}

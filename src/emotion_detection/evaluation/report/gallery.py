@@ -16,7 +16,7 @@ TALLEST = 96
 """Pixels of a face in the page; larger ones are reduced, which nobody sees at this size."""
 
 
-def gallery(faces: Sequence[Face], picture: Picture) -> str:
+def render_gallery(faces: Sequence[Face], picture: Picture) -> str:
     """Return faces with what was said of them.
 
     Args:

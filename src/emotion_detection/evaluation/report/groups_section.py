@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from emotion_detection.evaluation.group_table import groups_of
-from emotion_detection.evaluation.groups import LEAST_PEOPLE, group_figures
-from emotion_detection.evaluation.plot_style import Drawn
+from emotion_detection.evaluation.group_table import read_groups_of
+from emotion_detection.evaluation.groups import LEAST_PEOPLE, compute_group_metrics
+from emotion_detection.evaluation.plot_style import Plot
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.class_plots import draw_intervals
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
-from emotion_detection.evaluation.saved_tests import Written
-from emotion_detection.metrics.statistics import as_dict, paired_difference
+from emotion_detection.evaluation.saved_tests import SavedTest
+from emotion_detection.metrics.statistics import as_dict, bootstrap_paired_difference
 
 Values = Mapping[str, Any]
 
 
-def group_facts(test: Written, path: Path) -> dict[str, Any]:
+def group_facts(test: SavedTest, path: Path) -> dict[str, Any]:
     """Return a model's figures on each column of groups: column -> figures.
 
     Args:
@@ -28,28 +28,30 @@ def group_facts(test: Written, path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is no such file, or names none of the faces.
     """
-    found = groups_of(path, test.files)
+    found = read_groups_of(path, test.files)
     return {
-        column: as_dict(group_figures(test.names, test.scores, test.truth, found, column))
+        column: as_dict(compute_group_metrics(test.names, test.scores, test.truth, found, column))
         for column in found.columns
     }
 
 
-def over_people(test: Written, path: Path) -> dict[str, Any] | None:
+def describe_rater_agreement(test: SavedTest, path: Path) -> dict[str, Any] | None:
     """Return the accuracy with its interval over people; None where the file names none.
 
     Args:
         test: the test.
         path: CSV with ``file`` and groups.
     """
-    people = groups_of(path, test.files).identity
+    people = read_groups_of(path, test.files).identity
     if people is None:
         return None
-    found: dict[str, Any] = as_dict(paired_difference(np.zeros(len(people)), test.right, people))
+    found: dict[str, Any] = as_dict(
+        bootstrap_paired_difference(np.zeros(len(people)), test.right, people)
+    )
     return found
 
 
-def groups(found: Values | None, command: str, drawn: Drawn) -> str:
+def render_groups(found: Values | None, command: str, drawn: Plot) -> str:
     """Return the section.
 
     Args:
@@ -71,7 +73,7 @@ def groups(found: Values | None, command: str, drawn: Drawn) -> str:
     return markup.section("groups", "Groups of people", *parts)
 
 
-def _column(found: Values, place: str, drawn: Drawn) -> list[str]:
+def _column(found: Values, place: str, drawn: Plot) -> list[str]:
     persons = "" if found["people"] is None else f", or of fewer than {LEAST_PEOPLE} people"
     people = "" if found["people"] is None else f"; intervals over {found['people']:,} people"
     few = ", ".join(f"{text(name)} ({n:,})" for name, n in found["too_few"].items())

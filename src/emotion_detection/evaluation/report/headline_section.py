@@ -6,7 +6,7 @@ from typing import Any
 from emotion_detection.evaluation.card_facts import FILTERS
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.markup import interval, percent, text
-from emotion_detection.evaluation.saved_tests import prior_of, views_of
+from emotion_detection.evaluation.saved_tests import read_prior, read_views
 
 Values = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ _ONE_PERSON = (
 """Why a model may have a higher accuracy than one of the raters."""
 
 
-def headline(models: Sequence[Values]) -> str:
+def render_headline(models: Sequence[Values]) -> str:
     """Return the section of the first figures.
 
     Args:
@@ -82,7 +82,7 @@ def _people(raters: Values | None) -> str:
     )
 
 
-def label_words(test: Values) -> str:
+def describe_labels(test: Values) -> str:
     """Return which labels a test goes by, in words."""
     label_set = test["data"].get("label_set", "own")
     return (
@@ -93,9 +93,9 @@ def label_words(test: Values) -> str:
 def _shown(test: Values) -> str:
     """Return what a test's faces were shown as, where it is more than once as they are."""
     views = {1: "", 2: ", each also mirrored"}.get(
-        views_of(test), f", each in {views_of(test)} views (mirrored, enlarged)"
+        read_views(test), f", each in {read_views(test)} views (mirrored, enlarged)"
     )
-    return views + ("" if prior_of(test) == "natural" else f"; {prior_of(test)} prior")
+    return views + ("" if read_prior(test) == "natural" else f"; {read_prior(test)} prior")
 
 
 def _facts(test: Values) -> list[tuple[str, str]]:
@@ -107,7 +107,7 @@ def _facts(test: Values) -> list[tuple[str, str]]:
     command = test.get("command")
     return [
         ("data", f"{text(data['source'])}, {text(test['split'])} split"),
-        ("labels", text(label_words(test))),
+        ("labels", text(describe_labels(test))),
         ("filter", text(FILTERS.get(label_set, "none: all faces of the split"))),
         ("faces", f"{test['n']:,}{_shown(test)}"),
         ("command", f"<code>{text(command)}</code>{seconds}" if command else "not recorded"),

@@ -10,7 +10,7 @@ from emotion_detection.evaluation.report import markup
 _SECTION = re.compile(r'<section id="([\w-]+)".*?<h2[^>]*>(.*?)</h2>', re.S)
 
 
-def page(title: str, subtitle: str, sections: Sequence[str], footer: str) -> str:
+def render_page(title: str, subtitle: str, sections: Sequence[str], footer: str) -> str:
     """Return the whole page.
 
     Args:

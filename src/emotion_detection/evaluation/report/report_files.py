@@ -9,21 +9,24 @@ from typing import Any
 
 from emotion_detection import __version__
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.group_table import groups_of
-from emotion_detection.evaluation.plot_style import Drawn
+from emotion_detection.evaluation.group_table import read_groups_of
+from emotion_detection.evaluation.plot_style import Plot
 from emotion_detection.evaluation.report import calibration_section as sureness
 from emotion_detection.evaluation.report import classes_section as sections
 from emotion_detection.evaluation.report import groups_section as people
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report import robustness_section as checks
-from emotion_detection.evaluation.report.audit_section import audited, read_audit
-from emotion_detection.evaluation.report.comparison_section import comparison, comparison_facts
-from emotion_detection.evaluation.report.facts import model_facts
-from emotion_detection.evaluation.report.groups_section import group_facts, over_people
-from emotion_detection.evaluation.report.headline_section import headline
-from emotion_detection.evaluation.report.html_page import page
-from emotion_detection.evaluation.report.test_runs import Tested
-from emotion_detection.io.files import write_whole
+from emotion_detection.evaluation.report.audit_section import read_audit, render_audit
+from emotion_detection.evaluation.report.comparison_section import (
+    compute_comparison_facts,
+    render_comparison,
+)
+from emotion_detection.evaluation.report.facts import compute_model_facts
+from emotion_detection.evaluation.report.groups_section import describe_rater_agreement, group_facts
+from emotion_detection.evaluation.report.headline_section import render_headline
+from emotion_detection.evaluation.report.html_page import render_page
+from emotion_detection.evaluation.report.test_runs import TestedModel
+from emotion_detection.io.files import write_atomic
 from emotion_detection.io.plain_values import read_json
 from emotion_detection.metrics.statistics import as_dict
 
@@ -46,7 +49,7 @@ class Report:
 
 
 def write_report(
-    models: Sequence[Tested],
+    models: Sequence[TestedModel],
     folder: Path,
     command: str,
     wanted_accuracy: float = 0.9,
@@ -67,44 +70,46 @@ def write_report(
         InputError: the tests are of different faces, groups or audit cannot be read, or the report
             cannot be written.
     """
-    whose = groups_of(groups, models[0].test.files).identity if groups else None
+    whose = read_groups_of(groups, models[0].test.files).identity if groups else None
     facts: dict[str, Any] = {
         "command": command,
         "version": __version__,
         "models": [
             {
-                **model_facts(model, wanted_accuracy),
+                **compute_model_facts(model, wanted_accuracy),
                 "groups": group_facts(model.test, groups) if groups else None,
-                "over_people": over_people(model.test, groups) if groups else None,
+                "over_people": describe_rater_agreement(model.test, groups) if groups else None,
             }
             for model in models
         ],
         "audit": read_audit(audit) if audit else None,
-        "comparisons": [comparison_facts(models[0], other, whose) for other in models[1:]],
+        "comparisons": [compute_comparison_facts(models[0], other, whose) for other in models[1:]],
     }
-    drawn = Drawn()
+    drawn = Plot()
     first = facts["models"][0]
     parts = [
-        headline(facts["models"]),
-        sections.training(first, drawn),
-        sections.classes(first, drawn),
-        sureness.sureness(first, drawn),
-        sureness.faces(first, models[0].picture, models[0].faces is not None),
-        sureness.intensity(first, drawn),
-        checks.robustness(first, drawn),
-        people.groups(first["groups"], command, drawn),
-        audited(facts["audit"], first["test"]),
-        checks.methods({"emotion-detection": __version__}),
+        render_headline(facts["models"]),
+        sections.render_training(first, drawn),
+        sections.render_classes(first, drawn),
+        sureness.render_calibration(first, drawn),
+        sureness.render_faces(first, models[0].picture, models[0].faces is not None),
+        sureness.render_intensity(first, drawn),
+        checks.render_robustness(first, drawn),
+        people.render_groups(first["groups"], command, drawn),
+        render_audit(facts["audit"], first["test"]),
+        checks.render_methods({"emotion-detection": __version__}),
     ]
     others = zip(facts["models"][1:], facts["comparisons"], strict=True)
-    parts[1:1] = [comparison(found, (first, other), models[0], drawn) for other, found in others]
+    parts[1:1] = [
+        render_comparison(found, (first, other), models[0], drawn) for other, found in others
+    ]
     test = first["test"]
     title = f"Report on {models[0].name}"
     subtitle = (
         f"{test['n']:,} faces of {markup.text(test['data']['source'])}, {test['split']} split"
     )
     footer = f"Made by <code>{markup.text(command)}</code>, emotion-detection {__version__}."
-    text = page(title, subtitle, parts, footer)
+    text = render_page(title, subtitle, parts, footer)
     facts["figures"] = list(drawn.pictures)
     earlier = _earlier_figures(folder)
     _write(folder, text, as_dict(facts), drawn.pictures)
@@ -125,9 +130,9 @@ def _earlier_figures(folder: Path) -> set[str]:
 def _write(folder: Path, text: str, facts: dict[str, Any], pictures: dict[str, bytes]) -> None:
     try:
         for name, picture in pictures.items():
-            write_whole(folder / FIGURES / f"{name}.png", picture)
-        write_whole(folder / NUMBERS, json.dumps(facts, indent=1) + "\n")
-        write_whole(folder / PAGE, text)
+            write_atomic(folder / FIGURES / f"{name}.png", picture)
+        write_atomic(folder / NUMBERS, json.dumps(facts, indent=1) + "\n")
+        write_atomic(folder / PAGE, text)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"--out {folder}: the report cannot be written: {reason}") from None

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from emotion_detection.evaluation.plot_style import Drawn
+from emotion_detection.evaluation.plot_style import Plot
 from emotion_detection.evaluation.report import markup
-from emotion_detection.evaluation.report.calibration_section import with_option
+from emotion_detection.evaluation.report.calibration_section import describe_option
 from emotion_detection.evaluation.report.markup import interval, percent, text
 from emotion_detection.evaluation.robustness_plot import draw_robustness
 from emotion_detection.metrics.statistics import DRAWS
@@ -67,7 +67,7 @@ _METHODS = (
 )
 
 
-def robustness(facts: Values, drawn: Drawn) -> str:
+def render_robustness(facts: Values, drawn: Plot) -> str:
     """Return the section of what spoilt pictures do."""
     found, test = facts["robustness"], facts["test"]
     if found is None:
@@ -77,7 +77,7 @@ def robustness(facts: Values, drawn: Drawn) -> str:
             markup.missing(
                 "How the model bears blur, noise, darkness, low resolution and covered faces was "
                 "not tested.",
-                with_option(test, "--corruptions", out=facts["places"]["test"]),
+                describe_option(test, "--corruptions", out=facts["places"]["test"]),
             ),
         )
     svg = drawn.add(
@@ -126,7 +126,7 @@ def _lost(drop: Values | None) -> str:
     )
 
 
-def methods(versions: Mapping[str, str]) -> str:
+def render_methods(versions: Mapping[str, str]) -> str:
     """Return the section of how each figure was computed."""
     return markup.section(
         "methods",

@@ -10,28 +10,28 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, as_dict, data_fields
+from emotion_detection.config import DataConfig, config_to_dict, data_config_fields
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.evaluate import BEST, Asked, ask, is_shipped, tests_of
+from emotion_detection.evaluation.evaluate import BEST, EvaluationPlan, ask, is_shipped, list_tests
 from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.model_loading import open_model
 from emotion_detection.evaluation.saved_tests import (
     METRICS,
-    Written,
+    SavedTest,
+    format_metrics,
     is_of_test,
     is_test,
-    printable,
-    prior_of,
+    read_prior,
     read_test,
+    read_views,
     synthetic_note,
-    views_of,
 )
 from emotion_detection.io.plain_values import read_yaml
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReportRequest:
     """Which tests are wanted.
 
     Args:
@@ -54,7 +54,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestedModel:
     """A model's test, and what else is known of it.
 
     Args:
@@ -69,11 +69,11 @@ class Tested:
     """
 
     name: str
-    test: Written
+    test: SavedTest
     faces: Faces | None
     rows: npt.NDArray[np.int64]
     curves: list[dict[str, float | None]] | None
-    validation: Written | None
+    validation: SavedTest | None
     notes: tuple[str, ...]
     options: dict[str, Any] | None = None
 
@@ -87,7 +87,7 @@ class Tested:
         """Whether the test lies where its command does not put it unless told to."""
         first = _models(self.test)[0]
         usual = "-test" in self.test.folder.name
-        return not usual or tests_of(first).resolve() != self.test.folder.parent.resolve()
+        return not usual or list_tests(first).resolve() != self.test.folder.parent.resolve()
 
     def picture(self, row: int) -> npt.NDArray[np.uint8] | None:
         """Return the pixels of a tested face, uint8 (C, H, W), or None."""
@@ -96,7 +96,7 @@ class Tested:
         return np.array(self.faces.draw(self.rows[row : row + 1])[0])
 
 
-def open_tests(places: Sequence[str], wanted: Wanted) -> list[Tested]:
+def open_tests(places: Sequence[str], wanted: ReportRequest) -> list[TestedModel]:
     """Return the tests of several models on the same faces and classes.
 
     The first model's data and classes rule unless others are named; the others' classes are
@@ -122,7 +122,7 @@ def open_tests(places: Sequence[str], wanted: Wanted) -> list[Tested]:
     return [first, *rest]
 
 
-def open_test(place: str, wanted: Wanted) -> Tested:
+def open_test(place: str, wanted: ReportRequest) -> TestedModel:
     """Return a model's test, from its files where a matching one is there.
 
     Args:
@@ -165,13 +165,13 @@ def open_test(place: str, wanted: Wanted) -> Tested:
     if count := asked.dataset.left_out.get(wanted.split):
         notes += (f"{count} faces are left out that a model was trained or validated on.",)
     known = _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), notes)
-    options = data_fields(as_dict(asked.config)) | {"data": asked.dataset.source}
+    options = data_config_fields(config_to_dict(asked.config)) | {"data": asked.dataset.source}
     for own in ("size", "channels"):
         del options[own]
     return replace(known, options=options)
 
 
-def _of_folder(place: str, wanted: Wanted) -> Tested:
+def _of_folder(place: str, wanted: ReportRequest) -> TestedModel:
     test = read_test(Path(place))
     known = {"labels": test.metrics["data"].get("label_set"), "split": test.metrics["split"]}
     for option, asked_for in (("labels", wanted.labels), ("split", wanted.split)):
@@ -186,7 +186,7 @@ def _of_folder(place: str, wanted: Wanted) -> Tested:
     return _known(place, test, faces, (note,))
 
 
-def _faces(test: Written, wanted: Wanted) -> Faces:
+def _faces(test: SavedTest, wanted: ReportRequest) -> Faces:
     data, split = test.metrics["data"], test.metrics["split"]
     labels = "ferplus" if data["label_set"] == "ferplus" else "original"
     source, model = wanted.data or data["source"], _models(test)[0]
@@ -201,7 +201,7 @@ def _faces(test: Written, wanted: Wanted) -> Faces:
     return dataset.split(split)
 
 
-def _matches(asked: Asked) -> bool:
+def _matches(asked: EvaluationPlan) -> bool:
     """Say whether the files of this very test are there, no older than the model."""
     if not is_test(asked.folder):
         return False
@@ -215,8 +215,8 @@ def _matches(asked: Asked) -> bool:
         "data": metrics["data"].get("hash") == asked.dataset.hash,
         "labels": metrics["data"].get("label_set") == asked.dataset.label_set,
         "split": metrics["split"] == asked.split,
-        "views": views_of(metrics) == asked.views,
-        "prior": prior_of(metrics) == asked.prior,
+        "views": read_views(metrics) == asked.views,
+        "prior": read_prior(metrics) == asked.prior,
     }
     return all(same.values()) and _no_older(asked.folder, model.path)
 
@@ -226,7 +226,7 @@ def _no_older(folder: Path, model: Path) -> bool:
     return (folder / METRICS).stat().st_mtime >= model.stat().st_mtime
 
 
-def _earlier(place: str, wanted: Wanted) -> Path | None:
+def _earlier(place: str, wanted: ReportRequest) -> Path | None:
     """Return an earlier test of a model whose data is not there any more."""
     path = Path("models/pretrained" if place == "pretrained" else place)
     tests = (path.parent if path.is_file() else path) / "test"
@@ -253,10 +253,10 @@ def _labels(place: str, labels: str | None) -> list[str]:
     return sorted(names, key=lambda name: name != own)
 
 
-def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...]) -> Tested:
+def _known(place: str, test: SavedTest, faces: Faces | None, notes: tuple[str, ...]) -> TestedModel:
     rows: npt.NDArray[np.int64] = np.empty(0, np.int64)
     if faces is not None:
-        names = {printable(name): row for row, name in enumerate(faces.names)}
+        names = {format_metrics(name): row for row, name in enumerate(faces.names)}
         if len(names) == len(faces) and all(name in names for name in test.files):
             rows = np.array([names[name] for name in test.files], np.int64)
         else:
@@ -270,15 +270,15 @@ def _known(place: str, test: Written, faces: Faces | None, notes: tuple[str, ...
         notes += (
             f"Corrupted images: measured before this model was shipped, by {shipped['command']}.",
         )
-    return Tested(place, test, faces, rows, curves, _on_validation(test), notes)
+    return TestedModel(place, test, faces, rows, curves, _on_validation(test), notes)
 
 
-def _shipped_corruptions(test: Written) -> dict[str, Any] | None:
+def _shipped_corruptions(test: SavedTest) -> dict[str, Any] | None:
     """Return the packaged test of the shipped model under corruption, if it is of these faces."""
     (model, *more), data = _models(test), test.metrics["data"]
     if more or not is_shipped(model):
         return None
-    found = pretrained.robustness(data["label_set"])
+    found = pretrained.read_robustness(data["label_set"])
     known = found is not None and found["data"].get("hash") == data.get("hash")
     if found is None or not known:
         return None
@@ -286,7 +286,7 @@ def _shipped_corruptions(test: Written) -> dict[str, Any] | None:
     return found if is_of_test(own, test.metrics) else None
 
 
-def _on_validation(test: Written) -> Written | None:
+def _on_validation(test: SavedTest) -> SavedTest | None:
     """Return the same model's test on validation, on which thresholds are chosen, or None."""
     folder = _beside(test)
     if test.metrics["split"] != "test" or not is_test(folder):
@@ -304,12 +304,12 @@ def _on_validation(test: Written) -> Written | None:
     return other if all(_no_older(folder, model) for model in there) else None
 
 
-def _models(test: Written) -> list[Path]:
+def _models(test: SavedTest) -> list[Path]:
     model = test.metrics["model"]
     return [Path(one) for one in ([model] if isinstance(model, str) else model)]
 
 
-def _beside(test: Written) -> Path:
+def _beside(test: SavedTest) -> Path:
     """Return the folder beside a test's in which the one on validation is looked for."""
     name = test.folder.name
     other = name.replace("-test", "-validation", 1) if "-test" in name else f"{name}-validation"

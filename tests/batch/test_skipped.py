@@ -7,7 +7,7 @@ import pytest
 
 from emotion_detection.batch.files import Entry, expand_patterns, list_entries
 from emotion_detection.batch.skipped import describe_left_out
-from emotion_detection.images.opening import kinds as image_kinds
+from emotion_detection.images import kinds as image_kinds
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import GifImagePlugin, Image, TiffImagePlugin, features
 
+from emotion_detection.images import frames as image_frames
 from emotion_detection.images.frames import count_frames
 from emotion_detection.images.headers import check_density, prepare
 from emotion_detection.images.opening import ImageError, image_to_array, open_picture
-from emotion_detection.images.opening import frames as image_frames
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 48, 3), dtype=np.uint8)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emotion_detection.images import headers as image_headers
 from emotion_detection.images.headers import check_density, prepare
 from emotion_detection.images.opening import ImageError, image_to_array
-from emotion_detection.images.opening import headers as image_headers
 
 
 def encode(image: Image.Image, kind: str, **options: object) -> bytes:

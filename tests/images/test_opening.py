@@ -14,6 +14,8 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, features
 
 from emotion_detection.errors import InputError
+from emotion_detection.images import modes as image_modes
+from emotion_detection.images import opening as images
 from emotion_detection.images.opening import (
     ImageError,
     crop_to_square,
@@ -22,8 +24,6 @@ from emotion_detection.images.opening import (
     open_picture,
     read_face,
 )
-from emotion_detection.images.opening import modes as image_modes
-from emotion_detection.images.opening import opening as images
 
 READERS = (open_picture, image_to_array)
 

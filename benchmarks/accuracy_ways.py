@@ -147,13 +147,13 @@ def way_a(work: Path, seed: int, options: argparse.Namespace) -> Run:
     from torchvision import datasets, transforms
 
     from emotion_detection.data import load
-    from emotion_detection.training.network import ModelSpec, scale_to_unit, seed_rng
+    from emotion_detection.training.network import ModelSpec, build_seeded, scale_to_unit
 
     config = _configs(options)["a"]
     dataset = load(config)
     validation = dataset.split("validation")
     shape = (config.channels, config.size, config.dropout)
-    network = seed_rng(ModelSpec(config.network, dataset.labels, *shape), seed)
+    network = build_seeded(ModelSpec(config.network, dataset.labels, *shape), seed)
     optimizer = Adam(network.parameters(), lr=config.learning_rate)
     # no Normalize: the network scales by itself, as the seed's did
     steps = [transforms.Grayscale(), transforms.Resize(config.size), transforms.ToTensor()]
@@ -230,7 +230,7 @@ def way_b(work: Path, seed: int, options: argparse.Namespace) -> Run:
     with (
         mock.patch("emotion_detection.training.training_run.make_trainer", with_clock),
         mock.patch(
-            "emotion_detection.training.training_run.finish", autospec=True
+            "emotion_detection.training.training_run.finish_training", autospec=True
         ),  # export, figures
     ):
         train(quick(data=options.data, cache=options.cache, seed=seed, **places, trainer=trainer))

@@ -28,7 +28,7 @@ from emotion_detection.audit_options import RANKS
 from emotion_detection.cli import main as main_command
 from emotion_detection.config import DataConfig, read_preset
 from emotion_detection.data import load
-from emotion_detection.data.ferplus import FILE_NAME, RATERS, find_majority
+from emotion_detection.data.ferplus import FILE_NAME, RATERS, compute_majority
 from emotion_detection.data.source import place_in_fer2013
 from emotion_detection.errors import InputError
 from emotion_detection.io.files import write_atomic
@@ -57,7 +57,7 @@ def judge_labels(rows: list[dict[str, str]], votes: Votes, labels: Labels) -> di
     Returns:
         For each number of first faces, how many FER+'s majority calls otherwise; and of all faces.
     """
-    voted = np.array([-1 if (top := find_majority(one)) is None else top for one in votes])
+    voted = np.array([-1 if (top := compute_majority(one)) is None else top for one in votes])
     named = np.array([number(row["file"]) for row in rows])
 
     def counts(places: Labels) -> dict[str, Any]:

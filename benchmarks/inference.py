@@ -37,7 +37,7 @@ from beside_fer import beside, spread
 from emotion_detection import EmotionDetector
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import image_to_array, open_picture
+from emotion_detection.images.opening import image_to_array, open_image
 from emotion_detection.inference.align import align
 from emotion_detection.inference.face_detector import FaceDetector
 from emotion_detection.io.files import write_atomic
@@ -52,7 +52,7 @@ def compose(folder: Path, picture: Path | None) -> Path:
     """Write the picture: a photograph fitted to 1920 x 1080, or three drawn faces on grey."""
     path = folder / "picture.jpg"
     if picture is not None:
-        image = open_picture(picture).convert("RGB")
+        image = open_image(picture).convert("RGB")
         image.thumbnail((WIDTH, HEIGHT))
         canvas = Image.new("RGB", (WIDTH, HEIGHT), (90, 90, 90))
         canvas.paste(image, ((WIDTH - image.width) // 2, (HEIGHT - image.height) // 2))

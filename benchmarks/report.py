@@ -126,7 +126,7 @@ def measure(faces: int) -> dict[str, Any]:
             "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
             "html_bytes": made.path.stat().st_size,
             "json_bytes": made.path.with_name("report.json").stat().st_size,
-            "figures": len(made.pictures),
+            "figures": len(made.images),
         }
 
 

@@ -88,11 +88,11 @@ def network_and_adam(classes: int) -> tuple[Any, Any]:
 
     package = sys.modules["emotion_detection.training"] = types.ModuleType("training")
     package.__path__ = [str(Path(emotion_detection.__path__[0], "training"))]
-    from emotion_detection.training.network import ModelSpec, seed_rng
+    from emotion_detection.training.network import ModelSpec, build_seeded
 
     config, labels = TrainConfig(), tuple(map(str, range(classes)))
     spec = ModelSpec(config.network, labels, config.channels, config.size, config.dropout)
-    network = seed_rng(spec, config.seed)
+    network = build_seeded(spec, config.seed)
     return network, Adam(network.parameters(), lr=config.learning_rate)
 
 
@@ -148,7 +148,9 @@ def way_b(work: Path, setting: dict[str, Any]) -> float:
     trainer = {"accelerator": "cpu", "devices": 1, "limit_val_batches": 0}
     config = TrainConfig(data=str(work / "faces"), epochs=2, trainer=trainer, **folders)
     # without the end of the run, whose export would set the peak of the memory
-    with mock.patch("emotion_detection.training.training_run.finish", autospec=True) as finish:
+    with mock.patch(
+        "emotion_detection.training.training_run.finish_training", autospec=True
+    ) as finish:
         train(config)
     rows = next(value for value in finish.call_args.args if isinstance(value, list))
     return float(rows[1]["seconds"])

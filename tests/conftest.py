@@ -86,7 +86,7 @@ def _write_parquet(
     metadata = {"huggingface": json.dumps({"info": {"features": features}})} if names else None
     for usage, split in PARQUET_SPLITS.items():
         rows = [row for row, own in enumerate(usages) if own == usage]
-        pictures = [{"bytes": _png(faces[row]), "path": f"{usage}_{row:05d}.png"} for row in rows]
+        images = [{"bytes": _png(faces[row]), "path": f"{usage}_{row:05d}.png"} for row in rows]
         schema = pa.schema(
             [
                 ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
@@ -94,7 +94,7 @@ def _write_parquet(
             ],
             metadata=metadata,
         )
-        table = pa.table({"image": pictures, "label": [labels[row] for row in rows]}, schema)
+        table = pa.table({"image": images, "label": [labels[row] for row in rows]}, schema)
         if rows:
             pq.write_table(table, dest / "data" / f"{split}-00000-of-00001.parquet")
     return dest
@@ -128,9 +128,9 @@ def _write_manifest(
         out = csv.writer(file)
         out.writerow(header)
         for row, (face, emotion) in enumerate(zip(faces, emotions, strict=True)):
-            picture = dest / "pictures" / f"{row:04d}.png"
-            picture.write_bytes(_png(face))
-            cells: list[object] = [picture if absolute else f"pictures/{row:04d}.png", emotion]
+            image = dest / "pictures" / f"{row:04d}.png"
+            image.write_bytes(_png(face))
+            cells: list[object] = [image if absolute else f"images/{row:04d}.png", emotion]
             cells += [splits[row]] if splits is not None else []
             cells += [intensities[row]] if intensities is not None else []
             out.writerow(cells)
@@ -138,14 +138,14 @@ def _write_manifest(
 
 
 def _write_votes(
-    dest: Path, votes: np.ndarray, usages: Sequence[str], without_picture: Sequence[int] = ()
+    dest: Path, votes: np.ndarray, usages: Sequence[str], without_image: Sequence[int] = ()
 ) -> Path:
     dest.mkdir(parents=True, exist_ok=True)
     lines = [
         "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
     ]
     for row, (usage, counts) in enumerate(zip(usages, votes, strict=True)):
-        name = "" if row in without_picture else f"fer{row:07d}.png"
+        name = "" if row in without_image else f"fer{row:07d}.png"
         lines.append(",".join([usage, name, *map(str, counts)]))
     path = dest / "fer2013new.csv"
     path.write_text("\n".join(lines) + "\n")
@@ -211,7 +211,7 @@ def write_manifest() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def write_votes() -> Callable[..., Path]:
-    """``write_votes(dest, votes (N, 10), usages, without_picture)`` -> dest/fer2013new.csv."""
+    """``write_votes(dest, votes (N, 10), usages, without_image)`` -> dest/fer2013new.csv."""
     return _write_votes
 
 

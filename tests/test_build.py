@@ -58,11 +58,11 @@ def model() -> bytes:
     return bytes(made.SerializeToString())
 
 
-def _run(content: bytes, picture: np.ndarray) -> list[np.ndarray]:
+def _run(content: bytes, image: np.ndarray) -> list[np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    return [np.asarray(out) for out in session.run(list(OUTPUTS), {"input.1": picture})]
+    return [np.asarray(out) for out in session.run(list(OUTPUTS), {"input.1": image})]
 
 
 def _tree(root: Path, wanted: str) -> Path:
@@ -93,9 +93,9 @@ def _pip(
 
 
 def test_the_edited_graph_computes_the_same(hook: ModuleType, model: bytes) -> None:
-    picture = np.random.default_rng(1).normal(0, 1, (10, 3, 32, 32)).astype(np.float32)
+    image = np.random.default_rng(1).normal(0, 1, (10, 3, 32, 32)).astype(np.float32)
     edited = hook.edited(model)
-    for before, after in zip(_run(model, picture), _run(edited, picture), strict=True):
+    for before, after in zip(_run(model, image), _run(edited, image), strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-4)
 
 

@@ -20,9 +20,9 @@ from emotion_detection import EmotionDetector, Explanation, Face, Result
 ROOT = Path(__file__).resolve().parents[1]
 
 MODULES = (
-    *("", "emotions", "errors", "file_objects", "image_arrays", "results"),
+    *("", "errors", "images.arrays", "images.file_objects", "labels", "results"),
     *("inference.detector", "inference.devices", "inference.explanation"),
-    *("inference.image_batches", "inference.result_output", "inference.settings"),
+    *("inference.image_batches", "inference.result_output", "inference.detector_settings"),
 )
 
 NEEDED = {"results": ("pandas", "supervision"), "inference.detector": ("av",)}

@@ -149,7 +149,7 @@ def test_all_modules_are_looked_at() -> None:
     [
         ("config.py", "import torch"),
         ("config.py", "from emotion_detection.data import load"),
-        ("results.py", "from emotion_detection.inference.annotate import annotated"),
+        ("results.py", "from emotion_detection.inference.annotate import annotate_image"),
         ("results.py", "def f():\n    from emotion_detection.data import load"),
         ("images/opening.py", "def f():\n    from emotion_detection.inference import annotate"),
         ("labels.py", "from emotion_detection.cli import main"),
@@ -195,13 +195,16 @@ def test_an_import_in_another_direction_is_found(tmp_path: Path, file: str, line
     ("file", "line"),
     [
         ("config.py", "from emotion_detection.errors import InputError"),
-        ("results.py", "def f():\n    from emotion_detection.inference.annotate import annotated"),
+        (
+            "results.py",
+            "def f():\n    from emotion_detection.inference.annotate import annotate_image",
+        ),
         ("data/cache.py", "from emotion_detection import __version__, images"),
         ("data/cache.py", "from emotion_detection.data.dataset import Faces\nimport numpy"),
         ("training/training_run.py", "import torch\nfrom emotion_detection.data import load"),
         ("evaluation/model_loading.py", "from emotion_detection.inference.model import Model"),
         ("inference/detector.py", "from emotion_detection import pretrained"),
-        ("training/start.py", "from emotion_detection.pretrained import weights_path"),
+        ("training/start.py", "from emotion_detection.pretrained import find_weights"),
         ("__init__.py", "def f():\n    from emotion_detection.inference import EmotionDetector"),
         ("serving/server.py", "from emotion_detection.inference import detect"),
         ("commands/serve.py", "from emotion_detection.serving import server"),

@@ -332,7 +332,7 @@ def test_scores_that_are_no_probabilities_are_named(
     model.graph.node.append(onnx.helper.make_node("Mul", ["honest", "factor"], ["scores"]))
     onnx.save(model, here / "lying.onnx")
     words = {
-        "predict": ("predict", "data/pictures", "--crops", "--model", "lying.onnx"),
+        "predict": ("predict", "data/images", "--crops", "--model", "lying.onnx"),
         "test": ("test", "--model", "lying.onnx"),
     }
     assert "lying.onnx: this model's scores are no probabilities" in refusal(*words[command])

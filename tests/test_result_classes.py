@@ -83,8 +83,8 @@ def test_the_emotion_is_the_first_of_the_highest() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"width": 0}, "a picture of 0 x 48"),
-        ({"height": -1}, "a picture of 64 x -1"),
+        ({"width": 0}, "an image of 0 x 48"),
+        ({"height": -1}, "an image of 64 x -1"),
         ({"skipped": -1}, "skipped -1"),
         ({"frame": -1}, "frame -1"),
         ({"time": math.nan}, "time nan"),
@@ -162,7 +162,7 @@ def test_a_row_a_face_and_only_known_columns() -> None:
     assert (second["face"], second["flags"], second["intensity"]) == (2, None, None)
 
 
-def test_a_picture_without_a_face_has_a_row_as_well() -> None:
+def test_an_image_without_a_face_has_a_row_as_well() -> None:
     (row,) = list_rows(Result(64, 48, skipped=1, source="a.png").as_dict())
     assert (row["file"], row["faces"], row["skipped"], row["error"]) == ("a.png", 0, 1, None)
     assert set(row) <= set(list_columns(FER2013))

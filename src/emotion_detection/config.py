@@ -358,7 +358,7 @@ def data_config_fields(values: dict[str, Any]) -> dict[str, Any]:
     return own | ({"labels": "original"} if own.get("labels") == "fer2013" else {})
 
 
-def describe_labels_option(label_set: str) -> str:
+def find_labels_option(label_set: str) -> str:
     """Return the value of ``--labels`` that reads a label set, such as 'own' or 'ferplus'."""
     return label_set if label_set in LABELS else "original"
 

@@ -58,7 +58,7 @@ def canonical_name(name: str) -> str | None:
 
     A number before the name does not matter.
 
-    >>> canonical("Angry"), canonical("0_angry"), canonical("confused")
+    >>> canonical_name("Angry"), canonical_name("0_angry"), canonical_name("confused")
     ('anger', 'anger', None)
     """
     return _CANONICAL.get(_NUMBERED.sub("", name.strip().lower()))
@@ -121,7 +121,7 @@ def find_positions(labels: Sequence[str], within: Sequence[str]) -> list[int | N
 
     Labels are compared by :func:`class_key`.
 
-    >>> positions(["happy", "bored"], ["anger", "happiness"])
+    >>> find_positions(["happy", "bored"], ["anger", "happiness"])
     [1, None]
     """
     exact = {name: index for index, name in enumerate(within)}

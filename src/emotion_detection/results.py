@@ -16,7 +16,7 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """The five landmarks in order; left and right as the viewer sees them."""
 
 CUT = "cut"
-"""Flag of a face that reaches beyond the picture."""
+"""Flag of a face that reaches beyond the image."""
 
 UNCERTAIN_FACE = "uncertain_face"
 """Flag of what may be no face: its confidence is between the least one and the certain one."""
@@ -36,7 +36,7 @@ class Face:
     ('happiness', 1.0, ['anger', 'contempt', 'disgust'])
 
     Args:
-        box: x, y of the upper left corner, width and height, in pixels of the picture.
+        box: x, y of the upper left corner, width and height, in pixels of the image.
         landmarks: x, y of each of :data:`LANDMARKS`, in pixels; empty where none were looked for.
         confidence: of the detection, 0 to 1; 1 where nothing was detected (crops).
         scores: each emotion's score, summing to 1.
@@ -151,12 +151,12 @@ class Result:
     you make yourself refer to none: give ``image=`` then.
 
     Args:
-        width: of the picture in pixels, upright.
-        height: of the picture in pixels.
+        width: of the image in pixels, upright.
+        height: of the image in pixels.
         faces: those found, from left to right.
         skipped: faces that were found but are smaller than the smallest size asked for.
         source: file that it comes from, or None.
-        notes: what the user should know of this picture, such as that only its first frame was
+        notes: what the user should know of this image, such as that only its first frame was
             looked at.
         frame: number of the frame in a video, from 0.
         time: of the frame, in seconds.
@@ -174,7 +174,7 @@ class Result:
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
-            raise ValueError(f"a picture of {self.width} x {self.height} pixels")
+            raise ValueError(f"an image of {self.width} x {self.height} pixels")
         if self.skipped < 0:
             raise ValueError(f"skipped {self.skipped}: 0 or more")
         if self.frame is not None and self.frame < 0:

@@ -1,4 +1,4 @@
-"""Records of pictures: crops against the classifier, photographs by a stand-in detector."""
+"""Records of images: crops against the classifier, photographs by a stand-in detector."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,18 +27,18 @@ FACE = Face((1.0, 2.0, 30.0, 40.0), (), 0.9, {"anger": 0.75, "neutral": 0.25}, 0
 
 
 class StandIn:
-    """Finds the same face in every picture but those called 'bad'."""
+    """Finds the same face in every image but those called 'bad'."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def detect_many(self, pictures: Sequence[Path]) -> list[Result | ImageError]:
-        self.batches.append(len(pictures))
+    def detect_many(self, images: Sequence[Path]) -> list[Result | ImageError]:
+        self.batches.append(len(images))
         return [
             ImageError(f"{path}: truncated")
             if "bad" in path.name
             else Result(100, 80, (FACE,), source=str(path))
-            for path in pictures
+            for path in images
         ]
 
 
@@ -70,7 +70,7 @@ def test_a_crop_is_its_own_box(settings: Make, tmp_path: Path) -> None:
 def test_an_unreadable_crop_is_an_error_in_its_place(
     settings: Make, crops: list[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "bad.png").write_bytes(b"no image")
     names = [crops[0], str(tmp_path / "bad.png"), crops[1], str(tmp_path / "gone.png"), "later"]
     files = [*map(Entry, names[:-1]), Entry("later", "no such file or folder")]
     options = settings()
@@ -122,7 +122,7 @@ def test_no_two_files_have_the_same_place_below_annotate(settings: Make, tmp_pat
     assert all(place.is_relative_to(tmp_path / "out") for place in places)
 
 
-def test_annotated_pictures_are_written_as_pictures(
+def test_annotated_images_are_written_as_images(
     settings: Make, crops: list[str], tmp_path: Path
 ) -> None:
     Image.open(crops[0]).save(tmp_path / "plain", "PNG")
@@ -136,7 +136,7 @@ def test_annotated_pictures_are_written_as_pictures(
         assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 10
 
 
-def test_a_picture_that_cannot_be_drawn_is_an_error_and_the_others_are_drawn(
+def test_an_image_that_cannot_be_drawn_is_an_error_and_the_others_are_drawn(
     settings: Make, crops: list[str], tmp_path: Path
 ) -> None:
     names = ["first.png", "pano.webp", f"{'n' * 245}.png", "last.png"]
@@ -153,12 +153,12 @@ def test_a_picture_that_cannot_be_drawn_is_an_error_and_the_others_are_drawn(
 
 
 @pytest.mark.parametrize("odd", [{"3.jpg"}, {"0.jpg", "63.jpg", "64.jpg", "99.jpg"}])
-def test_what_nobody_thought_of_costs_its_picture_alone(settings: Make, odd: set[str]) -> None:
+def test_what_nobody_thought_of_costs_its_image_alone(settings: Make, odd: set[str]) -> None:
     class Odd(StandIn):
-        def detect_many(self, pictures: Sequence[Path]) -> list[Result | ImageError]:
-            if any(path.name in odd for path in pictures):
+        def detect_many(self, images: Sequence[Path]) -> list[Result | ImageError]:
+            if any(path.name in odd for path in images):
                 raise RuntimeError("out of\nluck")
-            return super().detect_many(pictures)
+            return super().detect_many(images)
 
     files = [Entry(f"{number}.jpg") for number in range(100)]
     records = _read(files, settings(crops=False), Odd())
@@ -170,7 +170,7 @@ def test_what_nobody_thought_of_costs_its_picture_alone(settings: Make, odd: set
 
 
 @pytest.mark.parametrize("link", ["out/a.png", "out/sub"])
-def test_no_link_leads_annotated_pictures_out_of_their_folder(
+def test_no_link_leads_annotated_images_out_of_their_folder(
     settings: Make, crops: list[str], tmp_path: Path, link: str
 ) -> None:
     for name in ("a.png", "b.png", "sub/c.png"):
@@ -186,7 +186,7 @@ def test_no_link_leads_annotated_pictures_out_of_their_folder(
     assert {path: path.read_bytes() for path in (tmp_path / "in").rglob("*.png")} == before
 
 
-def test_a_picture_never_replaces_itself(settings: Make, crops: list[str], tmp_path: Path) -> None:
+def test_an_image_never_replaces_itself(settings: Make, crops: list[str], tmp_path: Path) -> None:
     Image.open(crops[0]).save(tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
     options = settings(folder=str(tmp_path), annotate=".", root=str(tmp_path))

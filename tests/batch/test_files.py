@@ -26,7 +26,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_pictures_folders_and_videos_keep_the_order_they_were_named_in(place: Path) -> None:
+def test_images_folders_and_videos_keep_the_order_they_were_named_in(place: Path) -> None:
     inputs = ["clip.mp4", "b.jpg", "other.mov", "deep", "a.jpg", "clip.mp4"]
     assert list(list_entries(inputs)) == [
         Entry("clip.mp4", is_video=True),
@@ -53,7 +53,7 @@ def test_what_is_missing_is_an_entry_with_an_error_in_its_place(place: Path, nam
 
 @pytest.mark.parametrize("folder", ["empty", "no"])
 @pytest.mark.parametrize("before", ["a.jpg", "clip.mp4", "missing"])
-def test_a_folder_without_pictures_is_an_entry_with_an_error(
+def test_a_folder_without_images_is_an_entry_with_an_error(
     place: Path, folder: str, before: str
 ) -> None:
     _, found, after = list_entries([before, folder, "b.jpg"])

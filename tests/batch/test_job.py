@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.job import DEATHS, DIED, plan_shards, run
+from emotion_detection.batch.job import DEATHS, DIED, count_planned, run
 from emotion_detection.batch.job_folder import Work, open_work
 from emotion_detection.batch.local_engine import Done, Pull, Task
 from emotion_detection.batch.worker_exits import WorkerExit
 from emotion_detection.errors import InputError
 
 EMPTY = {"faces": [], "notes": []}
-"""Of the record of a picture without a face."""
+"""Of the record of an image without a face."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def _records(work: Work) -> dict[str, str | None]:
 def test_all_shards_are_done_in_whatever_order(work: Work, ahead: int) -> None:
     assert sum(run(work, _engine(lambda task: False, ahead))) == 100
     assert set(_records(work).values()) == {None}
-    assert plan_shards(work) == (100, 100)
+    assert count_planned(work) == (100, 100)
 
 
 def test_only_what_is_missing_is_done(work: Work) -> None:
@@ -76,7 +76,7 @@ def test_a_shard_whose_worker_died_once_is_read_after_all(work: Work, ahead: int
 
 
 @pytest.mark.parametrize("ahead", [1, 3])
-def test_only_the_pictures_that_kill_have_an_error(work: Work, ahead: int) -> None:
+def test_only_the_images_that_kill_have_an_error(work: Work, ahead: int) -> None:
     deadly = {"17.jpg", "18.jpg", "99.jpg"}
     done = run(work, _engine(lambda task: any(e.source in deadly for e in task.entries), ahead))
     assert sum(done) == 100
@@ -99,8 +99,8 @@ def test_when_all_die_it_stops(work: Work) -> None:
 def test_parts_do_their_own_and_the_rest_is_done_afterwards(work: Work) -> None:
     engine = _engine(lambda task: False)
     assert sum(run(work, engine, (2, 3))) == 32
-    assert plan_shards(work, (2, 3)) == (32, 32)
-    assert plan_shards(work, (1, 3)) == (36, 0)
+    assert count_planned(work, (2, 3)) == (32, 32)
+    assert count_planned(work, (1, 3)) == (36, 0)
     assert sum(run(work, engine, (1, 3))) == 36
     assert sum(run(work, engine)) == 32
     assert set(_records(work).values()) == {None}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.job import choose_share, find_missing_videos, plan_shards
+from emotion_detection.batch.job import count_planned, find_missing_videos, iterate_shards
 from emotion_detection.batch.job_folder import LARGEST_SHARD, SMALLEST_SHARD, Work, open_work
 from emotion_detection.errors import InputError
 
@@ -54,14 +54,14 @@ def test_a_video_is_a_shard_of_its_own(tmp_path: Path) -> None:
     work = _open(tmp_path, files)
     assert [len(shard.entries) for shard in work.shards()] == [1, 3, 1, 3]
     assert [shard.is_video for shard in work.shards()] == [True, False, True, False]
-    assert plan_shards(work) == (6, 0)
+    assert count_planned(work) == (6, 0)
     assert [shard.number for shard in find_missing_videos(work)] == [0, 2]
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 8])
 def test_all_parts_together_have_each_shard_once(tmp_path: Path, parts: int) -> None:
     work = _open(tmp_path, _files(100))
-    shares = [choose_share(work, (number, parts)) for number in range(1, parts + 1)]
+    shares = [iterate_shards(work, (number, parts)) for number in range(1, parts + 1)]
     numbers = [shard.number for shard in chain(*shares)]
     assert sorted(numbers) == [shard.number for shard in work.shards()]
 
@@ -70,7 +70,7 @@ def test_the_same_work_goes_on(tmp_path: Path) -> None:
     _finish(_open(tmp_path, _files(40)), 1)
     again = _open(tmp_path, iter(_files(40)))
     assert [again.is_done(shard) for shard in again.shards()] == [False, True, False]
-    assert plan_shards(again) == (40, 16)
+    assert count_planned(again) == (40, 16)
     assert [path.name for path in tmp_path.rglob("*.part")] == []
 
 
@@ -94,7 +94,7 @@ def test_other_work_in_the_folder_is_refused_in_one_line(
     assert said in str(refusal.value)
     assert "choose another --out" in str(refusal.value)
     assert "\n" not in str(refusal.value)
-    assert plan_shards(_open(tmp_path, _files(40))) == (40, 16)  # it did no harm
+    assert count_planned(_open(tmp_path, _files(40))) == (40, 16)  # it did no harm
 
 
 def test_other_work_of_which_nothing_is_done_is_no_obstacle(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str) -> None:
 def test_what_was_done_for_other_work_is_never_taken(tmp_path: Path) -> None:
     _finish(_open(tmp_path, _files(40)), 1)
     (tmp_path / "work" / "manifest.json").unlink()  # as after a kill while it was removed
-    assert plan_shards(_open(tmp_path, _files(40), model="def")) == (40, 0)
+    assert count_planned(_open(tmp_path, _files(40), model="def")) == (40, 0)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_shard_on_a_full_disk_is_said_to_whoever_writes(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(
-        "emotion_detection.batch.job_folder.whole_lines", lambda path, part: nullcontext(full)
+        "emotion_detection.batch.job_folder.read_whole_lines", lambda path, part: nullcontext(full)
     )
     with (
         work.writing(shard) as write,

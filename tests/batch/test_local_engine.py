@@ -16,7 +16,7 @@ import pytest
 
 from emotion_detection.batch.classify import Settings
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.local_engine import Pull, Task, count_waiting, run_here, run_pool
+from emotion_detection.batch.local_engine import Pull, Task, run_here, run_pool, start_workers
 from emotion_detection.batch.worker_exits import WorkerExit
 from emotion_detection.errors import InputError
 
@@ -98,7 +98,7 @@ def test_nothing_to_do_starts_nothing(settings: Make) -> None:
     assert list(run_here(lambda: None, settings())) == []
 
 
-def test_annotated_pictures_cannot_be_written(
+def test_annotated_images_cannot_be_written(
     settings: Make, crops: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -109,7 +109,7 @@ def test_annotated_pictures_cannot_be_written(
 
 @pytest.mark.slow
 def test_workers_that_wait_do_the_tasks_and_end(settings: Make, crops: list[str]) -> None:
-    with count_waiting(settings(), 2) as ready:
+    with start_workers(settings(), 2) as ready:
         before = {child.pid for child in multiprocessing.active_children()}
         assert len(before) == 2
         answers = run_pool(_tasks(crops, 10), settings(), 2, ready)
@@ -121,6 +121,6 @@ def test_workers_that_wait_do_the_tasks_and_end(settings: Make, crops: list[str]
 
 @pytest.mark.slow
 def test_workers_that_nobody_needs_end(settings: Make) -> None:
-    with count_waiting(settings(), 1):
+    with start_workers(settings(), 1):
         assert len(multiprocessing.active_children()) == 1
     assert multiprocessing.active_children() == []

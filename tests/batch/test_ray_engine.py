@@ -12,7 +12,7 @@ import pytest
 
 from emotion_detection.batch.classify import Settings
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.job import plan_shards, run
+from emotion_detection.batch.job import count_planned, run
 from emotion_detection.batch.job_folder import open_work
 from emotion_detection.batch.local_engine import Pull, Task, run_here
 from emotion_detection.batch.ray_engine import run_on_ray
@@ -55,7 +55,7 @@ def test_every_file_has_one_record_when_a_node_is_killed(
         if steps == 2:
             cluster.remove_node(victim, allow_graceful=False)
     assert total == len(names)
-    assert plan_shards(work) == (600, 600)
+    assert count_planned(work) == (600, 600)
     records = [record for shard in work.shards() for record, _ in work.records(shard)]
     assert [record["source"] for record in records] == names
     assert [record["source"] for record in records if "error" in record] == [names[100]]

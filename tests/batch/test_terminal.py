@@ -37,7 +37,7 @@ def _lines(*records: dict[str, Any], **options: Any) -> list[str]:
     return _printed(console).splitlines()
 
 
-def test_each_face_has_a_line_and_each_picture_its_name_once() -> None:
+def test_each_face_has_a_line_and_each_image_its_name_once() -> None:
     result = Result(640, 480, (HAPPY, CALM), source="a.jpg")
     head, first, second = _lines(result.as_dict())
     assert head.split() == ["file", "faces", "#", "emotion", "score", "intensity"]
@@ -47,7 +47,7 @@ def test_each_face_has_a_line_and_each_picture_its_name_once() -> None:
     assert first.index("0.50") + 4 == len(head) == second.index(" -") + 2
 
 
-def test_what_is_to_be_known_of_a_picture_is_said() -> None:
+def test_what_is_to_be_known_of_an_image_is_said() -> None:
     notes = ("animated: only the first of 3 frames was read",)
     _, first, second, third, fourth = _lines(
         Result(64, 48, source="none.jpg", skipped=2).as_dict(),
@@ -122,7 +122,7 @@ def test_a_tally_counts_without_keeping() -> None:
     assert (tally.records, tally.faces, tally.errors) == (3, 3, 1)
 
 
-def test_a_tally_tells_frames_from_pictures() -> None:
+def test_a_tally_tells_frames_from_images() -> None:
     tally = Tally()
     frame = Result(64, 48, (CALM,), source="v.mp4", frame=0, time=0.0).as_dict()
     tally.add(frame)

@@ -37,7 +37,7 @@ def fer(tiny_faces: Any, write_csv: Any, write_votes: Any, tmp_path: Path) -> Pa
     usages = ["Training"] * 24 + ["PublicTest"] * 8 + ["PrivateTest"] * 8
     votes = np.eye(10, dtype=int)[np.arange(40) % 8] * 10
     write_csv(tmp_path / "fer", tiny_faces(40), [row % 7 for row in range(40)], usages)
-    write_votes(tmp_path / "fer", votes, usages, without_picture=[3, 25])
+    write_votes(tmp_path / "fer", votes, usages, without_image=[3, 25])
     return tmp_path / "fer"
 
 

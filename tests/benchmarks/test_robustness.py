@@ -79,10 +79,10 @@ def test_another_file_is_refused(
     assert not out.exists()
 
 
-def test_the_picture_is_drawn(
+def test_the_image_is_drawn(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "corruptions.png"
-    monkeypatch.setattr(sys, "argv", ["robustness.py", "--picture", str(out)])
+    monkeypatch.setattr(sys, "argv", ["robustness.py", "--image", str(out)])
     assert script.main() == 0
     assert out.read_bytes().startswith(b"\x89PNG")

@@ -9,7 +9,7 @@ from PIL import Image
 from emotion_detection import EmotionDetector
 from emotion_detection.cli import main
 from emotion_detection.errors import LONGEST_MESSAGE, ImageError, InputError, printable
-from emotion_detection.io.files import describe_path_kind
+from emotion_detection.io.files import get_path_kind
 
 LONG = "A" * 100_000
 
@@ -34,14 +34,14 @@ def test_a_message_is_cut(kind: type[InputError]) -> None:
 
 def test_what_lies_under_a_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert describe_path_kind(tmp_path) == "folder"
-    assert describe_path_kind(tmp_path / "file") == "file"
-    assert describe_path_kind(tmp_path / "nothing") is None
-    assert describe_path_kind(tmp_path / "file" / "below") is None
-    assert describe_path_kind("/dev/null") == "other"
+    assert get_path_kind(tmp_path) == "folder"
+    assert get_path_kind(tmp_path / "file") == "file"
+    assert get_path_kind(tmp_path / "nothing") is None
+    assert get_path_kind(tmp_path / "file" / "below") is None
+    assert get_path_kind("/dev/null") == "other"
     for name in (LONG, "a\0b"):
         with pytest.raises(InputError):
-            describe_path_kind(name)
+            get_path_kind(name)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def _rows(path: str | Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_piped_it_prints_a_line_of_json_a_picture(faces: list[str], said: Any) -> None:
+def test_piped_it_prints_a_line_of_json_a_image(faces: list[str], said: Any) -> None:
     code, records, err = said("faces", "--crops")
     assert (code, err) == (0, "")
     assert [record["source"] for record in records] == faces
@@ -80,7 +80,7 @@ def test_without_crops_faces_are_looked_for(faces: list[str], said: Any) -> None
 def test_what_cannot_be_read_is_told_in_its_place_and_at_the_end(
     faces: list[str], said: Any
 ) -> None:
-    Path("bad.png").write_text("no picture")
+    Path("bad.png").write_text("no image")
     code, records, err = said("bad.png", faces[0], "gone.png", faces[1], "--crops")
     assert code == 3
     assert [record["source"] for record in records] == ["bad.png", faces[0], "gone.png", faces[1]]
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_told_in_its_place_and_at_the_end(
 
 def test_only_the_first_errors_are_told_one_by_one(faces: list[str], said: Any) -> None:
     for number in range(30):
-        Path(f"{number}.png").write_text("no picture")
+        Path(f"{number}.png").write_text("no image")
     code, _, err = said(*(f"{number}.png" for number in range(30)), "--crops")
     assert code == 3
     assert len(err.splitlines()) == 7
@@ -131,7 +131,7 @@ def test_help_names_no_types_of_python(capsys: Capture) -> None:
     assert "--out FILE" in told
 
 
-def test_pictures_after_many_empty_folders_are_read(
+def test_images_after_many_empty_folders_are_read(
     faces: list[str], said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predict, "FEW", 3)
@@ -236,7 +236,7 @@ def test_a_table_is_written_and_nothing_else_left(
 
 
 def test_a_table_holds_what_json_says(faces: list[str], said: Any) -> None:
-    Path("faces/13.png").write_text("no picture")
+    Path("faces/13.png").write_text("no image")
     code, records, err = said("faces", "--crops", "--json", "--out", "a.csv")
     assert code == 3
     assert "wrote a.csv" in err
@@ -328,7 +328,7 @@ def test_a_second_run_for_the_same_table_does_no_harm(
     assert not Path("a.csv.parts").exists()
 
 
-def test_annotated_pictures_lie_as_the_pictures_do(faces: list[str], said: Any) -> None:
+def test_annotated_images_lie_as_the_images_do(faces: list[str], said: Any) -> None:
     Path("more").mkdir()
     os.replace(faces[0], "more/01.png")
     code, _, _ = said("faces", "more", "--crops", "--annotate", "drawn")
@@ -663,7 +663,7 @@ def test_min_score_calls_faces_unsure(faces: list[str], capsys: pytest.CaptureFi
     assert "between 0 and 1" in capsys.readouterr().err
 
 
-def test_a_table_grows_while_pictures_are_read(
+def test_a_table_grows_while_images_are_read(
     faces: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("emotion_detection.batch.job_folder.SMALLEST_SHARD", 2)

@@ -61,10 +61,10 @@ class SquareFinder:
     def __init__(self) -> None:
         self.calls = 0
 
-    def detect(self, picture: np.ndarray) -> Result:
+    def detect(self, image: np.ndarray) -> Result:
         self.calls += 1
-        rows, columns = np.nonzero(picture[..., 0] > 128)
-        height, width = picture.shape[:2]
+        rows, columns = np.nonzero(image[..., 0] > 128)
+        height, width = image.shape[:2]
         if not len(rows):
             return Result(width, height)
         box = tuple(float(value) for value in (columns.min(), rows.min(), 24, 24))
@@ -85,7 +85,7 @@ def _marked(monkeypatch: pytest.MonkeyPatch) -> None:
         return Image.fromarray(image)
 
     name = "emotion_detection.inference.annotate"
-    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(annotated=annotated))
+    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(annotate_image=annotated))
 
 
 def test_each_frames_result_is_emitted(clip: Path) -> None:

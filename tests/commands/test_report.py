@@ -9,7 +9,7 @@ import pytest
 
 from emotion_detection.cli import main
 from emotion_detection.labels import FER2013
-from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network import ModelSpec, build_seeded
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 Capture = pytest.CaptureFixture[str]
@@ -27,7 +27,7 @@ def run(tmp_path: Path, tiny_set: Any, write_csv: Callable[..., Path]) -> Path:
 
     data = write_csv(tmp_path / "faces", *tiny_set).parent
     spec = ModelSpec("baseline", FER2013, 1, 16, 0.5)
-    weights = seed_rng(spec, 0).state_dict()
+    weights = build_seeded(spec, 0).state_dict()
     options = {"data": str(data), "cache": str(tmp_path / "cache"), "size": 16}
     own = {"spec": spec.as_dict(), "record": {"data": {"options": options}}}
     state = {f"network.{name}": value for name, value in weights.items()}

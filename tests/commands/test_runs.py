@@ -54,7 +54,7 @@ def two_presets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     baseline = tmp_path / "baseline.yaml"
     baseline.write_text("preset: baseline\nepochs: 20\n")
     monkeypatch.setattr(
-        "emotion_detection.commands.train.preset_path", lambda name: str(tmp_path / f"{name}.yaml")
+        "emotion_detection.commands.train.find_preset", lambda name: str(tmp_path / f"{name}.yaml")
     )
 
 

@@ -44,7 +44,7 @@ def test_a_bad_csv_row_counts_as_unreadable_and_is_named_by_its_line(
     assert dataset.corrupt[0].reason.startswith(words)
     assert dataset.sizes["train"] == 28
     message = refused(data_config(path))
-    assert "1 of 43 pictures cannot be read, more than 1.0% (--max_corrupt)" in message
+    assert "1 of 43 images cannot be read, more than 1.0% (--max_corrupt)" in message
     assert f"the first: fer2013.csv line 44: {words}" in message
 
 
@@ -76,7 +76,7 @@ def test_bytes_that_are_no_utf8_in_a_csv_are_an_input_error(
     assert f"{path}: cannot be read as CSV" in refused(data_config(path))
 
 
-def test_a_picture_given_as_a_csv_is_refused(tmp_path, tiny_faces, png, data_config):
+def test_an_image_given_as_a_csv_is_refused(tmp_path, tiny_faces, png, data_config):
     path = tmp_path / "fer2013.csv"
     path.write_bytes(png(tiny_faces(1)[0]))
     assert f"{path}: cannot be read as CSV" in refused(data_config(path))
@@ -168,7 +168,7 @@ def test_a_folder_of_one_class_is_refused(tmp_path, tiny_faces, png, data_config
     assert message.endswith("found 1")
 
 
-def test_a_picture_given_as_a_dataset_is_refused(tmp_path, tiny_faces, png, data_config):
+def test_an_image_given_as_a_dataset_is_refused(tmp_path, tiny_faces, png, data_config):
     path = tmp_path / "me.png"
     path.write_bytes(png(tiny_faces(1)[0]))
     assert str(path) in refused(data_config(path))

@@ -24,7 +24,7 @@ def place(tmp_path, tiny_set, write_folders):
 
 def forbid_decoding(monkeypatch):
     def decode(*_):
-        raise AssertionError("a picture was decoded again")
+        raise AssertionError("an image was decoded again")
 
     monkeypatch.setattr(pixel_store, "decode", decode)
 
@@ -69,9 +69,9 @@ def test_kept_rows_are_those_faces_alone(place, data_config):
 
 def test_a_changed_file_is_decoded_again(place, data_config, tiny_faces, png):
     before = load(data_config(place))
-    picture = place / "train" / "angry" / "Training_00000.png"
+    image = place / "train" / "angry" / "Training_00000.png"
     face = tiny_faces(1, seed=9)[0]
-    picture.write_bytes(png(face))
+    image.write_bytes(png(face))
     after = load(data_config(place))
     assert after.folder != before.folder
     assert after.hash != before.hash
@@ -80,12 +80,12 @@ def test_a_changed_file_is_decoded_again(place, data_config, tiny_faces, png):
 
 def test_a_touched_a_new_and_a_missing_file_change_the_key(place, data_config):
     folders = [load(data_config(place)).folder]
-    picture = place / "train" / "angry" / "Training_00000.png"
-    os.utime(picture, (1, 1))
+    image = place / "train" / "angry" / "Training_00000.png"
+    os.utime(image, (1, 1))
     folders.append(load(data_config(place)).folder)
-    shutil.copy(picture, picture.with_name("Training_00050.png"))
+    shutil.copy(image, image.with_name("Training_00050.png"))
     folders.append(load(data_config(place)).folder)
-    picture.unlink()
+    image.unlink()
     folders.append(load(data_config(place)).folder)
     assert len(set(folders)) == 4
 

@@ -12,7 +12,7 @@ from emotion_detection.data import check as checking
 from emotion_detection.data import console as commands
 from emotion_detection.data import load
 from emotion_detection.data.check import check
-from emotion_detection.data.dataset import UnreadableFaces
+from emotion_detection.data.dataset import UnreadableImage
 from emotion_detection.errors import InputError
 
 NONE = (0, 0, 0, 0)
@@ -38,11 +38,11 @@ def as_text(renderable, width=80):
 def write(tmp_path, png, data_config):
     """``write({"train/happy/1.png": face or bytes}, **options)`` -> the dataset read from it."""
 
-    def make(pictures, **options):
-        for name, picture in pictures.items():
+    def make(images, **options):
+        for name, image in images.items():
             path = tmp_path / "own" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(picture if isinstance(picture, bytes) else png(picture))
+            path.write_bytes(image if isinstance(image, bytes) else png(image))
         return load(data_config(tmp_path / "own", **options))
 
     return make
@@ -64,12 +64,12 @@ def unrelated(tiny_faces):
 
 @pytest.fixture
 def planted(unrelated):
-    """Return the 40 faces and copies of every kind, and a file that is no picture."""
+    """Return the 40 faces and copies of every kind, and a file that is no image."""
     faces = list(unrelated.values())
     return unrelated | {
         "train/happy/copy.png": faces[0],
         "train/sad/other.png": faces[3],
-        "train/sad/broken.png": b"not a picture",
+        "train/sad/broken.png": b"not an image",
         "validation/happy/bright.png": (faces[2] * 0.7 + 40).astype(np.uint8),
         "test/happy/leak.png": faces[1],
         "test/sad/again.png": faces[3],
@@ -152,10 +152,10 @@ def test_counts_are_those_of_comparing_every_pair_by_hand(write, tiny_faces):
     labels = generator.integers(0, 2, 90)
     order = np.lexsort((np.arange(90), labels, splits))
     names = np.array(["train", "validation", "test"])
-    pictures = {
+    images = {
         f"{names[splits[n]]}/{('happy', 'sad')[labels[n]]}/{n:02d}.png": faces[n] for n in order
     }
-    report = check(write(pictures))
+    report = check(write(images))
 
     expected = {where: [set(), 0, set(), 0] for where in report.copies}
     likeness = np.corrcoef(faces.reshape(90, 8, 6, 8, 6).mean(axis=(2, 4)).reshape(90, 64))
@@ -214,15 +214,15 @@ def test_colour_faces_of_equal_grey_are_not_exact_copies(write, unrelated):
     coloured |= {"test/happy/a.png": swapped[..., ::-1].astype(np.uint8)}
     report = check(write(coloured, channels=3))
     assert report.copies["test in train"].exact_faces == 0
-    # a.png is near both the grey picture that it was made of and its swapped colours
+    # a.png is near both the grey image that it was made of and its swapped colours
     assert counts(report.copies["test in train"]) == (0, 0, 1, 2)
     assert counts(report.copies["train"]) == (0, 0, 1, 1)
 
 
 def test_without_a_test_split_there_is_nothing_to_leak(write, unrelated):
-    pictures = {name: face for name, face in unrelated.items() if name.startswith("train/")}
-    pictures["train/sad/twin.png"] = pictures["train/happy/00.png"]
-    report = check(write(pictures, test_fraction=0.0, validation_fraction=0.0))
+    images = {name: face for name, face in unrelated.items() if name.startswith("train/")}
+    images["train/sad/twin.png"] = images["train/happy/00.png"]
+    report = check(write(images, test_fraction=0.0, validation_fraction=0.0))
     assert set(report.copies) == {"train"}
     assert counts(report.copies["train"]) == (1, 1, 1, 1)
     assert report.exit_code == 0
@@ -236,7 +236,7 @@ def test_the_table_cuts_nothing_at_80_columns(write, planted):
     report = dataclasses.replace(
         report,
         dataset=dataclasses.replace(
-            dataset, corrupt=(UnreadableFaces(name, "[bold]truncated"),) * 7
+            dataset, corrupt=(UnreadableImage(name, "[bold]truncated"),) * 7
         ),
         copies=report.copies | {"train": big},
     )
@@ -270,7 +270,7 @@ def test_the_command_prints_writes_and_returns_the_exit_code(
         commands.check(config, tmp_path)
 
 
-def test_the_command_reports_more_unreadable_pictures_than_training_lets_pass(
+def test_the_command_reports_more_unreadable_images_than_training_lets_pass(
     write, planted, tmp_path, data_config
 ):
     broken = {f"train/sad/bad{n}.png": b"nothing" for n in range(30)}

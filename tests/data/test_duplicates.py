@@ -7,7 +7,7 @@ from emotion_detection.data import duplicates
 
 
 def block_means(image):
-    """Average a picture in 8 x 8 blocks, pixel by pixel."""
+    """Average an image in 8 x 8 blocks, pixel by pixel."""
     grey = image.astype(float).mean(axis=0)
     rows = np.linspace(0, grey.shape[0], 9).astype(int)
     columns = np.linspace(0, grey.shape[1], 9).astype(int)

@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_detection.data import ferplus, load
-from emotion_detection.data.ferplus import expression_fraction, find_majority, find_probability
+from emotion_detection.data.ferplus import (
+    compute_majority,
+    compute_vote_distribution,
+    expression_fraction,
+)
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
@@ -44,7 +48,7 @@ def test_the_examples_in_the_docstrings_are_true():
     ],
 )
 def test_majority_by_hand(counts, emotion):
-    found = find_majority(votes(**counts))
+    found = compute_majority(votes(**counts))
     assert (None if found is None else FERPLUS[found]) == emotion
 
 
@@ -86,7 +90,7 @@ def test_majority_by_hand(counts, emotion):
     ],
 )
 def test_probability_by_hand(counts, shares):
-    found = find_probability(votes(**counts))
+    found = compute_vote_distribution(votes(**counts))
     if shares is None:
         assert found is None
     else:
@@ -122,7 +126,7 @@ ten_votes = st.lists(st.sampled_from(FERPLUS_COLUMNS), min_size=0, max_size=14).
 
 @given(ten_votes)
 def test_probability_equals_a_slow_restatement(counts):
-    found, expected = find_probability(votes(**counts)), slow_probability(counts)
+    found, expected = compute_vote_distribution(votes(**counts)), slow_probability(counts)
     assert (found is None) == (expected is None)
     if found is not None:
         np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -133,7 +137,7 @@ def test_probability_equals_a_slow_restatement(counts):
 def test_majority_equals_a_slow_restatement(counts):
     left = {name: count for name, count in counts.items() if count > 1}
     winners = [name for name in FERPLUS if left.get(name, 0) > sum(left.values()) / 2]
-    found = find_majority(votes(**counts))
+    found = compute_majority(votes(**counts))
     assert ([] if found is None else [FERPLUS[found]]) == winners
 
 
@@ -156,7 +160,7 @@ def voted(tmp_path, tiny_set, write_csv, write_votes):
     table[5] = votes(happiness=5, surprise=3, neutral=2)
     table[40] = votes(happiness=5, surprise=3, neutral=2)
     write_csv(tmp_path, *tiny_set)
-    write_votes(tmp_path, table, tiny_set.usages, without_picture=[1, 41])
+    write_votes(tmp_path, table, tiny_set.usages, without_image=[1, 41])
     return tmp_path
 
 
@@ -251,6 +255,6 @@ def test_the_published_majority_filter_keeps_3153_test_faces(fer2013_root):
     for row, counts in ferplus.read_votes(fer2013_root / "fer2013new.csv").items():
         if row >= 28_709 + 3_589:
             rows += 1
-            kept += find_majority(counts) is not None
+            kept += compute_majority(counts) is not None
     assert kept == 3_153
     assert rows <= 3_589

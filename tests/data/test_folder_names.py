@@ -229,7 +229,7 @@ def test_every_format_of_datasets_is_one_that_pillow_opens(fill, data_config):
     assert set(DATASET_FORMATS) <= set(Image.OPEN)
     root = fill(*(f"{c}/{k}.png" for c in ("happy", "sad") for k in range(3)))
     for name in ("1.tif", "2.jp2", "3.heic", "4.jfif", "5.mpo"):
-        (root / "happy" / name).write_bytes(b"no picture of any kind")
+        (root / "happy" / name).write_bytes(b"no image of any kind")
     dataset = load(data_config(root, max_corrupt=0.5))
     assert len(dataset.corrupt) == 5
     reasons = [entry.reason for entry in dataset.corrupt]

@@ -8,7 +8,7 @@ from emotion_detection.errors import InputError
 
 @pytest.fixture
 def fill(tiny_faces, png):
-    """Return a function that writes dissimilar pictures: ``fill(folder, count)``."""
+    """Return a function that writes dissimilar images: ``fill(folder, count)``."""
     made = [0]
 
     def write(folder, count=6, names=None):
@@ -58,7 +58,7 @@ def test_without_a_validation_folder_it_is_taken_from_train_alone(tmp_path, fill
     assert all(name.startswith("test/") for name in dataset.split("test").names)
 
 
-def test_pictures_may_lie_deeper_in_a_class(tmp_path, fill, data_config):
+def test_images_may_lie_deeper_in_a_class(tmp_path, fill, data_config):
     fill(tmp_path / "own" / "happy" / "indoors" / "2024", 5)
     fill(tmp_path / "own" / "sad", 5)
     dataset = load(data_config(tmp_path / "own"))
@@ -74,9 +74,9 @@ def test_hidden_files_and_other_files_are_no_faces(tmp_path, fill, data_config):
     fill(root / "__MACOSX", 5)
     fill(root / "happy" / ".thumbnails", 5)
     (root / "happy" / "._0.png").write_bytes(b"\x00\x05\x16\x07")
-    (root / "happy" / "Thumbs.db").write_bytes(b"no picture")
+    (root / "happy" / "Thumbs.db").write_bytes(b"no image")
     (root / "notes").mkdir()
-    (root / "notes" / "read.me").write_text("no picture")
+    (root / "notes" / "read.me").write_text("no image")
     (root / "._manifest.csv").write_bytes(b"\x00\x05\x16\x07\xff")
     dataset = load(data_config(root))
     assert dataset.labels == ("happiness", "sadness")

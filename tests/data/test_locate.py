@@ -39,7 +39,7 @@ def test_auto_takes_what_lies_one_folder_below_data(offline, tiny_set, write_par
     assert dataset.sizes["train"] == 28
 
 
-def test_auto_takes_folders_of_pictures(offline, tiny_set, write_folders, data_config):
+def test_auto_takes_folders_of_images(offline, tiny_set, write_folders, data_config):
     write_folders(offline / "data", *tiny_set)
     assert load(data_config("auto")).kind == "folders"
 

@@ -23,7 +23,7 @@ def test_splits_and_intensities_of_the_lines_are_taken(
     assert train.labels.tolist() == [1, 2, 0, 1, 2, 0]
     np.testing.assert_allclose(train.intensity, intensities[:6], atol=1e-6)
     assert train.targets is None
-    assert list(dataset.split("test").names) == [f"pictures/{row:04d}.png" for row in (9, 10, 11)]
+    assert list(dataset.split("test").names) == [f"images/{row:04d}.png" for row in (9, 10, 11)]
 
 
 def test_an_empty_intensity_is_unknown(tmp_path, tiny_faces, write_manifest, data_config):
@@ -54,7 +54,7 @@ def test_lines_with_a_split_keep_it_when_others_have_none(
     path = write_manifest(tmp_path / "own", tiny_faces(60), EMOTIONS * 20, splits)
     dataset = load(data_config(path))
     assert sum(dataset.sizes.values()) == 60
-    assert {f"pictures/{row:04d}.png" for row in range(6)} <= set(dataset.split("test").names)
+    assert {f"images/{row:04d}.png" for row in range(6)} <= set(dataset.split("test").names)
 
 
 def test_absolute_paths_give_the_same_faces(tmp_path, tiny_faces, write_manifest, data_config):
@@ -79,15 +79,15 @@ def test_other_columns_blank_lines_and_column_order_do_not_matter(
     assert dataset.labels == ("anger", "happiness", "sadness")
 
 
-def test_a_picture_that_is_missing_is_counted_and_named(
+def test_an_image_that_is_missing_is_counted_and_named(
     tmp_path, tiny_faces, write_manifest, data_config
 ):
     path = write_manifest(tmp_path / "own", tiny_faces(12), EMOTIONS * 4, SPLITS)
     (path.parent / "pictures" / "0002.png").unlink()
-    with pytest.raises(InputError, match=r"1 of 12 pictures .* pictures/0002\.png"):
+    with pytest.raises(InputError, match=r"1 of 12 images .* images/0002\.png"):
         load(data_config(path))
     dataset = load(data_config(path, max_corrupt=0.1))
-    assert [face.name for face in dataset.corrupt] == ["pictures/0002.png"]
+    assert [face.name for face in dataset.corrupt] == ["images/0002.png"]
     assert dataset.sizes["train"] == 5
 
 
@@ -159,7 +159,7 @@ def test_bytes_that_are_no_utf8_late_in_the_file_are_an_input_error(tmp_path, da
         load(data_config(path))
 
 
-def test_a_path_with_a_null_byte_is_a_picture_that_cannot_be_read(
+def test_a_path_with_a_null_byte_is_an_image_that_cannot_be_read(
     tmp_path, tiny_faces, write_manifest, data_config
 ):
     path = write_manifest(tmp_path / "own", tiny_faces(12), EMOTIONS * 4, SPLITS)

@@ -1,4 +1,4 @@
-"""Pictures of every kind, as they stand in people's folders."""
+"""Images of every kind, as they stand in people's folders."""
 
 import io
 
@@ -11,7 +11,7 @@ from emotion_detection.data import load
 
 @pytest.fixture
 def read_back(tmp_path, tiny_faces, png, data_config):
-    """Write one picture among others and return its face as the dataset holds it."""
+    """Write one image among others and return its face as the dataset holds it."""
 
     def read(content, name="Training_00000.png", **options):
         for emotion in ("happy", "sad"):
@@ -41,27 +41,27 @@ def grey(tiny_faces):
     return tiny_faces(1, seed=1)[0]
 
 
-def test_a_colour_picture_keeps_its_colours_when_they_are_asked_for(read_back, tiny_faces):
+def test_a_colour_image_keeps_its_colours_when_they_are_asked_for(read_back, tiny_faces):
     colours = np.stack(list(tiny_faces(3, seed=2)), axis=-1)
     face = read_back(encoded(Image.fromarray(colours), "PNG"), channels=3)
     assert face.shape == (3, 48, 48)
     np.testing.assert_array_equal(face, colours.transpose(2, 0, 1))
 
 
-def test_a_colour_picture_becomes_its_luma(read_back, tiny_faces):
+def test_a_colour_image_becomes_its_luma(read_back, tiny_faces):
     colours = np.stack(list(tiny_faces(3, seed=2)), axis=-1)
     face = read_back(encoded(Image.fromarray(colours), "PNG"))
     luma = colours @ np.array([0.299, 0.587, 0.114])
     assert np.abs(face[0] - luma).max() <= 1
 
 
-def test_a_picture_that_is_not_square_is_cut_to_its_middle(read_back, grey):
+def test_an_image_that_is_not_square_is_cut_to_its_middle(read_back, grey):
     wide = np.zeros((48, 96), np.uint8)
     wide[:, 24:72] = grey
     np.testing.assert_array_equal(read_back(encoded(Image.fromarray(wide), "PNG"))[0], grey)
 
 
-def test_a_large_picture_is_averaged_down_not_sampled(read_back):
+def test_a_large_image_is_averaged_down_not_sampled(read_back):
     stripes = np.zeros((480, 480), np.uint8)
     stripes[::2] = 200
     face = read_back(encoded(Image.fromarray(stripes), "PNG"))[0]
@@ -93,7 +93,7 @@ def test_grey_with_alpha_and_palette_with_transparency_are_read(read_back, grey)
     assert np.abs(face.astype(int) - expected).max() <= 2
 
 
-def test_a_palette_picture_has_its_colours(read_back, grey):
+def test_a_palette_image_has_its_colours(read_back, grey):
     colours = Image.fromarray(np.dstack([grey, grey, grey])).quantize(256)
     assert colours.mode == "P"
     face = read_back(encoded(colours, "PNG"))[0]
@@ -143,6 +143,6 @@ def test_a_photograph_stands_upright(orientation, turned, read_back, grey):
     np.testing.assert_array_equal(read_back(encoded(stored, "PNG", exif=exif))[0], grey)
 
 
-def test_a_picture_with_the_wrong_extension_is_read_by_what_it_is(read_back, grey):
+def test_an_image_with_the_wrong_extension_is_read_by_what_it_is(read_back, grey):
     face = read_back(encoded(Image.fromarray(grey), "PNG"), name="a.jpg")[0]
     np.testing.assert_array_equal(face, grey)

@@ -194,8 +194,8 @@ def test_planted_near_duplicates_never_straddle_two_splits(tmp_path, tiny_faces,
         folder.mkdir(parents=True)
         for row, face in enumerate(originals):
             brighter = np.clip(face.astype(int) + 15, 0, 255).astype(np.uint8)
-            for kind, picture in (("a", face), ("b", brighter), ("c", face)):
-                (folder / f"{row}{kind}.png").write_bytes(png(picture))
+            for kind, image in (("a", face), ("b", brighter), ("c", face)):
+                (folder / f"{row}{kind}.png").write_bytes(png(image))
     # one face stands under both emotions
     (tmp_path / "own" / "sad" / "0d.png").write_bytes(png(faces_of["happy"][0]))
     dataset = load(data_config(tmp_path / "own", validation_fraction=0.2, test_fraction=0.2))

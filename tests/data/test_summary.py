@@ -25,7 +25,7 @@ def row_of(text, first_word):
 
 
 def plain(colour, count):
-    """``count`` pictures of one colour that differ by a level each."""
+    """``count`` images of one colour that differ by a level each."""
     return [np.full((48, 48, 3), np.add(colour, n), np.uint8) for n in range(count)]
 
 
@@ -101,9 +101,9 @@ def test_long_class_names_are_folded_not_cut(write, tiny_faces):
     assert name in column
 
 
-def test_unreadable_pictures_are_named(write, tmp_path, tiny_faces, data_config):
+def test_unreadable_images_are_named(write, tmp_path, tiny_faces, data_config):
     write({"train/happy": tiny_faces(9), "train/sad": tiny_faces(9, 1)})
-    (tmp_path / "own" / "train" / "sad" / "[red]broken.png").write_bytes(b"no picture")
+    (tmp_path / "own" / "train" / "sad" / "[red]broken.png").write_bytes(b"no image")
     dataset = load(data_config(tmp_path / "own", max_corrupt=0.2))
     assert "train/sad/[red]broken.png: not an image in a format" in as_text(
         format_info_table(dataset)
@@ -145,9 +145,9 @@ def test_names_and_counts_stand_at_the_left(write, sheet_of):
 def test_a_face_is_drawn_as_it_is(channels, write, sheet_of, tiny_faces):
     faces = np.moveaxis(tiny_faces(2 * channels).reshape(2, channels, 48, 48), 1, 3)
     black = np.zeros((48, 48), np.uint8)
-    pictures = faces[..., 0] if channels == 1 else faces
+    images = faces[..., 0] if channels == 1 else faces
     dataset = write(
-        {"train/angry": [black], "train/happy": pictures[:1], "train/sad": pictures[1:]},
+        {"train/angry": [black], "train/happy": images[:1], "train/sad": images[1:]},
         channels=channels,
     )
     sheet = sheet_of(dataset)

@@ -12,9 +12,9 @@ from emotion_detection.data.synthetic import (
     FER2013,
     Floats,
     SyntheticFaces,
+    make_action_units,
     make_synthetic_faces,
     render_faces,
-    set_action_units,
 )
 
 NEUTRAL = FER2013.index("neutral")
@@ -37,7 +37,7 @@ def same_person(
         for name, values in drawn.parameters.items()
     }
     parameters["occlusion"] = np.zeros(len(labels), np.float32)
-    return render_faces(parameters | set_action_units(labels, intensity))
+    return render_faces(parameters | make_action_units(labels, intensity))
 
 
 def test_same_seed_gives_the_same_bytes() -> None:
@@ -142,7 +142,7 @@ def test_drawn_action_units_follow_the_emotion(drawn: SyntheticFaces) -> None:
 
 
 def test_action_units_are_the_table_scaled_by_intensity() -> None:
-    units = set_action_units([FER2013.index("fear"), NEUTRAL], [0.5, 1.0])
+    units = make_action_units([FER2013.index("fear"), NEUTRAL], [0.5, 1.0])
     assert tuple(units) == ACTION_UNITS
     for unit, strengths in units.items():
         assert strengths.dtype == np.float32

@@ -142,7 +142,7 @@ def test_lists_of_images_are_read_by_the_usual_names_of_columns(
         path = tmp_path / "set" / "pictures" / f"{k}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png_of(face))
-        rows.append((write_name(f"pictures/{k}.png"), ("happy", "sad")[k % 2]))
+        rows.append((write_name(f"images/{k}.png"), ("happy", "sad")[k % 2]))
     write(tmp_path / "set" / "faces.tsv", header, rows, mark)
     found = taken(tmp_path / "set")
     assert [emotion for emotion, _, _ in found] == ["happiness", "sadness"] * 3

@@ -18,7 +18,7 @@ from emotion_detection.inference.model import ModelInput
 
 
 def photograph(face, place=(60, 80)):
-    """Return a drawn face of 128 px in a picture of 240 x 320 px."""
+    """Return a drawn face of 128 px in an image of 240 x 320 px."""
     ground = np.full((240, 320, 3), 120, np.uint8)
     row, column = place
     ground[row : row + 128, column : column + 128] = np.asarray(face).reshape(128, 128)[..., None]

@@ -12,7 +12,7 @@ import torch
 from emotion_detection.config import TrainConfig, config_to_dict, data_config_fields
 from emotion_detection.data import load
 from emotion_detection.training import Run, train
-from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network import ModelSpec, build_seeded
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 OWN_CLASSES = ("bored", "keen", "tired")
@@ -107,7 +107,7 @@ def write_checkpoint(config: Callable[..., TrainConfig]) -> Callable[..., Path]:
 
     def write(path: Path, labels: Sequence[str], data: Path, seed: int = 0, size: int = 16) -> Path:
         spec = ModelSpec("baseline", tuple(labels), 1, size, 0.5)
-        network = seed_rng(spec, seed)
+        network = build_seeded(spec, seed)
         weights = {f"network.{name}": value for name, value in network.state_dict().items()}
         # fresh weights alone score all faces nearly alike
         weights["network.head.weight"] = weights["network.head.weight"] * 40

@@ -8,7 +8,7 @@ import torch
 from emotion_detection.evaluation.predictions import _aligned, _classes
 from emotion_detection.labels import FERPLUS, find_positions
 from emotion_detection.training.initial_weights import _take_head
-from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network import ModelSpec, build_seeded
 
 
 def own(*labels):
@@ -38,8 +38,8 @@ def test_a_run_whose_classes_have_their_own_spelling_is_tested_on_the_projects_n
 def test_a_start_takes_over_the_classes_that_the_other_knows_by_another_name():
     theirs = ModelSpec("baseline", FERPLUS, 1, 16, 0.0, "ferplus")
     ours = ModelSpec("baseline", ("Happy", "sad", "bored"), 1, 16, 0.0, "own")
-    weights = seed_rng(theirs, 1).state_dict()
-    network = seed_rng(ours, 2)
+    weights = build_seeded(theirs, 1).state_dict()
+    network = build_seeded(ours, 2)
     assert _take_head(network, ours, weights, theirs) == ["bored"]
     for row, known in enumerate(("happiness", "sadness")):
         expected = weights["head.weight"][FERPLUS.index(known)]

@@ -83,8 +83,8 @@ def test_colour_is_spoiled_as_grey_is(name: str, drawn: np.ndarray) -> None:
 
 
 def test_channels_do_not_mix() -> None:
-    picture = load_sample_image("flower.jpg")[100:196, 300:396]
-    colour = np.moveaxis(picture, -1, 0)[None]
+    image = load_sample_image("flower.jpg")[100:196, 300:396]
+    colour = np.moveaxis(image, -1, 0)[None]
     for name in SMOOTH | MOVES | COVERS | {"darkness"}:
         apart = [corrupt(colour[:, i : i + 1], name, 3) for i in range(3)]
         assert np.array_equal(corrupt(colour, name, 3), np.concatenate(apart, axis=1))

@@ -19,7 +19,7 @@ from emotion_detection.labels import FER2013, FERPLUS
 from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.training.checkpoint import load_trained
 from emotion_detection.training.export import export_onnx
-from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network import ModelSpec, build_seeded
 from emotion_detection.training.network_scores import compute_outputs
 from emotion_detection.training.task import CHECKPOINT_KEY
 
@@ -45,7 +45,7 @@ def data(
 @pytest.fixture(scope="module")
 def write_model(config: Callable[..., Any], data: Path) -> Callable[..., Path]:
     def write(folder: Path, spec: ModelSpec = BOTH, seed: int = 0, **own: Any) -> Path:
-        network = seed_rng(spec, seed)
+        network = build_seeded(spec, seed)
         weights = {f"network.{name}": value for name, value in network.state_dict().items()}
         # fresh weights alone score all faces nearly alike
         weights["network.head.weight"] = weights["network.head.weight"] * 30

@@ -59,8 +59,8 @@ def _expected(
 
 
 def _width(path: Path) -> int:
-    with Image.open(path) as picture:
-        return picture.width
+    with Image.open(path) as image:
+        return image.width
 
 
 @pytest.mark.usefixtures("few")

@@ -17,7 +17,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation import Test as Done
 from emotion_detection.evaluation import evaluate
 from emotion_detection.evaluation.confusion_plot import draw_confusion
-from emotion_detection.evaluation.plot_style import picture
+from emotion_detection.evaluation.plot_style import render_png
 from emotion_detection.evaluation.saved_tests import is_test, read_test
 from emotion_detection.labels import FER2013, FERPLUS
 from emotion_detection.training import Run
@@ -129,10 +129,10 @@ def test_accuracy_can_be_computed_again_from_the_predictions(tested: Done) -> No
 
 
 def test_the_confusion_is_drawn_as_png(tested: Done) -> None:
-    with Image.open(tested.folder / "confusion.png") as picture:
-        assert picture.format == "PNG"
-        assert min(picture.size) > 600
-        assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
+    with Image.open(tested.folder / "confusion.png") as image:
+        assert image.format == "PNG"
+        assert min(image.size) > 600
+        assert len(image.convert("RGB").getcolors(1 << 24) or []) > 10
 
 
 def test_folders_say_labels_split_other_data_number_of_models_and_mirroring(
@@ -191,7 +191,7 @@ def test_a_test_killed_while_writing_leaves_no_old_figures(
         assert isinstance(content, bytes)
         path.write_bytes(content)
 
-    monkeypatch.setattr("emotion_detection.evaluation.saved_tests.write_whole", killed)
+    monkeypatch.setattr("emotion_detection.evaluation.saved_tests.write_atomic", killed)
     with pytest.raises(KeyboardInterrupt):
         evaluate([fer_run.folder], split="validation", out=tmp_path)
     assert not is_test(tmp_path)
@@ -200,6 +200,6 @@ def test_a_test_killed_while_writing_leaves_no_old_figures(
 def test_the_confusion_matrix_takes_names_as_they_are() -> None:
     # with an uneven brace between dollars it is no mathematics; the font has no such letters
     names = ["$x_{$", "笑顔", "joy"]
-    drawn = picture(draw_confusion(np.eye(3, dtype=int).tolist(), names, "test"))
+    drawn = render_png(draw_confusion(np.eye(3, dtype=int).tolist(), names, "test"))
     with Image.open(io.BytesIO(drawn)) as opened:
         assert opened.format == "PNG"

@@ -21,7 +21,7 @@ from emotion_detection.labels import FERPLUS, class_key
 from emotion_detection.training import Run, train
 from emotion_detection.training.trained_faces import (
     FILE,
-    TrainedFingerprints,
+    ModelTrainingFaces,
     leave_out_trained,
     read_trained_faces,
 )
@@ -138,14 +138,14 @@ def test_a_run_from_an_earlier_version_is_used_on_unchanged_data_and_else_refuse
     config = DataConfig(data=str(own_data), cache=str(tmp_path), size=24)
     dataset = load(config)
     record = {"hash": dataset.hash, "options": {"data": str(own_data)}}
-    old = TrainedFingerprints(tmp_path / "old" / "best.ckpt", record, "models/old")
+    old = ModelTrainingFaces(tmp_path / "old" / "best.ckpt", record, "models/old")
     assert leave_out_trained(dataset, "test", [old], config) is dataset
-    changed = TrainedFingerprints(old.path, record | {"hash": "another"}, "models/old")
+    changed = ModelTrainingFaces(old.path, record | {"hash": "another"}, "models/old")
     with pytest.raises(InputError, match=r"^models/old: an earlier version .* train it again") as e:
         leave_out_trained(dataset, "test", [changed], config)
     assert "\n" not in str(e.value)
     # other data than it was trained on is not its business
-    other = TrainedFingerprints(
+    other = ModelTrainingFaces(
         old.path, {"hash": "x", "options": {"data": "elsewhere"}}, "models/old"
     )
     assert leave_out_trained(dataset, "test", [other], config) is dataset
@@ -180,7 +180,7 @@ def test_models_of_fer2013_are_not_tested_on_its_training_faces(
         (tmp_path / "fer2013_digests.bin").write_bytes(digests.tobytes())
     sizes = {"train": 27_956}
     record = {"hash": "x", "label_set": "ferplus", "sizes": sizes, "options": {"data": "fer"}}
-    model = TrainedFingerprints(tmp_path / "model.onnx", record, "pretrained")
+    model = ModelTrainingFaces(tmp_path / "model.onnx", record, "pretrained")
     found = leave_out_trained(dataset, "test", [model], config)
     assert found.sizes["test"] == dataset.sizes["test"] - 2 * with_table
 

@@ -11,7 +11,7 @@ from PIL import GifImagePlugin, Image, TiffImagePlugin, features
 from emotion_detection.images import frames as image_frames
 from emotion_detection.images.frames import count_frames
 from emotion_detection.images.headers import check_density, prepare
-from emotion_detection.images.opening import ImageError, image_to_array, open_picture
+from emotion_detection.images.opening import ImageError, image_to_array, open_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 48, 3), dtype=np.uint8)
@@ -233,12 +233,12 @@ MOVING = ["GIF", "PNG", "WEBP", "MPO", "TIFF"]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "MPO"])
-@pytest.mark.parametrize("read", [open_picture, image_to_array])
+@pytest.mark.parametrize("read", [open_image, image_to_array])
 def test_the_first_frame_is_read_where_the_last_is_cut_off(kind: str, read: object) -> None:
     content = encode_three(kind)
     cut = content[: -max(200, len(content) // 5)]
-    if read is open_picture:
-        assert open_picture(cut).size == (48, 40)
+    if read is open_image:
+        assert open_image(cut).size == (48, 40)
         return
     pixels, notes = image_to_array(cut)
     assert (pixels == image_to_array(content)[0]).all()

@@ -7,15 +7,15 @@ import pytest
 from PIL import Image
 
 from emotion_detection.images.jpeg_ends import complete_jpeg
-from emotion_detection.images.opening import ImageError, image_to_array, open_picture
+from emotion_detection.images.opening import ImageError, image_to_array, open_image
 
 
 def encode(progressive: bool, **options: object) -> bytes:
     rng = np.random.default_rng(0)
     small = Image.fromarray(rng.integers(0, 256, (40, 30, 3), dtype=np.uint8))
     out = io.BytesIO()
-    picture = small.resize((300, 400), Image.Resampling.BICUBIC)
-    picture.save(out, "JPEG", quality=90, progressive=progressive, **options)
+    image = small.resize((300, 400), Image.Resampling.BICUBIC)
+    image.save(out, "JPEG", quality=90, progressive=progressive, **options)
     return out.getvalue()
 
 
@@ -43,7 +43,7 @@ def test_rows_that_may_be_missing_are_told(progressive: bool) -> None:
 def test_where_more_is_missing_the_image_is_refused(progressive: bool, share: float) -> None:
     content = encode(progressive)
     with pytest.raises(ImageError):
-        open_picture(content[: int(share * len(content))])
+        open_image(content[: int(share * len(content))])
 
 
 def test_a_thumbnails_end_is_not_the_images() -> None:

@@ -21,16 +21,16 @@ from emotion_detection.images.opening import (
     crop_to_square,
     image_to_array,
     load_image,
-    open_picture,
+    open_image,
     read_face,
 )
 
-READERS = (open_picture, image_to_array)
+READERS = (open_image, image_to_array)
 
 
-def encoded(picture, kind="PNG", **options):
+def encoded(image, kind="PNG", **options):
     out = io.BytesIO()
-    picture.save(out, kind, **options)
+    image.save(out, kind, **options)
     return out.getvalue()
 
 
@@ -57,14 +57,14 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(width, height):
     tracemalloc.start()
     try:
         with pytest.raises(ImageError, match="pixels"):
-            open_picture(png_that_claims(width, height))
+            open_image(png_that_claims(width, height))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 5_000_000
 
 
-def test_a_picture_of_just_the_largest_size_is_decoded(grey):
+def test_an_image_of_just_the_largest_size_is_decoded(grey):
     content = encoded(Image.fromarray(grey))
     assert image_to_array(content, max_pixels=48 * 48)[0].shape == (48, 48, 3)
     for form in (content, Image.fromarray(grey)):
@@ -74,18 +74,18 @@ def test_a_picture_of_just_the_largest_size_is_decoded(grey):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6])
-def test_a_truncated_picture_is_refused(kind, share, grey):
+def test_a_truncated_image_is_refused(kind, share, grey):
     content = encoded(Image.fromarray(grey), kind)
     with pytest.raises(ImageError):
-        open_picture(content[: int(len(content) * share)])
+        open_image(content[: int(len(content) * share)])
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\x00", b"hello", b"<svg></svg>", b"%PDF-1.7", b"\x89PNG\r\n\x1a\n"]
 )
-def test_what_is_no_picture_is_refused(content):
+def test_what_is_no_image_is_refused(content):
     with pytest.raises(ImageError) as caught:
-        open_picture(content)
+        open_image(content)
     assert str(caught.value)
 
 
@@ -127,14 +127,14 @@ def test_other_formats_are_refused_and_named(kind, what, grey, tmp_path):
     path = tmp_path / "face.png"
     path.write_bytes(encoded(Image.fromarray(grey), kind))
     with pytest.raises(ImageError, match=f"not an image in a format that is read .*: {what}"):
-        open_picture(path)
+        open_image(path)
 
 
-def test_a_missing_file_and_a_folder_are_picture_errors(tmp_path):
+def test_a_missing_file_and_a_folder_are_image_errors(tmp_path):
     with pytest.raises(ImageError, match="no such file"):
-        open_picture(tmp_path / "none.png")
+        open_image(tmp_path / "none.png")
     with pytest.raises(ImageError, match="a folder"):
-        open_picture(tmp_path)
+        open_image(tmp_path)
 
 
 def test_a_wrong_extension_does_not_matter(grey, tmp_path):
@@ -143,18 +143,18 @@ def test_a_wrong_extension_does_not_matter(grey, tmp_path):
     np.testing.assert_array_equal(read_face(path, 48, 1)[0], grey)
 
 
-def test_no_file_stays_open_after_a_picture_that_cannot_be_read(grey, tmp_path):
+def test_no_file_stays_open_after_an_image_that_cannot_be_read(grey, tmp_path):
     path = tmp_path / "face.png"
     path.write_bytes(encoded(Image.fromarray(grey))[:400])
     before = len(os.listdir("/dev/fd"))
     for _ in range(5):
         with pytest.raises(ImageError):
-            open_picture(path)
+            open_image(path)
     assert len(os.listdir("/dev/fd")) == before
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_damaged_pictures_are_read_or_refused_and_nothing_else(kind, grey):
+def test_damaged_images_are_read_or_refused_and_nothing_else(kind, grey):
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "a face"
@@ -175,7 +175,7 @@ def test_damaged_pictures_are_read_or_refused_and_nothing_else(kind, grey):
     assert refused > 0
 
 
-def test_damaged_metadata_costs_neither_the_picture_nor_its_turn(grey):
+def test_damaged_metadata_costs_neither_the_image_nor_its_turn(grey):
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "a face"
@@ -194,10 +194,10 @@ def test_every_orientation_is_turned_as_pillow_turns_it(orientation, grey):
     exif[0x0112] = orientation
     content = encoded(Image.fromarray(grey[:, :30]), "PNG", exif=exif)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-    np.testing.assert_array_equal(open_picture(content), expected)
+    np.testing.assert_array_equal(open_image(content), expected)
 
 
-def test_the_first_of_moving_pictures_is_taken(tiny_faces):
+def test_the_first_of_moving_images_is_taken(tiny_faces):
     first, second = (Image.fromarray(face) for face in tiny_faces(2))
     content = encoded(first, "PNG", save_all=True, append_images=[second])
     np.testing.assert_array_equal(read_face(content, 48, 1)[0], np.asarray(first))
@@ -205,14 +205,14 @@ def test_the_first_of_moving_pictures_is_taken(tiny_faces):
 
 def test_white_of_sixteen_bits_is_white_and_black_black():
     deep = np.array([[0, 65535], [40000, 257]], np.uint16)
-    picture = open_picture(encoded(Image.fromarray(deep)))
-    assert picture.mode == "L"
-    assert np.asarray(picture).tolist() == [[0, 255], [156, 1]]
+    image = open_image(encoded(Image.fromarray(deep)))
+    assert image.mode == "L"
+    assert np.asarray(image).tolist() == [[0, 255], [156, 1]]
 
 
 @pytest.mark.parametrize(("mode", "opened"), [("L", "L"), ("RGB", "RGB"), ("RGBA", "RGB")])
-def test_pictures_are_opened_as_grey_or_colour(mode, opened, grey):
-    assert open_picture(encoded(Image.fromarray(grey).convert(mode))).mode == opened
+def test_images_are_opened_as_grey_or_colour(mode, opened, grey):
+    assert open_image(encoded(Image.fromarray(grey).convert(mode))).mode == opened
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (47, 49), (200, 130)])
@@ -236,23 +236,23 @@ def with_orientation(orientation):
     return exif
 
 
-def forms(picture, tmp_path):
-    """Yield one picture in every form that holds it without loss."""
-    content = encoded(picture)
+def forms(image, tmp_path):
+    """Yield one image in every form that holds it without loss."""
+    content = encoded(image)
     path = tmp_path / "ein bild ü.png"
     path.write_bytes(content)
-    yield from (content, bytearray(content), memoryview(content), path, str(path), picture)
+    yield from (content, bytearray(content), memoryview(content), path, str(path), image)
     yield Image.open(path)
 
 
-def test_every_form_of_a_picture_gives_the_same_pixels(rgb, tmp_path):
+def test_every_form_of_an_image_gives_the_same_pixels(rgb, tmp_path):
     for form in [*forms(Image.fromarray(rgb), tmp_path), rgb]:
         pixels, notes = image_to_array(form)
         np.testing.assert_array_equal(pixels, rgb)
         assert (pixels.dtype, notes) == (np.uint8, ())
 
 
-def test_grey_pictures_become_rgb(grey, tmp_path):
+def test_grey_images_become_rgb(grey, tmp_path):
     for form in [*forms(Image.fromarray(grey), tmp_path), grey]:
         np.testing.assert_array_equal(image_to_array(form)[0], np.dstack([grey] * 3))
 
@@ -294,17 +294,17 @@ def grey_tiff(levels):
 
 
 def palette():
-    picture = Image.new("P", (3, 2))
-    picture.putpalette([10, 20, 30, 200, 100, 0, 255, 255, 255])
-    picture.putdata([0, 1, 2, 2, 1, 0])
-    return picture
+    image = Image.new("P", (3, 2))
+    image.putpalette([10, 20, 30, 200, 100, 0, 255, 255, 255])
+    image.putdata([0, 1, 2, 2, 1, 0])
+    return image
 
 
 def transparent(mode):
-    picture = Image.new("RGBA", (4, 2), (200, 0, 0, 255))
-    picture.putpixel((0, 0), (0, 0, 0, 0))  # hidden black: must come out as the background
-    picture.putpixel((1, 0), (0, 0, 0, 128))
-    return picture.convert(mode)
+    image = Image.new("RGBA", (4, 2), (200, 0, 0, 255))
+    image.putpixel((0, 0), (0, 0, 0, 0))  # hidden black: must come out as the background
+    image.putpixel((1, 0), (0, 0, 0, 128))
+    return image.convert(mode)
 
 
 FIRST = [[10, 20, 30], [200, 100, 0], [255, 255, 255]]
@@ -322,8 +322,8 @@ FIRST = [[10, 20, 30], [200, 100, 0], [255, 255, 255]]
     ],
     ids=["16-bit", "palette", "RGBA", "LA", "1", "L"],
 )
-def test_modes_of_files_and_pil_images(picture, first_row):
-    for form in (encoded(picture), picture):
+def test_modes_of_files_and_pil_images(image, first_row):
+    for form in (encoded(image), image):
         assert image_to_array(form)[0][0].tolist() == first_row
 
 
@@ -340,8 +340,8 @@ def test_modes_of_files_and_pil_images(picture, first_row):
     ],
     ids=lambda value: getattr(value, "mode", ""),
 )
-def test_further_modes_of_pil_images(picture, first_row):
-    pixels, _ = image_to_array(picture)
+def test_further_modes_of_pil_images(image, first_row):
+    pixels, _ = image_to_array(image)
     assert pixels.shape == (2, 2, 3)
     assert pixels[0].tolist() == first_row
 
@@ -382,10 +382,10 @@ def test_a_dark_png_of_16_bits_stays_dark():
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "1"])
 def test_a_bitmap_without_its_file_header_is_read(mode, rgb, tmp_path):
-    picture = Image.fromarray(rgb).convert(mode)
+    image = Image.fromarray(rgb).convert(mode)
     path = tmp_path / "face.dib"
-    path.write_bytes(encoded(picture, "DIB"))
-    np.testing.assert_array_equal(image_to_array(path)[0], np.asarray(picture.convert("RGB")))
+    path.write_bytes(encoded(image, "DIB"))
+    np.testing.assert_array_equal(image_to_array(path)[0], np.asarray(image.convert("RGB")))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ImageError, match="truncated"):
         image_to_array(path)
@@ -405,15 +405,15 @@ def test_a_palette_with_a_transparent_colour_lies_on_the_background():
 @pytest.mark.parametrize(
     "picture",
     [Image.new("F", (2, 2)), Image.new("LA", (2, 2)).convert("La")],
-    ids=lambda picture: picture.mode,
+    ids=lambda image: image.mode,
 )
-def test_modes_that_cannot_be_understood_are_refused(picture):
-    with pytest.raises(ImageError, match=picture.mode):
-        image_to_array(picture)
+def test_modes_that_cannot_be_understood_are_refused(image):
+    with pytest.raises(ImageError, match=image.mode):
+        image_to_array(image)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_of_an_animated_picture_the_first_frame_is_taken_and_said(kind, tiny_faces):
+def test_of_an_animated_image_the_first_frame_is_taken_and_said(kind, tiny_faces):
     frames = [Image.fromarray(face).convert("RGB") for face in tiny_faces(3)]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
     pixels, notes = image_to_array(content)
@@ -427,7 +427,7 @@ def test_of_an_animated_picture_the_first_frame_is_taken_and_said(kind, tiny_fac
     assert opened.tell() == 1
 
 
-def test_several_pictures_in_one_jpeg_are_said(rgb):
+def test_several_images_in_one_jpeg_are_said(rgb):
     first = Image.fromarray(rgb)
     content = encoded(first, "MPO", save_all=True, append_images=[first.rotate(180)])
     pixels, notes = image_to_array(content)
@@ -443,7 +443,7 @@ def test_several_pictures_in_one_jpeg_are_said(rgb):
         ("WEBP", {"lossless": True}),
     ],
 )
-def test_a_picture_truncated_anywhere_is_refused(kind, options, rgb):
+def test_an_image_truncated_anywhere_is_refused(kind, options, rgb):
     content = encoded(Image.fromarray(rgb), kind, **options)
     assert image_to_array(content)[0].shape == rgb.shape
     generator = np.random.default_rng(0)
@@ -496,7 +496,7 @@ def test_a_bomb_that_pil_opened_is_refused_before_it_is_decoded(size):
         ("data:image/png;base64,AAAA", "a data URL: decode it"),
         ("QUJD" * 100_000, "a text of 400,000 characters.*b64decode"),
         ("{}/none.jpg", "^no such file$"),
-        ("{}", "a folder, not a picture"),
+        ("{}", "a folder, not an image"),
         ("{}/a\0b.jpg", "no such file"),
         ("{}/a.txt/b.jpg", "cannot be read: Not a directory"),
         ("/dev/null", "a pipe or a device"),
@@ -512,7 +512,7 @@ def test_a_bomb_that_pil_opened_is_refused_before_it_is_decoded(size):
         (Image.new("RGB", (0, 4)), "has no pixels"),
     ],
 )
-def test_what_is_no_picture_at_all_is_refused_with_the_reason(given, reason, tmp_path):
+def test_what_is_no_image_at_all_is_refused_with_the_reason(given, reason, tmp_path):
     (tmp_path / "a.txt").write_text("")
     given = given.format(tmp_path) if isinstance(given, str) else given
     with pytest.raises(ImageError, match=reason) as caught:
@@ -529,7 +529,7 @@ def test_a_pipe_is_not_waited_for(read, tmp_path):
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_a_file_too_large_for_any_picture_is_not_read(read, tmp_path):
+def test_a_file_too_large_for_any_image_is_not_read(read, tmp_path):
     path = tmp_path / "a.png"
     with path.open("wb") as file:
         file.truncate(3_000_000_000)
@@ -538,7 +538,7 @@ def test_a_file_too_large_for_any_picture_is_not_read(read, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
-def test_damaged_pictures_of_any_form_are_read_or_refused(kind, rgb):
+def test_damaged_images_of_any_form_are_read_or_refused(kind, rgb):
     first = Image.fromarray(rgb)
     moving = {} if kind == "JPEG" else {"save_all": True, "append_images": [first.rotate(90)]}
     content = encoded(first, kind, **moving)
@@ -599,11 +599,11 @@ def test_warnings_are_as_before_after_many_threads_read_at_once(rgb):
 
 def large_jpeg(orientation=1, **options):
     """A JPEG of 8000 x 6000 pixels: a bright square in its upper left quarter."""
-    picture = Image.new("RGB", (8000, 6000), (30, 60, 90))
-    picture.paste((250, 200, 150), (800, 600, 2400, 1800))
+    image = Image.new("RGB", (8000, 6000), (30, 60, 90))
+    image.paste((250, 200, 150), (800, 600, 2400, 1800))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encoded(picture, "JPEG", quality=50, exif=exif, **options)
+    return encoded(image, "JPEG", quality=50, exif=exif, **options)
 
 
 @pytest.mark.parametrize(("orientation", "size"), [(1, (8000, 6000)), (6, (6000, 8000))])
@@ -619,8 +619,8 @@ def test_a_large_jpeg_is_decoded_at_reduced_size_and_whole_on_demand(orientation
 
 
 def test_other_large_images_are_reduced_by_means():
-    picture = Image.open(io.BytesIO(large_jpeg()))
-    loaded = load_image(picture, reduced=True)
+    image = Image.open(io.BytesIO(large_jpeg()))
+    loaded = load_image(image, reduced=True)
     assert loaded.pixels.shape == (2000, 2667, 3)
     assert loaded.full().size == (8000, 6000)
     assert load_image(encoded(Image.new("L", (5200, 5000)), "PNG"), reduced=True).full is not None
@@ -634,10 +634,10 @@ def test_width_and_height_are_those_of_the_upright_image(kind, limit, orientatio
         pytest.skip("this Pillow reads no AVIF")
     monkeypatch.setattr(images, "MAX_PIXELS", limit)
     monkeypatch.setattr(images, "REDUCED_SIDE", 40)
-    picture = Image.new("RGB", (160, 90), (30, 60, 90))
-    picture.paste((250, 200, 150), (0, 0, 80, 30))  # upper left
+    image = Image.new("RGB", (160, 90), (30, 60, 90))
+    image.paste((250, 200, 150), (0, 0, 80, 30))  # upper left
     options = {"lossless": True} if kind == "WEBP" else {}
-    content = encoded(picture, kind, exif=with_orientation(orientation), **options)
+    content = encoded(image, kind, exif=with_orientation(orientation), **options)
     loaded = load_image(content, reduced=True)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB")
     assert expected.size == ((90, 160) if orientation >= 5 else (160, 90))
@@ -668,11 +668,11 @@ def test_pillows_own_limit_is_as_before_afterwards():
 
 def test_large_images_with_alpha_are_converted_in_bands_to_the_same_pixels(monkeypatch):
     levels = np.random.default_rng(0).integers(0, 256, (700, 50, 4), dtype=np.uint8)
-    for picture in (
+    for image in (
         Image.fromarray(levels),
         Image.fromarray(levels[..., 0].astype(np.uint16) * 257),
     ):
-        content = encoded(picture)
+        content = encoded(image)
         whole, _ = image_to_array(content)
         with monkeypatch.context() as patch:
             patch.setattr(image_modes, "MAX_PIXELS", 100)

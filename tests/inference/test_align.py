@@ -43,7 +43,7 @@ def _points(places: np.ndarray) -> np.ndarray:
     return np.stack([places.real, places.imag], axis=1)
 
 
-def _picture(height: int = 60, width: int = 80, seed: int = 0) -> np.ndarray:
+def _image(height: int = 60, width: int = 80, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -134,7 +134,7 @@ def test_eyes_in_one_point_turn_nothing() -> None:
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pixels_are_those_of_the_recipe(where: Placement, channels: int) -> None:
-    rgb = _picture()
+    rgb = _image()
     expected = _by_the_recipe(rgb, where, 12, channels)
     np.testing.assert_array_equal(cut_out(rgb, where, 12, channels), expected)
 
@@ -151,7 +151,7 @@ def test_golden_crops() -> None:
 
 
 def test_a_crop_in_place_keeps_its_pixels() -> None:
-    rgb = _picture(48, 48)
+    rgb = _image(48, 48)
     there = Placement(1 + 0j, 0j)
     grey = np.asarray(Image.fromarray(rgb).convert("L"))
     np.testing.assert_array_equal(cut_out(rgb, there, 48, 1), grey)
@@ -182,8 +182,8 @@ def test_a_spot_comes_to_lie_at_its_place(angle: float) -> None:
         assert crop.max() > 200
 
 
-def test_a_view_of_a_picture_is_as_good_as_a_copy() -> None:
-    rgb = _picture()[:, ::-1]
+def test_a_view_of_an_image_is_as_good_as_a_copy() -> None:
+    rgb = _image()[:, ::-1]
     where = Placement(cmath.rect(1.7, 0.1), 10 + 5j)
     before = rgb.copy()
     np.testing.assert_array_equal(cut_out(rgb, where, 16, 1), cut_out(rgb.copy(), where, 16, 1))
@@ -224,7 +224,7 @@ def test_however_far_apart_landmarks_are_a_crop_costs_little(side: int, channels
 )
 def test_bad_landmarks_are_named(landmarks: Any) -> None:
     with pytest.raises(InputError, match="five points"):
-        align(_picture(), BOX, landmarks, 48)
+        align(_image(), BOX, landmarks, 48)
 
 
 @pytest.mark.parametrize(
@@ -241,12 +241,12 @@ def test_bad_landmarks_are_named(landmarks: Any) -> None:
 )
 def test_a_bad_box_is_named(box: Any) -> None:
     with pytest.raises(InputError, match="a width and height above 0"):
-        align(_picture(), box, LEVEL, 48)
+        align(_image(), box, LEVEL, 48)
 
 
 def test_an_array_of_bad_landmarks_is_named_in_one_line() -> None:
     with pytest.raises(InputError, match="five points") as caught:
-        align(_picture(), BOX, np.full((5, 2), np.nan), 48)
+        align(_image(), BOX, np.full((5, 2), np.nan), 48)
     assert "\n" not in str(caught.value)
 
 

@@ -16,7 +16,7 @@ from emotion_detection.inference.annotate import (
     COLOURS,
     annotate_image,
     list_emotion_colours,
-    save_picture,
+    save_image,
 )
 from emotion_detection.inference.label_places import Area
 from emotion_detection.labels import FERPLUS
@@ -34,13 +34,13 @@ def _face(
     return Face(tuple(map(float, box)), (), 0.9, scores, intensity, track=track)
 
 
-def _picture(width: int, height: int, level: int = 90) -> np.ndarray:
+def _image(width: int, height: int, level: int = 90) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
 
 
 def _drawn(width: int, height: int, *faces: Face, level: int = 90, **options: Any) -> np.ndarray:
     result = Result(width, height, faces)
-    return np.asarray(annotate_image(_picture(width, height, level), result, **options))
+    return np.asarray(annotate_image(_image(width, height, level), result, **options))
 
 
 def _layout(
@@ -75,32 +75,32 @@ def test_what_may_be_no_face_is_drawn_thin() -> None:
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
 def test_a_colour_profile_is_kept(suffix: str, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image = Image.fromarray(_picture(40, 30))
-    save_picture(image, tmp_path / f"a{suffix}", profile)
-    save_picture(image, tmp_path / f"b{suffix}")
+    image = Image.fromarray(_image(40, 30))
+    save_image(image, tmp_path / f"a{suffix}", profile)
+    save_image(image, tmp_path / f"b{suffix}")
     with Image.open(tmp_path / f"a{suffix}") as kept, Image.open(tmp_path / f"b{suffix}") as plain:
         assert kept.info["icc_profile"] == profile
         assert "icc_profile" not in plain.info
 
 
 def test_nothing_is_drawn_where_there_is_no_face() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    image = annotate_image(picture, Result(60, 40))
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    image = annotate_image(image, Result(60, 40))
     assert image.mode == "RGB"
-    np.testing.assert_array_equal(np.asarray(image), picture)
+    np.testing.assert_array_equal(np.asarray(image), image)
 
 
-def test_the_given_picture_stays_as_it_was() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
-    before = picture.copy()
-    drawn = np.asarray(annotate_image(picture, Result(320, 240, (_face((100, 100, 60, 80)),))))
-    np.testing.assert_array_equal(picture, before)
-    changed = np.argwhere((drawn != picture).any(axis=2))
-    assert drawn.shape == picture.shape
+def test_the_given_image_stays_as_it_was() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    before = image.copy()
+    drawn = np.asarray(annotate_image(image, Result(320, 240, (_face((100, 100, 60, 80)),))))
+    np.testing.assert_array_equal(image, before)
+    changed = np.argwhere((drawn != image).any(axis=2))
+    assert drawn.shape == image.shape
     # only the box with its label is touched: nothing far from the face, nothing inside of it
     assert changed.min(axis=0)[0] > 20
     assert changed.max(axis=0)[0] < 190
-    np.testing.assert_array_equal(drawn[110:170, 110:150], picture[110:170, 110:150])
+    np.testing.assert_array_equal(drawn[110:170, 110:150], image[110:170, 110:150])
 
 
 @pytest.mark.parametrize("emotion", FERPLUS)
@@ -132,8 +132,8 @@ def test_text_on_each_colour_can_be_read(emotion: str) -> None:
 def _lab(colours: np.ndarray) -> np.ndarray:
     """Return CIELAB by LittleCMS, for sRGB uint8 (N, 3)."""
     profile = ImageCms.createProfile
-    picture = Image.fromarray(colours[None].astype(np.uint8))
-    lab = ImageCms.profileToProfile(picture, profile("sRGB"), profile("LAB"), outputMode="LAB")
+    image = Image.fromarray(colours[None].astype(np.uint8))
+    lab = ImageCms.profileToProfile(image, profile("sRGB"), profile("LAB"), outputMode="LAB")
     values = np.asarray(lab)[0].astype(float)
     signed = np.where(values[:, 1:] > 127, values[:, 1:] - 256, values[:, 1:])
     return np.column_stack([values[:, 0] * 100 / 255, signed])
@@ -221,7 +221,7 @@ def test_labels_are_rich_where_there_is_room_and_short_in_a_crowd() -> None:
     assert max(bottom - top for _, top, _, bottom in crowded) <= short[3] - short[1]
 
 
-def test_labels_grow_with_the_picture_and_stay_readable() -> None:
+def test_labels_grow_with_the_image_and_stay_readable() -> None:
     heights = {}
     for width in (120, 640, 1920, 3840):
         face = _face((0.3 * width, 0.3 * width, 0.3 * width, 0.35 * width))
@@ -246,7 +246,7 @@ def test_labels_grow_with_the_picture_and_stay_readable() -> None:
     ],
 )
 @pytest.mark.parametrize("intensity", [None, 0.0, 1.0])
-def test_any_picture_and_box_can_be_drawn(
+def test_any_image_and_box_can_be_drawn(
     width: int, height: int, box: tuple[float, ...], intensity: float | None
 ) -> None:
     drawn = _drawn(width, height, _face(box, intensity=intensity))
@@ -257,15 +257,15 @@ def test_any_picture_and_box_can_be_drawn(
 @pytest.mark.parametrize("bars", [True, False])
 def test_intensity_and_track_are_shown(bars: bool) -> None:
     box = (150, 200, 100, 120)
-    pictures = [
+    images = [
         _drawn(400, 400, _face(box, intensity=intensity, track=track), bars=bars)
         for intensity, track in [(None, None), (0.1, None), (0.9, None), (0.9, 0), (0.9, 7)]
     ]
-    for own, one in enumerate(pictures):
-        assert all((one != two).any() for two in pictures[own + 1 :])
+    for own, one in enumerate(images):
+        assert all((one != two).any() for two in images[own + 1 :])
 
 
-def test_own_classes_have_colours_and_long_names_stay_in_the_picture() -> None:
+def test_own_classes_have_colours_and_long_names_stay_in_the_image() -> None:
     names = ("ein sehr langer Name " * 5, "größer", "neutral")
     colours = list_emotion_colours(names)
     assert colours["neutral"] == COLOURS["neutral"]
@@ -274,20 +274,20 @@ def test_own_classes_have_colours_and_long_names_stay_in_the_picture() -> None:
     assert drawn.shape == (150, 200, 3)
 
 
-def test_a_picture_of_another_size_is_refused() -> None:
+def test_an_image_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="the result is of"):
-        annotate_image(_picture(30, 40), Result(40, 30))
+        annotate_image(_image(30, 40), Result(40, 30))
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("a.png", "PNG"), ("a.JPG", "JPEG"), ("a.jpeg", "JPEG"), ("neu/b ü.webp", "WEBP")],
 )
-def test_pictures_are_written_in_the_format_of_their_name(
+def test_images_are_written_in_the_format_of_their_name(
     tmp_path: Path, name: str, kind: str
 ) -> None:
-    picture = Image.fromarray(_picture(20, 10, 77))
-    save_picture(picture, tmp_path / name)
+    image = Image.fromarray(_image(20, 10, 77))
+    save_image(image, tmp_path / name)
     read = Image.open(io.BytesIO((tmp_path / name).read_bytes()))
     assert (read.format, read.size) == (kind, (20, 10))
     assert np.abs(np.asarray(read.convert("RGB")).astype(int) - 77).max() <= 2
@@ -297,14 +297,14 @@ def test_pictures_are_written_in_the_format_of_their_name(
 @pytest.mark.parametrize("name", ["a.gif", "a", "a.png.txt"])
 def test_other_formats_are_not_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"must end in \.jpg"):
-        save_picture(Image.new("RGB", (2, 2)), tmp_path / name)
+        save_image(Image.new("RGB", (2, 2)), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written") as refusal:
-        save_picture(Image.new("RGB", (2, 2)), tmp_path / "file" / "a.png")
+        save_image(Image.new("RGB", (2, 2)), tmp_path / "file" / "a.png")
     assert not isinstance(refusal.value, ImageError)
 
 
@@ -316,10 +316,10 @@ def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
         (f"{'a' * 245}.png", 2, "cannot be written: File name too long"),
     ],
 )
-def test_what_one_picture_alone_cannot_be_written_for_is_its_own_error(
+def test_what_one_image_alone_cannot_be_written_for_is_its_own_error(
     tmp_path: Path, name: str, width: int, said: str
 ) -> None:
     with pytest.raises(ImageError, match=said) as refusal:
-        save_picture(Image.new("RGB", (width, 2)), tmp_path / name)
+        save_image(Image.new("RGB", (width, 2)), tmp_path / name)
     assert "\n" not in str(refusal.value)
     assert list(tmp_path.iterdir()) == []

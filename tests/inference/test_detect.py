@@ -82,19 +82,19 @@ def test_scores_are_those_of_the_aligned_crops(detector: EmotionDetector, found:
 
 
 @pytest.mark.parametrize("shape", ["path", "str", "bytes", "pillow", "array"])
-def test_a_picture_may_come_in_any_shape(
+def test_an_image_may_come_in_any_shape(
     detector: EmotionDetector, found: Result, tmp_path: Path, shape: str
 ) -> None:
     pixels, path = _photograph(), tmp_path / "a photo \N{SNOWMAN}.png"
     Image.fromarray(pixels).save(path)
-    picture: Any = {
+    image: Any = {
         "path": path,
         "str": str(path),
         "bytes": path.read_bytes(),
         "pillow": Image.fromarray(pixels),
         "array": pixels,
     }[shape]
-    result = detector.detect(picture)
+    result = detector.detect(image)
     assert result.faces == found.faces
     assert result.source == (str(path) if shape in ("path", "str") else None)
 
@@ -110,11 +110,11 @@ def test_a_list_gives_a_list(detector: EmotionDetector, found: Result) -> None:
     assert detector.detect([]) == []
 
 
-def test_errors_stand_in_the_place_of_their_pictures(
+def test_errors_stand_in_the_place_of_their_images(
     detector: EmotionDetector, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     whole = _photograph()
     first, error, last = detector.detect_many([whole, broken, whole])
     assert isinstance(error, ImageError)
@@ -134,7 +134,7 @@ def test_small_faces_are_counted_and_not_read(found: Result) -> None:
     assert [face.box for face in result.faces] == [found.faces[place].box for place in (0, 2)]
 
 
-def test_a_face_that_leaves_the_picture_is_said_to_be_cut(detector: EmotionDetector) -> None:
+def test_a_face_that_leaves_the_image_is_said_to_be_cut(detector: EmotionDetector) -> None:
     pixels = _photograph([(60, 40, 200)])
     whole = detector.detect(pixels).faces[0]
     edge = int(whole.box[0] + 0.3 * whole.box[2])

@@ -120,14 +120,14 @@ def test_grey_and_rgb_of_the_same_content_score_alike(
 
 @pytest.mark.parametrize("shape", [(48, 48), (20, 20), (97, 97), (200, 120), (31, 64), (1, 5)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_crops_are_brought_to_the_input_as_training_decodes_pictures(
+def test_crops_are_brought_to_the_input_as_training_decodes_images(
     detector: EmotionDetector, grey: Any, colour: Any, shape: tuple[int, int], channels: int
 ) -> None:
     crops = _crops(3, *shape, *([3] if channels == 3 else []))
-    pictures = [Image.fromarray(crop) for crop in crops]
-    faces = np.stack([crop_to_square(picture, 48, 1) for picture in pictures])
+    images = [Image.fromarray(crop) for crop in crops]
+    faces = np.stack([crop_to_square(image, 48, 1) for image in images])
     np.testing.assert_allclose(detector.classify(crops), grey.scores(faces), atol=1e-5)
-    faces = np.stack([crop_to_square(picture, 32, 3) for picture in pictures])
+    faces = np.stack([crop_to_square(image, 32, 3) for image in images])
     scores = EmotionDetector(colour.path, threads=1).classify(crops)
     np.testing.assert_allclose(scores, colour.scores(faces), atol=1e-5)
 

@@ -241,20 +241,20 @@ def test_the_colour_map_is_even() -> None:
     np.testing.assert_allclose(np.diff(lightness), 80 / 7, atol=1.2)
 
 
-def test_the_picture_shows_the_crop_and_its_heat() -> None:
+def test_the_image_shows_the_crop_and_its_heat() -> None:
     crop = np.full((48, 48), 128, np.uint8)
     heat = np.full((48, 48), -1, np.float32)
     heat[:24] = 0.5
-    picture = np.asarray(draw_heat_map(crop, heat, "happiness 93%")).astype(int)
+    image = np.asarray(draw_heat_map(crop, heat, "happiness 93%")).astype(int)
     bare = np.asarray(draw_heat_map(crop, np.full_like(heat, -1))).astype(int)
     gap, top = 256 // 24, 2 * (256 // 24) + round(1.2 * 16)
     left, right = (slice(x, x + 256) for x in (gap, 2 * gap + 256))
-    assert (picture[top : top + 256, left] == 128).all()
-    hot, cold = picture[top : top + 100, right], picture[top + 156 : top + 256, right]
+    assert (image[top : top + 256, left] == 128).all()
+    hot, cold = image[top : top + 100, right], image[top + 156 : top + 256, right]
     assert (cold == 128).all()
     assert np.abs(hot - (128 + 0.8 * (np.array(COLOUR_MAP[-1]) - 128))).max() <= 1
     assert (bare[top : top + 256, right] == 128).all()
-    assert (picture[:top] < 100).any()  # the caption
+    assert (image[:top] < 100).any()  # the caption
 
 
 def test_next_to_nothing_does_not_look_hot() -> None:
@@ -265,7 +265,7 @@ def test_next_to_nothing_does_not_look_hot() -> None:
 
 @pytest.mark.parametrize("shape", [(48, 48), (112, 112, 3), (40, 60), (60, 40, 3)])
 @pytest.mark.parametrize("side", [32, 256])
-def test_pictures_of_any_crop_can_be_drawn_and_stacked(shape: Any, side: int) -> None:
+def test_images_of_any_crop_can_be_drawn_and_stacked(shape: Any, side: int) -> None:
     one = draw_heat_map(_noise(*shape), np.ones(shape[:2], np.float32), "x", side)
     assert one.mode == "RGB"
     assert one.width > 2 * round(side * shape[1] / shape[0])
@@ -346,7 +346,7 @@ def test_the_command_detects_faces_as_predict_does(
 ) -> None:
     told = []
 
-    def look(detector: EmotionDetector, picture: str) -> SimpleNamespace:
+    def look(detector: EmotionDetector, image: str) -> SimpleNamespace:
         told.append(detector.settings)
         return _seen(1, 0, drawn)()
 

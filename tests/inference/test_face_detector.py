@@ -35,19 +35,19 @@ def _drawn(count: int) -> np.ndarray:
     return np.asarray(make_synthetic_faces(count).faces).reshape(count, 48, 48)
 
 
-def _picture(width: int, height: int, *pasted: tuple[int, int, int, int]) -> np.ndarray:
-    """A grey picture with drawn faces: for each its number, x, y and side."""
-    picture = np.full((height, width, 3), 128, np.uint8)
+def _image(width: int, height: int, *pasted: tuple[int, int, int, int]) -> np.ndarray:
+    """A grey image with drawn faces: for each its number, x, y and side."""
+    image = np.full((height, width, 3), 128, np.uint8)
     faces = _drawn(12)
     for number, x, y, side in pasted:
         face = Image.fromarray(faces[number]).resize((side, side), Image.Resampling.BICUBIC)
-        picture[y : y + side, x : x + side] = np.asarray(face)[..., None]
-    return picture
+        image[y : y + side, x : x + side] = np.asarray(face)[..., None]
+    return image
 
 
 @pytest.mark.parametrize("number", [0, 1, 4, 6, 8, 11])
 def test_a_drawn_face_is_found_where_it_is(finder: FaceDetector, number: int) -> None:
-    found = finder.find(_picture(320, 240, (number, 130, 60, 120)))
+    found = finder.find(_image(320, 240, (number, 130, 60, 120)))
     assert found.skipped == 0
     (face,) = found.faces
     assert 0.3 < face.confidence <= 1
@@ -63,15 +63,15 @@ def test_a_drawn_face_is_found_where_it_is(finder: FaceDetector, number: int) ->
 
 
 def test_where_the_face_moves_its_box_and_landmarks_follow(finder: FaceDetector) -> None:
-    (here,) = finder.find(_picture(320, 256, (8, 40, 50, 120))).faces
-    (there,) = finder.find(_picture(320, 256, (8, 120, 90, 120))).faces
+    (here,) = finder.find(_image(320, 256, (8, 40, 50, 120))).faces
+    (there,) = finder.find(_image(320, 256, (8, 120, 90, 120))).faces
     moved = np.array(there.landmarks) - np.array(here.landmarks)
     np.testing.assert_allclose(moved, [[80, 40]] * 5, atol=4)
     np.testing.assert_allclose(np.subtract(there.box, here.box), [80, 40, 0, 0], atol=8)
 
 
-def test_pixels_are_those_of_the_picture_not_of_the_working_size() -> None:
-    small = _picture(640, 480, (8, 300, 150, 200))
+def test_pixels_are_those_of_the_image_not_of_the_working_size() -> None:
+    small = _image(640, 480, (8, 300, 150, 200))
     large = np.asarray(Image.fromarray(small).resize((1600, 1200)))
     whole = FaceDetector(detection_size=640, threads=1)
     (one,), (two,) = whole.find(small).faces, whole.find(large).faces
@@ -80,60 +80,58 @@ def test_pixels_are_those_of_the_picture_not_of_the_working_size() -> None:
 
 
 def test_several_faces_stand_from_left_to_right(finder: FaceDetector) -> None:
-    picture = _picture(640, 320, (8, 430, 40, 130), (0, 30, 100, 120), (6, 230, 150, 140))
-    faces = finder.find(picture).faces
+    image = _image(640, 320, (8, 430, 40, 130), (0, 30, 100, 120), (6, 230, 150, 140))
+    faces = finder.find(image).faces
     assert len(faces) == 3
     middles = [face.box[0] + face.box[2] / 2 for face in faces]
     np.testing.assert_allclose(middles, [90, 300, 495], atol=25)
 
 
 @pytest.mark.parametrize("side", [48, 100, 224, 640])
-def test_a_face_that_fills_the_picture_is_found_at_any_size(
-    finder: FaceDetector, side: int
-) -> None:
+def test_a_face_that_fills_the_image_is_found_at_any_size(finder: FaceDetector, side: int) -> None:
     for number in (0, 8):
-        (face,) = finder.find(_picture(side, side, (number, 0, 0, side))).faces
+        (face,) = finder.find(_image(side, side, (number, 0, 0, side))).faces
         assert face.box[3] > 0.5 * side
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (700, 2), (31, 33), (200, 200)])
-def test_pictures_without_a_face(finder: FaceDetector, shape: tuple[int, int]) -> None:
+def test_images_without_a_face(finder: FaceDetector, shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    for picture in (noise, np.full_like(noise, 200), np.sort(noise, axis=0)):
-        assert finder.find(picture) == ((), 0)
+    for image in (noise, np.full_like(noise, 200), np.sort(noise, axis=0)):
+        assert finder.find(image) == ((), 0)
 
 
 def test_small_faces_are_counted_not_returned() -> None:
-    picture = _picture(640, 320, (8, 430, 40, 200), (6, 80, 150, 80))
-    both = FaceDetector(threads=1, min_face_size=0).find(picture)
+    image = _image(640, 320, (8, 430, 40, 200), (6, 80, 150, 80))
+    both = FaceDetector(threads=1, min_face_size=0).find(image)
     assert (len(both.faces), both.skipped) == (2, 0)
     between = np.mean([max(face.box[2:]) for face in both.faces])
-    one = FaceDetector(threads=1, min_face_size=float(between)).find(picture)
+    one = FaceDetector(threads=1, min_face_size=float(between)).find(image)
     assert (one.faces, one.skipped) == (both.faces[1:], 1)
-    assert FaceDetector(threads=1, min_face_size=500).find(picture) == ((), 2)
+    assert FaceDetector(threads=1, min_face_size=500).find(image) == ((), 2)
 
 
 def test_the_threshold_is_the_least_confidence(finder: FaceDetector) -> None:
-    picture = _picture(320, 240, (8, 130, 60, 120))
-    (face,) = finder.find(picture).faces
-    assert FaceDetector(threads=1, min_confidence=face.confidence - 0.01).find(picture).faces == (
+    image = _image(320, 240, (8, 130, 60, 120))
+    (face,) = finder.find(image).faces
+    assert FaceDetector(threads=1, min_confidence=face.confidence - 0.01).find(image).faces == (
         face,
     )
-    above = FaceDetector(threads=1, min_confidence=0.99).find(picture)
+    above = FaceDetector(threads=1, min_confidence=0.99).find(image)
     assert above == ((), 0)
 
 
-def test_equal_pictures_give_equal_faces_from_many_threads(finder: FaceDetector) -> None:
-    pictures = [_picture(256, 192, (number, 60, 40, 110)) for number in (0, 4, 6, 8)] * 3
-    one_by_one = [finder.find(picture) for picture in pictures]
+def test_equal_images_give_equal_faces_from_many_threads(finder: FaceDetector) -> None:
+    images = [_image(256, 192, (number, 60, 40, 110)) for number in (0, 4, 6, 8)] * 3
+    one_by_one = [finder.find(image) for image in images]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(finder.find, pictures)) == one_by_one
+        assert list(pool.map(finder.find, images)) == one_by_one
     assert one_by_one[:4] == one_by_one[4:8]
     assert all(found.faces for found in one_by_one)
 
 
-def test_a_view_of_a_picture_is_as_good_as_a_copy(finder: FaceDetector) -> None:
-    view = _picture(900, 700, (8, 300, 160, 400))[:, ::-1]
+def test_a_view_of_an_image_is_as_good_as_a_copy(finder: FaceDetector) -> None:
+    view = _image(900, 700, (8, 300, 160, 400))[:, ::-1]
     assert finder.find(view) == finder.find(view.copy())
     assert len(finder.find(view).faces) == 1
 
@@ -163,7 +161,7 @@ def test_decoding_by_loops() -> None:
 
 
 @pytest.mark.parametrize("wild", [20, 3e4, -3e4])
-def test_wild_outputs_of_the_network_stay_near_the_picture(wild: float) -> None:
+def test_wild_outputs_of_the_network_stay_near_the_image(wild: float) -> None:
     heat = np.full((1, 8, 16), 0.9, np.float32)
     size, offset, marks = (np.full((count, 8, 16), wild, np.float32) for count in (2, 2, 10))
     corners, landmarks, _ = decode_outputs(heat, size, 0 * offset, marks, 0.3)
@@ -220,7 +218,7 @@ def test_a_face_at_an_edge_is_cut(box: tuple[float, float, float, float], cut: b
 
 
 def test_a_drawn_face_of_which_a_part_is_missing_is_cut(finder: FaceDetector) -> None:
-    whole = _picture(320, 240, (8, 130, 60, 120))
+    whole = _image(320, 240, (8, 130, 60, 120))
     (face,) = finder.find(whole).faces
     assert not is_cut(face, 320, 240)
     x, _, wide, _ = face.box
@@ -266,9 +264,9 @@ def test_settings_out_of_range_are_named(setting: str, value: Any) -> None:
         np.zeros((40, 40, 3), np.float32),
     ],
 )
-def test_arrays_that_are_no_picture_are_refused(finder: FaceDetector, picture: Any) -> None:
+def test_arrays_that_are_no_image_are_refused(finder: FaceDetector, image: Any) -> None:
     with pytest.raises(InputError, match=r"uint8 \(H, W, 3\) RGB"):
-        finder.find(picture)
+        finder.find(image)
 
 
 def test_the_file_is_the_one_that_is_named_and_says_whose_it_is() -> None:

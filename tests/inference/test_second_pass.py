@@ -13,11 +13,11 @@ from emotion_detection.inference.second_pass import (
     SMALL,
     SURE,
     Part,
+    choose_min_confidence,
     cut_part_around,
     is_same_face,
     keep_distinct,
     merge_looks,
-    min_part_confidence,
     needs_closer_look,
 )
 
@@ -46,10 +46,10 @@ def test_small_and_doubtful_boxes_are_looked_at_again(
 
 
 def test_small_boxes_need_more_confidence() -> None:
-    assert min_part_confidence(face(0, 0, 20, 0.5), 1.0, 0.3) == pytest.approx(0.4)
-    assert min_part_confidence(face(0, 0, 40, 0.5), 1.0, 0.3) == 0.3
-    assert min_part_confidence(face(0, 0, 40, 0.5), 0.5, 0.3) == pytest.approx(0.4)
-    assert min_part_confidence(face(0, 0, 20, 0.5), 1.0, 0.7) == 0.7
+    assert choose_min_confidence(face(0, 0, 20, 0.5), 1.0, 0.3) == pytest.approx(0.4)
+    assert choose_min_confidence(face(0, 0, 40, 0.5), 1.0, 0.3) == 0.3
+    assert choose_min_confidence(face(0, 0, 40, 0.5), 0.5, 0.3) == pytest.approx(0.4)
+    assert choose_min_confidence(face(0, 0, 20, 0.5), 1.0, 0.7) == 0.7
 
 
 def test_a_part_holds_its_boxes_with_room_and_ends_with_the_image() -> None:

@@ -1,4 +1,4 @@
-"""The plot over time, read back as a picture."""
+"""The plot over time, read back as an image."""
 
 import sys
 from pathlib import Path
@@ -40,7 +40,7 @@ def draw(
     collected.write(path, title)
 
 
-def picture(path: Path) -> np.ndarray:
+def image(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         assert image.format == "PNG"
         return np.asarray(image.convert("RGB")).astype(int)
@@ -54,7 +54,7 @@ def share(pixels: np.ndarray, emotion: str) -> float:
 def test_areas_have_the_sizes_of_the_scores(tmp_path: Path) -> None:
     path = tmp_path / "new" / "plot.png"
     draw(film(face(0, {"happiness": 0.75, "sadness": 0.25})), path)
-    pixels = picture(path)
+    pixels = image(path)
     happy, sad = share(pixels, "happiness"), share(pixels, "sadness")
     assert happy > 0.25
     assert happy / sad == pytest.approx(3, rel=0.1)
@@ -67,7 +67,7 @@ def test_scores_are_drawn_where_they_were_seen(tmp_path: Path) -> None:
         for at in range(100)
     ]
     draw(results, tmp_path / "plot.png")
-    pixels = picture(tmp_path / "plot.png")
+    pixels = image(tmp_path / "plot.png")
     anger, surprise = share(pixels, "anger"), share(pixels, "surprise")
     assert surprise / anger == pytest.approx(3, rel=0.1)
     columns = np.nonzero((np.abs(pixels - COLOURS["anger"]).max(axis=2) <= 2).sum(axis=0) > 50)[0]
@@ -84,8 +84,8 @@ def test_nothing_is_drawn_while_a_face_is_out_of_sight(tmp_path: Path) -> None:
     draw(whole, tmp_path / "whole.png")
     gone = [Result(64, 64, time=one.time) if 30 <= at < 80 else one for at, one in enumerate(whole)]
     draw(gone, tmp_path / "gone.png")
-    ratio = share(picture(tmp_path / "gone.png"), "fear") / share(
-        picture(tmp_path / "whole.png"), "fear"
+    ratio = share(image(tmp_path / "gone.png"), "fear") / share(
+        image(tmp_path / "whole.png"), "fear"
     )
     assert ratio == pytest.approx(0.5, abs=0.03)
 
@@ -93,19 +93,19 @@ def test_nothing_is_drawn_while_a_face_is_out_of_sight(tmp_path: Path) -> None:
 def test_a_face_of_one_frame_can_be_seen(tmp_path: Path) -> None:
     results = [*film(count=10), Result(64, 64, (face(0, {"disgust": 1.0}),), time=0.4)]
     draw(results, tmp_path / "plot.png")
-    assert share(picture(tmp_path / "plot.png"), "disgust") > 0.01
+    assert share(image(tmp_path / "plot.png"), "disgust") > 0.01
 
 
 def test_the_intensity_is_a_black_line_at_its_height(tmp_path: Path) -> None:
     def black(intensity: float | None) -> np.ndarray:
         draw(film(face(0, {"happiness": 1.0}, intensity)), tmp_path / "plot.png")
-        dark = picture(tmp_path / "plot.png").max(axis=2) < 40
+        dark = image(tmp_path / "plot.png").max(axis=2) < 40
         return np.nonzero(dark[:, 400:1400].sum(axis=1) > 900)[0]
 
     low, high = black(0.2), black(0.8)
     axis = black(None)  # the axis alone
     line = [rows[~np.isin(rows, axis)].mean() for rows in (low, high)]
-    pixels = picture(tmp_path / "plot.png")
+    pixels = image(tmp_path / "plot.png")
     happy = np.nonzero((np.abs(pixels - COLOURS["happiness"]).max(axis=2) <= 2).sum(axis=1) > 900)
     height = np.ptp(happy[0])
     assert line[0] - line[1] == pytest.approx(0.6 * height, rel=0.03)
@@ -161,7 +161,7 @@ def test_short_and_empty_videos_are_drawn(
 ) -> None:
     draw(results, tmp_path / "plot.png")
     assert titles[0] == title
-    assert picture(tmp_path / "plot.png").std() > 1
+    assert image(tmp_path / "plot.png").std() > 1
 
 
 def test_how_long_a_face_was_seen_is_told_by_times_not_frames(
@@ -180,7 +180,7 @@ def test_own_classes_have_colours_of_their_own(tmp_path: Path) -> None:
     scores = {"bored": 0.5, "keen": 0.5}
     one = Face((1, 1, 9, 9), (), 0.9, scores, track=0)
     draw(film(one), tmp_path / "plot.png", tuple(scores))
-    pixels = picture(tmp_path / "plot.png").reshape(-1, 3)
+    pixels = image(tmp_path / "plot.png").reshape(-1, 3)
     values, counts = np.unique(pixels, axis=0, return_counts=True)
     areas = values[counts > 0.15 * len(pixels)]
     assert len(areas) == 3  # two classes and the white around
@@ -221,7 +221,7 @@ def test_a_name_in_any_script_is_drawn_or_escaped_without_a_warning(tmp_path: Pa
     # warnings are errors here: matplotlib warns of each character that its font lacks
     name = "\u4eba\u8138 \U0001f642 \u0645\u0631\u062d\u0628\u0627 $x$ \u00fc.mp4"
     draw(film(face(1, {"fear": 1.0})), tmp_path / "plot.png", title=name)
-    assert picture(tmp_path / "plot.png").std() > 1
+    assert image(tmp_path / "plot.png").std() > 1
 
 
 def test_what_no_font_has_becomes_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,7 +232,7 @@ def test_many_people_are_let_go_after_the_patience() -> None:
 
 
 @pytest.mark.parametrize("time", [None, 0.5])
-def test_results_out_of_order_or_of_pictures_are_refused(time: float | None) -> None:
+def test_results_out_of_order_or_of_images_are_refused(time: float | None) -> None:
     tracker = Tracker()
     tracker.update(frame(1.0, face(1)))
     with pytest.raises(ValueError, match="a frame at"):

@@ -240,7 +240,7 @@ def test_another_file_named_as_a_video_is_named(content: bytes, what: str, tmp_p
         list(read_frames(tmp_path / "a.mp4"))
 
 
-def test_sound_a_cover_or_a_picture_is_no_video(
+def test_sound_a_cover_or_an_image_is_no_video(
     write_clip: Write, png: Callable[..., bytes], tmp_path: Path
 ) -> None:
     both = write_clip(tmp_path / "both.mp4", drawn(5), codec="libx264", sound="aac")

@@ -40,8 +40,8 @@ def test_whoever_dies_lets_go(tmp_path: Path) -> None:
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from emotion_detection.io.lock import held\n"
-        "with held(Path(sys.argv[1]), True): os._exit(9)"
+        "from emotion_detection.io.lock import hold_lock\n"
+        "with hold_lock(Path(sys.argv[1]), True): os._exit(9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "parts")])
     assert done.returncode == 9

@@ -21,7 +21,7 @@ from emotion_detection.batch.local_engine import Task, Worker
 from emotion_detection.batch.classify import Settings, sha256_of
 
 if __name__ == "__main__":
-    model = str(pretrained.model_path())
+    model = str(pretrained.find_model())
     worker = Worker(Settings(model, sha256_of(model), None, 640, 0.5, 24.0, crops=True))
     worker.given(Task(0, 0, (Entry(sys.argv[1]),) * 300_000))
     print(worker._process.pid, flush=True)
@@ -62,10 +62,10 @@ def _child_of(command: list[str]) -> tuple[subprocess.Popen[str], int]:
 
 @pytest.mark.parametrize("seconds", [0.0, 2.0], ids=["as it starts", "amid a task"])
 def test_a_worker_ends_with_its_parent(tmp_path: Path, seconds: float) -> None:
-    picture, script = tmp_path / "face.png", tmp_path / "worker.py"
-    Image.new("L", (48, 48), 90).save(picture)
+    image, script = tmp_path / "face.png", tmp_path / "worker.py"
+    Image.new("L", (48, 48), 90).save(image)
     script.write_text(WORKER)
-    _assert_ends([sys.executable, str(script), str(picture)], seconds)
+    _assert_ends([sys.executable, str(script), str(image)], seconds)
 
 
 def test_a_further_training_process_ends_with_its_parent() -> None:

@@ -1,4 +1,4 @@
-"""Servers over real sockets, in a thread or in a process of their own, and pictures to send."""
+"""Servers over real sockets, in a thread or in a process of their own, and images to send."""
 
 import contextlib
 import io
@@ -42,7 +42,7 @@ class Running:
         return httpx.post(self.url + path, content=content, headers=headers, timeout=30, **more)
 
     def form(self, path: str, files: Any) -> httpx.Response:
-        """Post pictures as a browser's form does."""
+        """Post images as a browser's form does."""
         return httpx.post(self.url + path, files=files, timeout=30)
 
     def get(self, path: str, **more: Any) -> httpx.Response:
@@ -154,9 +154,9 @@ def running() -> Iterator[Running]:
 def encode() -> Callable[..., bytes]:
     """``encode(pixels or image, format, **options)`` -> bytes."""
 
-    def encoded(picture: Any, kind: str = "PNG", **options: Any) -> bytes:
+    def encoded(image: Any, kind: str = "PNG", **options: Any) -> bytes:
         out = io.BytesIO()
-        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+        image = image if isinstance(image, Image.Image) else Image.fromarray(image)
         image.save(out, kind, **options)
         return out.getvalue()
 

@@ -1,4 +1,4 @@
-"""What is answered: what the detector itself says, of pictures as they come."""
+"""What is answered: what the detector itself says, of images as they come."""
 
 import io
 import json
@@ -59,7 +59,7 @@ def test_a_crop_gives_what_the_detector_says(running: Any, crop: np.ndarray) -> 
         assert (face["box"], face["landmarks"]) == ([0, 0, size, size], {})
 
 
-def test_one_picture_of_a_form_gives_a_result(
+def test_one_image_of_a_form_gives_a_result(
     running: Any, photograph: np.ndarray, encode: Encode
 ) -> None:
     content = encode(photograph)
@@ -69,13 +69,13 @@ def test_one_picture_of_a_form_gives_a_result(
     _same(answer.json(), running.detector.detect(content))
 
 
-def test_several_pictures_give_results_in_their_order(
+def test_several_images_give_results_in_their_order(
     running: Any, photograph: np.ndarray, encode: Encode
 ) -> None:
     plain = encode(np.full((90, 120, 3), 90, np.uint8), "JPEG")
     files = [
         ("any", ("one.png", encode(photograph), "image/png")),
-        ("any", ("bad.png", b"no picture", "image/png")),
+        ("any", ("bad.png", b"no image", "image/png")),
         ("other", ("two.jpg", plain, "image/jpeg")),
     ]
     results = running.form("/v1/predict", files).json()["results"]
@@ -87,7 +87,7 @@ def test_several_pictures_give_results_in_their_order(
 
 
 @pytest.mark.parametrize("accept", ["*/*", "image/png", "image/webp"])
-def test_the_annotated_picture(
+def test_the_annotated_image(
     running: Any, photograph: np.ndarray, encode: Encode, accept: str
 ) -> None:
     content = encode(photograph)
@@ -97,7 +97,7 @@ def test_the_annotated_picture(
     image = Image.open(io.BytesIO(answer.content))
     assert f"image/{str(image.format).lower()}" == kind
     wanted = np.asarray(annotate_image(photograph, running.detector.detect(content)), float)
-    # lossy formats differ a little, the picture itself from its annotated copy by much more
+    # lossy formats differ a little, the image itself from its annotated copy by much more
     assert np.abs(np.asarray(image.convert("RGB"), float) - wanted).mean() < 4
     assert np.abs(photograph.astype(float) - wanted).mean() > 5
 
@@ -131,7 +131,7 @@ def _animated(photograph: np.ndarray) -> tuple[bytes, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("make", [_turned, _sixteen_bit, _cmyk, _animated])
-def test_odd_pictures_are_read(running: Any, photograph: np.ndarray, make: Any) -> None:
+def test_odd_images_are_read(running: Any, photograph: np.ndarray, make: Any) -> None:
     content, wanted = make(photograph)
     answer = running.post("/v1/predict", content).json()
     assert {name: answer[name] for name in wanted} == wanted
@@ -186,7 +186,7 @@ def test_figures_count_what_happens(
     with serving(workers=1) as running:
         assert running.post("/v1/predict", encode(photograph)).status_code == 200
         assert running.post("/v1/classify", encode(crop)).status_code == 200
-        assert running.post("/v1/classify", b"no picture").status_code == 415
+        assert running.post("/v1/classify", b"no image").status_code == 415
         route = 'method="POST",route="/v1/classify"'
         assert running.figure(f'emotion_requests_total{{{route},status="200"}}') == 1
         assert running.figure(f'emotion_requests_total{{{route},status="415"}}') == 1

@@ -25,7 +25,7 @@ def test_damaged_bodies_are_never_a_failure(
     fuzz: Any, running: Any, photograph: np.ndarray, crop: np.ndarray, encode: Encode, count: int
 ) -> None:
     small = photograph[::2, ::2]
-    seeds = [encode(picture, kind) for picture in (small, crop) for kind in ("JPEG", "PNG", "WEBP")]
+    seeds = [encode(image, kind) for image in (small, crop) for kind in ("JPEG", "PNG", "WEBP")]
     generator = random.Random(count)
     statuses = set()
     with httpx.Client(base_url=running.url, timeout=60) as client:

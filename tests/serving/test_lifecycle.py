@@ -33,11 +33,11 @@ class Slow(EmotionDetector):
         self.hang = threading.Event()
         self.hang.set()
 
-    def look(self, picture: Any) -> Any:
+    def look(self, image: Any) -> Any:
         assert self.warm.wait(20)
         if self.fail is not None and not self.hang.is_set():
             raise self.fail
-        return super().look(picture)
+        return super().look(image)
 
     def read(self, seen: Any) -> Any:
         if self.fail is not None and seen:
@@ -112,7 +112,7 @@ def test_a_hanging_worker_is_replaced(
 def test_a_warm_up_that_fails_ends_the_process(process: Any) -> None:
     before = (
         "from emotion_detection.inference import EmotionDetector as E\n"
-        "def look(self, picture):\n    if len(picture) > 100: raise RuntimeError('no')\n"
+        "def look(self, image):\n    if len(image) > 100: raise RuntimeError('no')\n"
         "E.look = look"
     )
     with process(before=before) as served:
@@ -242,7 +242,7 @@ sys.addaudithook(seen)
 """
 
 
-def test_nothing_of_a_picture_is_stored_or_logged_and_torch_is_not_needed(
+def test_nothing_of_an_image_is_stored_or_logged_and_torch_is_not_needed(
     process: Any, tmp_path: Path, photograph: np.ndarray, encode: Encode
 ) -> None:
     """Python's audit hook sees every file that is opened to be written."""

@@ -45,7 +45,7 @@ def _until_closed(connection: socket.socket) -> bytes:
     ("kind", "content", "status", "part"),
     [
         ("image/png", b"", 400, "0 bytes"),
-        ("image/png", b"no picture", 415, "not a JPEG, PNG or WebP"),
+        ("image/png", b"no image", 415, "not a JPEG, PNG or WebP"),
         ("image/png", b"GIF89a" + bytes(40), 415, "not a JPEG, PNG or WebP"),
         ("image/gif", b"GIF89a", 415, "content-type image/gif: must be one of image/jpeg"),
         ("application/json", b'{"url": "http://example.org/a.jpg"}', 415, "content-type"),
@@ -53,7 +53,7 @@ def _until_closed(connection: socket.socket) -> bytes:
         ("image/jpeg", b"\xff\xd8\xff" + bytes(100), 422, "cannot be read"),
         ("multipart/form-data", b"", 400, "boundary"),
         ("multipart/form-data; boundary=b", b"nothing of the kind", 400, "multipart"),
-        ("multipart/form-data; boundary=b", b"--b--\r\n", 400, "no picture"),
+        ("multipart/form-data; boundary=b", b"--b--\r\n", 400, "no image"),
         (
             "multipart/form-data; boundary=b",
             b'--b\r\nContent-Disposition: form-data; name="url"\r\n\r\nhttp://a/\r\n--b--\r\n',
@@ -72,7 +72,7 @@ def test_bad_bodies(running: Any, kind: str, content: bytes, status: int, part: 
     _problem(running.post("/v1/predict", content, kind), status, part)
 
 
-def test_truncated_pictures_and_too_many_pixels(
+def test_truncated_images_and_too_many_pixels(
     running: Any, photograph: np.ndarray, encode: Encode
 ) -> None:
     content = encode(photograph, "JPEG")
@@ -86,12 +86,12 @@ def test_truncated_pictures_and_too_many_pixels(
     _problem(running.post("/v1/classify", bytes(bomb)), 413, "pixels")
 
 
-def test_too_many_pictures(running: Any, crop: np.ndarray, encode: Encode) -> None:
+def test_too_many_images(running: Any, crop: np.ndarray, encode: Encode) -> None:
     files = [("a", (f"{number}.png", encode(crop), "image/png")) for number in range(5)]
     _problem(running.form("/v1/classify", files), 413, "more than 4")
     assert len(running.form("/v1/classify", files[:4]).json()["results"]) == 4
     url = "/v1/predict?annotate=true"
-    _problem(running.form(url, files[:2]), 400, "one picture")
+    _problem(running.form(url, files[:2]), 400, "one image")
 
 
 @pytest.mark.parametrize(

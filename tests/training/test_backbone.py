@@ -144,8 +144,9 @@ def test_offline_the_real_call_is_refused_quickly_with_exit_code_2(tmp_path: Pat
     # faces are not what is waited for here
     code = (
         "import emotion_detection.data.locate as find; "
-        "from emotion_detection.data.synthetic_source import demo; "
-        f"find.demo = lambda size: demo(size, count=70); {code}"
+        "from emotion_detection.data.synthetic_source import make_synthetic_source; "
+        "find.make_synthetic_source = lambda size: make_synthetic_source(size, count=70); "
+        f"{code}"
     )
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
     started = time.monotonic()
@@ -200,7 +201,8 @@ def test_a_trained_backbone_comes_back_from_checkpoint_and_onnx_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "emotion_detection.data.locate.demo", lambda size: make_synthetic_source(size, count=70)
+        "emotion_detection.data.locate.make_synthetic_source",
+        lambda size: make_synthetic_source(size, count=70),
     )
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     few = {"limit_train_batches": 1, "accelerator": "cpu", "enable_progress_bar": False}

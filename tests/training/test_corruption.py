@@ -131,8 +131,8 @@ def test_gaussian_blur_is_pillow_s(faces: torch.Tensor, monkeypatch: pytest.Monk
     monkeypatch.setattr(torch, "randint", gaussian)
     ours = corruption.blur(faces[:4])
     for face, blurred in zip(faces[:4, 0], ours[:, 0], strict=True):
-        picture = Image.fromarray((face * 255).round().to(torch.uint8).numpy())
-        theirs = np.asarray(picture.filter(ImageFilter.GaussianBlur(1.5)), np.float32) / 255
+        image = Image.fromarray((face * 255).round().to(torch.uint8).numpy())
+        theirs = np.asarray(image.filter(ImageFilter.GaussianBlur(1.5)), np.float32) / 255
         inner = slice(6, -6)
         assert np.abs(blurred.numpy() - theirs)[inner, inner].max() < 0.03
 

@@ -20,7 +20,7 @@ from emotion_detection.labels import FER2013
 from emotion_detection.training import export
 from emotion_detection.training.checkpoint import LoadedCheckpoint
 from emotion_detection.training.export import export_onnx
-from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network import ModelSpec, build_seeded
 from emotion_detection.training.network_scores import DeployedNetwork, compute_outputs
 
 RECORD = {"data": {"source": "somewhere", "hash": "abc", "options": {"data": "somewhere"}}}
@@ -30,7 +30,7 @@ WARM = {"own": 2.0}
 
 def _trained(seed: int = 0, channels: int = 1) -> LoadedCheckpoint:
     spec = ModelSpec("baseline", FER2013, channels, 24, 0.5)
-    network = seed_rng(spec, seed).eval()
+    network = build_seeded(spec, seed).eval()
     with torch.no_grad():  # fresh weights alone score all faces nearly alike
         network.get_submodule("head").weight.mul_(40)
     return LoadedCheckpoint(network, spec, RECORD, Path("best.ckpt"))

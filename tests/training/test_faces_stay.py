@@ -15,7 +15,7 @@ from emotion_detection.config import DataConfig, config_to_dict, data_config_fie
 from emotion_detection.data import SPLITS, Dataset, load
 from emotion_detection.errors import InputError
 from emotion_detection.training.trained_faces import (
-    TrainedFingerprints,
+    ModelTrainingFaces,
     leave_out_trained,
     read_trained_faces,
     write_trained_faces,
@@ -42,7 +42,7 @@ class FolderOfFaces(RuleBasedStateMachine):
         self.files: dict[Path, int] = {}  # whose face each file is
         self.places: dict[int, str] = {}  # the split of each face, once it was drawn
         self.runs: list[
-            tuple[TrainedFingerprints, dict[str, set[int]]]
+            tuple[ModelTrainingFaces, dict[str, set[int]]]
         ] = []  # with the faces of each split
 
     def teardown(self) -> None:
@@ -130,10 +130,10 @@ class FolderOfFaces(RuleBasedStateMachine):
             assert not faces["validation"] & learnt["train"]
             faces = {name: own | learnt[name] for name, own in faces.items()}
         record = {"hash": dataset.hash, "options": data_config_fields(config_to_dict(config))}
-        self.runs.append((TrainedFingerprints(folder / "best.ckpt", record, "RUN"), faces))
+        self.runs.append((ModelTrainingFaces(folder / "best.ckpt", record, "RUN"), faces))
 
     def unseen(
-        self, dataset: Dataset, split: str, runs: list[TrainedFingerprints]
+        self, dataset: Dataset, split: str, runs: list[ModelTrainingFaces]
     ) -> Dataset | None:
         """Return what is left of a dataset for some runs; None: they have seen all of the split."""
         try:

@@ -11,7 +11,7 @@ from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.training import train
-from emotion_detection.training.run_folder import read_asked_config
+from emotion_detection.training.run_folder import select_finish_options
 
 Capture = pytest.CaptureFixture[str]
 
@@ -109,8 +109,8 @@ def test_an_init_run_that_is_gone_does_not_stop_a_resume(words: list[str], tmp_p
 
 def test_a_finished_run_is_not_finished_for_another_patience() -> None:
     short, long = TrainConfig(patience=1), TrainConfig(patience=5)
-    assert read_asked_config(short) != read_asked_config(long)
-    assert read_asked_config(short) == read_asked_config(TrainConfig(patience=1, seed=3))
+    assert select_finish_options(short) != select_finish_options(long)
+    assert select_finish_options(short) == select_finish_options(TrainConfig(patience=1, seed=3))
 
 
 def test_the_number_of_epochs_is_not_lightnings_to_say(words: list[str], capsys: Capture) -> None:

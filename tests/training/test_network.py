@@ -19,10 +19,10 @@ from emotion_detection.training.network import (
     NETWORKS,
     ModelSpec,
     build,
+    build_seeded,
     count_multiply_adds,
     count_parameters,
     scale_to_unit,
-    seed_rng,
     take_weights,
 )
 from emotion_detection.training.task import EmotionTask
@@ -68,14 +68,14 @@ def test_every_network_takes_its_declared_input(
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weights_go_by_the_seed_alone(name: str) -> None:
-    one, again, other = (seed_rng(spec(network=name), seed) for seed in (1, 1, 2))
+    one, again, other = (build_seeded(spec(network=name), seed) for seed in (1, 1, 2))
     for key, weight in one.state_dict().items():
         assert torch.equal(weight, again.state_dict()[key])
     assert not torch.equal(one.head.weight, other.head.weight)
 
 
 def test_weights_are_taken_where_name_and_shape_agree() -> None:
-    eight, seven = seed_rng(spec(labels=(*SEVEN, "h")), 1), seed_rng(spec(), 2)
+    eight, seven = build_seeded(spec(labels=(*SEVEN, "h")), 1), build_seeded(spec(), 2)
     own = seven.head.weight.clone()
     assert take_weights(seven, eight.state_dict()) == ["head.weight", "head.bias"]
     assert torch.equal(seven.head.weight, own)
@@ -179,7 +179,8 @@ def test_every_preset_trains_on_every_kind_of_data(
     preset: str, source: str, sources: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "emotion_detection.data.locate.demo", lambda size: make_synthetic_source(size, count=70)
+        "emotion_detection.data.locate.make_synthetic_source",
+        lambda size: make_synthetic_source(size, count=70),
     )
     values = yaml.safe_load(Path(find_preset(preset)).read_text(encoding="utf-8"))
     assert values["preset"] == preset
@@ -206,9 +207,10 @@ def test_what_is_pretrained_reaches_the_network(
         raise BuiltError(given)
 
     monkeypatch.setattr(
-        "emotion_detection.data.locate.demo", lambda size: make_synthetic_source(size, count=70)
+        "emotion_detection.data.locate.make_synthetic_source",
+        lambda size: make_synthetic_source(size, count=70),
     )
-    monkeypatch.setattr("emotion_detection.training.setup.freshly_seeded", build_nothing)
+    monkeypatch.setattr("emotion_detection.training.setup.seed_rng", build_nothing)
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     config = TrainConfig(network="resnet18", data="demo", pretrained=pretrained, **places)
     with pytest.raises(BuiltError) as built:

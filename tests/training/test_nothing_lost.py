@@ -20,7 +20,7 @@ from emotion_detection.training.checkpoint import (
     network_weights,
     read_checkpoint,
 )
-from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network import ModelSpec, build_seeded
 from emotion_detection.training.task import EmotionTask
 
 SPEC = ModelSpec("baseline", ("a", "b", "c"), channels=1, size=16, dropout=0.5)
@@ -216,7 +216,7 @@ def test_what_is_no_checkpoint_of_this_project_is_refused(saved: Path, tmp_path:
 @pytest.mark.parametrize("spec", [{"network": "unknown"}, {"size": 24}, {"colour": 1}])
 def test_a_network_that_cannot_be_built_is_said(tmp_path: Path, spec: dict[str, Any]) -> None:
     own = {"spec": {**SPEC.as_dict(), **spec}, "record": {}}
-    weights = seed_rng(SPEC, 0).state_dict()
+    weights = build_seeded(SPEC, 0).state_dict()
     state = {f"network.{name}": value for name, value in weights.items()}
     path = tmp_path / "best.ckpt"
     DurableCheckpointIO().save_checkpoint({"emotion_detection": own, "state_dict": state}, path)

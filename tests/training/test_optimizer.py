@@ -15,7 +15,7 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.training import train
 from emotion_detection.training.network import ModelSpec, build
 from emotion_detection.training.optimizer import (
-    compute_learning_rate,
+    compute_learning_rate_factor,
     make_optimizer,
     make_schedule,
 )
@@ -26,7 +26,7 @@ SPEC = ModelSpec("quick", ("a", "b", "c"), 1, 16, 0.0)
 
 def sizes(steps: int = 1000, **fields: Any) -> list[float]:
     config = TrainConfig(**fields)
-    return [compute_learning_rate(config, step, steps) for step in range(steps)]
+    return [compute_learning_rate_factor(config, step, steps) for step in range(steps)]
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear"])
@@ -70,7 +70,9 @@ def test_every_step_of_any_training_is_above_zero_and_at_most_the_highest(
     assert min(values) > 0
     assert max(values) <= 1
     assert (
-        0 <= compute_learning_rate(TrainConfig(schedule=schedule, warmup=warmup), steps, steps) <= 1
+        0
+        <= compute_learning_rate_factor(TrainConfig(schedule=schedule, warmup=warmup), steps, steps)
+        <= 1
     )
 
 
@@ -111,7 +113,7 @@ def test_a_training_steps_by_the_schedule_to_its_end(
     )
     train(config)
     steps = 8 // accumulated  # 2 epochs of 60 faces in batches of 16
-    expected = [0.01 * compute_learning_rate(config, step, steps) for step in range(steps)]
+    expected = [0.01 * compute_learning_rate_factor(config, step, steps) for step in range(steps)]
     assert [rate[0] for rate in rates] == pytest.approx(expected)
     assert [rate[1] for rate in rates] == pytest.approx(expected)
 

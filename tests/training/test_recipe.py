@@ -14,7 +14,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.training import Run, train
 from emotion_detection.training.batches import Batch
 from emotion_detection.training.checkpoint import load_trained, network_weights, read_checkpoint
-from emotion_detection.training.network import ModelSpec, scale_to_unit, seed_rng
+from emotion_detection.training.network import ModelSpec, build_seeded, scale_to_unit
 from emotion_detection.training.task import EmotionTask
 
 Make = Callable[..., TrainConfig]
@@ -32,7 +32,7 @@ def test_of_a_frozen_network_the_last_layer_alone_changes(
 ) -> None:
     run = train(striped(tmp_path, network=network, frozen=True, ema=ema, seed=3))
     after = kept(run)
-    before = seed_rng(load_trained(run.folder).spec, 3).state_dict()
+    before = build_seeded(load_trained(run.folder).spec, 3).state_dict()
     assert after.keys() == before.keys()
     assert any("running_mean" in key for key in after)
     for key, value in before.items():
@@ -42,7 +42,7 @@ def test_of_a_frozen_network_the_last_layer_alone_changes(
 @pytest.mark.usefixtures("without_export")
 def test_of_a_network_that_is_not_frozen_everything_changes(striped: Make, tmp_path: Path) -> None:
     run = train(striped(tmp_path, network="quick", seed=3))
-    before = seed_rng(load_trained(run.folder).spec, 3).state_dict()
+    before = build_seeded(load_trained(run.folder).spec, 3).state_dict()
     assert not [key for key, value in kept(run).items() if torch.equal(value, before[key])]
 
 
@@ -73,7 +73,7 @@ def test_mixed_faces_are_mixed_alike_by_the_same_seed(striped: Make, tmp_path: P
 def test_a_mixed_face_lies_between_two_and_nearer_to_the_one_that_is_counted() -> None:
     spec = ModelSpec("quick", ("a", "b"), 1, 16, 0.0)
     seen: list[torch.Tensor] = []
-    network = seed_rng(spec, 0)
+    network = build_seeded(spec, 0)
     network.register_forward_pre_hook(lambda _, faces: seen.append(faces[0].clone()))
     task = EmotionTask(network, spec, TrainConfig(mixup=0.5))
     labels = torch.arange(64) % 2
@@ -90,7 +90,7 @@ def test_a_mixed_face_lies_between_two_and_nearer_to_the_one_that_is_counted() -
 
 def test_a_mixed_face_costs_what_both_of_its_faces_cost_by_their_shares() -> None:
     spec = ModelSpec("quick", ("a", "b", "c"), 1, 16, 0.0)
-    network, seen = seed_rng(spec, 0), []
+    network, seen = build_seeded(spec, 0), []
     network.register_forward_hook(lambda *given: seen.append(given[2].detach()))
     task = EmotionTask(network, spec, TrainConfig(mixup=0.5))
     images, labels = torch.randint(0, 256, (9, 1, 16, 16)).to(torch.uint8), torch.arange(9) % 3

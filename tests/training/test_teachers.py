@@ -17,7 +17,7 @@ from emotion_detection.training.batches import Batch
 from emotion_detection.training.checkpoint import read_checkpoint
 from emotion_detection.training.initial_weights import load_teachers
 from emotion_detection.training.losses import Teachers
-from emotion_detection.training.network import ModelSpec, scale_to_unit, seed_rng, take_apart
+from emotion_detection.training.network import ModelSpec, build_seeded, scale_to_unit, take_apart
 from emotion_detection.training.task import CHECKPOINT_KEY, EmotionTask
 
 ALSO = {"fer2013": ("a", "b")}
@@ -28,7 +28,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def network(spec: ModelSpec, seed: int) -> nn.Module:
-    made = seed_rng(spec, seed).eval()
+    made = build_seeded(spec, seed).eval()
     with torch.no_grad():  # fresh weights alone score all faces nearly alike
         made.get_submodule("head").weight.mul_(20)
     return made

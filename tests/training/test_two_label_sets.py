@@ -19,7 +19,7 @@ from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.training import Run, read_resumed_config, train
 from emotion_detection.training.checkpoint import load_trained, network_weights, read_checkpoint
 from emotion_detection.training.initial_weights import start_from
-from emotion_detection.training.network import ModelSpec, seed_rng, take_apart
+from emotion_detection.training.network import ModelSpec, build_seeded, take_apart
 from emotion_detection.training.network_scores import DeployedNetwork, compute_outputs
 from emotion_detection.training.task import CHECKPOINT_KEY
 
@@ -122,7 +122,7 @@ def test_the_onnx_file_has_an_output_for_each(done: Run, make: Callable[..., Tra
 
 
 def test_outputs_are_taken_apart_in_the_declared_order() -> None:
-    network = seed_rng(BOTH, 0).eval()
+    network = build_seeded(BOTH, 0).eval()
     faces = torch.randint(0, 256, (3, 1, 16, 16), dtype=torch.uint8)
     with torch.no_grad():
         raw = network(faces.float() / 255)
@@ -143,7 +143,7 @@ def test_without_its_weight_the_second_sets_rows_stay_fresh(
 ) -> None:
     run = train(make(tmp_path, extra_labels_weight=0.0, epochs=1, seed=4))
     rows = network_weights(read_checkpoint(run.folder / "last.ckpt"))["head.weight"]
-    fresh = seed_rng(load_trained(run.folder).spec, 4).state_dict()["head.weight"]
+    fresh = build_seeded(load_trained(run.folder).spec, 4).state_dict()["head.weight"]
     changed = (rows != fresh).any(dim=1).tolist()
     assert changed == [True] * 8 + [False] * 7 + [True]
 
@@ -182,11 +182,11 @@ def test_rows_of_the_last_layer_are_taken_by_label_set_and_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = ModelSpec("quick", FER2013, 1, 16, 0.0, "fer2013")
-    learnt = seed_rng(old, 1)
+    learnt = build_seeded(old, 1)
     weights = {f"network.{key}": value for key, value in learnt.state_dict().items()}
     own = {"spec": old.as_dict(), "record": {}}
     torch.save({"state_dict": weights, CHECKPOINT_KEY: own}, tmp_path / "old.ckpt")
-    network = seed_rng(BOTH, 2)
+    network = build_seeded(BOTH, 2)
     fresh = network.get_submodule("head").bias.detach().clone()
     start_from(network, BOTH, str(tmp_path / "old.ckpt"))
     known = dict(zip(FER2013, learnt.get_submodule("head").bias.tolist(), strict=True))

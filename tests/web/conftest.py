@@ -122,11 +122,11 @@ class Visit:
         with self.saved().open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
-    def read(self, *pictures: Path, said: str) -> list[dict[str, str]]:
-        """Choose pictures, wait for words in the status, and return the table's rows."""
+    def read(self, *images: Path, said: str) -> list[dict[str, str]]:
+        """Choose images, wait for words in the status, and return the table's rows."""
         from playwright.sync_api import expect
 
-        self.page.set_input_files("#files", [str(picture) for picture in pictures])
+        self.page.set_input_files("#files", [str(image) for image in images])
         expect(self.page.locator("#status")).to_contain_text(said, timeout=120_000)
         return self.rows()
 

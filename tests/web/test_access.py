@@ -28,9 +28,9 @@ def test_it_works_by_keyboard_alone(visit: Visits) -> None:
         for _ in range(30):
             keyboard.press("Tab")
             focused = seen.page.locator(":focus")
-            pictures = focused.locator("img")
+            images = focused.locator("img")
             labels = [focused.get_attribute("id")]
-            labels += [pictures.get_attribute("alt")] if pictures.count() else []
+            labels += [images.get_attribute("alt")] if images.count() else []
             if name in labels:
                 return
         raise AssertionError(f"Tab does not lead to {name}")

@@ -12,14 +12,14 @@ from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference import browser
-from emotion_detection.inference.browser import list_browser_files, write_browser_model
+from emotion_detection.inference.browser import describe_browser_model, list_browser_files
 from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.results import list_columns
 
 
 @pytest.mark.parametrize("label_set", ["ferplus", "fer2013"])
 def test_it_fits_the_graph(label_set: str) -> None:
-    about = json.loads(json.dumps(write_browser_model(EmotionDetector(labels=label_set))))
+    about = json.loads(json.dumps(describe_browser_model(EmotionDetector(labels=label_set))))
     files = list_browser_files()
     session = onnxruntime.InferenceSession(files["model.onnx"].read_bytes())
     size, channels = about["input"]["size"], about["input"]["channels"]
@@ -42,7 +42,7 @@ def test_it_has_the_settings_of_the_detector() -> None:
         min_score=0.45,
         certain=0.6,
     )
-    thresholds = json.loads(json.dumps(write_browser_model(detector)["thresholds"]))
+    thresholds = json.loads(json.dumps(describe_browser_model(detector)["thresholds"]))
     assert thresholds == {
         "working_size": 500,
         "confidence": 0.5,

@@ -63,7 +63,7 @@ def test_a_face_before_the_camera_is_followed(visit: Visits) -> None:
     expect(seen.page.locator("#status")).to_contain_text("The camera is off")
     # what it showed last stays, with the time line, until it is discarded
     expect(seen.page.locator("#timeline")).to_be_visible()
-    expect(seen.page.locator("#picture")).to_be_visible()
+    expect(seen.page.locator("#image")).to_be_visible()
     frames = seen.rows()
     table = [row for row in frames if row["face"]]
     assert len(table) > 5

@@ -35,7 +35,7 @@ def _bytes(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), np.uint8)
 
 
-def _picture(rgb: np.ndarray) -> dict[str, Any]:
+def _image(rgb: np.ndarray) -> dict[str, Any]:
     return {"width": rgb.shape[1], "height": rgb.shape[0], "rgb": _text(rgb)}
 
 
@@ -63,7 +63,7 @@ def test_crops_are_pythons_to_the_byte(engine: Engine, channels: int) -> None:
     points = generator.uniform(-50, 150, (12, 5, 2)).tolist()
     values = [
         {
-            **_picture(rgb),
+            **_image(rgb),
             "box": box,
             "landmarks": landmarks,
             "input": {"size": 48, "channels": channels},
@@ -89,7 +89,7 @@ def test_views_of_faces_are_pythons_to_the_byte(engine: Engine, channels: int, v
         for _ in range(3)
     ]
     about = {"input": {"size": 48, "channels": channels}, "margin": MARGIN, "zoom": ZOOM}
-    (made,) = engine("views", {**_picture(rgb), "faces": faces, "about": about, "views": views})
+    (made,) = engine("views", {**_image(rgb), "faces": faces, "about": about, "views": views})
     cut = [
         np.stack(
             [
@@ -156,7 +156,7 @@ def test_resizing_is_pillows_to_the_byte(
     engine: Engine, size: tuple[int, int], to: tuple[int, int]
 ) -> None:
     rgb = _noise(size[1], size[0])
-    (made,) = engine("resize", {**_picture(rgb), "to": to})
+    (made,) = engine("resize", {**_image(rgb), "to": to})
     wanted = Image.fromarray(rgb).resize(to, Image.Resampling.BILINEAR, reducing_gap=2.0)
     np.testing.assert_array_equal(_bytes(made), np.asarray(wanted).ravel())
 
@@ -207,7 +207,7 @@ def test_it_looks_as_often_and_as_large_as_python(
     monkeypatch.setattr(face_detector, "_session", lambda *_: Nothing())
     FaceDetector().find(rgb)
     settings = {"working_size": 640, "confidence": 0.3, "smallest": 24}
-    value = {**_picture(rgb), "settings": settings}
+    value = {**_image(rgb), "settings": settings}
     assert engine("looks", {**value, "once": False}) == [sizes]
     (once,) = engine("looks", {**value, "once": True})
     assert once == sizes[:1]

@@ -1,4 +1,4 @@
-"""The page's results and files in Node against Python's: people, tables, headers of pictures."""
+"""The page's results and files in Node against Python's: people, tables, headers of images."""
 
 import base64
 import csv
@@ -14,7 +14,7 @@ from PIL import Image
 
 from emotion_detection import EmotionDetector
 from emotion_detection.images.opening import MAX_PIXELS
-from emotion_detection.inference.browser import write_browser_model
+from emotion_detection.inference.browser import describe_browser_model
 from emotion_detection.inference.tables import open_table
 from emotion_detection.inference.tracking import track_faces
 from emotion_detection.results import LANDMARKS, Face, Result
@@ -97,7 +97,7 @@ def test_the_table_is_pythons_to_the_byte(engine: Engine, tmp_path: Path) -> Non
         growing.add({"source": "@bad\r.png", "error": "truncated, at 5"})
     entries: list[dict[str, Any]] = [*map(_plain, results)]
     entries.append({"source": "@bad\r.png", "error": "truncated, at 5"})
-    about = write_browser_model(EmotionDetector())
+    about = describe_browser_model(EmotionDetector())
     scores = [name for name in about["columns"] if "score_" in name]
     columns = [name for name in about["columns"] if name not in scores]
     columns[15:15] = [f"score_{name}" for name in "abc"]
@@ -112,10 +112,10 @@ TIFF = "a TIFF image, which browsers do not decode; save it as JPEG or PNG"
 
 def _file(kind: str, size: tuple[int, int], frames: int = 1, **options: Any) -> bytes:
     levels = np.random.default_rng(0).integers(0, 256, (frames, *size[::-1], 3), np.uint8)
-    pictures = [Image.fromarray(frame) for frame in levels]
+    images = [Image.fromarray(frame) for frame in levels]
     out = io.BytesIO()
-    more = {"save_all": True, "append_images": pictures[1:]} if frames > 1 else {}
-    pictures[0].save(out, kind, **more, **options)
+    more = {"save_all": True, "append_images": images[1:]} if frames > 1 else {}
+    images[0].save(out, kind, **more, **options)
     return out.getvalue()
 
 

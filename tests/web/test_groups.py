@@ -73,8 +73,8 @@ def _slice(start: float, length: float, less: int) -> slice:
     return slice(max(round(start) + less, 0), max(round(start + length) - less, 0))
 
 
-def _check_saved(seen: Any, picture: Path, rows: list[dict[str, str]]) -> None:
-    with Image.open(picture) as image:
+def _check_saved(seen: Any, image: Path, rows: list[dict[str, str]]) -> None:
+    with Image.open(image) as image:
         original = np.asarray(image.convert("RGB"), np.int16)
     with Image.open(seen.saved("Save the image (PNG)")) as saved:
         drawn = np.asarray(saved.convert("RGB"))[: original.shape[0]]
@@ -82,11 +82,11 @@ def _check_saved(seen: Any, picture: Path, rows: list[dict[str, str]]) -> None:
     assert max(_hidden(drawn, original, rows, LINES[1280])) < 0.002
 
 
-def _check_shown(seen: Any, picture: Path, rows: list[dict[str, str]], line: int) -> None:
+def _check_shown(seen: Any, image: Path, rows: list[dict[str, str]], line: int) -> None:
     """Hold the canvas on the screen against the image, in the image's own pixels."""
-    with Image.open(picture) as image:
+    with Image.open(image) as image:
         original = np.asarray(image.convert("RGB"), np.int16)
-    address = seen.page.locator("#picture").evaluate("c => c.toDataURL('image/png')")
+    address = seen.page.locator("#image").evaluate("c => c.toDataURL('image/png')")
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as shown:
         drawn = np.asarray(shown.convert("RGB"))[: original.shape[0]]
     assert max(_hidden(drawn, original, rows, line)) < 0.002
@@ -96,14 +96,14 @@ def _height(page: Any) -> int:
     return int(page.evaluate("document.documentElement.scrollHeight"))
 
 
-def _check_screens(seen: Any, picture: Path, table: list[dict[str, str]]) -> None:
+def _check_screens(seen: Any, image: Path, table: list[dict[str, str]]) -> None:
     """Check the height of the page and what labels hide, on each screen and in the saved image."""
-    _check_saved(seen, picture, table)
+    _check_saved(seen, image, table)
     for width, (height, screens) in SCREENS.items():
         seen.page.set_viewport_size({"width": width, "height": height})
         assert _height(seen.page) < screens * height
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-        _check_shown(seen, picture, table, LINES[width])
+        _check_shown(seen, image, table, LINES[width])
 
 
 def test_twenty_faces_are_short_and_no_label_hides_a_face(visit: Visits, crowd: Path) -> None:
@@ -160,7 +160,7 @@ def test_boxes_and_lines_point_out_one_another(visit: Visits) -> None:
     lines = page.locator("#faces .face")
     for number in range(4):
         expect(lines.nth(number).locator("h3")).to_contain_text(f"Face {number + 1}: ")
-    canvas = page.locator("#picture")
+    canvas = page.locator("#image")
     scale = canvas.evaluate("c => c.clientWidth / c.width") * canvas.evaluate("c => c.width") / 1000
     row = table[2]
     middle = {

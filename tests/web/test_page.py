@@ -31,7 +31,7 @@ BACK = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""What turns an upright picture into one that an EXIF orientation turns back."""
+"""What turns an upright image into one that an EXIF orientation turns back."""
 
 
 def expect(locator: Any) -> Any:
@@ -40,14 +40,14 @@ def expect(locator: Any) -> Any:
     return sync_api.expect(locator)
 
 
-def _same(found: list[dict[str, str]], pictures: list[Path]) -> None:
+def _same(found: list[dict[str, str]], images: list[Path]) -> None:
     """Hold the page's table against Python's: scores within 0.01, boxes within 2 pixels.
 
     Faces are numbered from 1 on the page; which of them are uncertain is tested by itself.
     """
     wanted = []
-    for picture in pictures:
-        record = EmotionDetector().detect(picture).as_dict() | {"source": picture.name}
+    for image in images:
+        record = EmotionDetector().detect(image).as_dict() | {"source": image.name}
         for number, row in enumerate(list_rows(record), 1):
             wanted.append(row | ({"face": number} if record["faces"] else {}))
     assert len(found) == len(wanted)
@@ -68,7 +68,7 @@ def _sure_flags(flags: str | None) -> list[str]:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Pictures of drawn faces: PNG, JPEG, WebP, large, small, turned by EXIF, with alpha, empty."""
+    """Images of drawn faces: PNG, JPEG, WebP, large, small, turned by EXIF, with alpha, empty."""
     folder = tmp_path_factory.mktemp("drawn")
     faces = make_synthetic_faces(40, size=160).faces
     sheet = np.full((1300, 1700), 140, np.uint8)
@@ -100,14 +100,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_what_it_finds_in_a_drawn_face_is_what_python_finds(visit: Visits) -> None:
     seen = visit()
     assert "Nothing leaves this device." in seen.page.locator("#private").inner_text()
-    picture = SAMPLES / "together.png"
-    _same(seen.read(picture, said="4 faces"), [picture])
+    image = SAMPLES / "together.png"
+    _same(seen.read(image, said="4 faces"), [image])
     assert len(seen.requests) > 5
     assert [url for url in seen.requests if not url.startswith((seen.address, "blob:"))] == []
 
 
 @pytest.mark.slow
-def test_what_it_finds_in_pictures_of_all_kinds_is_what_python_finds(
+def test_what_it_finds_in_images_of_all_kinds_is_what_python_finds(
     visit: Visits, drawn: list[Path]
 ) -> None:
     _same(visit().read(*drawn, said=f"in {len(drawn)} images"), drawn)
@@ -118,8 +118,8 @@ def test_what_it_finds_in_pictures_of_all_kinds_is_what_python_finds(
 def test_what_it_finds_in_photographs_is_what_python_finds(
     visit: Visits, photographs: Path
 ) -> None:
-    pictures = sorted(photographs.glob("*.jpg"))
-    _same(visit().read(*pictures, said=f"in {len(pictures)} images"), pictures)
+    images = sorted(photographs.glob("*.jpg"))
+    _same(visit().read(*images, said=f"in {len(images)} images"), images)
 
 
 @pytest.mark.slow
@@ -127,11 +127,11 @@ def test_files_that_cannot_be_read_are_listed_and_the_first_other_one_is_shown(
     visit: Visits, tmp_path: Path
 ) -> None:
     text, half = tmp_path / "=notes.png", tmp_path / "half.png"
-    text.write_text("no picture")
+    text.write_text("no image")
     half.write_bytes((SAMPLES / "sadness.png").read_bytes()[:-300])
-    pictures = [text, half, SAMPLES / "sadness.png"]
+    images = [text, half, SAMPLES / "sadness.png"]
     seen = visit()
-    table = seen.read(*pictures, said="2 files could not be read: =notes.png, half.png")
+    table = seen.read(*images, said="2 files could not be read: =notes.png, half.png")
     assert "1 face in 1 image: 1 sadness" in seen.page.locator("#status").inner_text()
     assert [row["file"] for row in table] == ["'=notes.png", "half.png", "sadness.png"]
     assert [row["error"] for row in table] == [
@@ -156,12 +156,12 @@ def test_files_that_cannot_be_read_are_listed_and_the_first_other_one_is_shown(
 @pytest.mark.slow
 def test_where_no_file_can_be_read_nothing_is_shown(visit: Visits, tmp_path: Path) -> None:
     for name in ("a.txt", "b.png"):
-        (tmp_path / name).write_text("no picture")
+        (tmp_path / name).write_text("no image")
     seen = visit()
     seen.page.set_input_files("#files", [str(tmp_path / "a.txt"), str(tmp_path / "b.png")])
     expect(seen.page.locator("#status")).to_contain_text("2 files could not", timeout=60_000)
     expect(seen.page.locator("#list button")).to_have_count(2)
-    expect(seen.page.locator("#picture")).to_be_hidden()
+    expect(seen.page.locator("#image")).to_be_hidden()
     expect(seen.page.get_by_role("button", name="Save the image (PNG)")).to_be_disabled()
 
 
@@ -189,8 +189,8 @@ def test_formats_that_browsers_decode_are_read(visit: Visits, tmp_path: Path) ->
     with Image.open(SAMPLES / "sadness.png") as image:
         for suffix in ("gif", "bmp", "avif"):
             image.save(tmp_path / f"sadness.{suffix}")
-    pictures = sorted(tmp_path.iterdir())
-    table = visit().read(*pictures, said="3 faces in 3 images: 3 sadness")
+    images = sorted(tmp_path.iterdir())
+    table = visit().read(*images, said="3 faces in 3 images: 3 sadness")
     assert [row["error"] for row in table] == ["", "", ""]
 
 
@@ -229,14 +229,14 @@ def test_it_abstains_when_told_to(visit: Visits, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_heat_map_and_the_annotated_picture_are_drawn(visit: Visits) -> None:
+def test_a_heat_map_and_the_annotated_image_are_drawn(visit: Visits) -> None:
     seen = visit()
-    picture = SAMPLES / "happiness.png"
-    seen.read(picture, said="1 face: happiness")
+    image = SAMPLES / "happiness.png"
+    seen.read(image, said="1 face: happiness")
     with Image.open(seen.saved("Save the image (PNG)")) as saved:
         assert (saved.format, saved.size) == ("PNG", (200, 200))
         drawn_over = np.asarray(saved.convert("RGB"), np.int16)
-    with Image.open(picture) as image:
+    with Image.open(image) as image:
         changed = np.abs(drawn_over - np.asarray(image.convert("RGB"))).max(axis=2) > 40
     assert 0.02 < changed.mean() < 0.4
     why = seen.page.get_by_role("button", name="Why happiness?")
@@ -270,7 +270,7 @@ def test_networks_that_are_missing_are_said_and_tried_again(visit: Visits) -> No
 
 
 @pytest.mark.slow
-def test_pictures_are_taken_that_are_dropped_or_pasted(visit: Visits) -> None:
+def test_images_are_taken_that_are_dropped_or_pasted(visit: Visits) -> None:
     seen = visit()
     status = seen.page.locator("#status")
     give = """async ([kind, name]) => {

@@ -64,7 +64,7 @@ def test_emotion_serve_has_the_page_isolated_and_to_itself(
         table = seen.read(SAMPLES / "together.png", said="4 faces")
         assert [row["emotion"] for row in table] == ["happiness", "sadness", "surprise", "neutral"]
         assert [url for url in seen.requests if not url.startswith((address, "blob:"))] == []
-        # pictures stay in the browser: nothing was asked of the API
+        # images stay in the browser: nothing was asked of the API
         assert [url for url in seen.requests if "/v1/" in url] == []
 
 
@@ -78,14 +78,14 @@ def test_the_page_starts_with_the_settings_of_the_server(
         wanted = {"confidence": 0.5, "smallest": 150, "working_size": 500, "least_score": 0.999}
         assert told == told | wanted
         seen = visit(address=address)
-        picture = SAMPLES / "together.png"
-        table = seen.read(picture, said="too small to read")
+        image = SAMPLES / "together.png"
+        table = seen.read(image, said="too small to read")
         expect(seen.page.get_by_role("switch")).to_be_checked()
         expect(seen.page.locator("#least")).to_be_enabled()
         assert seen.page.locator("#least-shown").inner_text() == "99.9 %"
         python = EmotionDetector(
             min_confidence=0.5, min_face_size=150, detection_size=500, min_score=0.999
-        ).detect(picture)
+        ).detect(image)
         assert 0 < len(table) == len(python.faces) < 4
         assert ["unsure" in row["flags"] for row in table] == [
             UNSURE in face.flags for face in python.faces
@@ -98,8 +98,8 @@ def test_answers_of_the_api_are_read_by_isolated_pages_of_allowed_origins(
     below = "some/where"
     (site / "plain.html").write_text("<!doctype html><title>a page of another origin</title>")
     ask = """async ([address, sample]) => {
-      const picture = await (await fetch(sample)).blob();
-      const answer = await fetch(`${address}v1/predict`, { method: 'POST', body: picture });
+      const image = await (await fetch(sample)).blob();
+      const answer = await fetch(`${address}v1/predict`, { method: 'POST', body: image });
       return [answer.status, (await answer.json()).faces.length];
     }"""
     with benchmark.served(site, ISOLATED) as host:

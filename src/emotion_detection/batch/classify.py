@@ -1,4 +1,4 @@
-"""A few pictures -> their records; the same in every process, on whatever machine."""
+"""A few images -> their records; the same in every process, on whatever machine."""
 
 import dataclasses
 import hashlib
@@ -32,7 +32,7 @@ TOGETHER, LOOKED_AT = 64, 8
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All that decides what a picture's record says.
+    """All that decides what an image's record says.
 
     Args:
         model: the ONNX file.
@@ -47,10 +47,10 @@ class Settings:
         views: likewise.
         prior: likewise.
         device: likewise.
-        crops: the pictures are crops of faces: nothing is looked for in them.
+        crops: the images are crops of faces: nothing is looked for in them.
         folder: that relative names are relative to.
-        annotate: folder for annotated pictures, or None.
-        root: folder above all pictures; below ``annotate`` they lie as they do below this.
+        annotate: folder for annotated images, or None.
+        root: folder above all images; below ``annotate`` they lie as they do below this.
     """
 
     model: str
@@ -71,7 +71,7 @@ class Settings:
     root: str = "."
 
     def path(self, source: str) -> Path:
-        """Return where a picture lies, from whichever folder a process runs in."""
+        """Return where an image lies, from whichever folder a process runs in."""
         return Path(self.folder, source)
 
 
@@ -116,38 +116,38 @@ def open_detector(settings: Settings, threads: int | None = None) -> EmotionDete
 def read(
     entries: Sequence[Entry], settings: Settings, detector: EmotionDetector
 ) -> Iterator[Record]:
-    """Read pictures.
+    """Read images.
 
     Args:
-        entries: pictures, and files that are known to be unreadable; no videos.
+        entries: images, and files that are known to be unreadable; no videos.
         settings: how.
         detector: :func:`open_detector` these settings.
 
     Yields:
-        A record for each, in order; of a picture that anything unforeseen happens with, an error.
+        A record for each, in order; of an image that anything unforeseen happens with, an error.
 
     Raises:
-        InputError: annotated pictures cannot be written, or must not be.
+        InputError: annotated images cannot be written, or must not be.
     """
     together = TOGETHER if settings.crops else LOOKED_AT
     for start in range(0, len(entries), together):
         yield from _surely(entries[start : start + together], settings, detector)
 
 
-def make_unforeseen_error(error: Exception) -> str:
+def describe_unforeseen_error(error: Exception) -> str:
     """Return what a record says of an error that nobody thought of."""
     return " ".join(f"unforeseen {type(error).__name__}: {error}".split())
 
 
 def _surely(some: Sequence[Entry], settings: Settings, detector: EmotionDetector) -> list[Record]:
-    """Return the records; where one of many pictures fails, that of each is found by itself."""
+    """Return the records; where one of many images fails, that of each is found by itself."""
     try:
         return _records(some, settings, detector)
     except InputError:
         raise
     except Exception as error:
         if len(some) == 1:
-            return [make_error_record(some[0].source, make_unforeseen_error(error))]
+            return [make_error_record(some[0].source, describe_unforeseen_error(error))]
     return [record for entry in some for record in _surely([entry], settings, detector)]
 
 
@@ -189,7 +189,7 @@ def _crops(
 
 
 def _whole(source: str, settings: Settings, detector: EmotionDetector) -> DetectedImage | str:
-    """Take a picture as a whole for a face; say why, where it cannot be read."""
+    """Take an image as a whole for a face; say why, where it cannot be read."""
     try:
         pixels, notes = image_to_array(settings.path(source), settings.max_pixels)
     except ImageError as error:
@@ -205,8 +205,8 @@ def _whole(source: str, settings: Settings, detector: EmotionDetector) -> Detect
 
 
 def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
-    """Write the annotated picture; say why, where that picture cannot be drawn or written."""
-    from emotion_detection.inference.annotate import SUFFIXES, annotate_image, save_picture
+    """Write the annotated image; say why, where that image cannot be drawn or written."""
+    from emotion_detection.inference.annotate import SUFFIXES, annotate_image, save_image
 
     try:
         loaded = load_image(settings.path(source), settings.max_pixels)
@@ -218,7 +218,7 @@ def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
         out = out.with_name(f"{out.name}.annotated.png")
     check_target(out, source, settings)
     try:
-        save_picture(drawn, out, loaded.icc_profile)
+        save_image(drawn, out, loaded.icc_profile)
     except ImageError as error:
         return f"--annotate {error}"
     except InputError as error:

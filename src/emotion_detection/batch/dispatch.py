@@ -5,14 +5,20 @@ from pathlib import Path
 
 from emotion_detection.batch.classify import Settings, open_detector, read
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.job import Engine, choose_share, find_missing_videos, plan_shards, run
+from emotion_detection.batch.job import (
+    Engine,
+    count_planned,
+    find_missing_videos,
+    iterate_shards,
+    run,
+)
 from emotion_detection.batch.job_folder import Work
 from emotion_detection.batch.output import Output
 from emotion_detection.batch.shards import Shard
 from emotion_detection.inference.tables import Record, line, open_table
 
 AT_ONCE = 8
-"""Pictures that are read before their lines are shown."""
+"""Images that are read before their lines are shown."""
 
 Video = Callable[[Entry, Callable[[Record], object]], None]
 """Reads a video in this process, and hands each record on."""
@@ -49,11 +55,11 @@ def predict_at_once(
 def predict_in_order(work: Work, engine: Engine, video: Video, show: Output) -> None:
     """Read many files, and show them in order as they come; nothing of the work is kept.
 
-    A video is read when it is its turn; meanwhile no more pictures are handed out.
+    A video is read when it is its turn; meanwhile no more images are handed out.
 
     Args:
         work: in a folder that is thrown away.
-        engine: has pictures read.
+        engine: has images read.
         video: reads videos.
         show: is given the records.
     """
@@ -74,7 +80,7 @@ def predict_in_order(work: Work, engine: Engine, video: Video, show: Output) -> 
             following = next(shards, None)
 
     # a video has a bar of its own
-    count = 0 if any(find_missing_videos(work)) else plan_shards(work)[0]
+    count = 0 if any(find_missing_videos(work)) else count_planned(work)[0]
     with show.bar(count) as advance:
         show_done()
         for done in run(work, engine):
@@ -89,7 +95,7 @@ def predict_shard(
 
     Args:
         work: the work.
-        engine: has pictures read.
+        engine: has images read.
         video: reads videos.
         show: has the bar.
         part: which share of the shards: number, from 1, and how many there are.
@@ -97,7 +103,7 @@ def predict_shard(
     Returns:
         How many files of the part, videos left out, there are, and how many were done before.
     """
-    count, earlier = plan_shards(work, part)
+    count, earlier = count_planned(work, part)
     with show.bar(count, earlier) as advance:
         for done in run(work, engine, part):
             advance(done)
@@ -111,11 +117,11 @@ def predict_all(
 ) -> None:
     """Do what is missing of some work, make its table meanwhile, and delete the work.
 
-    A core is free for the table then: after the last picture all but one would wait for it.
+    A core is free for the table then: after the last image all but one would wait for it.
 
     Args:
         work: the work.
-        engine: has pictures read.
+        engine: has images read.
         video: reads videos.
         show: has the bar, and is given the records.
         out: the table; it is there whole, or as it was.
@@ -124,7 +130,7 @@ def predict_all(
     Raises:
         InputError: a shard cannot be read or written, or the table cannot be written.
     """
-    shards = choose_share(work)
+    shards = iterate_shards(work)
     following = next(shards, None)
     with open_table(out, labels, work.table) as growing:
 
@@ -136,7 +142,7 @@ def predict_all(
                     show.add(record, text)
                 following = next(shards, None)
 
-        count, earlier = plan_shards(work)
+        count, earlier = count_planned(work)
         with show.bar(count, earlier) as advance:
             grow()
             for done in run(work, engine):

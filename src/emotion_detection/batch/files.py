@@ -33,19 +33,19 @@ class Entry(NamedTuple):
 def list_entries(
     inputs: Sequence[str], left_out: Counter[str] | None = None, videos: bool = False
 ) -> Iterator[Entry]:
-    """Yield the files that inputs name: pictures, videos, and what is in folders.
+    """Yield the files that inputs name: images, videos, and what is in folders.
 
     Args:
-        inputs: files, folders and live sources. A folder stands for the pictures in it, at any
+        inputs: files, folders and live sources. A folder stands for the images in it, at any
             depth; a video must be named itself, or be asked for.
         left_out: where given, counts the other files in folders by their suffix.
         videos: folders stand for the videos in them, too.
 
     Yields:
         The files in the order of the inputs, each once; those of a folder sorted. What cannot be
-        looked at, and a folder without pictures, is an entry with an error.
+        looked at, and a folder without images, is an entry with an error.
     """
-    waiting: list[Entry] = []  # what is known beside the pictures, in the order of all
+    waiting: list[Entry] = []  # what is known beside the images, in the order of all
     found = 0  # in the input that is gone through
     left_out = Counter() if left_out is None else left_out
 
@@ -117,7 +117,7 @@ def lies_in(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> boo
 
 
 def make_annotate(annotate: str, inputs: Sequence[str]) -> None:
-    """Make the folder for annotated pictures, once it is seen that it is apart from the inputs.
+    """Make the folder for annotated images, once it is seen that it is apart from the inputs.
 
     Raises:
         InputError: the folder lies in an input or an input in it; or it cannot be made.
@@ -127,7 +127,7 @@ def make_annotate(annotate: str, inputs: Sequence[str]) -> None:
     for name in inputs:
         if os.path.isdir(name) and lies_in(annotate, name):
             raise InputError(
-                f"--annotate {annotate}: lies in the input {name}, whose pictures it would add to; "
+                f"--annotate {annotate}: lies in the input {name}, whose images it would add to; "
                 "choose a folder outside"
             )
         _check_apart(name, annotate)

@@ -16,13 +16,13 @@ Engine = Callable[[Pull], Done]
 DIED = "the process that read it died twice"
 
 DEATHS = 20
-"""Deaths in a row after which it is no single picture's fault."""
+"""Deaths in a row after which it is no single image's fault."""
 
 FAILED_STARTS = 3
 """Workers in a row that end with an error, before any did anything, after which none can start."""
 
 
-def choose_share(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
+def iterate_shards(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
     """Yield the shards of a part of the work: all parts together have each shard once.
 
     Args:
@@ -33,10 +33,10 @@ def choose_share(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
     return (shard for shard in work.shards() if shard.number % parts == number - 1)
 
 
-def plan_shards(work: Work, part: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+def count_planned(work: Work, part: tuple[int, int] = (1, 1)) -> tuple[int, int]:
     """Return how many files that are no videos a part has, and how many of them are done."""
     count = done = 0
-    for shard in choose_share(work, part):
+    for shard in iterate_shards(work, part):
         if not shard.is_video:
             count += shard.size
             done += shard.size if work.is_done(shard) else 0
@@ -46,19 +46,19 @@ def plan_shards(work: Work, part: tuple[int, int] = (1, 1)) -> tuple[int, int]:
 def find_missing_videos(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
     """Yield the videos of a part that are not done; :func:`run` leaves them out."""
     return (
-        shard for shard in choose_share(work, part) if shard.is_video and not work.is_done(shard)
+        shard for shard in iterate_shards(work, part) if shard.is_video and not work.is_done(shard)
     )
 
 
 def run(work: Work, engine: Engine, part: tuple[int, int] = (1, 1)) -> Generator[int, None, None]:
-    """Do the shards of pictures that are missing.
+    """Do the shards of images that are missing.
 
-    A shard whose worker died is tried again, picture by picture; a picture whose worker dies then
+    A shard whose worker died is tried again, image by image; an image whose worker dies then
     gets an error for a record. No other is lost.
 
     Args:
         work: the work.
-        engine: has pictures read.
+        engine: has images read.
         part: which share of the shards to do: number, from 1, and how many there are.
 
     Yields:
@@ -75,7 +75,7 @@ def run(work: Work, engine: Engine, part: tuple[int, int] = (1, 1)) -> Generator
 class _Run:
     def __init__(self, work: Work, part: tuple[int, int]) -> None:
         self._work = work
-        self._shards = choose_share(work, part)
+        self._shards = iterate_shards(work, part)
         self._again: collections.deque[Task] = collections.deque()
         self._open: dict[int, tuple[Shard, list[str | None]]] = {}
         self._deaths: list[WorkerExit] = []

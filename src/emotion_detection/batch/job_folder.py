@@ -19,13 +19,13 @@ from typing import Any
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.shards import Shard, is_video, values
 from emotion_detection.errors import InputError
-from emotion_detection.inference.tables import Record, read_whole_lines
+from emotion_detection.inference.tables import Record, write_lines_atomic
 from emotion_detection.io.lock import NAME, list_own_files, remove_if_empty
 from emotion_detection.io.plain_values import parse_json
 
 FORMAT = 1
 LARGEST_SHARD, SMALLEST_SHARD, SHARDS = 256, 16, 64
-"""Pictures a shard; of few pictures there are about ``SHARDS`` shards, for all cores to help."""
+"""Images a shard; of few images there are about ``SHARDS`` shards, for all cores to help."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,10 @@ class Work:
             InputError: they cannot be written.
         """
         path = self._path(shard)
-        with _said(path), read_whole_lines(path, path.with_suffix(f".{_own_name()}.part")) as write:
+        with (
+            _said(path),
+            write_lines_atomic(path, path.with_suffix(f".{_own_name()}.part")) as write,
+        ):
 
             def put(text: str) -> None:
                 with _said(path):  # whoever puts may catch an OSError for one of a video
@@ -133,7 +136,7 @@ def _checked(record: Record, entry: Entry) -> Record:
     else:
         well = isinstance(record["notes"], list) and all(map(_is_face, record["faces"]))
     if not well:
-        raise ValueError("no record of a picture")
+        raise ValueError("no record of an image")
     return record
 
 
@@ -191,7 +194,7 @@ def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping
     _shards(folder, digest).mkdir(exist_ok=True)
     if not same:
         text = json.dumps({**about, "digest": digest}, indent=1)
-        with read_whole_lines(manifest, part.with_suffix(".manifest")) as write:
+        with write_lines_atomic(manifest, part.with_suffix(".manifest")) as write:
             write(text)
     return Work(folder, digest, count)
 

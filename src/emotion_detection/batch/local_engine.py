@@ -61,20 +61,20 @@ def count_workers(device: str) -> int:
 
 
 def run_here(pull: Pull, settings: Settings) -> Done:
-    """Do the tasks in this process: for few pictures, which no other needs to start for."""
+    """Do the tasks in this process: for few images, which no other needs to start for."""
     detector = open_detector(settings)
     while (task := pull()) is not None:
         yield task, [line(record) for record in read(task.entries, settings, detector)]
 
 
 @contextmanager
-def count_waiting(settings: Settings, count: int) -> Iterator["list[Worker]"]:
+def start_workers(settings: Settings, count: int) -> Iterator["list[Worker]"]:
     """Start processes before there is a task for them; they end with the block.
 
     It takes them as long to import and to open the model as the list of many files takes to make.
 
     Args:
-        settings: how pictures are read.
+        settings: how images are read.
         count: of processes.
     """
     workers: list[Worker] = []
@@ -96,7 +96,7 @@ def run_pool(
 
     Args:
         pull: gives the next task.
-        settings: how pictures are read.
+        settings: how images are read.
         workers: processes.
         waiting: those of them that are started; the others are, once there is a task.
 
@@ -134,7 +134,7 @@ class Worker:
     """A process, as this one holds it.
 
     Args:
-        settings: how pictures are read.
+        settings: how images are read.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """The engine of a Ray cluster (extra ``ray``): the same tasks, on many machines.
 
-Every node must have this package and see the pictures and the model under the same names; the
+Every node must have this package and see the images and the model under the same names; the
 records come back to the process that asked, which alone writes the shards.
 """
 
@@ -39,7 +39,7 @@ def run_on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
 
     Args:
         pull: gives the next task.
-        settings: how pictures are read.
+        settings: how images are read.
         address: of the cluster's head as HOST:PORT; None: the one that this machine belongs to.
 
     Raises:

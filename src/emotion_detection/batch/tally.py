@@ -22,7 +22,7 @@ class Tally:
         self._first: list[str] = []
 
     def add(self, record: Record) -> None:
-        """Count a picture, a frame, or a file that could not be read."""
+        """Count an image, a frame, or a file that could not be read."""
         self.records += 1
         if "error" in record:
             self.errors += 1
@@ -38,8 +38,8 @@ class Tally:
     def said(self) -> str:
         """Return a line of what was found."""
         found = ", ".join(f"{name} {count:,}" for name, count in self.emotions.most_common())
-        pictures = self.records - self.errors - self._frames
-        places = [_of(pictures, "image")] if pictures or not self._frames else []
+        images = self.records - self.errors - self._frames
+        places = [_of(images, "image")] if images or not self._frames else []
         places += [_of(self._frames, "frame")] if self._frames else []
         where = f"{_of(self.faces, 'face')} in {' and '.join(places)}"
         where = f"{where}: {found}" if found else where

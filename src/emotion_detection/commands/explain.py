@@ -22,7 +22,7 @@ def run(words: list[str]) -> int:
     import numpy as np
 
     from emotion_detection.inference import EmotionDetector
-    from emotion_detection.inference.annotate import save_picture
+    from emotion_detection.inference.annotate import save_image
     from emotion_detection.inference.explain import (
         METHODS,
         draw_heat_map,
@@ -32,8 +32,8 @@ def run(words: list[str]) -> int:
     from emotion_detection.io.progress import show_progress
     from emotion_detection.training_record import SYNTHETIC_NOTE
 
-    picture = Path(parsed.picture)
-    out = Path(parsed.out or f"{picture.stem}-explained.png")
+    image = Path(parsed.image)
+    out = Path(parsed.out or f"{image.stem}-explained.png")
     if out.suffix.lower() != ".png":
         raise InputError(f"--out {out}: the name must end in .png")
     if parsed.method not in METHODS:
@@ -50,17 +50,17 @@ def run(words: list[str]) -> int:
     if detector.is_synthetic:
         print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
     wanted = _column(parsed.emotion, detector.labels)
-    crops, names = (_crop if parsed.crops else _found)(detector, parsed.picture)
+    crops, names = (_crop if parsed.crops else _found)(detector, parsed.image)
     scores = detector.classify(crops)
     columns = scores.argmax(axis=1) if wanted is None else np.full(len(scores), wanted)
-    pictures, said = [], []
+    images, said = [], []
     for name, crop, row, column in show_progress(
         zip(names, crops, scores, map(int, columns), strict=True), "explaining faces", len(crops)
     ):
         heat = explain_crop(detector.classify, crop, column, parsed.method, parsed.seed)
         said.append(f"{name}: {detector.labels[column]} {row[column]:.0%}")
-        pictures.append(draw_heat_map(crop, heat, said[-1]))
-    save_picture(stack_crops(pictures), out)
+        images.append(draw_heat_map(crop, heat, said[-1]))
+    save_image(stack_crops(images), out)
     for line in said:
         print(line)
     print(f"wrote {out}: each face, and beside it in colour what drove its score ({parsed.method})")
@@ -100,27 +100,27 @@ def _column(emotion: str | None, labels: tuple[str, ...]) -> int | None:
     return labels.index(name)
 
 
-def _crop(detector: "EmotionDetector", picture: str) -> tuple["npt.NDArray[np.uint8]", list[str]]:
+def _crop(detector: "EmotionDetector", image: str) -> tuple["npt.NDArray[np.uint8]", list[str]]:
     import numpy as np
 
     from emotion_detection.images.opening import ImageError, image_to_array
     from emotion_detection.inference.crops import faces
 
     try:
-        pixels, _ = image_to_array(picture)
+        pixels, _ = image_to_array(image)
     except ImageError as error:
-        raise InputError(f"{picture}: {error}") from None
+        raise InputError(f"{image}: {error}") from None
     (crop,) = faces(pixels[None], *detector.input)
     whole = crop[0] if len(crop) == 1 else np.ascontiguousarray(crop.transpose(1, 2, 0))
     return whole[None], ["face"]
 
 
-def _found(detector: "EmotionDetector", picture: str) -> tuple["npt.NDArray[np.uint8]", list[str]]:
-    seen = detector.look(picture)
+def _found(detector: "EmotionDetector", image: str) -> tuple["npt.NDArray[np.uint8]", list[str]]:
+    seen = detector.look(image)
     if not seen.faces:
         small = f" ({seen.about.skipped} too small were left out)" if seen.about.skipped else ""
         raise InputError(
-            f"{picture}: no face was found{small}; --crops says that the whole picture is one"
+            f"{image}: no face was found{small}; --crops says that the whole image is one"
         )
     if len(seen.faces) == 1:
         return seen.crops, ["face"]

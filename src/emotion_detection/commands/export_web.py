@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.browser import ABOUT, list_browser_files, write_browser_model
+from emotion_detection.inference.browser import ABOUT, describe_browser_model, list_browser_files
 from emotion_detection.io.files import write_atomic
 from emotion_detection.serving.built_page import INDEX, MISSING, find_page_folder, is_page_built
 
@@ -35,7 +35,7 @@ def export_page(folder: Path, model: str | None = None, labels: str | None = Non
     if not is_page_built(page):
         raise InputError(MISSING)
     _check(folder)
-    about = write_browser_model(EmotionDetector(model, labels=labels))
+    about = describe_browser_model(EmotionDetector(model, labels=labels))
     contents = {
         f"{MODELS}/{name}": path.read_bytes() for name, path in list_browser_files(model).items()
     }

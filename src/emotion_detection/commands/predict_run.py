@@ -32,7 +32,7 @@ from emotion_detection.batch.files import (
 )
 from emotion_detection.batch.job import Engine
 from emotion_detection.batch.job_folder import SMALLEST_SHARD, open_work
-from emotion_detection.batch.local_engine import count_waiting, count_workers, run_here, run_pool
+from emotion_detection.batch.local_engine import count_workers, run_here, run_pool, start_workers
 from emotion_detection.batch.output import Output
 from emotion_detection.batch.ray_engine import run_on_ray
 from emotion_detection.commands.device_option import (
@@ -242,7 +242,7 @@ def _engine(options: Namespace, settings: Settings, count: int, stack: ExitStack
     if count < FEW:
         return partial(run_here, settings=settings)
     workers = options.workers or count_workers(settings.device)
-    ready = stack.enter_context(count_waiting(settings, min(workers, count // SMALLEST_SHARD)))
+    ready = stack.enter_context(start_workers(settings, min(workers, count // SMALLEST_SHARD)))
     return partial(run_pool, settings=settings, workers=workers, waiting=ready)
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from emotion_detection.batch.classify import (
     Settings,
     check_target,
-    make_unforeseen_error,
+    describe_unforeseen_error,
     open_detector,
     place_below_annotate,
 )
@@ -49,7 +49,7 @@ class Detector(Protocol):
     def labels(self) -> tuple[str, ...]:
         """The emotions, in order."""
 
-    def detect(self, picture: npt.NDArray[np.uint8], /) -> Result:
+    def detect(self, image: npt.NDArray[np.uint8], /) -> Result:
         """Return what is in a frame, uint8 (H, W, 3)."""
 
 
@@ -102,7 +102,7 @@ def read_video(
     except (InputError, BrokenPipeError):  # of who takes the records
         raise
     except Exception as error:
-        emit(make_error_record(entry.source, make_unforeseen_error(error)))
+        emit(make_error_record(entry.source, describe_unforeseen_error(error)))
 
 
 def _file_name(source: str) -> str:

@@ -7,7 +7,7 @@ crops faces. :mod:`.pixel_store` keeps decoded faces, :mod:`.cache` their labels
 :mod:`.splitting` makes missing splits; :mod:`.duplicates` finds duplicates.
 """
 
-from emotion_detection.data.dataset import SPLITS, Dataset, Faces, UnreadableFaces, join_splits
+from emotion_detection.data.dataset import SPLITS, Dataset, Faces, UnreadableImage, join_splits
 from emotion_detection.data.locate import load
 
-__all__ = ["SPLITS", "Dataset", "Faces", "UnreadableFaces", "join_splits", "load"]
+__all__ = ["SPLITS", "Dataset", "Faces", "UnreadableImage", "join_splits", "load"]

@@ -33,7 +33,7 @@ from emotion_detection.data.cache_folder import (
     remove_replaced,
     remove_stale,
 )
-from emotion_detection.data.dataset import SPLITS, Dataset, UnreadableFaces
+from emotion_detection.data.dataset import SPLITS, Dataset, UnreadableImage
 from emotion_detection.data.pixel_store import Decoder, read_faces
 from emotion_detection.data.source import Decoded, Face, Source, Unreadable
 from emotion_detection.data.split_faces import SplitFaces, split_faces
@@ -59,7 +59,7 @@ def open_cached(source: Source, config: DataConfig) -> Dataset:
     """Return a source's faces as arrays, decoding them if that was not done before.
 
     Raises:
-        InputError: too many pictures are unreadable, or the folder cannot be written.
+        InputError: too many images are unreadable, or the folder cannot be written.
     """
     base = source.base or source
     store = find_cache_folder(config.cache) / _store_key(base, config)
@@ -94,7 +94,7 @@ def _open(source: Source, config: DataConfig, store: Path, folder: Path) -> Data
     try:
         meta = read_json(folder / "meta.json")
         corrupt = tuple(
-            UnreadableFaces(str(entry["name"]), str(entry["reason"])) for entry in meta["corrupt"]
+            UnreadableImage(str(entry["name"]), str(entry["reason"])) for entry in meta["corrupt"]
         )
         sizes, content = {name: int(meta["sizes"][name]) for name in SPLITS}, str(meta["hash"])
         drawn, too_few, notes = bool(meta["drawn"]), tuple(meta["too_few"]), list(meta["notes"])
@@ -198,7 +198,7 @@ class _LabelledRows:
 
     faces: list[Face] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
-    corrupt: list[UnreadableFaces] = field(default_factory=list)
+    corrupt: list[UnreadableImage] = field(default_factory=list)
 
 
 def _build_store(source: Source, config: DataConfig, store: Path, name: str) -> None:
@@ -253,7 +253,7 @@ def _collect(faces: Iterable[Face], config: DataConfig) -> _LabelledRows:
             found.faces.append(face)
             found.rows.append(content.row)
         elif isinstance(content, Decoded | Unreadable):
-            found.corrupt.append(UnreadableFaces(face.name, content.reason))
+            found.corrupt.append(UnreadableImage(face.name, content.reason))
     _check_corrupt(found.corrupt, len(found.faces), config)
     if not found.faces:
         raise InputError(f"{config.data}: there are no faces in it")
@@ -355,11 +355,11 @@ def _label_arrays(faces: Sequence[Face], classes: int) -> dict[str, npt.NDArray[
     return arrays
 
 
-def _check_corrupt(corrupt: Sequence[UnreadableFaces], good: int, config: DataConfig) -> None:
+def _check_corrupt(corrupt: Sequence[UnreadableImage], good: int, config: DataConfig) -> None:
     if len(corrupt) > config.max_corrupt * (good + len(corrupt)):
         first = corrupt[0]
         raise InputError(
-            f"{config.data}: {len(corrupt)} of {good + len(corrupt)} pictures cannot be read, more "
+            f"{config.data}: {len(corrupt)} of {good + len(corrupt)} images cannot be read, more "
             f"than {config.max_corrupt:.1%} (--max_corrupt); "
             f"the first: {first.name}: {first.reason}"
         )

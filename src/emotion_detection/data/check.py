@@ -1,9 +1,9 @@
-"""What is wrong with a dataset: unreadable pictures, copies, copies with different labels.
+"""What is wrong with a dataset: unreadable images, copies, copies with different labels.
 
 A copy is exact (the same pixels) or near: a near-duplicate (:mod:`.duplicates`) that is confirmed
 at full size (:mod:`.image_similarity`); every exact copy is a near one too.
 All splits are laid end to end and every pair of faces is compared once. Pairs are counted to the
-last one and listed up to :data:`LISTED`, so that thousands of equal pictures fill no memory.
+last one and listed up to :data:`LISTED`, so that thousands of equal images fill no memory.
 """
 
 import itertools
@@ -22,7 +22,7 @@ from emotion_detection.data.dataset import SPLITS, Dataset
 from emotion_detection.data.duplicates import NEAR, SIDE, Pairs, find_near_pairs, group_exact
 from emotion_detection.data.image_similarity import LARGEST_DIFFERENCE, are_copies
 from emotion_detection.data.stored_arrays import StoredRows
-from emotion_detection.data.summary import collect_facts, describe_dataset, describe_unreadable
+from emotion_detection.data.summary import describe_unreadable, escape_text, format_facts
 
 LISTED = 1000
 """Largest number of pairs, groups or faces that a report lists under one heading."""
@@ -73,7 +73,7 @@ class CheckReport:
         copies: for 'train', 'test in train' and the like: copies within a split, and faces of the
             later split with copies in the earlier; splits without faces do not occur.
         different_labels: copies, wherever they are, with two labels.
-        different_groups: number of groups of equal pictures with more than one label.
+        different_groups: number of groups of equal images with more than one label.
     """
 
     dataset: Dataset
@@ -105,8 +105,8 @@ class CheckReport:
     def table(self) -> RenderableType:
         """Return the report for a terminal of 80 columns or more."""
         sizes = self.dataset.sizes
-        top = collect_facts(
-            ("data", describe_dataset(self.dataset.source)),
+        top = format_facts(
+            ("data", escape_text(self.dataset.source)),
             ("faces", ", ".join(f"{name} {size:,}" for name, size in sizes.items())),
             ("blank", f"{self.blank:,} (faces without any contrast)"),
             ("unreadable", describe_unreadable(self.dataset.corrupt)),

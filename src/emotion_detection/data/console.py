@@ -16,9 +16,9 @@ from emotion_detection.data.download import ROWS, check_rows, download_fer2013
 from emotion_detection.data.locate import DATA, load
 from emotion_detection.data.source import FER2013_SPLITS
 from emotion_detection.data.summary import (
-    collect_facts,
-    describe_dataset,
     draw_contact_sheet,
+    escape_text,
+    format_facts,
     format_info_table,
     save,
 )
@@ -54,7 +54,7 @@ def check(config: DataConfig, out: Path | None) -> int:
     """Print what is wrong with a dataset, and write the whole report as JSON.
 
     Args:
-        config: which faces, and how they are read; any number of unreadable pictures is let pass.
+        config: which faces, and how they are read; any number of unreadable images is let pass.
         out: the JSON to write; None: ``data-check.json`` in the current folder.
 
     Returns:
@@ -63,7 +63,7 @@ def check(config: DataConfig, out: Path | None) -> int:
     Raises:
         InputError: the data cannot be read, or the report cannot be written.
     """
-    # a dataset with too many unreadable pictures for training is what this is to tell about
+    # a dataset with too many unreadable images for training is what this is to tell about
     report = checking.check(load(dataclasses.replace(config, max_corrupt=1.0)))
     console = Console()
     console.print(report.table())
@@ -88,11 +88,11 @@ def download() -> int:
     counts = [(FER2013_SPLITS[usage], f"{rows:,} faces") for usage, rows in ROWS.items()]
     votes = "fer2013new.csv" if (place / "fer2013new.csv").is_file() else "not there"
     Console().print(
-        collect_facts(("FER-2013", describe_dataset(str(place))), *counts, ("FER+ votes", votes))
+        format_facts(("FER-2013", escape_text(str(place))), *counts, ("FER+ votes", votes))
     )
     return 0
 
 
 def _say(console: Console, what: str, path: Path) -> None:
     # soft wrapping leaves the path in one piece, so that it can be copied
-    console.print(Text(f"{what}: {describe_dataset(str(path))}"), soft_wrap=True)
+    console.print(Text(f"{what}: {escape_text(str(path))}"), soft_wrap=True)

@@ -17,7 +17,7 @@ from emotion_detection.data.cache import open_cached
 from emotion_detection.data.class_mapping import choose_classes
 from emotion_detection.data.locate import find, recognise_format
 from emotion_detection.data.source import Face, Source
-from emotion_detection.data.summary import collect_facts, describe_dataset, draw_contact_sheet, save
+from emotion_detection.data.summary import draw_contact_sheet, escape_text, format_facts, save
 from emotion_detection.data.whole_images import find_crop
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import IMAGE_SUFFIXES, ImageError
@@ -71,13 +71,13 @@ def crop_dataset(config: DataConfig, out: Path) -> int:
     draw_contact_sheet(dataset, sheet, split=next(name for name, n in dataset.sizes.items() if n))
     rows = [
         ("faces", f"{kept:,}, {config.size} x {config.size}"),
-        ("folder", describe_dataset(str(out))),
+        ("folder", escape_text(str(out))),
     ]
     if several:
         rows.append(("several faces", f"{several:,} images; the largest face was taken"))
     if left_out:
-        rows.append(("left out", f"{left_out:,} images: {describe_dataset(str(out / LEFT_OUT))}"))
-    Console().print(collect_facts(*rows, ("sheet", describe_dataset(str(sheet)))))
+        rows.append(("left out", f"{left_out:,} images: {escape_text(str(out / LEFT_OUT))}"))
+    Console().print(format_facts(*rows, ("sheet", escape_text(str(sheet)))))
     return 0
 
 

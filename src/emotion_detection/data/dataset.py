@@ -166,8 +166,8 @@ def join_splits(first: Faces, other: Faces, name: str) -> Faces:
 
 
 @dataclass(frozen=True)
-class UnreadableFaces:
-    """A picture that could not be read."""
+class UnreadableImage:
+    """An image that could not be read."""
 
     name: str
     reason: str
@@ -186,7 +186,7 @@ class Dataset:
         pixels: the cache's folder of the decoded faces.
         hash: SHA-256 of pixels, labels, targets and splits: equal from every shape of the data.
         sizes: number of faces a split.
-        corrupt: pictures that could not be read.
+        corrupt: images that could not be read.
         drawn: whether any of the splits was drawn rather than given by the data.
         too_few: sentences on classes that got less than half of what was asked in a split.
         kept: of splits that faces were left out of, int64, the faces that are left.
@@ -201,7 +201,7 @@ class Dataset:
     pixels: Path
     hash: str
     sizes: dict[str, int]
-    corrupt: tuple[UnreadableFaces, ...]
+    corrupt: tuple[UnreadableImage, ...]
     drawn: bool = False
     too_few: tuple[str, ...] = ()
     kept: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from emotion_detection.data.stored_arrays import Images
 NEAR = 0.98
 """Correlation from which on two faces are called near-duplicates.
 
-Of FER-2013 pairs drawn between 0.97 and 0.99 all were, by eye, one picture cut or printed twice;
+Of FER-2013 pairs drawn between 0.97 and 0.99 all were, by eye, one image cut or printed twice;
 below 0.97 different people begin to appear. That holds for images from the web alone.
 """
 

@@ -25,7 +25,7 @@ _ENDS = {"Training": 28_709, "PublicTest": 32_298, "PrivateTest": COUNT}
 def find_usage(number: int) -> str:
     """Return the usage of a face of FER-2013 by its number.
 
-    >>> usage_of(28708), usage_of(28709)
+    >>> find_usage(28708), find_usage(28709)
     ('Training', 'PublicTest')
     """
     return next(usage for usage, end in _ENDS.items() if number < end)

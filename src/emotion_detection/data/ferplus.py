@@ -2,7 +2,7 @@
 
 Format: ``Usage,Image name,`` then the votes for neutral, happiness, surprise, sadness, anger,
 disgust, fear, contempt, unknown and NF (no face); line k+1 is face k of Kaggle's ``fer2013.csv``;
-a face without an image name has no usable picture and is left out. Which face is which is told by
+a face without an image name has no usable image and is left out. Which face is which is told by
 the pixels, not by the row (:func:`pair_faces`). Classes: eight emotions.
 Split: FER-2013's. Licence: MIT (the votes). Citation: Barsoum, Zhang, Canton Ferrer and Zhang
 2016, "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
@@ -30,7 +30,7 @@ from emotion_detection.data.source import (
     relabel_source,
 )
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import DATASET_FORMATS, ImageError, open_picture
+from emotion_detection.images.opening import DATASET_FORMATS, ImageError, open_image
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 
 FILE_NAME = "fer2013new.csv"
@@ -43,7 +43,7 @@ Votes = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float32]
 
 
-def find_majority(votes: Votes) -> int | None:
+def compute_majority(votes: Votes) -> int | None:
     """Return the emotion that most raters saw, by FER+'s rule.
 
     Single votes count as none; the top class needs more than half of what is left and must be an
@@ -55,7 +55,7 @@ def find_majority(votes: Votes) -> int | None:
     Returns:
         Index into :data:`~emotion_detection.labels.FERPLUS`, or None: no majority.
 
-    >>> FERPLUS[majority(np.array([0, 7, 2, 1, 0, 0, 0, 0, 0, 0]))]
+    >>> FERPLUS[compute_majority(np.array([0, 7, 2, 1, 0, 0, 0, 0, 0, 0]))]
     'happiness'
     """
     counts = np.where(votes > 1, votes, 0)
@@ -65,7 +65,7 @@ def find_majority(votes: Votes) -> int | None:
     return _ORDER.index(top)
 
 
-def find_probability(votes: Votes) -> Shares | None:
+def compute_vote_distribution(votes: Votes) -> Shares | None:
     """Return the distribution over emotions that FER+'s probability rule makes of the votes.
 
     Single votes count as none. Classes are taken from the most votes down, equal ones together,
@@ -119,7 +119,7 @@ def vote_fractions(votes: Votes) -> Shares:
 
 
 def read_votes(path: Path) -> dict[int, Votes]:
-    """Read the votes file: number of the face -> int64 (10,); faces without a picture left out.
+    """Read the votes file: number of the face -> int64 (10,); faces without an image left out.
 
     Raises:
         InputError: names the line.
@@ -128,7 +128,7 @@ def read_votes(path: Path) -> dict[int, Votes]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, Votes | None]]:
-    """Yield number, usage and votes of each line; None: the face has no usable picture."""
+    """Yield number, usage and votes of each line; None: the face has no usable image."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -244,7 +244,7 @@ def _number(matcher: Fer2013Matcher, face: Face) -> int | None:
         return matcher.match_digest(content.digest, face.order, usage)
     if not isinstance(content, np.ndarray):
         try:
-            image = open_picture(content, DATASET_FORMATS)
+            image = open_image(content, DATASET_FORMATS)
         except ImageError:
             return None
         if image.size != (SIDE, SIDE):
@@ -296,8 +296,8 @@ def _apply_rules(votes: bytes) -> tuple[int | None, Shares | None, float, Shares
     """Return the majority, the distribution, the intensity and the raters' shares of votes."""
     counts = np.frombuffer(votes, np.int64)
     return (
-        find_majority(counts),
-        find_probability(counts),
+        compute_majority(counts),
+        compute_vote_distribution(counts),
         expression_fraction(counts),
         vote_fractions(counts),
     )

@@ -80,7 +80,7 @@ def load(config: DataConfig) -> Dataset:
     if dataset.corrupt:
         first = dataset.corrupt[0]
         print(
-            f"note: unreadable pictures left out: {len(dataset.corrupt)}; the first: {first.name}: "
+            f"note: unreadable images left out: {len(dataset.corrupt)}; the first: {first.name}: "
             f"{first.reason}; 'emotion data check' lists them",
             file=sys.stderr,
         )

@@ -36,7 +36,7 @@ from emotion_detection.images.opening import (
     DATASET_FORMATS,
     ImageError,
     crop_to_square,
-    open_picture,
+    open_image,
 )
 from emotion_detection.io.plain_values import read_json
 from emotion_detection.io.progress import show_progress
@@ -59,7 +59,7 @@ def decode(content: Content) -> Image.Image:
     if isinstance(content, Unreadable | Decoded):
         raise ImageError(content.reason)
     if not isinstance(content, np.ndarray):
-        return open_picture(content, DATASET_FORMATS)
+        return open_image(content, DATASET_FORMATS)
     if not content.size:
         raise ImageError("the pixels are not a square of grey levels from 0 to 255")
     return Image.fromarray(content)

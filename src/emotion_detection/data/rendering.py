@@ -1,6 +1,6 @@
 """How a face is drawn: from a person, muscle movements, pose, light and occlusion to grey levels.
 
-Lengths are in half image widths (the picture spans -1..1), x to the right and y down.
+Lengths are in half image widths (the image spans -1..1), x to the right and y down.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 FER2013_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-"""FER-2013's usages, as Kaggle's file and its pictures' names say them."""
+"""FER-2013's usages, as Kaggle's file and its images' names say them."""
 
 SPLIT_NAMES = {
     "train": "train",
@@ -84,7 +84,7 @@ class Face:
 
     Args:
         name: its file or row, unique in the source.
-        content: the picture, not yet decoded.
+        content: the image, not yet decoded.
         label: index of its class.
         split: 'train', 'validation', 'test', or None where the data does not say.
         order: its number in FER-2013 (position in Kaggle's file), or None.
@@ -162,11 +162,11 @@ def relabel_source(source: Source, relabel: Relabel, **changes: Any) -> Source:
 
 
 def place_in_fer2013(file_name: str) -> tuple[str, int] | None:
-    """Read split and number from a FER-2013 picture's name.
+    """Read split and number from a FER-2013 image's name.
 
-    >>> fer2013_place("PublicTest_28709.png")
+    >>> place_in_fer2013("PublicTest_28709.png")
     ('validation', 28709)
-    >>> fer2013_place("me.png") is None
+    >>> place_in_fer2013("me.png") is None
     True
     """
     usage, _, rest = file_name.partition("_")

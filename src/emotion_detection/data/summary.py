@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from emotion_detection.data.dataset import SPLITS, Dataset, Faces, UnreadableFaces
+from emotion_detection.data.dataset import SPLITS, Dataset, Faces, UnreadableImage
 from emotion_detection.errors import InputError
 from emotion_detection.io.files import write_atomic
 
@@ -36,16 +36,16 @@ _UNREADABLE_SHOWN = 5
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
-def describe_dataset(name: str) -> str:
+def escape_text(name: str) -> str:
     r"""Return a name fit for a terminal: what cannot be printed is escaped.
 
-    >>> shown("a\x1b[2J.png")
+    >>> escape_text("a\x1b[2J.png")
     'a\\x1b[2J.png'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
-def collect_facts(*rows: tuple[str, str]) -> Table:
+def format_facts(*rows: tuple[str, str]) -> Table:
     """Return a table of names and what stands behind them; long values are folded, never cut."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
@@ -55,12 +55,11 @@ def collect_facts(*rows: tuple[str, str]) -> Table:
     return table
 
 
-def describe_unreadable(corrupt: Sequence[UnreadableFaces]) -> str:
-    """Say how many pictures could not be read, and the first of them with the reasons."""
+def describe_unreadable(corrupt: Sequence[UnreadableImage]) -> str:
+    """Say how many images could not be read, and the first of them with the reasons."""
     lines = [f"{len(corrupt):,}" if corrupt else "none"]
     lines += [
-        f"{describe_dataset(c.name)}: {describe_dataset(c.reason)}"
-        for c in corrupt[:_UNREADABLE_SHOWN]
+        f"{escape_text(c.name)}: {escape_text(c.reason)}" for c in corrupt[:_UNREADABLE_SHOWN]
     ]
     if len(corrupt) > _UNREADABLE_SHOWN:
         lines.append(f"and {len(corrupt) - _UNREADABLE_SHOWN:,} more")
@@ -77,17 +76,17 @@ def format_info_table(dataset: Dataset) -> RenderableType:
     )
     channels, height, width = next(iter(splits.values())).stored.shape[1:]
     missing = [
-        f"{name}: {', '.join(map(describe_dataset, dataset.missing_classes(faces)))}"
+        f"{name}: {', '.join(map(escape_text, dataset.missing_classes(faces)))}"
         for name, faces in splits.items()
         if dataset.missing_classes(faces)
     ]
     missing += [f"{name}: no faces at all" for name in SPLITS if name not in splits]
     votes = any(faces.targets is not None for faces in splits.values())
-    top = collect_facts(
-        ("data", describe_dataset(dataset.source)),
+    top = format_facts(
+        ("data", escape_text(dataset.source)),
         ("kind", dataset.kind),
         ("hash", dataset.hash),
-        ("cache", describe_dataset(str(dataset.folder))),
+        ("cache", escape_text(str(dataset.folder))),
         ("faces", f"{counts.sum():,}, {width} x {height}, {'grey' if channels == 1 else 'colour'}"),
         ("labels", f"{dataset.label_set}, {classes} classes{', with vote shares' * votes}"),
         ("intensity", _intensity(list(splits.values()))),
@@ -102,7 +101,7 @@ def format_info_table(dataset: Dataset) -> RenderableType:
     table.add_column("share", "", justify="right", no_wrap=True)
     for label, row in zip(dataset.labels, everything, strict=True):
         numbers = [f"{count:,}" for count in row]
-        table.add_row(Text(describe_dataset(label)), *numbers, f"{row[-1] / counts.sum():.1%}")
+        table.add_row(Text(escape_text(label)), *numbers, f"{row[-1] / counts.sum():.1%}")
     return Group(top, table)
 
 
@@ -131,12 +130,12 @@ def draw_contact_sheet(
         InputError: there are no faces in that split, or the file cannot be written.
     """
     faces = dataset.split(split)
-    source = describe_dataset(Path(dataset.source).name or dataset.source)
+    source = escape_text(Path(dataset.source).name or dataset.source)
     heading = f"{source}, {dataset.kind}, {split}: {len(faces):,} faces"
     title, bold, small = (
         load_font(size, source + "".join(dataset.labels)) for size in (20, 16, 13)
     )
-    names = [textwrap.wrap(describe_dataset(label), LETTERS) or [""] for label in dataset.labels]
+    names = [textwrap.wrap(escape_text(label), LETTERS) or [""] for label in dataset.labels]
     widest = max(bold.getlength(line) for lines in names for line in lines)
     left = MARGIN + math.ceil(max(widest, small.getlength(_EMPTY))) + MARGIN
     right = max(left + columns * (CELL + GAP) - GAP, MARGIN + math.ceil(title.getlength(heading)))
@@ -155,7 +154,7 @@ def draw_contact_sheet(
         count = f"{len(rows):,}" if len(rows) else _EMPTY
         draw.text((MARGIN, up + _LINE * len(lines) + 2), count, PALE, small)
         for column, row in enumerate(_picked(rows, columns, label)):
-            cell = picture(faces.draw(np.array([row]))[0])
+            cell = face_to_image(faces.draw(np.array([row]))[0])
             sheet.paste(cell, (left + column * (CELL + GAP), round(middle - CELL / 2)))
         top += height
     content = io.BytesIO()
@@ -180,8 +179,8 @@ def _picked(rows: npt.NDArray[np.int64], columns: int, label: int) -> list[int]:
     return sorted(generator.permutation(rows)[:columns].tolist())
 
 
-def picture(face: npt.NDArray[np.uint8]) -> Image.Image:
-    """Return one face, uint8 (C, H, W), as a picture of a cell's size."""
+def face_to_image(face: npt.NDArray[np.uint8]) -> Image.Image:
+    """Return one face, uint8 (C, H, W), as an image of a cell's size."""
     pixels = np.ascontiguousarray(face[0] if len(face) == 1 else face.transpose(1, 2, 0))
     return Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.LANCZOS)
 

@@ -59,7 +59,7 @@ _PICTURE: dict[str, tuple[float, float, float]] = {
 
 PER_PERSON = 10  # consecutive faces of one person
 _BLOCK = 10 * PER_PERSON  # faces drawn at once: small enough for the processor's cache
-_STRENGTH_JITTER = 0.20  # how unlike one another two people's (and two pictures') movements are
+_STRENGTH_JITTER = 0.20  # how unlike one another two people's (and two images') movements are
 _IDLE_MOVEMENT = 0.03  # movements that no emotion caused, in all faces
 
 
@@ -120,15 +120,15 @@ def draw_blocks(count: int, seed: int, size: int) -> Iterator[SyntheticFaces]:
         rng = np.random.Generator(np.random.PCG64([seed, start // _BLOCK]))
         index = np.arange(start, start + _BLOCK, dtype=np.int64)
         block = _sample_block(rng, index % len(FER2013))
-        picture = render_faces(block, size)
-        grain = rng.standard_normal(picture.shape, np.float32)
-        picture += grain * block["noise"][:, None, None]
-        picture = np.rint(np.clip(picture, 0.0, 1.0) * 255.0)
+        image = render_faces(block, size)
+        grain = rng.standard_normal(image.shape, np.float32)
+        image += grain * block["noise"][:, None, None]
+        image = np.rint(np.clip(image, 0.0, 1.0) * 255.0)
         wanted = slice(count - start)
         index = index[wanted]
         parameters = {name: values[wanted] for name, values in block.items()}
         yield SyntheticFaces(
-            faces=picture[wanted].astype(np.uint8),
+            faces=image[wanted].astype(np.uint8),
             labels=index % len(FER2013),
             intensity=parameters.pop("intensity"),
             identity=index // PER_PERSON,
@@ -136,7 +136,7 @@ def draw_blocks(count: int, seed: int, size: int) -> Iterator[SyntheticFaces]:
         )
 
 
-def set_action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[str, Floats]:
+def make_action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[str, Floats]:
     """Gives the prototypical action units of emotions, without individual variation.
 
     Args:
@@ -161,7 +161,7 @@ def _sample_block(rng: np.random.Generator, labels: npt.NDArray[np.int64]) -> di
             sampled[name] = np.repeat(values, total // rows).astype(np.float32)
     intensity = rng.uniform(0.2, 1.0, total).astype(np.float32)
     intensity[labels == FER2013.index("neutral")] = 0.0
-    for unit, strength in set_action_units(labels, intensity).items():
+    for unit, strength in make_action_units(labels, intensity).items():
         person = np.repeat(rng.standard_normal(people), PER_PERSON)
         factor = 1.0 + _STRENGTH_JITTER * (person + rng.standard_normal(total))
         idle = _IDLE_MOVEMENT * np.abs(rng.standard_normal(total))

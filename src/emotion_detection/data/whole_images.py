@@ -17,7 +17,7 @@ from PIL import Image
 
 from emotion_detection.data.source import Content, Decoded, Source, Unreadable
 from emotion_detection.errors import InputError
-from emotion_detection.images.opening import DATASET_FORMATS, ImageError, open_picture
+from emotion_detection.images.opening import DATASET_FORMATS, ImageError, open_image
 
 if TYPE_CHECKING:
     from emotion_detection.inference.face_detector import FaceDetector
@@ -146,5 +146,5 @@ def _pixels(content: Content) -> npt.NDArray[np.uint8]:
     if isinstance(content, np.ndarray):
         image = Image.fromarray(content)
     else:
-        image = open_picture(content, DATASET_FORMATS)
+        image = open_image(content, DATASET_FORMATS)
     return np.asarray(image.convert("RGB"))

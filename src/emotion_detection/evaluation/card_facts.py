@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.config import describe_labels_option
+from emotion_detection.config import find_labels_option
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST
 from emotion_detection.evaluation.saved_tests import read_corruptions, read_prior, read_views
@@ -78,7 +78,7 @@ def read_shipped_facts(
     """Return the facts of the shipped model.
 
     Args:
-        record: its record (``pretrained.record()``).
+        record: its record (``pretrained.read_record()``).
         robustness: what ``emotion test --corruptions`` found of it, or None.
         notes: further sentences.
         groups: figures by groups, or None.
@@ -203,7 +203,7 @@ def _figure(path: Path, found: Values, trained_on: str) -> Values:
     label_set, source = found["data"]["label_set"], found["data"]["source"]
     views, prior = read_views(found), read_prior(found)
     model = path.parents[2].as_posix()
-    known = f"python test.py --model {model} --labels {describe_labels_option(label_set)}"
+    known = f"python test.py --model {model} --labels {find_labels_option(label_set)}"
     known += ("" if views == 1 else f" --views {views}") + (
         "" if prior == "natural" else f" --prior {prior}"
     )

@@ -1,6 +1,6 @@
 """The fixed set of corruptions that a model is tested under, each at five strengths.
 
-As ImageNet-C (Hendrycks and Dietterich 2019) does for objects, with what happens to pictures of
+As ImageNet-C (Hendrycks and Dietterich 2019) does for objects, with what happens to images of
 faces. A face's corruption is drawn from (seed, name, strength, row of the face): it does not depend
 on the batch, on other faces or on the model. Lengths are in widths of the face, so that faces of
 any size look alike; noise and JPEG's blocks alone are of pixels, those of the face as the model
@@ -73,7 +73,7 @@ CORRUPTIONS: dict[str, Corruption] = {
     "low_resolution": Corruption(
         resampling.lower_resolution, (1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 7), "share of the pixels"
     ),
-    # a dim room, to one where only a stretched picture shows a face
+    # a dim room, to one where only a stretched image shows a face
     "darkness": Corruption(distortions.darken, (60, 40, 25, 15, 8), "% of the light left"),
     # haze or a window behind: 8 % is a face in fog, some 15 grey levels
     "low_contrast": Corruption(distortions.flatten, (60, 40, 25, 15, 8), "% of the contrast left"),

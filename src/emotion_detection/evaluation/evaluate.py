@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, data_config_fields, describe_labels_option
+from emotion_detection.config import DataConfig, data_config_fields, find_labels_option
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, find_duplicates
 from emotion_detection.data.ferplus import RATERS
@@ -27,7 +27,7 @@ from emotion_detection.postprocessing import Prior, check_prior, check_views
 from emotion_detection.training.provenance import describe_code
 from emotion_detection.training.run_paths import locate_recorded
 from emotion_detection.training.trained_faces import (
-    TrainedFingerprints,
+    ModelTrainingFaces,
     is_unchanged,
     leave_out_trained,
     read_known_hashes,
@@ -169,13 +169,13 @@ def ask(
     shown = check_views((2 if tta else 1) if views is None else views)
     how = name_way(shown, check_prior(prior))
     trained = [
-        TrainedFingerprints(model.path, model.training_data, str(place))
+        ModelTrainingFaces(model.path, model.training_data, str(place))
         for model, place in zip(opened, places, strict=True)
     ]
     dataset = leave_out_trained(dataset, split, trained, config)
     folder = Path(out) if out else _default_folder(opened, config, dataset, split, how, classes)
     others = [
-        TrainedFingerprints(model.path, model.training_data, str(place))
+        ModelTrainingFaces(model.path, model.training_data, str(place))
         for place in unseen_by
         for model in [open_model(place)]
     ]
@@ -185,7 +185,7 @@ def ask(
         # the figures on all faces that are new to the model alone are kept
         folder = folder.with_name(f"{folder.name}-unseen-by-{len(others) + len(opened)}")
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
-    command += ["--labels", describe_labels_option(dataset.label_set), "--split", split]
+    command += ["--labels", find_labels_option(dataset.label_set), "--split", split]
     command += [] if shown == 1 else ["--tta"] if shown == 2 else ["--views", str(shown)]
     command += [] if prior == "natural" else ["--prior", prior]
     return EvaluationPlan(
@@ -352,10 +352,10 @@ def _default_folder(
         name += f"-of-{models[0].path.stem}"
     if len(models) > 1:
         name += f"-mean-of-{len(models)}"
-    return list_tests(models[0].path) / (name + how)
+    return find_tests_folder(models[0].path) / (name + how)
 
 
-def list_tests(model: Path) -> Path:
+def find_tests_folder(model: Path) -> Path:
     """Return the folder that a model's tests go to unless another is named."""
     # the shipped model lies in the package, and others in the hub's cache: nothing is written there
     name = "pretrained" if is_shipped(model) else find_cached_name(model)

@@ -2,7 +2,7 @@
 
 Each takes uint8 (N, C, H, W), how strongly, and the faces' random words, and returns uint8 of the
 same shape. All sums are of whole numbers and sines are rounded to 1/65536 before use, so that every
-platform gives the same bytes; only :func:`compress` depends on the JPEG library. Beyond a picture's
+platform gives the same bytes; only :func:`compress` depends on the JPEG library. Beyond an image's
 edge its nearest pixel stands.
 """
 
@@ -155,8 +155,8 @@ def compress(faces: Images, quality: int, words: Words) -> Images:
         file = io.BytesIO()
         pixels = face[0] if len(face) == 1 else np.moveaxis(face, 0, -1)
         Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=quality)
-        with Image.open(file, formats=["JPEG"]) as picture:
-            read = np.asarray(picture)
+        with Image.open(file, formats=["JPEG"]) as image:
+            read = np.asarray(image)
         own[:] = read if read.ndim == 2 else np.moveaxis(read, -1, 0)
     return found
 

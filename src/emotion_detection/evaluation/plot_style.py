@@ -80,14 +80,14 @@ class Plot:
     """The figures of a report: kept as PNG, handed on as SVG.
 
     Args:
-        pictures: name -> PNG.
+        images: name -> PNG.
     """
 
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    images: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, name: str, figure: "Figure", says: str) -> str:
         """Keep a figure as PNG and return it as SVG; ``says`` is for who does not see it."""
-        self.pictures[name] = picture(figure)
+        self.images[name] = render_png(figure)
         figure.set_layout_engine("none")  # laid out already, and that takes longest
         return inline(figure, name, says)
 
@@ -135,7 +135,7 @@ def plot_class_line(number: int) -> dict[str, Any]:
     return {"color": CLASSES[place], "linestyle": DASHES[(place + turn) % len(DASHES)], "lw": 1.4}
 
 
-def picture(figure: "Figure") -> bytes:
+def render_png(figure: "Figure") -> bytes:
     """Return a figure as PNG."""
     out = io.BytesIO()
     with _saving():

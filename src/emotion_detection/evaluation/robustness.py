@@ -14,7 +14,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, SEED, STRENGTHS, corrupt
 from emotion_detection.evaluation.distributed import gather_rows, own_rows
 from emotion_detection.evaluation.evaluate import EvaluationPlan
-from emotion_detection.evaluation.plot_style import picture
+from emotion_detection.evaluation.plot_style import render_png
 from emotion_detection.evaluation.predictions import Matched, match, predict_by_class
 from emotion_detection.evaluation.robustness_plot import draw_robustness
 from emotion_detection.io.files import write_atomic
@@ -89,7 +89,7 @@ def evaluate_corruptions(asked: EvaluationPlan, seed: int = SEED) -> dict[str, A
         "seconds": round(time.perf_counter() - start, 1),
     }
     try:
-        drawn = picture(draw_robustness(record, _title(record)))
+        drawn = render_png(draw_robustness(record, _title(record)))
         write_atomic(asked.folder / "corruptions.png", drawn)
         write_atomic(asked.folder / "corruptions.json", json.dumps(record, indent=2))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Pictures of corruptions: what they look like, and how accuracy falls under them."""
+"""Images of corruptions: what they look like, and how accuracy falls under them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from emotion_detection.evaluation.plot_style import (
     INK,
     PALE,
     new_figure,
-    picture,
+    render_png,
     use_plot_style,
 )
 
@@ -93,4 +93,4 @@ def draw_examples(face: npt.NDArray[np.uint8], row: int = 0) -> bytes:
         )
         axes.tick_params(length=0, labelsize=9, labeltop=True, labelbottom=False)
         axes.spines[:].set_visible(False)
-    return picture(figure)
+    return render_png(figure)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from emotion_detection.data import Faces
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.confusion_plot import draw_confusion
-from emotion_detection.evaluation.plot_style import picture
+from emotion_detection.evaluation.plot_style import render_png
 from emotion_detection.evaluation.predictions import Predicted
 from emotion_detection.io.files import write_atomic
 from emotion_detection.io.plain_values import parse_json, read_json
@@ -114,7 +114,7 @@ def write_test(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: P
     try:
         predictions = io.BytesIO()
         pq.write_table(_table(faces, predicted), predictions)
-        drawn = picture(draw_confusion(metrics["confusion"], predicted.names, _title(metrics)))
+        drawn = render_png(draw_confusion(metrics["confusion"], predicted.names, _title(metrics)))
         # killed in between, a test must not leave new predictions under old figures
         (folder / METRICS).unlink(missing_ok=True)
         write_atomic(folder / PREDICTIONS, predictions.getvalue())
@@ -139,7 +139,7 @@ def _table(faces: Faces, predicted: Predicted) -> Any:
     names, intensity = predicted.names, predicted.intensity
     nothing = pa.nulls(len(predicted.truth), pa.float32())
     columns = {
-        "file": pa.array([format_metrics(name) for name in faces.names], pa.string()),
+        "file": pa.array([make_valid_utf8(name) for name in faces.names], pa.string()),
         "label": pa.array([names[label] for label in predicted.truth], pa.string()),
         "scores": pa.array(list(predicted.scores), pa.list_(pa.float32())),
         "intensity": nothing if intensity is None else pa.array(intensity),
@@ -151,7 +151,7 @@ def _table(faces: Faces, predicted: Predicted) -> Any:
     return pa.table(columns).replace_schema_metadata({"labels": json.dumps(list(names))})
 
 
-def format_metrics(name: str) -> str:
+def make_valid_utf8(name: str) -> str:
     """Return a file's name as valid UTF-8: Linux allows names that are not."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 

@@ -101,11 +101,11 @@ def _float_advice(low: Any, high: Any) -> str:
     return rule
 
 
-def array_to_pixels(picture: object, color: str) -> npt.NDArray[np.uint8]:
+def array_to_pixels(image: object, color: str) -> npt.NDArray[np.uint8]:
     """Return the pixels of an array, or of what has an ``__array__``.
 
     Args:
-        picture: (H, W), (H, W, C) or (C, H, W) with 1 to 4 channels.
+        image: (H, W), (H, W, C) or (C, H, W) with 1 to 4 channels.
         color: order of the channels, one of :data:`COLORS`.
 
     Returns:
@@ -115,10 +115,10 @@ def array_to_pixels(picture: object, color: str) -> npt.NDArray[np.uint8]:
         ImageError: no array, or one of another type or shape.
     """
     try:
-        array = find_array(picture)
+        array = find_array(image)
         if array is None:
             raise InputError(
-                f"a {type(picture).__name__}: must be a path, a file's bytes, an open file, a PIL "
+                f"a {type(image).__name__}: must be a path, a file's bytes, an open file, a PIL "
                 "image, or an array, (H, W, 3) RGB or (H, W) grey"
             )
         name = f"an array of shape {array.shape}"

@@ -1,4 +1,4 @@
-"""Bytes or a path -> picture array, safely.
+"""Bytes or a path -> image array, safely.
 
 Only a list of formats is opened (:mod:`.kinds`); the header's size is looked at before
 anything is decoded; 16-bit greys are scaled, not clipped; what alpha hides is not shown.
@@ -55,7 +55,7 @@ REDUCED_SIDE = 2560
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
 """Of names: matches at the start of those that are no paths."""
-NO_URL = "a URL: pictures are read from disk alone; download it first"
+NO_URL = "a URL: images are read from disk alone; download it first"
 _DATA_URL = "a data URL: decode it, and pass the bytes: base64.b64decode(text.split(',')[1])"
 _RAISE_LIMIT = "--max_pixels, in Python max_pixels=, sets the limit"
 _LONGEST_NAME = 4096
@@ -73,7 +73,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings a picture of each EXIF orientation upright."""
+"""What brings an image of each EXIF orientation upright."""
 _LYING = (5, 6, 7, 8)
 """Orientations whose width becomes the height."""
 
@@ -108,8 +108,8 @@ class _Opened(NamedTuple):
     full: Callable[[], Image.Image] | None = None
 
 
-def open_picture(content: bytes | Path, formats: Sequence[str] = FORMATS) -> Image.Image:
-    """Open a picture and decode it, upright, as 8-bit grey ("L") or colour ("RGB").
+def open_image(content: bytes | Path, formats: Sequence[str] = FORMATS) -> Image.Image:
+    """Open an image and decode it, upright, as 8-bit grey ("L") or colour ("RGB").
 
     Args:
         content: the file's bytes, or its path.
@@ -187,7 +187,7 @@ def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
 
 @contextmanager
 def _refusals(data: bytes = b"") -> Iterator[None]:
-    """Turn everything that is raised over a picture into :class:`ImageError`.
+    """Turn everything that is raised over an image into :class:`ImageError`.
 
     Args:
         data: the file, where decoders raise: what they say of it is explained. Empty: where this
@@ -264,17 +264,17 @@ def _decoded(image: Image.Image) -> Image.Image:
 
 
 def image_to_array(
-    picture: object, max_pixels: int = DEFAULT_MAX_PIXELS, color: str = "rgb"
+    image: object, max_pixels: int = DEFAULT_MAX_PIXELS, color: str = "rgb"
 ) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
-    """Return the pixels of a picture in any of the forms that users have it in.
+    """Return the pixels of an image in any of the forms that users have it in.
 
-    Files are opened as by :func:`open_picture`: what they hold decides, not what they are called.
+    Files are opened as by :func:`open_image`: what they hold decides, not what they are called.
     A PIL image is brought upright and to 8 bits in a copy. Of several frames one is taken: the
     first, or where a PIL image stands. An array uint8 (H, W, 3) RGB is handed on as it is; others
     are converted by the rules of :mod:`.arrays`.
 
     Args:
-        picture: a path (str or path-like), a file's bytes, a file that is open for reading bytes,
+        image: a path (str or path-like), a file's bytes, a file that is open for reading bytes,
             a PIL image, or an array or tensor (H, W), (H, W, C) or (C, H, W).
         max_pixels: files and PIL images with more are refused.
         color: order of the channels of an array, 'rgb' or, as OpenCV has it, 'bgr'.
@@ -286,12 +286,12 @@ def image_to_array(
     Raises:
         ImageError: it cannot be read; a URL; of another type, dtype or shape.
     """
-    loaded = load_image(picture, max_pixels, color)
+    loaded = load_image(image, max_pixels, color)
     return loaded.pixels, loaded.notes
 
 
 def load_image(
-    picture: object,
+    image: object,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     color: str = "rgb",
     reduced: bool = False,
@@ -299,7 +299,7 @@ def load_image(
     """Load an image in any of the forms that users have it in, as :func:`image_to_array` does.
 
     Args:
-        picture: as for :func:`image_to_array`.
+        image: as for :func:`image_to_array`.
         max_pixels: likewise.
         color: likewise.
         reduced: images of more than 25 megapixels may be reduced, to no less than 2560 pixels of
@@ -309,17 +309,17 @@ def load_image(
         ImageError: as :func:`image_to_array`.
     """
     check_color(color)
-    if isinstance(picture, (bytes, bytearray, memoryview)):
-        opened = _open(bytes(picture), max_pixels, reduced)
-    elif isinstance(picture, (str, os.PathLike)):
-        opened = _open(picture, max_pixels, reduced)
-    elif isinstance(picture, Image.Image):
-        opened = _convert(picture, max_pixels, reduced)
-    elif is_file_object(picture):
-        content = read_file_object(picture, largest_file_bytes(max_pixels))
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        opened = _open(bytes(image), max_pixels, reduced)
+    elif isinstance(image, (str, os.PathLike)):
+        opened = _open(image, max_pixels, reduced)
+    elif isinstance(image, Image.Image):
+        opened = _convert(image, max_pixels, reduced)
+    elif is_file_object(image):
+        content = read_file_object(image, largest_file_bytes(max_pixels))
         opened = _open(content, max_pixels, reduced)
     else:
-        pixels = lay_on_background(array_to_pixels(picture, color))
+        pixels = lay_on_background(array_to_pixels(image, color))
         return LoadedImage(pixels, pixels.shape[1], pixels.shape[0])
     image, decoded, notes, size, full = opened
     with _refusals():
@@ -345,7 +345,7 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
     except ValueError as error:  # a name that no file can have
         raise ImageError(f"no such file: {error}") from None
     if stat.S_ISDIR(found.st_mode):
-        raise ImageError("a folder, not a picture")
+        raise ImageError("a folder, not an image")
     if not stat.S_ISREG(found.st_mode):  # it may never end
         raise ImageError("a pipe or a device, not a file")
     if found.st_size > largest_file_bytes(max_pixels):
@@ -424,10 +424,10 @@ def _orientation(image: Image.Image) -> int:
 
 
 def crop_to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """Turn an opened picture of a face into a network's input.
+    """Turn an opened image of a face into a network's input.
 
-    A picture that is not square is cut to its middle square, never squeezed: the shape of mouth
-    and eyes is what is to be read. A picture of the right size keeps its pixels to the byte.
+    An image that is not square is cut to its middle square, never squeezed: the shape of mouth
+    and eyes is what is to be read. An image of the right size keeps its pixels to the byte.
 
     Args:
         image: mode "L" or "RGB".
@@ -450,6 +450,6 @@ def read_face(content: bytes | Path, size: int, channels: int) -> npt.NDArray[np
     """Read one image of a face from a dataset as uint8 (channels, size, size).
 
     Raises:
-        ImageError: as :func:`open_picture`, but for the formats.
+        ImageError: as :func:`open_image`, but for the formats.
     """
-    return crop_to_square(open_picture(content, DATASET_FORMATS), size, channels)
+    return crop_to_square(open_image(content, DATASET_FORMATS), size, channels)

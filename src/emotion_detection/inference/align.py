@@ -1,22 +1,22 @@
-"""Cuts a face out of a picture, upright, as FER-2013's crops are.
+"""Cuts a face out of an image, upright, as FER-2013's crops are.
 
 Everything is said exactly, so that other code, as in a browser, gets the same pixels.
 
-A point x + iy lies x pixels to the right of, and y below, the upper left corner of a picture; its
+A point x + iy lies x pixels to the right of, and y below, the upper left corner of an image; its
 first pixel has its centre at 0.5 + 0.5i. Numbers are float64.
 
 1. **Placement**: a square about the middle ``c`` of the face's box, its side the box's longer side
    times :data:`MARGIN`, turned until the line between the eyes is level: with the eyes' difference
    ``d = right - left`` and ``length = sqrt(dx dx + dy dy)``, ``turn = side / size * d / length``
    (``side / size`` where both eyes are in one point); the crop's point z lies at
-   ``turn * z + corner`` in the picture, ``corner = c - turn * (size / 2 + size / 2 i)``.
+   ``turn * z + corner`` in the image, ``corner = c - turn * (size / 2 + size / 2 i)``.
 2. **Grey**, for crops of one channel: ``(19595 R + 38470 G + 7471 B + 32768) >> 16``, ITU-R 601 as
    Pillow computes it.
-3. **Blocks**: with ``block = max(1, floor(|turn| + 0.5))``, the picture is shrunk to the means of
-   blocks of ``block`` x ``block`` pixels, not rounded. Blocks start at the picture's corner; beyond
-   its edges the nearest pixel of the picture stands.
+3. **Blocks**: with ``block = max(1, floor(|turn| + 0.5))``, the image is shrunk to the means of
+   blocks of ``block`` x ``block`` pixels, not rounded. Blocks start at the image's corner; beyond
+   its edges the nearest pixel of the image stands.
 4. **Bilinear**: a crop's pixel (column, row) has its centre at ``z = column + 0.5 + (row + 0.5)i``;
-   of its point in the picture, divided by ``block``, and less 0.5 + 0.5i, the whole parts
+   of its point in the image, divided by ``block``, and less 0.5 + 0.5i, the whole parts
    (``floor``) name the upper left of four blocks and the rest x, y weighs them: first
    ``left * (1 - x) + right * x`` above and below, then ``above * (1 - y) + below * y``.
 5. **Rounding**: ``floor(value + 0.5)``.
@@ -43,7 +43,7 @@ MARGIN = 1.0
 it, and that such a crop is read better than one that is fitted to the template."""
 
 FARTHEST = 1_000_000
-"""Pixels from a picture's corner to a landmark or an edge of the box, at most: all sums stay
+"""Pixels from an image's corner to a landmark or an edge of the box, at most: all sums stay
 exact."""
 
 Points = Sequence[Sequence[float]] | npt.NDArray[np.floating]
@@ -51,11 +51,11 @@ Box = Sequence[float] | npt.NDArray[np.floating]
 
 
 class Placement(NamedTuple):
-    """Where a crop lies in a picture: its point z at ``turn * z + corner``.
+    """Where a crop lies in an image: its point z at ``turn * z + corner``.
 
     Args:
-        turn: pixels of the picture for one of the crop, and their angle.
-        corner: of the crop, upper left, in the picture.
+        turn: pixels of the image for one of the crop, and their angle.
+        corner: of the crop, upper left, in the image.
     """
 
     turn: complex
@@ -65,12 +65,12 @@ class Placement(NamedTuple):
 def align(
     rgb: npt.NDArray[np.uint8], box: Box, landmarks: Points, size: int, channels: int = 1
 ) -> npt.NDArray[np.uint8]:
-    """Cut a face out of a picture, upright.
+    """Cut a face out of an image, upright.
 
     Args:
         rgb: uint8 (H, W, 3).
-        box: x and y of the upper left corner, width and height, in pixels of the picture.
-        landmarks: (5, 2), x and y of each, in pixels of the picture.
+        box: x and y of the upper left corner, width and height, in pixels of the image.
+        landmarks: (5, 2), x and y of each, in pixels of the image.
         size: height and width of the crop in pixels.
         channels: 1 for grey, 3 for RGB.
 
@@ -88,8 +88,8 @@ def compute_placement(box: Box, landmarks: Points, size: int, margin: float = MA
     """Say where the crop of a face lies (step 1 above).
 
     Args:
-        box: x and y of the upper left corner, width and height, in pixels of the picture.
-        landmarks: (5, 2), x and y of each, in pixels of the picture.
+        box: x and y of the upper left corner, width and height, in pixels of the image.
+        landmarks: (5, 2), x and y of each, in pixels of the image.
         size: height and width of the crop in pixels.
         margin: side of what is cut out, by the box's longer side.
 
@@ -125,11 +125,11 @@ def compute_placement(box: Box, landmarks: Points, size: int, margin: float = MA
 def cut_out(
     rgb: npt.NDArray[np.uint8], where: Placement, size: int, channels: int
 ) -> npt.NDArray[np.uint8]:
-    """Resample a part of a picture (steps 2 to 5 above).
+    """Resample a part of an image (steps 2 to 5 above).
 
     Args:
         rgb: uint8 (H, W, 3).
-        where: the crop in the picture.
+        where: the crop in the image.
         size: height and width of the crop in pixels.
         channels: 1 for grey, 3 for RGB.
 
@@ -156,7 +156,7 @@ def cut_out(
 def _blocks(
     rgb: npt.NDArray[np.uint8], rows: range, columns: range, block: int, channels: int
 ) -> npt.NDArray[np.float64]:
-    """Return the means of some blocks of a picture: float64 (rows, columns, channels)."""
+    """Return the means of some blocks of an image: float64 (rows, columns, channels)."""
     high, wide = (
         _inside(blocks, block, length)
         for blocks, length in zip((rows, columns), rgb.shape[:2], strict=True)
@@ -173,7 +173,7 @@ def _blocks(
 
 
 def _inside(blocks: range, block: int, length: int) -> slice:
-    """Return the pixels of a picture's side that have a say in some blocks, at least one."""
+    """Return the pixels of an image's side that have a say in some blocks, at least one."""
     first = min(max(blocks.start * block, 0), length - 1)
     return slice(first, max(min(blocks.stop * block, length), first + 1))
 
@@ -187,7 +187,7 @@ def _sums(
 ) -> npt.NDArray[Any]:
     """Return the sums of blocks along a side: (M, blocks, N) of the pixels inside, (M, pixels, N).
 
-    What is repeated beyond the picture's edges, ``length`` apart, is counted and not made: a crop
+    What is repeated beyond the image's edges, ``length`` apart, is counted and not made: a crop
     costs no more for lying far out or being far too large.
     """
     outer, _, rest = pixels.shape

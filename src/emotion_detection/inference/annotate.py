@@ -1,4 +1,4 @@
-"""Draws what was found into the picture: boxes, emotions with score and intensity, score bars."""
+"""Draws what was found into the image: boxes, emotions with score and intensity, score bars."""
 
 import errno
 import io
@@ -47,7 +47,7 @@ _FINE = 3
 _OF_THE_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR}
 """What the system says where a file cannot have that name, but others can be written."""
 _HIDDEN = 0.06
-"""Share of a face that a label may hide: where a face fills the picture, it must hide some."""
+"""Share of a face that a label may hide: where a face fills the image, it must hide some."""
 
 
 def annotate_image(
@@ -56,29 +56,29 @@ def annotate_image(
     bars: bool = True,
     layout: LabelLayout | None = None,
 ) -> Image.Image:
-    """Draw a result into a copy of its picture.
+    """Draw a result into a copy of its image.
 
     Each face gets a box in its emotion's colour and a label: the emotion with its score, and,
     where there is room for it without hiding other faces, bars of the highest scores and of the
-    intensity. Labels stay within the picture and, as far as there is room, off one another. They
+    intensity. Labels stay within the image and, as far as there is room, off one another. They
     begin with the number of the face, or of the person in a video, where there are several. What
     may be no face (flag 'uncertain_face') gets a thin box, and "face?" for a label.
 
     Args:
-        rgb: uint8 (H, W, 3), the picture that the result is of.
+        rgb: uint8 (H, W, 3), the image that the result is of.
         result: what was found in it.
         bars: whether labels may show bars.
         layout: of the frames before, so that labels do not hop; None: a single image.
 
     Returns:
-        The picture, mode "RGB", of the same size.
+        The image, mode "RGB", of the same size.
 
     Raises:
-        ValueError: the picture is of another size than the result.
+        ValueError: the image is of another size than the result.
     """
     if rgb.shape != (result.height, result.width, 3):
         raise ValueError(
-            f"a picture of shape {rgb.shape}: the result is of ({result.height}, {result.width}, 3)"
+            f"an image of shape {rgb.shape}: the result is of ({result.height}, {result.width}, 3)"
         )
     image = Image.fromarray(rgb)
     if not result.faces:
@@ -116,9 +116,9 @@ def _layouts(
     size: tuple[int, int], boxes: Sequence[Area], bars: bool
 ) -> Iterator[tuple[bool, int]]:
     """Yield whether a label has bars, and its text size in pixels, from rich to poor."""
-    by_picture = math.sqrt(size[0] * size[1]) / 40
+    by_image = math.sqrt(size[0] * size[1]) / 40
     by_face = float(np.median([box.right - box.left for box in boxes])) / 4.5
-    best = min(max(min(by_picture, by_face), by_picture / 2, _SMALLEST_WITH_BARS), size[1] / 8, 64)
+    best = min(max(min(by_image, by_face), by_image / 2, _SMALLEST_WITH_BARS), size[1] / 8, 64)
     sizes = [round(best * share) for share in (1, 0.8, 0.65)]
     if bars:
         yield from ((True, text) for text in sizes if text >= _SMALLEST_WITH_BARS)
@@ -133,7 +133,7 @@ def _best_layout(
     bars: bool,
     layout: LabelLayout | None = None,
 ) -> tuple[list[Image.Image], list[tuple[int, int]]]:
-    """Return labels and where they go; all labels of a picture are alike."""
+    """Return labels and where they go; all labels of an image are alike."""
     numbers = _numbers(faces)
 
     def lay(
@@ -248,8 +248,8 @@ def _ink(ground: Colour) -> Colour:
     return (0, 0, 0) if luminance > 0.179 else _WHITE
 
 
-def save_picture(image: Image.Image, path: Path, icc_profile: bytes | None = None) -> None:
-    """Write a picture, whole or not at all, in the format that the file's suffix names.
+def save_image(image: Image.Image, path: Path, icc_profile: bytes | None = None) -> None:
+    """Write an image, whole or not at all, in the format that the file's suffix names.
 
     Args:
         image: mode "L" or "RGB".
@@ -257,7 +257,7 @@ def save_picture(image: Image.Image, path: Path, icc_profile: bytes | None = Non
         icc_profile: of the image's colours; kept in the file, so that they are shown right.
 
     Raises:
-        ImageError: this picture cannot be written: it is too large for its format, or the
+        ImageError: this image cannot be written: it is too large for its format, or the
             name is none for a file; others can.
         InputError: another suffix, or nothing can be written there.
     """
@@ -276,6 +276,6 @@ def save_picture(image: Image.Image, path: Path, icc_profile: bytes | None = Non
 
 
 def check_name(path: Path) -> None:
-    """Raise :class:`InputError` unless a picture can be written under this name."""
+    """Raise :class:`InputError` unless an image can be written under this name."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: the name of an image must end in {', '.join(SUFFIXES)}")

@@ -1,7 +1,7 @@
 """Files for the page in the browser: two ONNX files, and their metadata as JSON.
 
 The page detects, crops and classifies faces as :mod:`.detector` does, with the same files.
-onnxruntime in a browser hides a file's metadata, so :func:`write_browser_model` writes it beside
+onnxruntime in a browser hides a file's metadata, so :func:`describe_browser_model` writes it beside
 them.
 """
 
@@ -27,7 +27,7 @@ FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
 _MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
 
-def write_browser_model(detector: EmotionDetector) -> dict[str, Any]:
+def describe_browser_model(detector: EmotionDetector) -> dict[str, Any]:
     """Return what ``models/model.json`` says: plain values, for JSON.
 
     Args:
@@ -40,7 +40,7 @@ def write_browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``input``: ``size`` and ``channels`` of a face.
         - ``intensity``: whether the graph has the output ``intensity``.
         - ``thresholds``: ``working_size``, ``confidence``, ``certain``, ``smallest`` and
-          ``least_score`` of the detector's settings, and ``pixels``, the most that a picture may
+          ``least_score`` of the detector's settings, and ``pixels``, the most that an image may
           have to be decoded at full size.
         - ``views``: views of each face of an image whose scores are averaged, and ``zoom``, how
           much the face is enlarged in the third and fourth.

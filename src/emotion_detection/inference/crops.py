@@ -110,7 +110,7 @@ def _array_crops(array: npt.NDArray[Any], color: str) -> npt.NDArray[np.uint8]:
 
 
 def faces(crops: npt.NDArray[np.uint8], size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """Turn crops of any size into a model's input, to the byte as training decodes pictures.
+    """Turn crops of any size into a model's input, to the byte as training decodes images.
 
     A crop that is not square is cut to its middle square, then resized (bilinear); grey is
     ITU-R 601 luma (:func:`emotion_detection.images.opening.crop_to_square`).

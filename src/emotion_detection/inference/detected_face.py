@@ -7,10 +7,10 @@ Box = tuple[float, float, float, float]
 
 
 class DetectedFace(NamedTuple):
-    """A face that was found, in pixels of the picture; 0, 0 is the corner of its first pixel.
+    """A face that was found, in pixels of the image; 0, 0 is the corner of its first pixel.
 
     Args:
-        box: x, y of the upper left corner, width and height; may reach beyond the picture.
+        box: x, y of the upper left corner, width and height; may reach beyond the image.
         landmarks: x, y of each of :data:`emotion_detection.results.LANDMARKS`.
         confidence: 0 to 1.
     """
@@ -21,7 +21,7 @@ class DetectedFace(NamedTuple):
 
 
 class Detections(NamedTuple):
-    """What was found in a picture.
+    """What was found in an image.
 
     Args:
         faces: from left to right.

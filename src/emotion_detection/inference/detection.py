@@ -1,4 +1,4 @@
-"""A picture, looked at: its faces found, counted and cut out; all but their expressions."""
+"""An image, looked at: its faces found, counted and cut out; all but their expressions."""
 
 import os
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class HasArray(Protocol):
     def __array__(self) -> npt.NDArray[Any]: ...
 
 
-Picture = (
+ImageInput = (
     str
     | os.PathLike[str]
     | bytes
@@ -63,21 +63,21 @@ class ImageOrigin(NamedTuple):
     """What a result was made of, so that it can be drawn.
 
     Args:
-        picture: the picture; a path is absolute.
+        image: the image; a path is absolute.
         color: order of the channels of an array.
         max_pixels: files and PIL images with more are refused.
     """
 
-    picture: Any
+    image: Any
     color: str
     max_pixels: int
 
     @classmethod
-    def of(cls, picture: Any, color: str, max_pixels: int) -> "ImageOrigin":
+    def of(cls, image: Any, color: str, max_pixels: int) -> "ImageOrigin":
         """Return the origin of a result; the working folder may change later."""
-        if isinstance(picture, str | os.PathLike):
-            picture = os.path.abspath(os.fsdecode(picture))
-        return cls(picture, color, max_pixels)
+        if isinstance(image, str | os.PathLike):
+            image = os.path.abspath(os.fsdecode(image))
+        return cls(image, color, max_pixels)
 
     def load(self) -> LoadedImage:
         """Load the image at its full size.
@@ -85,11 +85,11 @@ class ImageOrigin(NamedTuple):
         Raises:
             ImageError: it cannot be read any more.
         """
-        return load_image(self.picture, self.max_pixels, self.color)
+        return load_image(self.image, self.max_pixels, self.color)
 
 
 class DetectedImage(NamedTuple):
-    """A picture whose faces were found.
+    """An image whose faces were found.
 
     Args:
         about: the result without faces.
@@ -134,14 +134,14 @@ class DetectedImage(NamedTuple):
         return replace(about, faces=faces)
 
     def _flags(self, found: DetectedFace) -> tuple[str, ...]:
-        # a crop fills its picture: nobody looked whether more of the face was outside
+        # a crop fills its image: nobody looked whether more of the face was outside
         cut = bool(found.landmarks) and is_cut(found, self.about.width, self.about.height)
         uncertain = found.confidence < self.certain
         return (CUT,) * cut + (UNCERTAIN_FACE,) * uncertain
 
 
 def detect_faces(
-    picture: Picture,
+    image: ImageInput,
     finder: FaceDetector,
     wanted: ModelInput,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -150,34 +150,34 @@ def detect_faces(
     enlarge: bool = False,
     keep: bool = False,
 ) -> DetectedImage:
-    """Read a picture, find its faces and cut them out.
+    """Read an image, find its faces and cut them out.
 
     Args:
-        picture: the picture.
+        image: the image.
         finder: what finds faces.
         wanted: the model's input.
         max_pixels: files with more are refused.
         color: order of the channels of an array, 'rgb' or 'bgr'.
         certain: faces with less confidence are flagged as uncertain.
         enlarge: cut each face out a second time, closer.
-        keep: let the result refer to the picture, so that it can be drawn; of a file's path it
+        keep: let the result refer to the image, so that it can be drawn; of a file's path it
             does so in any case.
 
     Raises:
         ImageError: it cannot be read; the message names the file, if it is one.
     """
-    is_path = isinstance(picture, str | os.PathLike)
-    source = os.fsdecode(cast(Any, picture)) if is_path else name_of_file(picture)
+    is_path = isinstance(image, str | os.PathLike)
+    source = os.fsdecode(cast(Any, image)) if is_path else name_of_file(image)
     try:
-        if is_file_object(picture) and not is_path:
-            picture = read_file_object(picture, largest_file_bytes(max_pixels))
-        loaded = load_image(picture, max_pixels, color, reduced=True)
+        if is_file_object(image) and not is_path:
+            image = read_file_object(image, largest_file_bytes(max_pixels))
+        loaded = load_image(image, max_pixels, color, reduced=True)
         scale = loaded.width / loaded.pixels.shape[1]
         found = finder.find(loaded.pixels, scale)
         crops = _cut_faces(loaded, found.faces, wanted, (1.0, ZOOM) if enlarge else (1.0,))
     except ImageError as error:
         raise ImageError(f"{shorten(source)}: {error}" if source else str(error)) from None
-    origin = ImageOrigin.of(picture, color, max_pixels) if keep or is_path else None
+    origin = ImageOrigin.of(image, color, max_pixels) if keep or is_path else None
     about = Result(
         *(loaded.width, loaded.height, (), found.skipped, source, loaded.notes), _origin=origin
     )

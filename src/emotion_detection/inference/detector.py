@@ -15,7 +15,7 @@ import numpy.typing as npt
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import DEFAULT_MAX_PIXELS, ImageError
 from emotion_detection.inference.crops import faces, load_crops
-from emotion_detection.inference.detection import DetectedImage, Picture, detect_faces
+from emotion_detection.inference.detection import DetectedImage, ImageInput, detect_faces
 from emotion_detection.inference.detector_settings import (
     DetectorSettings,
     OldNames,
@@ -72,9 +72,9 @@ _DECODERS = 8
 _OPENED = ("_device", "_threads", "_model", "_label_set", "_readout", "_finder", "_lock")
 """Attributes that :meth:`EmotionDetector._open` sets."""
 
-P = TypeVar("P", bound=Picture)
+P = TypeVar("P", bound=ImageInput)
 N = TypeVar("N", int, float)
-Crops = npt.NDArray[Any] | Picture | Iterable[Picture]
+Crops = npt.NDArray[Any] | ImageInput | Iterable[ImageInput]
 """Crops of faces: an array of them, one image, or any number of images."""
 
 
@@ -301,11 +301,11 @@ class EmotionDetector:
         self._open()
 
     @overload
-    def detect(self, picture: Picture, *, color: str = "rgb") -> Result: ...
+    def detect(self, image: ImageInput, *, color: str = "rgb") -> Result: ...
     @overload
-    def detect(self, picture: list[P] | tuple[P, ...], *, color: str = "rgb") -> list[Result]: ...
+    def detect(self, image: list[P] | tuple[P, ...], *, color: str = "rgb") -> list[Result]: ...
     def detect(
-        self, picture: Picture | list[P] | tuple[P, ...], *, color: str = "rgb"
+        self, image: ImageInput | list[P] | tuple[P, ...], *, color: str = "rgb"
     ) -> Result | list[Result]:
         """Find the faces of an image, or of several, and classify their expressions.
 
@@ -318,7 +318,7 @@ class EmotionDetector:
         Result(512x512, 1 face: happiness)
 
         Args:
-            picture: a path, a file's bytes, a file that is open for reading bytes, a PIL image of
+            image: a path, a file's bytes, a file that is open for reading bytes, a PIL image of
                 any mode, or an array or tensor (H, W), (H, W, C) or (C, H, W) with 1 to 4
                 channels: uint8, uint16, or floats from 0 to 1; or a list of these.
             color: order of the channels of arrays: 'rgb', or 'bgr' for those of OpenCV
@@ -330,12 +330,12 @@ class EmotionDetector:
         Raises:
             ImageError: an image cannot be read.
         """
-        if isinstance(picture, list | tuple):
-            return self.read([self.look(one, color=color, keep=True) for one in picture])
-        return self.read([self.look(picture, color=color, keep=True)])[0]
+        if isinstance(image, list | tuple):
+            return self.read([self.look(one, color=color, keep=True) for one in image])
+        return self.read([self.look(image, color=color, keep=True)])[0]
 
     def detect_many(
-        self, pictures: Picture | Iterable[Picture], *, color: str = "rgb"
+        self, images: ImageInput | Iterable[ImageInput], *, color: str = "rgb"
     ) -> list[Result | ImageError]:
         """Do as :meth:`detect`, with an error in the place of each image that cannot be read.
 
@@ -347,16 +347,16 @@ class EmotionDetector:
         else no more than one is in memory at a time.
 
         Args:
-            pictures: any number of images, each as for :meth:`detect`; or a single one.
+            images: any number of images, each as for :meth:`detect`; or a single one.
             color: order of the channels of arrays.
         """
         # images of a generator may not all fit in memory: no result refers to them
-        each = iterate_images(pictures)
+        each = iterate_images(images)
         keep = isinstance(each, Sequence | np.ndarray)
 
-        def find(picture: Picture) -> DetectedImage | ImageError:
+        def find(image: ImageInput) -> DetectedImage | ImageError:
             try:
-                return self.look(picture, color=color, keep=keep)
+                return self.look(image, color=color, keep=keep)
             except ImageError as error:
                 return error
 
@@ -440,29 +440,29 @@ class EmotionDetector:
             for result in results:
                 yield result.with_unsure(self._settings.min_score)
 
-    def look(self, picture: Picture, *, color: str = "rgb", keep: bool = False) -> DetectedImage:
+    def look(self, image: ImageInput, *, color: str = "rgb", keep: bool = False) -> DetectedImage:
         """Find the faces of an image and cut them out, without classifying them.
 
         >>> detector.look("photo.jpg").crops.shape
         (1, 48, 48)
 
         Args:
-            picture: as for :meth:`detect`.
+            image: as for :meth:`detect`.
             color: likewise.
             keep: let the result refer to the image, so that it can be drawn.
 
         Raises:
-            ImageError: the picture cannot be read.
+            ImageError: the image cannot be read.
         """
         settings = self._settings
-        with self._lock:  # made at the first picture: crops do without
+        with self._lock:  # made at the first image: crops do without
             if self._finder is None:
                 self._finder = FaceDetector(
                     *(settings.detection_size, settings.min_confidence, settings.min_face_size),
                     *(self._threads, self._device),
                 )
         return detect_faces(
-            *(picture, self._finder, self.input, settings.max_pixels),
+            *(image, self._finder, self.input, settings.max_pixels),
             *(color, settings.certain, self.views == 4, keep),
         )
 
@@ -474,7 +474,7 @@ class EmotionDetector:
         [Result('photo.jpg', 512x512, 1 face: happiness)]
 
         Args:
-            seen: pictures that :meth:`look` has looked at.
+            seen: images that :meth:`look` has looked at.
 
         Returns:
             The result of each.

@@ -1,4 +1,4 @@
-"""Which regions of a face drove a score: by hiding parts of it and scoring again, and a picture."""
+"""Which regions of a face drove a score: by hiding parts of it and scoring again, and an image."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, get_args
@@ -203,13 +203,13 @@ def draw_heat_map(
     scale = f"{most:.2f}"
     right = 3 * gap + 2 * size[0] + bar + gap
     wide = right + round(max(load_font(text).getlength(word) for word in (scale, "0"))) + gap
-    picture = Image.new("RGB", (wide, top + side + 2 * gap + text), (255, 255, 255))
-    picture.paste(face, (gap, top))
-    picture.paste(Image.fromarray(hot), (2 * gap + size[0], top))
+    image = Image.new("RGB", (wide, top + side + 2 * gap + text), (255, 255, 255))
+    image.paste(face, (gap, top))
+    image.paste(Image.fromarray(hot), (2 * gap + size[0], top))
     ramp = np.repeat(np.linspace(1, 0, side, dtype=np.float32)[:, None], bar, axis=1)
     legend = _coloured(np.full((side, bar, 3), 128, np.float32), ramp)
-    picture.paste(Image.fromarray(legend), (3 * gap + 2 * size[0], top))
-    draw = ImageDraw.Draw(picture)
+    image.paste(Image.fromarray(legend), (3 * gap + 2 * size[0], top))
+    draw = ImageDraw.Draw(image)
     below = "right: score lost where the face is hidden"
     for place, word, anchor in (
         ((gap, gap), caption, "la"),
@@ -218,17 +218,17 @@ def draw_heat_map(
         ((gap, top + side + gap), below, "la"),
     ):
         draw.text(place, word, font=load_font(text), fill=(20, 20, 20), anchor=anchor)
-    return picture
+    return image
 
 
-def stack_crops(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Put pictures, at least one, below one another on white, in columns where there are many."""
-    columns = max(1, round((len(pictures) / 3) ** 0.5))
-    wide, high = max(p.width for p in pictures), max(p.height for p in pictures)
-    rows = -(-len(pictures) // columns)
+def stack_crops(images: Sequence[Image.Image]) -> Image.Image:
+    """Put images, at least one, below one another on white, in columns where there are many."""
+    columns = max(1, round((len(images) / 3) ** 0.5))
+    wide, high = max(p.width for p in images), max(p.height for p in images)
+    rows = -(-len(images) // columns)
     sheet = Image.new("RGB", (wide * columns, high * rows), (255, 255, 255))
-    for number, picture in enumerate(pictures):
-        sheet.paste(picture, (number // rows * wide, number % rows * high))
+    for number, image in enumerate(images):
+        sheet.paste(image, (number // rows * wide, number % rows * high))
     return sheet
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.crops import faces, load_crops
-from emotion_detection.inference.detection import Picture
+from emotion_detection.inference.detection import ImageInput
 from emotion_detection.inference.detector import EmotionDetector
 from emotion_detection.inference.explain import MASKS, Method, draw_heat_map, explain_crop
 from emotion_detection.inference.result_output import encode_shown
@@ -54,7 +54,7 @@ class Explanation:
 
 def explain(
     detector: EmotionDetector,
-    image: Picture,
+    image: ImageInput,
     emotion: str | None = None,
     *,
     crops: bool = False,

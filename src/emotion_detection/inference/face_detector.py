@@ -1,4 +1,4 @@
-"""Finds faces and five landmarks of each in a picture: CenterFace on onnxruntime.
+"""Finds faces and five landmarks of each in an image: CenterFace on onnxruntime.
 
 Xu, Yan, Sun and He: CenterFace: Joint Face Detection and Alignment Using Face as Point, 2019,
 https://arxiv.org/abs/1911.03599. The network's file is brought into the package when it is built;
@@ -24,10 +24,10 @@ from emotion_detection.inference.second_pass import (
     FURTHER_HINT,
     HINT,
     Part,
+    choose_min_confidence,
     cut_part_around,
     keep_distinct,
     merge_looks,
-    min_part_confidence,
     needs_closer_look,
 )
 
@@ -45,7 +45,7 @@ MODEL_SHA256 = "ebd260ffb74d82a1f28d80d3e582f3ae5ed8be00682ca4b276eea06d65646b40
 """Of the network's file. The build reads this line, and packages no other file."""
 
 REDUCING_GAP = 2.0
-"""Pictures are first shrunk to the means of whole blocks of pixels, and then resampled, as long as
+"""Images are first shrunk to the means of whole blocks of pixels, and then resampled, as long as
 at least this many times the working size is left in between."""
 
 _STRIDE = 4
@@ -55,7 +55,7 @@ _MULTIPLE = 32
 _OVERLAP = 0.3
 """Intersection over union from which two boxes are the same face."""
 _CLOSE_SIZE, _CLOSE_MARGIN = 128, 32
-"""Of a close look: longer side of the picture, and the grey around it."""
+"""Of a close look: longer side of the image, and the grey around it."""
 _LARGER = 1.4
 """Of a closer look: its size by the working size, for images that are no larger than that."""
 _CLOSEST = 4
@@ -73,19 +73,19 @@ _MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-
 
 
 class FaceDetector:
-    """Finds faces. Any number of threads may use one at once; equal pictures give equal faces.
+    """Finds faces. Any number of threads may use one at once; equal images give equal faces.
 
-    A picture is looked at with its longer side at ``detection_size`` pixels, or as it is if that is
+    An image is looked at with its longer side at ``detection_size`` pixels, or as it is if that is
     less. Where small or doubtful faces show, the part around them is looked at again, twice as
-    large (at most as large as the picture; small pictures at up to 1.4 times the working size), and
-    again as long as faces are small and the picture is larger. Where nothing is found, all of it is
+    large (at most as large as the image; small images at up to 1.4 times the working size), and
+    again as long as faces are small and the image is larger. Where nothing is found, all of it is
     looked at closer, and once at 128 pixels amid grey, where a blurred face that fills the whole
-    picture shows; the more certain look counts. A picture of up to 128 pixels gets that look alone.
+    image shows; the more certain look counts. An image of up to 128 pixels gets that look alone.
 
     Args:
         detection_size: pixels, 32 to 8192; more finds smaller faces and takes longer.
         min_confidence: least confidence, above 0, below 1.
-        min_face_size: faces whose longer side is below this, in pixels of the picture, are only
+        min_face_size: faces whose longer side is below this, in pixels of the image, are only
             counted.
         threads: that one call may use; None: what onnxruntime finds best.
         device: what it runs on.
@@ -114,17 +114,17 @@ class FaceDetector:
         return type(self), (*settings, self._threads, self._device)
 
     def find(self, rgb: npt.NDArray[np.uint8], scale: float = 1.0) -> Detections:
-        """Find the faces of a picture.
+        """Find the faces of an image.
 
         Args:
             rgb: uint8 (H, W, 3).
-            scale: pixels of the picture for one of ``rgb``, where that is reduced: what is
-                returned, and the smallest size, are in pixels of the picture.
+            scale: pixels of the image for one of ``rgb``, where that is reduced: what is
+                returned, and the smallest size, are in pixels of the image.
 
         Raises:
             InputError: an array of another type or shape.
         """
-        _check_picture(rgb)
+        _check_image(rgb)
         faces = self._find_closer(rgb) if max(rgb.shape[:2]) > _CLOSE_SIZE else []
         if not faces:
             close = self._look(rgb, _CLOSE_SIZE, _CLOSE_MARGIN)
@@ -161,7 +161,7 @@ class FaceDetector:
             size = larger
 
         def counts(face: DetectedFace) -> bool:
-            return face.confidence > min_part_confidence(face, size / longer, self.min_confidence)
+            return face.confidence > choose_min_confidence(face, size / longer, self.min_confidence)
 
         return list(filter(counts, faces))
 
@@ -176,12 +176,12 @@ class FaceDetector:
     def _look_at_part(
         self, rgb: npt.NDArray[np.uint8], part: Part, scale: float, least: float
     ) -> list[DetectedFace]:
-        """Find faces in a part of a picture, in tiles where that is large.
+        """Find faces in a part of an image, in tiles where that is large.
 
         Args:
             rgb: uint8 (H, W, 3).
             part: of it.
-            scale: pixels of the look for one of the picture.
+            scale: pixels of the look for one of the image.
             least: confidence.
         """
         faces: list[DetectedFace] = []
@@ -199,7 +199,7 @@ class FaceDetector:
     def _look(
         self, rgb: npt.NDArray[np.uint8], longer: int, margin: int, least: float | None = None
     ) -> list[DetectedFace]:
-        """Find faces with the picture's longer side at some pixels, and grey around it."""
+        """Find faces with the image's longer side at some pixels, and grey around it."""
         height, width = rgb.shape[:2]
         share = longer / max(height, width)
         high, wide = max(1, round(height * share)), max(1, round(width * share))
@@ -308,7 +308,7 @@ def suppress_overlaps(
 
 
 def is_cut(face: DetectedFace, width: int, height: int) -> bool:
-    """Say whether a part of a face lies beyond the edge of its picture.
+    """Say whether a part of a face lies beyond the edge of its image.
 
     CenterFace was trained on boxes that end at the edge, and lets them do so, give or take a few
     hundredths of their size, however much of the face is missing: hence a box that comes within
@@ -316,8 +316,8 @@ def is_cut(face: DetectedFace, width: int, height: int) -> bool:
 
     Args:
         face: the face.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
+        width: of the image in pixels.
+        height: of the image in pixels.
     """
     x, y, wide, high = face.box
     reach_x, reach_y = _TOUCHING * wide, _TOUCHING * high
@@ -347,12 +347,12 @@ def is_number(value: object, kind: type = numbers.Real) -> bool:
     return isinstance(value, kind)
 
 
-def _check_picture(rgb: object) -> None:
+def _check_image(rgb: object) -> None:
     if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8:
         kind = rgb.dtype if isinstance(rgb, np.ndarray) else type(rgb).__name__
-        raise InputError(f"a picture of {kind}: must be a NumPy array, uint8 (H, W, 3) RGB")
+        raise InputError(f"an image of {kind}: must be a NumPy array, uint8 (H, W, 3) RGB")
     if rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
-        raise InputError(f"a picture of shape {rgb.shape}: must be uint8 (H, W, 3) RGB")
+        raise InputError(f"an image of shape {rgb.shape}: must be uint8 (H, W, 3) RGB")
 
 
 def _session(threads: int | None, device: Device = CPU) -> Any:

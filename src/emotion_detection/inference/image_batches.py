@@ -10,13 +10,13 @@ import numpy as np
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.images.arrays import put_channels_last
 from emotion_detection.inference.crops import is_one_image
-from emotion_detection.inference.detection import Picture
+from emotion_detection.inference.detection import ImageInput
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def iterate_images(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
+def iterate_images(images: ImageInput | Iterable[ImageInput]) -> Iterable[ImageInput]:
     """Return images, also of a single one: a name, too, could be gone through by letters.
 
     An array or tensor that is one image for ``detect`` is one here; others are gone through by
@@ -31,12 +31,12 @@ def iterate_images(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
         view = np.broadcast_to(np.uint8(0), shape)  # of the same shape, without pixels
         is_single = len(shape) == 2 or put_channels_last(view) is not None
     if is_single:
-        return [cast(Picture, images)]
+        return [cast(ImageInput, images)]
     if isinstance(images, Mapping) or not isinstance(images, Iterable):
         raise InputError(
             f"{shorten(repr(images))}: must be an image, or a list or another iterable of images"
         )
-    return cast(Iterable[Picture], images)
+    return cast(Iterable[ImageInput], images)
 
 
 def map_in_threads(function: Callable[[T], R], values: Iterable[T], count: int) -> Iterator[R]:

@@ -1,4 +1,4 @@
-"""The pictures that a user named: files as they are, folders with all that lies below them.
+"""The images that a user named: files as they are, folders with all that lies below them.
 
 Streams: what is kept is the names of one folder at a time, each folder's identity, and the files
 that were met by a link or by name; a million files cost no more memory than the largest folder.
@@ -28,7 +28,7 @@ def list_image_files(
     suffixes: tuple[str, ...] | None = None,
     left_out: Counter[str] | None = None,
 ) -> Iterator[Path]:
-    """Yield every picture that the inputs name, each file once.
+    """Yield every image that the inputs name, each file once.
 
     A file that is named is always taken, whatever its suffix: its content decides, when it is
     read. In folders, files with one of the suffixes are taken, hidden ones (``.name``) are not;
@@ -81,7 +81,7 @@ class _Walk:
         self._files: set[_File] = set()  # only those not met in their own folder
 
     def below(self, root: str) -> Iterator[Path]:
-        """Yield the pictures of a folder and of all folders in it."""
+        """Yield the images of a folder and of all folders in it."""
         waiting = [root]
         while waiting:
             folder = waiting.pop()
@@ -122,7 +122,7 @@ class _Walk:
         return name.lower().endswith(self._suffixes) and not name.startswith(".")
 
     def _listed(self, folder: str) -> tuple[list[str], set[str], list[str]]:
-        """Return the names of a folder's pictures, which of them are links, and its folders."""
+        """Return the names of a folder's images, which of them are links, and its folders."""
         files, links, below = [], set(), []
         with os.scandir(folder) as entries:
             for entry in entries:

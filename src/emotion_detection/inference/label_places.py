@@ -13,7 +13,7 @@ Areas = npt.NDArray[np.floating[Any]]
 
 
 class Area(NamedTuple):
-    """An upright rectangle, in pixels of the picture."""
+    """An upright rectangle, in pixels of the image."""
 
     left: float
     top: float

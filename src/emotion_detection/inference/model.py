@@ -13,7 +13,7 @@ from emotion_detection import pretrained
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.external_data import has_external_data
-from emotion_detection.io.files import describe_path_kind
+from emotion_detection.io.files import get_path_kind
 from emotion_detection.io.hub_download import find_hub_folder
 from emotion_detection.io.hub_folder import CONFIG, ONNX, HubConfig, read_hub_config
 from emotion_detection.io.plain_values import parse_json
@@ -132,7 +132,7 @@ def find_model_file(model: str | Path | None) -> Path:
     path = Path(model)
     if path.suffix == ".ckpt":
         raise InputError(f"{path}: a checkpoint: 'emotion export {path}' makes its ONNX file")
-    if describe_path_kind(path) == "folder":
+    if get_path_kind(path) == "folder":
         if not (path / "model.onnx").is_file():
             raise InputError(
                 f"{path}: there is no model.onnx in this folder: 'emotion export {path}' makes "

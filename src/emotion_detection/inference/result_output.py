@@ -14,7 +14,7 @@ from PIL import Image
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import ImageError, LoadedImage, load_image
 from emotion_detection.inference.align import MARGIN, compute_placement, cut_out
-from emotion_detection.inference.annotate import annotate_image, save_picture
+from emotion_detection.inference.annotate import annotate_image, save_image
 from emotion_detection.results import Face, Result, list_columns
 
 _SHOWN_SIDE = 800
@@ -83,7 +83,7 @@ def annotate(
 
 def save_result(result: Result, path: Path, image: object, bars: bool, color: str) -> Path:
     """Write the image with the faces drawn into it; see :meth:`.Result.save`."""
-    origin = result._origin.picture if result._origin is not None else None
+    origin = result._origin.image if result._origin is not None else None
     for given in (image, origin, result.source):
         # the user's own photo is never replaced by its annotated copy
         if not isinstance(given, str | os.PathLike) or not path.exists():
@@ -91,7 +91,7 @@ def save_result(result: Result, path: Path, image: object, bars: bool, color: st
         if os.path.exists(given) and os.path.samefile(given, path):
             raise InputError(f"{path}: is the image itself; choose another name")
     drawn, loaded = plot_result(result, image, bars, color)
-    save_picture(drawn, path, loaded.icc_profile)
+    save_image(drawn, path, loaded.icc_profile)
     return path
 
 
@@ -180,10 +180,10 @@ def draw_shown(result: Result, kind: str = "PNG") -> bytes | None:
 
 def write_html(result: Result) -> str:
     """Return the annotated image and a table of the faces, for notebooks."""
-    picture = draw_shown(result, "JPEG")  # it is kept in the notebook's file
+    image = draw_shown(result, "JPEG")  # it is kept in the notebook's file
     parts = [f"<p>{html.escape(repr(result))}</p>"]
-    if picture is not None:
-        data = base64.b64encode(picture).decode("ascii")
+    if image is not None:
+        data = base64.b64encode(image).decode("ascii")
         parts.append(f'<img alt="annotated image" src="data:image/jpeg;base64,{data}">')
     if result.faces:
         cells = "".join(map(_html_row, range(1, len(result) + 1), result.faces))

@@ -51,7 +51,7 @@ def needs_closer_look(face: DetectedFace, scale: float) -> bool:
     return side < SMALL or (face.confidence < SURE and side < LARGE)
 
 
-def min_part_confidence(face: DetectedFace, scale: float, threshold: float) -> float:
+def choose_min_confidence(face: DetectedFace, scale: float, threshold: float) -> float:
     """Return the confidence that a box needs to count as a face.
 
     Args:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from emotion_detection.errors import InputError, missing_package
-from emotion_detection.io.files import describe_path_kind, escape_cell, write_atomic
+from emotion_detection.io.files import escape_cell, get_path_kind, write_atomic
 from emotion_detection.results import list_columns, list_rows
 
 Record = dict[str, Any]
@@ -33,7 +33,7 @@ class Table(Protocol):
     """A table that is being written."""
 
     def add(self, record: Record, text: str | None = None) -> None:
-        """Add a picture, or a frame of a video.
+        """Add an image, or a frame of a video.
 
         Args:
             record: the record.
@@ -62,7 +62,7 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: the name of a table must end in {', '.join(SUFFIXES)}")
-    if describe_path_kind(path) == "folder":
+    if get_path_kind(path) == "folder":
         raise InputError(f"{path}: is a folder; a table is a file")
     if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise missing_package(f"{path}: a table that is not .csv or .jsonl", "pyarrow", "batch")
@@ -104,7 +104,7 @@ def open_table(path: Path, labels: Sequence[str], part: Path | None = None) -> I
 
 
 @contextmanager
-def read_whole_lines(path: Path, part: Path) -> Iterator[Callable[[str], object]]:
+def write_lines_atomic(path: Path, part: Path) -> Iterator[Callable[[str], object]]:
     """Write lines so that they are on the disk, all of them, before the file has its name.
 
     Args:

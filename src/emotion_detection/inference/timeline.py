@@ -1,4 +1,4 @@
-"""The expressions of each person in a video over time, as a picture; needs the extra ``video``."""
+"""The expressions of each person in a video over time, as an image; needs the extra ``video``."""
 
 import importlib
 import io
@@ -25,7 +25,7 @@ MOST_PANELS = 6
 """Persons shown, those seen longest."""
 
 COLUMNS = 600
-"""Points in time that are drawn at most; more are averaged, since no picture could show them."""
+"""Points in time that are drawn at most; more are averaged, since no image could show them."""
 
 _PLACEHOLDERS = "Last Resort"
 """Name of the fonts, one comes with matplotlib, that have a box for each character."""
@@ -80,7 +80,7 @@ class Timeline:
         person was not seen. The title says how many persons there are.
 
         Args:
-            path: the picture; written whole or not at all.
+            path: the image; written whole or not at all.
             title: written above it; characters that no installed font has become escapes.
 
         Raises:
@@ -92,9 +92,9 @@ class Timeline:
         title, families = find_fonts(title, self.labels)
         with rc_context({"font.family": families}):
             figure = self._draw_figure(Figure, title)
-            picture = io.BytesIO()
-            figure.savefig(picture, format="png")
-        write_atomic(path, picture.getvalue())
+            image = io.BytesIO()
+            figure.savefig(image, format="png")
+        write_atomic(path, image.getvalue())
 
     def _draw_figure(self, make: type["Figure"], title: str) -> "Figure":
         shown = sorted(self._rows, key=lambda track: (-len(self._rows[track]), track))[:MOST_PANELS]

@@ -162,7 +162,7 @@ class Tracker:
             The tracks, in the order of the faces; None for faces below ``min_confidence``.
 
         Raises:
-            ValueError: a result without a time, as of a picture, or out of order.
+            ValueError: a result without a time, as of an image, or out of order.
         """
         if result.time is None or result.time < self._last:
             raise ValueError(f"a frame at {result.time} s after one at {self._last} s")
@@ -198,7 +198,7 @@ class Tracker:
             result: of the next frame; its ``time`` is not before that of the one before.
 
         Raises:
-            ValueError: a result without a time, as of a picture, or out of order.
+            ValueError: a result without a time, as of an image, or out of order.
         """
         faces = []
         for face, track in zip(result.faces, self.assign(result), strict=True):

@@ -17,7 +17,7 @@ from emotion_detection.errors import InputError, missing_package, shorten
 from emotion_detection.images.damage import find_damage, name_content
 from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.video_hdr import ToneMapper, needs_tone_mapping
-from emotion_detection.io.files import describe_path_kind
+from emotion_detection.io.files import get_path_kind
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -293,7 +293,7 @@ def _decode_file(
 
 
 def _video_stream(container: "InputContainer", path: Path) -> "VideoStream":
-    """Return the first stream that is no cover picture.
+    """Return the first stream that is no cover image.
 
     Raises:
         ImageError: there is none.
@@ -329,7 +329,7 @@ def _checked_path(path: str | Path) -> Path:
     path = Path(path)
     # two letters and more: one is a drive
     is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", str(path)) is not None
-    kind = None if is_url and not os.path.lexists(path) else describe_path_kind(path)
+    kind = None if is_url and not os.path.lexists(path) else get_path_kind(path)
     if kind != "file":
         if is_url:
             shown = shorten(str(path))

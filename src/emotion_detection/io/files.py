@@ -26,7 +26,7 @@ def unescape_cell(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def describe_path_kind(path: str | Path) -> str | None:
+def get_path_kind(path: str | Path) -> str | None:
     """Return 'file', 'folder' or 'other' for what lies under a name, None for nothing.
 
     Raises:

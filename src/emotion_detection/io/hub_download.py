@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from emotion_detection.errors import InputError, missing_package
-from emotion_detection.io.files import describe_path_kind
+from emotion_detection.io.files import get_path_kind
 from emotion_detection.io.hub_folder import CONFIG, check_complete, read_hub_config
 
 SCHEME = "hf://"
@@ -46,7 +46,7 @@ def find_hub_folder(place: str | Path, names: tuple[str, ...]) -> Path | None:
             raise InputError(f"{place}: its {CONFIG} is not of a model of this project")
     else:
         folder = Path(place)
-        if describe_path_kind(folder) != "folder":
+        if get_path_kind(folder) != "folder":
             return None
         # a run's own files come first
         if (folder / "best.ckpt").is_file() or read_hub_config(folder) is None:

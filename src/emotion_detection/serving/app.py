@@ -51,7 +51,7 @@ def create_app(
     app = FastAPI(
         title="Emotion detection",
         version=__version__,
-        summary="Reads expressions from faces; pictures are not kept",
+        summary="Reads expressions from faces; images are not kept",
         docs_url=None,  # it would load scripts from another host
         redoc_url=None,
         lifespan=service.running,

@@ -1,4 +1,4 @@
-"""Jobs -> answers: what a worker does with pictures, stage by stage."""
+"""Jobs -> answers: what a worker does with images, stage by stage."""
 
 import asyncio
 import dataclasses
@@ -42,13 +42,13 @@ LARGE = 16_000_000
 
 @dataclasses.dataclass(eq=False, slots=True)
 class Job:
-    """A request with pictures.
+    """A request with images.
 
     Args:
         body: all of it.
-        boundary: of a multipart body; empty: the body is one picture.
-        crops: the pictures are crops of faces: nothing is looked for in them.
-        annotate: media type of the annotated picture that is asked for, or None: JSON is.
+        boundary: of a multipart body; empty: the body is one image.
+        crops: the images are crops of faces: nothing is looked for in them.
+        annotate: media type of the annotated image that is asked for, or None: JSON is.
         connection: that the answer goes to.
         future: of the answer; set by the queue.
         queued: when it was queued, by :func:`time.perf_counter`; likewise.
@@ -60,7 +60,7 @@ class Job:
     annotate: str | None
     connection: Connection
     large: bool = dataclasses.field(default=False, init=False)
-    """Whether a picture of it took so much memory that it is given back at once."""
+    """Whether an image of it took so much memory that it is given back at once."""
     future: "asyncio.Future[Answer]" = dataclasses.field(init=False)
     queued: float = dataclasses.field(init=False)
 
@@ -84,7 +84,7 @@ class _DetectedJob(NamedTuple):
 
 
 class JobRunner:
-    """Reads pictures; any number of threads may use one at once.
+    """Reads images; any number of threads may use one at once.
 
     Args:
         detector: finds faces and reads them.
@@ -98,7 +98,7 @@ class JobRunner:
         self._detector, self._settings, self._figures = detector, settings, figures
 
     def warm(self) -> None:
-        """Find faces in a picture and read a crop once: networks are opened, memory is laid out."""
+        """Find faces in an image and read a crop once: networks are opened, memory is laid out."""
         size, channels = self._detector.input
         shape = (1, size, size) if channels == 1 else (1, size, size, 3)
         self._detector.look(np.full((480, 640, 3), 128, np.uint8))
@@ -114,7 +114,7 @@ class JobRunner:
 
     def _answers(self, jobs: list[Job]) -> list[Answer | Problem]:
         looked = [self._safely(self._looked, job) for job in jobs]
-        pictures = [
+        images = [
             one
             for found in looked
             if not isinstance(found, Problem)
@@ -122,19 +122,19 @@ class JobRunner:
             if isinstance(one, _DetectedJob)
         ]
         start = perf_counter()
-        results = self._safely(self._detector.read, [one.seen for one in pictures])
+        results = self._safely(self._detector.read, [one.seen for one in images])
         if isinstance(results, Problem):
             if len(jobs) == 1:
                 return [results]
             return [answer for job in jobs for answer in self._answers([job])]
-        if pictures:
+        if images:
             took = (perf_counter() - start) / len(jobs)
             for _ in jobs:
                 self._figures.took("classify", took)
-        self._figures.pictures.inc(len(pictures))
+        self._figures.images.inc(len(images))
         certain = (not face.is_uncertain for result in results for face in result.faces)
         self._figures.faces.inc(sum(certain))
-        left = iter(zip(pictures, results, strict=True))
+        left = iter(zip(images, results, strict=True))
         answers: list[Answer | Problem] = []
         for job, found in zip(jobs, looked, strict=True):
             if isinstance(found, Problem):
@@ -155,14 +155,14 @@ class JobRunner:
             return describe_failure()
 
     def _looked(self, job: Job) -> list[_DetectedJob | dict[str, Any]]:
-        """Return a job's pictures, looked at; one of several that cannot be read is an error."""
+        """Return a job's images, looked at; one of several that cannot be read is an error."""
         if not job.boundary:
             return [self._look(Part(job.body), job)]
         found = parse_parts(job.body, job.boundary, self._settings.max_pictures)
         if len(found) == 1:
             return [self._look(found[0], job)]
         if job.annotate:
-            raise Problem(400, "annotate: one picture in a request, not several")
+            raise Problem(400, "annotate: one image in a request, not several")
         looked: list[_DetectedJob | dict[str, Any]] = []
         for part in found:
             try:
@@ -176,12 +176,10 @@ class JobRunner:
         with self._figures.stage("decode"):
             try:
                 content = prepare(part.content)  # before anything opens it
-                check_picture(content, self._settings.max_pixels)
+                check_image(content, self._settings.max_pixels)
                 loaded = load_image(content, self._settings.max_pixels)
             except ValueError as error:
-                raise Problem(
-                    422, f"the picture cannot be read: {error}", reason="picture"
-                ) from None
+                raise Problem(422, f"the image cannot be read: {error}", reason="picture") from None
         job.large |= loaded.pixels.size > LARGE
         if job.crops:
             seen = _as_whole(loaded.pixels, *self._detector.input)
@@ -202,8 +200,8 @@ class JobRunner:
             return Answer(json.dumps(answer).encode(), JSON)
 
 
-def check_picture(content: bytes, most: int) -> None:
-    """Look at a picture's first bytes and its header.
+def check_image(content: bytes, most: int) -> None:
+    """Look at an image's first bytes and its header.
 
     Args:
         content: the file.
@@ -217,29 +215,29 @@ def check_picture(content: bytes, most: int) -> None:
     if not content.startswith(_STARTS) and (content[:4], content[8:12]) != (b"RIFF", b"WEBP"):
         what = describe_content(content[:512])
         found = f"{what}: " if what else "its first bytes are others': "
-        raise Problem(415, f"not a JPEG, PNG or WebP picture: {found}the server reads these alone")
+        raise Problem(415, f"not a JPEG, PNG or WebP image: {found}the server reads these alone")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise Problem(413, f"a picture of more than {most:,} pixels", reason="pixels") from None
+        raise Problem(413, f"an image of more than {most:,} pixels", reason="pixels") from None
     except Exception:  # decoding it will say what is wrong
         return
     if width * height > most:
         raise Problem(
-            413, f"a picture of {width} x {height}: more than {most:,} pixels", reason="pixels"
+            413, f"an image of {width} x {height}: more than {most:,} pixels", reason="pixels"
         )
 
 
 def log_failure(error: BaseException) -> None:
-    """Log where something failed, and not what it says: that may quote a picture."""
+    """Log where something failed, and not what it says: that may quote an image."""
     places = traceback.extract_tb(error.__traceback__)
     where = " > ".join(f"{place.filename}:{place.lineno} {place.name}" for place in places)
     _LOG.error("%s at %s", type(error).__name__, where)
 
 
 def _as_whole(pixels: npt.NDArray[np.uint8], size: int, channels: int) -> DetectedImage:
-    """Take a picture as a whole for a face, as ``emotion predict --crops`` does."""
+    """Take an image as a whole for a face, as ``emotion predict --crops`` does."""
     face = crop_to_square(Image.fromarray(pixels), size, channels)
     height, width = pixels.shape[:2]
     return DetectedImage(

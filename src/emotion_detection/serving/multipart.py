@@ -1,6 +1,6 @@
-"""A multipart body -> the pictures in it, parsed in memory.
+"""A multipart body -> the images in it, parsed in memory.
 
-Starlette's own forms put larger files on disk: pictures must not get there.
+Starlette's own forms put larger files on disk: images must not get there.
 """
 
 import logging
@@ -18,7 +18,7 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)
 
 
 class Part:
-    """A picture of a request.
+    """An image of a request.
 
     Args:
         content: its bytes.
@@ -33,12 +33,12 @@ class Part:
 
 
 def parse_parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
-    """Return the pictures of a multipart body, parsed in memory.
+    """Return the images of a multipart body, parsed in memory.
 
     Args:
         body: all of it.
         boundary: between the parts.
-        most: pictures that are allowed.
+        most: images that are allowed.
 
     Raises:
         Problem: 413, there are more; 400, none, a field that is no file, or no multipart.
@@ -53,7 +53,7 @@ def parse_parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
     if not found.ended:
         raise Problem(400, "multipart: its end is missing", reason="multipart")
     if not found.parts:
-        raise Problem(400, "multipart: there is no picture in it", reason="multipart")
+        raise Problem(400, "multipart: there is no image in it", reason="multipart")
     return found.parts
 
 
@@ -82,7 +82,7 @@ class _Parts:
 
     def _begin(self) -> None:
         if len(self.parts) >= self._most:
-            raise Problem(413, f"more than {self._most} pictures in one request", reason="pictures")
+            raise Problem(413, f"more than {self._most} images in one request", reason="pictures")
         self._content, self._headers = bytearray(), {}
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:

@@ -40,7 +40,7 @@ def describe_failure() -> Problem:
     return Problem(500, "the server failed at this; its log says where", reason="failure")
 
 
-def is_client_gone() -> Problem:
+def make_client_left_problem() -> Problem:
     """Return the problem of a client that left before it was answered; nobody reads it."""
     return Problem(400, "the client left before its answer", reason="client_left")
 

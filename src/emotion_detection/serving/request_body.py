@@ -13,7 +13,7 @@ from emotion_detection.serving.telemetry import ServerMetrics
 
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
 RAW_TYPES = (*PICTURE_TYPES, "application/octet-stream", "")
-"""Types of a body that is one picture; none said is none denied."""
+"""Types of a body that is one image; none said is none denied."""
 MULTIPART = "multipart/form-data"
 
 _LINGER_BYTES, _LINGER_SECONDS = 4_000_000, 1.0
@@ -25,7 +25,7 @@ def parse_content_type(headers: Any) -> tuple[str, bytes]:
     """Return a request's media type and, of multipart, its boundary.
 
     Raises:
-        Problem: 415, a type that holds no pictures; 400, multipart without a boundary.
+        Problem: 415, a type that holds no images; 400, multipart without a boundary.
     """
     value = headers.get("content-type", "")
     if headers.get("content-encoding", "identity").lower() != "identity":
@@ -63,9 +63,9 @@ class Intake:
         self._held = 0
 
     @contextmanager
-    def holding(self) -> Iterator["BodyBudget"]:
+    def holding(self) -> Iterator["RequestMemory"]:
         """Count what a request holds in memory until the block ends."""
-        held = BodyBudget(self)
+        held = RequestMemory(self)
         try:
             yield held
         finally:
@@ -106,7 +106,7 @@ class Intake:
         )
 
 
-class BodyBudget:
+class RequestMemory:
     """What one request holds in memory.
 
     Args:

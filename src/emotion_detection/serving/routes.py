@@ -14,7 +14,7 @@ from emotion_detection.serving.request_body import drop_rest, parse_content_type
 from emotion_detection.serving.service import Service
 
 _DRAWN = ("image/jpeg", "image/png", "image/webp")
-"""Media types of annotated pictures; the first where the client asks for none."""
+"""Media types of annotated images; the first where the client asks for none."""
 _NAMED = 80
 """Characters that are repeated of a name which a client made up."""
 _NOT_KEPT = {"Cache-Control": "no-store"}
@@ -48,7 +48,7 @@ def add_routes(app: FastAPI, service: Service, about: dict[str, Any]) -> None:
         service: answers.
         about: what is said of the model.
     """
-    _add_pictures(app, service)
+    _add_images(app, service)
     _add_health(app, service)
     model = json.dumps(about).encode()
 
@@ -67,11 +67,11 @@ def add_routes(app: FastAPI, service: Service, about: dict[str, Any]) -> None:
         return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
 
 
-def _add_pictures(app: FastAPI, service: Service) -> None:
+def _add_images(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/predict",
         summary="Find the faces of photographs and read their expressions",
-        description="The body is a picture, or multipart with several. One answers a result, "
+        description="The body is an image, or multipart with several. One answers a result, "
         "several answer `results`, in their order.",
         tags=["pictures"],
         response_model=None,
@@ -82,14 +82,14 @@ def _add_pictures(app: FastAPI, service: Service) -> None:
         """Answer photographs.
 
         Args:
-            request: with the pictures.
-            annotate: answer the picture with what was found drawn on it.
+            request: with the images.
+            annotate: answer the image with what was found drawn on it.
         """
         return await _answer(request, service, False, _drawn_as(request) if annotate else None)
 
     @app.post(
         "/v1/classify",
-        summary="Read the expressions of crops: each picture is one face",
+        summary="Read the expressions of crops: each image is one face",
         tags=["pictures"],
         response_model=None,
         responses=schemas.responses(),

@@ -46,17 +46,17 @@ class FaceJson(BaseModel):
 
     model_config = ConfigDict(title="Face", json_schema_extra={"examples": [_FACE]})
 
-    box: list[float] = Field(description="x, y, width, height in pixels; may leave the picture")
+    box: list[float] = Field(description="x, y, width, height in pixels; may leave the image")
     landmarks: dict[str, list[float]] = Field(description="x, y of five points; of crops none")
     confidence: float = Field(description="that it is a face, 0 to 1; of crops 1")
     emotion: str = Field(description="the one with the highest score")
     scores: dict[str, float] = Field(description="of each emotion, summing to 1")
     intensity: float | None = Field(description="0 (neutral) to 1; null: the model tells none")
-    flags: list[str] = Field(description="'cut': it leaves the picture; 'uncertain_face'; 'unsure'")
+    flags: list[str] = Field(description="'cut': it leaves the image; 'uncertain_face'; 'unsure'")
 
 
 class ResultJson(BaseModel):
-    """What was found in a picture."""
+    """What was found in an image."""
 
     model_config = ConfigDict(title="Result", json_schema_extra={"examples": [_RESULT]})
 
@@ -69,7 +69,7 @@ class ResultJson(BaseModel):
 
 
 class UnreadJson(BaseModel):
-    """One of several pictures, which could not be read."""
+    """One of several images, which could not be read."""
 
     model_config = ConfigDict(title="Unread")
 
@@ -78,7 +78,7 @@ class UnreadJson(BaseModel):
 
 
 class ResultsJson(BaseModel):
-    """What was found in several pictures, in their order."""
+    """What was found in several images, in their order."""
 
     model_config = ConfigDict(title="Results")
 
@@ -101,7 +101,7 @@ PROBLEM: dict[str, Any] = {
             "type": "about:blank",
             "title": "Unprocessable Content",
             "status": 422,
-            "detail": "the picture cannot be read: truncated: its end is missing",
+            "detail": "the image cannot be read: truncated: its end is missing",
         }
     ],
 }
@@ -109,9 +109,9 @@ PROBLEM: dict[str, Any] = {
 _PROBLEMS = {
     400: "an empty body, damaged multipart, or no valid request",
     408: "the body took too long to come",
-    413: "too many bytes, pixels or pictures",
+    413: "too many bytes, pixels or images",
     415: "neither JPEG, PNG nor WebP",
-    422: "a picture that is damaged, or a query option that is unknown or of another type",
+    422: "an image that is damaged, or a query option that is unknown or of another type",
     500: "the server failed; its log says where",
     503: "too much to do; Retry-After says when to come back",
     504: "no answer in time",
@@ -134,20 +134,20 @@ BODY: dict[str, Any] = {
         },
     }
 }
-"""Of the routes that take pictures."""
+"""Of the routes that take images."""
 
 
 def responses(*also: str) -> dict[int | str, dict[str, Any]]:
-    """Return what the routes that take pictures may answer.
+    """Return what the routes that take images may answer.
 
     Args:
-        also: media types of an annotated picture.
+        also: media types of an annotated image.
     """
     reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
     problems: dict[int | str, dict[str, Any]] = {
         status: {"description": text, "content": {PROBLEM_JSON: reference}}
         for status, text in _PROBLEMS.items()
     }
-    pictures: dict[str, Any] = {"content": {kind: {"schema": _PICTURE} for kind in also}}
+    images: dict[str, Any] = {"content": {kind: {"schema": _PICTURE} for kind in also}}
     found = {"description": "What was found", "model": ResultJson | ResultsJson}
-    return {200: {**found, **(pictures if also else {})}, **problems}
+    return {200: {**found, **(images if also else {})}, **problems}

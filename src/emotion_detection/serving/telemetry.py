@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus; never what a picture shows."""
+"""What a server counts, for Prometheus; never what an image shows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 
 STAGES = ("read", "wait", "decode", "detect", "classify", "encode")
-"""Of a request: its body comes in; it waits for a worker; the picture is decoded; faces are found
+"""Of a request: its body comes in; it waits for a worker; the image is decoded; faces are found
 and cut out; they are read; the answer is written."""
 
 ROUTES = (
@@ -68,13 +68,13 @@ class ServerMetrics:
         )
         self._errors = Counter(
             "emotion_errors",
-            "Requests and pictures that could not be read, and failures",
+            "Requests and images that could not be read, and failures",
             ("reason",),
             registry=self._registry,
         )
         self._status: dict[tuple[str, str, int], Counter] = {}
         self.faces = Counter("emotion_faces", "Faces read", registry=self._registry)
-        self.pictures = Counter("emotion_pictures", "Pictures read", registry=self._registry)
+        self.images = Counter("emotion_pictures", "Images read", registry=self._registry)
         self.waiting = Gauge(
             "emotion_queue_length", "Requests that wait for a worker", registry=self._registry
         )

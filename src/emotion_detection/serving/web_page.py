@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.browser import ABOUT, list_browser_files, write_browser_model
+from emotion_detection.inference.browser import ABOUT, describe_browser_model, list_browser_files
 from emotion_detection.serving.api_page import API_PAGE_POLICY, render_api_page
 from emotion_detection.serving.built_page import MISSING, is_page_built
 from emotion_detection.serving.problems import Problem
@@ -77,7 +77,7 @@ def add_page(
     """
     files = list_browser_files(model)
     marks = {name: f'"{_sha256(path.read_bytes())}"' for name, path in files.items()}
-    about = json.dumps(write_browser_model(detector)).encode()
+    about = json.dumps(describe_browser_model(detector)).encode()
     marks[ABOUT] = f'"{_sha256(about)}"'
 
     async def model_part(name: str, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Threads that read pictures, and the bounded queue before them."""
+"""Threads that read images, and the bounded queue before them."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from emotion_detection.serving.image_jobs import Answer, Job
-from emotion_detection.serving.problems import Problem, describe_failure, is_client_gone
+from emotion_detection.serving.problems import Problem, describe_failure, make_client_left_problem
 from emotion_detection.serving.server_settings import Settings
 from emotion_detection.serving.telemetry import ServerMetrics
 
@@ -165,7 +165,7 @@ class Workers:
         left = [job for job in jobs if not job.future.done()]
         gone = [job for job in left if job.connection.gone]
         wanted = [job for job in left if job not in gone]
-        self._tell(gone, [is_client_gone() for _ in gone])
+        self._tell(gone, [make_client_left_problem() for _ in gone])
         for job in wanted:
             self._figures.took("wait", start - job.queued)
         if not wanted:

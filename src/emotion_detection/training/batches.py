@@ -1,6 +1,6 @@
 """Batches: drawn by index from the array in one operation, in the main process.
 
-There is no work for each picture in Python: a batch is one fancy index into the (memory-mapped)
+There is no work for each image in Python: a batch is one fancy index into the (memory-mapped)
 array. Augmentation happens later, on the batch, on the device.
 """
 

@@ -24,7 +24,7 @@ from emotion_detection.training.export_sample import choose_sample_rows, keep_sa
 from emotion_detection.training.history import draw_curves
 from emotion_detection.training.network import ModelSpec, count_multiply_adds, count_parameters
 from emotion_detection.training.network_scores import compute_outputs
-from emotion_detection.training.run_folder import read_asked_config
+from emotion_detection.training.run_folder import select_finish_options
 from emotion_detection.training.temperature import apply_postprocessing, fit_temperature
 
 
@@ -80,7 +80,7 @@ def finish_training(
         "parameters": count_parameters(best.network),
         "multiply_adds": count_multiply_adds(best.network, best.spec),
         "training": {
-            "asked": read_asked_config(config),
+            "asked": select_finish_options(config),
             "ended_by": ended_by,
             "epochs": len(rows),
             "best_epoch": best.epoch,

@@ -95,7 +95,7 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
 
     Args:
         rows: a row an epoch, with :data:`COLUMNS`.
-        path: the picture.
+        path: the image.
         title: said above it.
     """
     from matplotlib.figure import Figure
@@ -123,6 +123,6 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
         axes.spines[["top", "right"]].set_visible(False)
     if rows:  # a run that was stopped within its first epoch has none
         figure.axes[0].legend(frameon=False, fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    write_atomic(path, picture.getvalue())
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
+    write_atomic(path, image.getvalue())

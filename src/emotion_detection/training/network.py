@@ -209,7 +209,7 @@ def take_weights(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     return [name for name in own if name not in fitting]
 
 
-def seed_rng(spec: ModelSpec, seed: int, pretrained: bool | str = False) -> nn.Module:
+def build_seeded(spec: ModelSpec, seed: int, pretrained: bool | str = False) -> nn.Module:
     """Make a network whose fresh weights depend on the seed alone."""
     torch.manual_seed(seed)
     return build(spec, pretrained)

@@ -29,7 +29,7 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
     return kind(groups, lr=config.learning_rate, weight_decay=0.0)
 
 
-def compute_learning_rate(config: TrainConfig, step: int, steps: int) -> float:
+def compute_learning_rate_factor(config: TrainConfig, step: int, steps: int) -> float:
     """Return a step's share of the highest step size.
 
     Args:
@@ -48,4 +48,4 @@ def compute_learning_rate(config: TrainConfig, step: int, steps: int) -> float:
 
 def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> LambdaLR:
     """Make the schedule, a value a step."""
-    return LambdaLR(optimizer, lambda step: compute_learning_rate(config, step, steps))
+    return LambdaLR(optimizer, lambda step: compute_learning_rate_factor(config, step, steps))

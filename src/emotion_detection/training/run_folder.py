@@ -246,7 +246,7 @@ def is_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
     assert isinstance(trained, dict)
     if trained.get("ended_by", _old_end(trained)) == "max_time":
         return None
-    same = {**asked, "epochs": config.epochs} == read_asked_config(config)
+    same = {**asked, "epochs": config.epochs} == select_finish_options(config)
     return metrics if same and asked["epochs"] >= config.epochs else None
 
 
@@ -258,7 +258,7 @@ def _old_end(trained: dict[str, Any]) -> str:
     return "unknown"
 
 
-def read_asked_config(config: TrainConfig) -> dict[str, Any]:
+def select_finish_options(config: TrainConfig) -> dict[str, Any]:
     """Return what decides when a run is finished."""
     steps = config.trainer.get("max_steps")
     return {"epochs": config.epochs, "patience": config.patience, "max_steps": steps}

@@ -11,7 +11,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.training.augmentation import make_augmentation, make_corruption
 from emotion_detection.training.initial_weights import load_teachers, start_from
 from emotion_detection.training.losses import compute_class_frequencies, compute_class_weights
-from emotion_detection.training.network import ModelSpec, seed_rng
+from emotion_detection.training.network import ModelSpec, build_seeded
 from emotion_detection.training.run_paths import record_path
 from emotion_detection.training.task import EmotionTask
 from emotion_detection.training.trained_faces import leave_out_trained, open_sources
@@ -97,7 +97,7 @@ def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None
         intensity=config.intensity_weight > 0 and train_faces.intensity is not None,
     )
     begun = resume is not None and (Path(resume) / "last.ckpt").exists()
-    network = seed_rng(spec, config.seed, False if begun else config.pretrained)
+    network = build_seeded(spec, config.seed, False if begun else config.pretrained)
     if config.init and not begun:
         start_from(network, spec, config.init)
     if config.frozen and not (config.init or config.pretrained):

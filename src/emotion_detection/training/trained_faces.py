@@ -67,7 +67,7 @@ class TrainedFaces:
 
 
 @dataclass(frozen=True)
-class TrainedFingerprints:
+class ModelTrainingFaces:
     """A model whose training faces are asked for.
 
     Args:
@@ -154,7 +154,7 @@ def read_trained_faces(path: Path) -> TrainedFaces | None:
         raise InputError(f"{place}: cannot be read: {reason}; copy it from the run again") from None
 
 
-def open_sources(init: str | None, teachers: Sequence[str]) -> list[TrainedFingerprints]:
+def open_sources(init: str | None, teachers: Sequence[str]) -> list[ModelTrainingFaces]:
     """Return the runs that a training starts or learns from, but for the shipped model.
 
     Raises:
@@ -168,18 +168,18 @@ def open_sources(init: str | None, teachers: Sequence[str]) -> list[TrainedFinge
             if (known := find_hub_model(place)) is not None:
                 folder, config = known
                 data = config.training_data
-                opened.append(TrainedFingerprints(folder / WEIGHTS, data, f"{option} {place}"))
+                opened.append(ModelTrainingFaces(folder / WEIGHTS, data, f"{option} {place}"))
                 continue
             path = run_checkpoint(place)
             if not path.exists():
                 continue  # a run that is resumed needs it no more; any other says so later
             record = read_checkpoint(path)[CHECKPOINT_KEY]["record"]
-            opened.append(TrainedFingerprints(path, record.get("data", {}), f"{option} {place}"))
+            opened.append(ModelTrainingFaces(path, record.get("data", {}), f"{option} {place}"))
     return opened
 
 
 def leave_out_trained(
-    dataset: Dataset, split: str, models: Sequence[TrainedFingerprints], config: DataConfig
+    dataset: Dataset, split: str, models: Sequence[ModelTrainingFaces], config: DataConfig
 ) -> Dataset:
     """Return a dataset without the faces of a split that models were trained on.
 
@@ -286,7 +286,7 @@ def _find_fer2013(faces: Fingerprints, split: str) -> Mask:
     return np.isin(own, short)
 
 
-def _refuse_unknown(model: TrainedFingerprints, dataset: Dataset) -> None:
+def _refuse_unknown(model: ModelTrainingFaces, dataset: Dataset) -> None:
     """Refuse data that a model without a record of its faces may have been trained on."""
     source = model.data.get("options", {}).get("data")
     if not read_known_hashes(model.data) or source is None or dataset.label_set == "demo":

@@ -57,10 +57,10 @@ def test_files_say_the_same_and_what_was_planted(audited, whole):
         kept = record["reasons"][reason]["listed_by_class"]
         assert {name: count for name, count in kept.items() if count} == dict(by_class)
     reasons = {row["file"]: row["reason"] for row in rows}
-    assert reasons["pictures/0020.png"] == "nonface"
+    assert reasons["images/0020.png"] == "nonface"
     # of each pair with two labels one is named at least
     for row in range(3):
-        assert {f"pictures/{row:04d}.png", f"pictures/{84 + row:04d}.png"} & set(reasons)
+        assert {f"images/{row:04d}.png", f"images/{84 + row:04d}.png"} & set(reasons)
     right = judged.scores.argmax(axis=1) == looked.labels
     assert record["out_of_fold"]["accuracy"] == pytest.approx(right.mean())
     assert f"accuracy {right.mean():.4f}" in said
@@ -87,7 +87,7 @@ def test_the_recipe_is_the_presets_also_of_a_config_file(more, recipe, tmp_path,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.yaml").write_text("preset: compact\nsize: 40\n")
     monkeypatch.setattr(
-        "emotion_detection.evaluation.audit.audit", lambda config, options: seen.append(config)
+        "emotion_detection.evaluation.audit.run_audit", lambda config, options: seen.append(config)
     )
     assert main(["data", "audit", "faces", *more]) == 0
     assert (seen[0].preset, seen[0].network, seen[0].size) == recipe
@@ -121,7 +121,7 @@ def test_reasons_lead_and_top_choose_what_is_listed(audited):
     assert {reason: row["found"] for reason, row in again["reasons"].items()} == found
 
 
-def test_the_sheet_is_a_picture_of_the_named_faces(audited, whole):
+def test_the_sheet_is_an_image_of_the_named_faces(audited, whole):
     _, record, _ = audited()
     with Image.open(whole[2] / "audit.png") as sheet:
         assert sheet.format == "PNG"

@@ -56,7 +56,7 @@ def test_headings_say_what_was_found_and_what_stands_elsewhere(sheet):
             f"the {DRAWN} surest are shown",
             DRAWN,
         ),
-        ("copies of one picture with different labels: none found", 0),
+        ("copies of one image with different labels: none found", 0),
         ("no face: 3 found", 3),
         ("unlike all others: 2 found", 2),
     ]
@@ -66,5 +66,5 @@ def test_faces_that_all_stand_elsewhere_are_said_to(sheet):
     nothing = suspects(0, 0)
     found = {"label": suspects(0, 2), "duplicate": suspects(0, 2)}
     headings = dict(sheet(found | {"nonface": nothing, "outlier": nothing}))
-    said = "copies of one picture with different labels: 2 found, 2 of them named under another"
+    said = "copies of one image with different labels: 2 found, 2 of them named under another"
     assert headings[f"{said} reason"] == 0

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no flo
 
 _HOLD = (
     "import sys; from pathlib import Path\n"
-    "from emotion_detection.evaluation.audit.folder_lock import held\n"
-    "with held(Path(sys.argv[1])):\n"
+    "from emotion_detection.evaluation.audit.folder_lock import lock_audit_folder\n"
+    "with lock_audit_folder(Path(sys.argv[1])):\n"
     "    print('held', flush=True); sys.stdin.read()\n"
 )
 

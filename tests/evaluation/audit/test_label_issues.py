@@ -118,7 +118,7 @@ def test_outliers_are_judged_within_their_fold():
     assert len(find_outliers(np.full(20, 0.3, np.float32), np.zeros(20, np.int64))) == 0
 
 
-def test_pictures_without_a_face_are_ranked():
+def test_images_without_a_face_are_ranked():
     found = find_faceless(np.array([0, 0.7, 0, 1.0], np.float32))
     assert found.rows.tolist() == [3, 1]
 

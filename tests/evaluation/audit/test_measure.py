@@ -52,7 +52,7 @@ def test_labels_are_judged_by_the_majority(measured, monkeypatch):
     assert (whole["faces"], whole["with_majority"], whole["other"]) == (5, 4, 3)
 
 
-def test_pictures_are_judged_by_half_of_the_raters(measured):
+def test_images_are_judged_by_half_of_the_raters(measured):
     raters = votes("NF", "fear", "NF/anger", "unknown")
     result = measured.judge_nonfaces(named((0, ""), (1, "")), raters)
     assert (result["no_face"], result["precision"], result["recall"]) == (1, 0.5, 0.5)

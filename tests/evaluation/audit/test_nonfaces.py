@@ -7,10 +7,10 @@ from emotion_detection.evaluation.audit.nonfaces import UNSEEN, measure_flatness
 
 
 def sign(words):
-    """A picture with words in it, as image hosts give where a picture was taken down."""
-    picture = Image.new("L", (48, 48), 255)
-    ImageDraw.Draw(picture).multiline_text((2, 8), words, 0)
-    return np.asarray(picture)
+    """An image with words in it, as image hosts give where an image was taken down."""
+    image = Image.new("L", (48, 48), 255)
+    ImageDraw.Draw(image).multiline_text((2, 8), words, 0)
+    return np.asarray(image)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_flatness_is_the_share_of_the_commonest_level():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_blank_pictures_and_signs_are_named_and_faces_are_not(faces, channels):
+def test_blank_images_and_signs_are_named_and_faces_are_not(faces, channels):
     images = np.repeat(faces, channels, axis=1).copy()
     images[5], images[9] = 0, sign("moved or\ndeleted")
     scores = score_nonfaces(images)
@@ -35,7 +35,7 @@ def test_blank_pictures_and_signs_are_named_and_faces_are_not(faces, channels):
     assert 0.5 <= scores[9] <= 1
 
 
-def test_a_picture_that_the_detector_does_not_see_is_named(faces):
+def test_an_image_that_the_detector_does_not_see_is_named(faces):
     images = faces.copy()
     stripes = np.arange(48) // 3 % 2 * 60 + 90
     images[7] = stripes + np.arange(48)[:, None] % 5
@@ -43,7 +43,7 @@ def test_a_picture_that_the_detector_does_not_see_is_named(faces):
     assert np.flatnonzero(score_nonfaces(images)).tolist() == [7]
 
 
-def test_a_detector_that_does_not_know_such_pictures_is_not_asked(faces, monkeypatch, capsys):
+def test_a_detector_that_does_not_know_such_images_is_not_asked(faces, monkeypatch, capsys):
     monkeypatch.setattr(
         "emotion_detection.evaluation.audit.nonfaces.detect_confidences",
         lambda images, said=True: np.full(len(images), UNSEEN / 2, np.float32),

@@ -188,9 +188,9 @@ def test_the_same_figures_stand_beside_as_png(folder: Path, page: str) -> None:
     names = sorted(path.stem for path in (folder / "figures").glob("*.png"))
     assert sorted(re.findall(r'<title id="([\w-]+)-says"', page)) == names
     for name in names:
-        with Image.open(folder / "figures" / f"{name}.png") as picture:
-            assert picture.format == "PNG"
-            assert min(picture.size) > 150
+        with Image.open(folder / "figures" / f"{name}.png") as image:
+            assert image.format == "PNG"
+            assert min(image.size) > 150
 
 
 def test_the_page_says_the_numbers_of_the_json(folder: Path, page: str) -> None:
@@ -251,7 +251,7 @@ def test_what_is_missing_is_said_with_the_command_that_brings_it(
         "emotion data audit nowhere --out audit",
         "The training's curves are not there",
         "No votes of raters are known",
-        "The pictures are not shown",
+        "The images are not shown",
         "Accuracy without copies of training faces: unknown",
         "the data says nothing of how often people name its labels",
     ):
@@ -287,7 +287,7 @@ def test_figures_of_an_earlier_report_do_not_stay(
     made = write_report([model], out, "emotion report alone")
     names = {path.stem for path in (out / "figures").iterdir()}
     assert (folder / "figures" / "beside-1.png").is_file()
-    assert names == {*made.pictures, "mine"}
+    assert names == {*made.images, "mine"}
 
 
 def test_the_second_model_s_test_is_told_too(page: str, folder: Path) -> None:

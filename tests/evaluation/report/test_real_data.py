@@ -46,7 +46,7 @@ def test_the_report_tells_of_every_face(report: tuple[str, Path]) -> None:
     assert (model["vote_shares"] is not None) == (labels == "ferplus")
     assert model["places"] == {"test": None, "validation": None}
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "The pictures are not shown" not in page
+    assert "The images are not shown" not in page
     assert "The curves of the shipped model" in page
     assert page.count('src="data:image/png') >= 40
 

@@ -80,7 +80,7 @@ def test_faces_are_those_that_were_tested(
 ) -> None:
     found = open_test(str(run), ReportRequest())
     images = images_of(fer_data, 16)
-    np.testing.assert_array_equal(found.picture(7), images[7])
+    np.testing.assert_array_equal(found.image(7), images[7])
     # 48 px, as the CSV has them: the names are made of those pixels
     pixels = images_of(fer_data, 48)[7][0]
     assert found.test.files[7] == f"PrivateTest_{shorten_digest(pixels).hex()}.png"
@@ -106,20 +106,20 @@ def test_faces_are_found_by_name_in_whatever_order(
     files[1] = "elsewhere.png"
     write_tested(tmp_path / "some-test", scores, truth, FER2013, files, data=data)
     found = open_test(str(place), wanted)
-    assert found.picture(0) is None
+    assert found.image(0) is None
     assert "the data holds others than were tested" in found.notes[-1]
 
 
-def test_other_pictures_under_the_same_names_are_not_shown(
+def test_other_images_under_the_same_names_are_not_shown(
     tmp_path: Path, run: Path, write_csv: Make
 ) -> None:
     place = open_test(str(run), ReportRequest()).test.folder
-    assert open_test(str(place), ReportRequest()).picture(0) is not None
+    assert open_test(str(place), ReportRequest()).image(0) is not None
     usages = ["Training"] * 112 + ["PublicTest"] * 28 + ["PrivateTest"] * 56
     other = np.random.default_rng(3).integers(0, 256, (196, 48, 48), np.uint8)
     write_csv(tmp_path / "other", other, [row % 7 for row in range(196)], usages)
     found = open_test(str(place), ReportRequest(data=str(tmp_path / "other")))
-    assert found.picture(0) is None
+    assert found.image(0) is None
     assert "holds others than were tested" in found.notes[0]
 
 
@@ -156,7 +156,7 @@ def test_without_its_data_an_earlier_test_serves(
     for place in (run, run / "best.ckpt"):
         found = open_test(str(place), ReportRequest())
         assert found.test.metrics == made.test.metrics
-        assert found.picture(0) is None
+        assert found.image(0) is None
         assert "cannot be tested again (gone" in found.notes[0]
         assert "by the labels fer2013" in found.notes[0]
     with pytest.raises(InputError, match="no such file or folder"):

@@ -1,4 +1,4 @@
-"""Writes align.json: a picture, landmarks in it, and the crops that step by step must come out.
+"""Writes align.json: an image, landmarks in it, and the crops that step by step must come out.
 
     python tests/inference/golden/make.py
 
@@ -47,7 +47,7 @@ CASES: dict[str, tuple[int, int, list[float], list[list[float]]]] = {
 }
 
 
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     """Draw a face in colours, uint8 (100, 132, 3)."""
     face = Image.fromarray(make_synthetic_faces(1).faces[0]).resize(
         (100, 100), Image.Resampling.BICUBIC
@@ -61,7 +61,7 @@ def picture() -> np.ndarray:
 
 def main() -> None:
     """Write the file."""
-    rgb = picture()
+    rgb = image()
     cases = [
         {
             "name": name,

@@ -91,7 +91,7 @@ def find_roles(columns: Sequence[str], where: str, contents: Sequence[str] = ())
 def simplify_name(name: str) -> str:
     """Return a column's name without case, blanks and marks.
 
-    >>> plain("subDirectory_filePath"), plain(" Image name")
+    >>> simplify_name("subDirectory_filePath"), simplify_name(" Image name")
     ('subdirectoryfilepath', 'imagename')
     """
     return re.sub(r"[^\w]|_", "", name.lower())
@@ -110,7 +110,7 @@ def _pixel_columns(names: Sequence[str]) -> tuple[int, ...]:
 def read_label(cell: Any) -> str:
     """Read a label from a cell: a word, or a whole number; '' where it is empty.
 
-    >>> label_text("3.0"), label_text(3), label_text(" happy "), label_text(None)
+    >>> read_label("3.0"), read_label(3), read_label(" happy "), read_label(None)
     ('3', '3', 'happy', '')
     """
     if cell is None:

@@ -45,7 +45,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     Raises:
         InputError: the file cannot be read, or not as text.
     """
-    # a row of large pictures is longer than the csv module's default limit
+    # a row of large images is longer than the csv module's default limit
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with _open(path) as file:
         header = file.readline()

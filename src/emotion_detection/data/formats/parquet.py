@@ -35,8 +35,10 @@ BATCH_ROWS = 1024
 def split_of_parquet(path: Path) -> str | None:
     """Return the split that a Parquet file's name, else its folder's, means; None: neither.
 
-    >>> parquet_split(Path("val-00000-of-00002.parquet")), parquet_split(Path("test/0000.parquet"))
-    ('validation', 'test')
+    >>> split_of_parquet(Path("val-00000-of-00002.parquet"))
+    'validation'
+    >>> split_of_parquet(Path("test/0000.parquet"))
+    'test'
     """
     words = path.stem.replace("_", "-").replace(".", "-").split("-")
     named = {split for word in words if (split := split_of(word))}

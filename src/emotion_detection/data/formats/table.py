@@ -11,7 +11,7 @@ read counts as an unreadable image. Licence and citation: those of your images.
 FER-2013 as CSV (``fer2013.csv``, ``icml_face_data.csv``): ``emotion,pixels,Usage`` with 0 to 6 for
 anger, disgust, fear, happiness, sadness, surprise, neutral, and ``Training`` (train),
 ``PublicTest`` (validation), ``PrivateTest`` (test). Licence: none is stated with the data; the
-pictures were collected from the web for a challenge. Citation: Goodfellow et al. 2013, "Challenges
+images were collected from the web for a challenge. Citation: Goodfellow et al. 2013, "Challenges
 in Representation Learning: A Report on Three Machine Learning Contests", arXiv:1307.0414.
 """
 

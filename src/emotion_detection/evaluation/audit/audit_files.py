@@ -13,7 +13,7 @@ import numpy as np
 from emotion_detection.audit_options import REASONS, AuditOptions
 from emotion_detection.config import DataConfig, TrainConfig, config_to_dict
 from emotion_detection.data import SPLITS, Dataset, load
-from emotion_detection.data.summary import describe_dataset, save
+from emotion_detection.data.summary import escape_text, save
 from emotion_detection.evaluation.audit.audited_faces import AuditedFaces
 from emotion_detection.evaluation.audit.contact_sheet import COLUMNS, ROWS, Cell, draw_sheet
 from emotion_detection.evaluation.audit.folds import OutOfFold
@@ -23,7 +23,7 @@ from emotion_detection.metrics.statistics import compute_accuracy_interval
 
 HEADINGS = {
     "label": "labels that are likely wrong",
-    "duplicate": "copies of one picture with different labels",
+    "duplicate": "copies of one image with different labels",
     "nonface": "no face",
     "outlier": "unlike all others",
 }
@@ -31,9 +31,7 @@ COLUMN_NAMES = ("file", "split", "label", "suggested", "reason", "score", "rank"
 """Columns of ``audit.csv``; the first is what ``--exclude`` reads."""
 
 
-def draw_issue_sheets(
-    config: DataConfig, dataset: Dataset, looked: AuditedFaces, smallest: int
-) -> Any:
+def enlarge_faces(config: DataConfig, dataset: Dataset, looked: AuditedFaces, smallest: int) -> Any:
     """Return the faces at a size that people and the face detector can see.
 
     Args:
@@ -156,7 +154,7 @@ def write_sheet(
         ]
         heading = _heading(len(found[reason]), len(own), len(cells))
         parts.append((f"{HEADINGS[reason]}: {heading}", cells))
-    source = describe_dataset(Path(dataset.source).name or dataset.source)
+    source = escape_text(Path(dataset.source).name or dataset.source)
     title = f"{source}, {dataset.kind}: what looks wrong among {len(looked):,} faces"
     save(path, draw_sheet(title, parts))
 

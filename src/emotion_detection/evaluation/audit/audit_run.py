@@ -14,11 +14,11 @@ from rich.text import Text
 from emotion_detection.audit_options import AuditOptions
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset, load
-from emotion_detection.data.summary import collect_facts, describe_dataset
+from emotion_detection.data.summary import escape_text, format_facts
 from emotion_detection.errors import InputError, missing_package
 from emotion_detection.evaluation.audit.audit_files import (
     HEADINGS,
-    draw_issue_sheets,
+    enlarge_faces,
     record,
     write_csv,
     write_json,
@@ -70,7 +70,7 @@ def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict
     dataset = load(config)
     looked = load_audited_faces(dataset, options.splits)
     judged = predict_out_of_fold(config, dataset, looked, options.folds, out)
-    images = draw_issue_sheets(config, dataset, looked, SMALLEST)
+    images = enlarge_faces(config, dataset, looked, SMALLEST)
     found = {
         "label": rank_wrong_labels(looked.labels, judged.scores, options.rank),
         "duplicate": find_differing_duplicates(looked.labels, looked.copies, judged.scores),
@@ -89,7 +89,7 @@ def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict
     count = write_csv(out / "audit.csv", dataset, looked, listed)
     write_json(out / "audit.json", values)
     write_sheet(out / "audit.png", dataset, looked, images, found)
-    _print_line(console, values, config, dataset, out, count)
+    _print_summary(console, values, config, dataset, out, count)
     return values
 
 
@@ -111,7 +111,7 @@ def _check(config: TrainConfig) -> None:
             )
 
 
-def _print_line(
+def _print_summary(
     console: Console,
     values: dict[str, Any],
     config: TrainConfig,
@@ -123,8 +123,8 @@ def _print_line(
     told = values["out_of_fold"]
     low, high = told["accuracy_ci95"]
     console.print(
-        collect_facts(
-            ("data", describe_dataset(dataset.source)),
+        format_facts(
+            ("data", escape_text(dataset.source)),
             ("faces", f"{values['faces']:,} of {' and '.join(values['splits'])}"),
             (
                 "out-of-fold",
@@ -143,7 +143,7 @@ def _print_line(
     console.print(table)
     for what, name in (("sheet", "audit.png"), ("record", "audit.json"), ("listed", "audit.csv")):
         # soft wrapping leaves the path in one piece, so that it can be copied
-        console.print(Text(f"{what}: {describe_dataset(str(out / name))}"), soft_wrap=True)
+        console.print(Text(f"{what}: {escape_text(str(out / name))}"), soft_wrap=True)
     console.print(Text(_last_line(config, dataset, out, count)), soft_wrap=True)
 
 
@@ -153,4 +153,4 @@ def _last_line(config: TrainConfig, dataset: Dataset, out: Path, count: int) -> 
     words = ["python", "train.py", "--data", dataset.source, "--exclude", str(out / "audit.csv")]
     if config.labels != TrainConfig.labels:
         words[4:4] = ["--labels", config.labels]
-    return f"train without them: {describe_dataset(shlex.join(words))}"
+    return f"train without them: {escape_text(shlex.join(words))}"

@@ -16,9 +16,9 @@ from emotion_detection.data.summary import (
     PALE,
     PAPER,
     Font,
-    describe_dataset,
+    escape_text,
+    face_to_image,
     load_font,
-    picture,
 )
 
 COLUMNS = 12
@@ -85,10 +85,10 @@ def draw_sheet(title: str, parts: Sequence[tuple[str, Sequence[Cell]]]) -> bytes
 def _draw_cell(
     sheet: Image.Image, draw: ImageDraw.ImageDraw, cell: Cell, left: int, top: int, small: Font
 ) -> None:
-    sheet.paste(picture(cell.face), (left, top))
+    sheet.paste(face_to_image(cell.face), (left, top))
     lines = [
-        (describe_dataset(cell.label), INK),
-        (describe_dataset(cell.suggested) and f"{describe_dataset(cell.suggested)}?", _RED),
+        (escape_text(cell.label), INK),
+        (escape_text(cell.suggested) and f"{escape_text(cell.suggested)}?", _RED),
         (f"{cell.score:.3f}", PALE),
     ]
     for number, (text, colour) in enumerate(lines):

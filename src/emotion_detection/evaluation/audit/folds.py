@@ -99,7 +99,7 @@ def _check_classes(
         if len(np.unique(own)) < 2:
             raise InputError(
                 f"{dataset.source}: {name} has {len(own)} training faces that are no copies of one "
-                "picture: at least 2 are needed to hold one of them out"
+                "image: at least 2 are needed to hold one of them out"
             )
 
 

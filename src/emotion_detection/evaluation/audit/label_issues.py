@@ -1,6 +1,6 @@
 """Which faces look wrong, and why: a list for each reason, the surest first.
 
-What is wrong for one reason is listed under it alone: a picture without a face has no right label,
+What is wrong for one reason is listed under it alone: an image without a face has no right label,
 and a label that the networks contradict needs no copy to doubt it (:data:`BEFORE`).
 """
 
@@ -28,7 +28,7 @@ MEANINGS = {
     "(p(label) - p(likeliest other) + 1) / 2 (normalized_margin) or p(label) (self_confidence)",
     "duplicate": "share of the copies, by correlation of thumbnails >= "
     f"{NEAR} and confirmed at full size, that have another label",
-    "nonface": f"0.5 to 1: one grey level fills >= {FLAT:.0%} of the picture, or the face "
+    "nonface": f"0.5 to 1: one grey level fills >= {FLAT:.0%} of the image, or the face "
     f"detector's confidence is <= {UNSEEN}",
     "outlier": "mean cosine distance to the 10 nearest training faces by the network's last "
     f"features, above the third quartile + {FAR:g} interquartile ranges",
@@ -136,7 +136,7 @@ def find_differing_duplicates(labels: Numbers, groups: Numbers, scores: Values) 
 
 
 def find_faceless(scores: Values) -> LabelIssues:
-    """Take the pictures with a score (:func:`.nonfaces.score_nonfaces`) above 0."""
+    """Take the images with a score (:func:`.nonfaces.score_nonfaces`) above 0."""
     rows = np.flatnonzero(scores > 0)
     return _ranked(rows, scores[rows], np.full(len(rows), -1, np.int64))
 

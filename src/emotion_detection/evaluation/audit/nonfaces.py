@@ -1,4 +1,4 @@
-"""Pictures without a face: one flat tone for most of it, or nothing that a face detector sees."""
+"""Images without a face: one flat tone for most of it, or nothing that a face detector sees."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ from emotion_detection.io.files import write_atomic
 from emotion_detection.io.progress import show_progress
 
 FLAT = 0.5
-"""Share of one grey level from which on a picture is called flat: a sign, a drawing, nothing.
+"""Share of one grey level from which on an image is called flat: a sign, a drawing, nothing.
 
 Of FER-2013's training faces 45 reach it, and FER+'s raters saw no face in any of them.
 """
@@ -46,9 +46,9 @@ def measure_flatness(images: Images) -> Values:
 
 
 def detect_confidences(images: Images, said: bool = True) -> Values:
-    """Return how sure the face detector is that there is a face in each picture: float32 (N,).
+    """Return how sure the face detector is that there is a face in each image: float32 (N,).
 
-    A face that fills its picture is looked at amid grey, as in photographs
+    A face that fills its image is looked at amid grey, as in photographs
     (:class:`emotion_detection.inference.face_detector.FaceDetector`). 4 ms a face.
 
     Args:
@@ -68,12 +68,12 @@ def detect_confidences(images: Images, said: bool = True) -> Values:
 
 
 def score_nonfaces(images: Images, kept: Path | None = None) -> Values:
-    """Say how surely there is no face in a picture.
+    """Say how surely there is no face in an image.
 
     Args:
         images: uint8 (N, C, H, W), 48 px or more.
         kept: file of the detector's answers, which take longest: read where it is of these very
-            pictures, else written; None: none.
+            images, else written; None: none.
 
     Returns:
         float32 (N,), from 0.5 for those that are named, up to 1; 0 for all others.
@@ -83,7 +83,7 @@ def score_nonfaces(images: Images, kept: Path | None = None) -> Values:
     trial = np.linspace(0, len(images) - 1, min(_TRIAL, len(images))).astype(int)
     if (detect_confidences(images[trial], said=False) <= UNSEEN).mean() > UNFIT:
         print(
-            f"note: the face detector sees no face in more than {UNFIT:.0%} of these pictures: "
+            f"note: the face detector sees no face in more than {UNFIT:.0%} of these images: "
             "it is not asked for non-faces",
             file=sys.stderr,
         )

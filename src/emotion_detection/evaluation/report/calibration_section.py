@@ -12,13 +12,13 @@ from emotion_detection.evaluation.report.calibration_plots import (
     draw_reliability,
     draw_votes,
 )
-from emotion_detection.evaluation.report.gallery import Picture, render_gallery
+from emotion_detection.evaluation.report.gallery import FaceImageReader, render_gallery
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
 
 Values = Mapping[str, Any]
 
 
-def describe_option(test: Values, *words: str, out: str | None = None) -> str:
+def add_option_to_command(test: Values, *words: str, out: str | None = None) -> str:
     """Return the command that tested, with an option more or set to another value.
 
     Args:
@@ -100,7 +100,7 @@ def _threshold(cover: Values, test: Values, place: str | None) -> str:
         said += markup.missing(
             "It was chosen on the very faces that it is judged on, which flatters it. After a test "
             "of the validation split the report chooses it there.",
-            describe_option(test, "--split", "validation", out=place),
+            add_option_to_command(test, "--split", "validation", out=place),
         )
     return said
 
@@ -123,10 +123,10 @@ def _bins(bins: Sequence[Values]) -> str:
     )
 
 
-def render_faces(facts: Values, picture: Picture, shown: bool) -> str:
+def render_faces(facts: Values, image: FaceImageReader, shown: bool) -> str:
     """Return the section of the faces that are worth looking at."""
     wrong, doubted = facts["surest_mistakes"], facts["most_doubtful"]
-    hint = "The pictures are not shown: the faces could not be opened. Name them with --data."
+    hint = "The images are not shown: the faces could not be opened. Name them with --data."
     return markup.section(
         "faces",
         "Faces to look at",
@@ -136,12 +136,12 @@ def render_faces(facts: Values, picture: Picture, shown: bool) -> str:
             "What the model named with the highest scores and the label contradicts. Where you "
             "side with the model, the label may be wrong."
         ),
-        render_gallery(wrong, picture) if wrong else markup.paragraph("There are no mistakes."),
+        render_gallery(wrong, image) if wrong else markup.paragraph("There are no mistakes."),
         "<h3>Most doubtful</h3>",
         markup.paragraph(
             "The faces whose highest score is lowest: what a threshold would leave out first."
         ),
-        render_gallery(doubted, picture),
+        render_gallery(doubted, image),
     )
 
 
@@ -176,7 +176,7 @@ def render_intensity(facts: Values, drawn: Plot) -> str:
         )
     if votes is None:
         command = (
-            describe_option(test, "--labels", "ferplus")
+            add_option_to_command(test, "--labels", "ferplus")
             if test["data"].get("label_set") == "fer2013"
             else None
         )

@@ -65,12 +65,12 @@ def render_comparison(
     Args:
         found: made by :func:`compute_comparison_facts`.
         facts: of the two models.
-        model: the first, for the pictures.
+        model: the first, for the images.
         drawn: takes the figure.
     """
     names = text(found["first"]), text(found["second"])
     title = f"Beside {names[1]}"
-    place = f"beside-{len([name for name in drawn.pictures if name.startswith('beside')]) + 1}"
+    place = f"beside-{len([name for name in drawn.images if name.startswith('beside')]) + 1}"
     recalls = [{name: one["recall"] for name, one in side["per_class"].items()} for side in facts]
     svg = drawn.add(
         place,
@@ -162,4 +162,4 @@ def _per_class(found: Values) -> str:
 def _gallery(faces: list[Values], model: TestedModel) -> str:
     if not faces:
         return markup.paragraph("None.")
-    return render_gallery(faces, model.picture)
+    return render_gallery(faces, model.image)

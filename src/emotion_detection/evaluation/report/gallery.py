@@ -9,28 +9,28 @@ import numpy.typing as npt
 
 from emotion_detection.evaluation.report import markup
 
-Picture = Callable[[int], npt.NDArray[np.uint8] | None]
+FaceImageReader = Callable[[int], npt.NDArray[np.uint8] | None]
 Face = Mapping[str, Any]
 
 TALLEST = 96
 """Pixels of a face in the page; larger ones are reduced, which nobody sees at this size."""
 
 
-def render_gallery(faces: Sequence[Face], picture: Picture) -> str:
+def render_gallery(faces: Sequence[Face], image: FaceImageReader) -> str:
     """Return faces with what was said of them.
 
     Args:
         faces: ``row``, ``file``, ``label``, ``called``, ``scores`` and ``votes`` of each; where two
             models are compared also ``second``, the same as the other model said it.
-        picture: row -> pixels uint8 (C, H, W), or None.
+        image: row -> pixels uint8 (C, H, W), or None.
     """
-    items = (f"<li>{_picture(picture(face['row']))}{_said(face)}</li>" for face in faces)
+    items = (f"<li>{_image(image(face['row']))}{_said(face)}</li>" for face in faces)
     return f'<ul class="gallery">{"".join(items)}</ul>'
 
 
-def _picture(pixels: npt.NDArray[np.uint8] | None) -> str:
+def _image(pixels: npt.NDArray[np.uint8] | None) -> str:
     if pixels is None:
-        return '<span class="blank" aria-hidden="true">no picture</span>'
+        return '<span class="blank" aria-hidden="true">no image</span>'
     # the words beside it say what matters of the face
     return f'<img src="{markup.data_uri(_png(pixels))}" alt="" width="96" height="96">'
 

@@ -35,7 +35,7 @@ def group_facts(test: SavedTest, path: Path) -> dict[str, Any]:
     }
 
 
-def describe_rater_agreement(test: SavedTest, path: Path) -> dict[str, Any] | None:
+def compute_accuracy_over_people(test: SavedTest, path: Path) -> dict[str, Any] | None:
     """Return the accuracy with its interval over people; None where the file names none.
 
     Args:

@@ -22,7 +22,10 @@ from emotion_detection.evaluation.report.comparison_section import (
     render_comparison,
 )
 from emotion_detection.evaluation.report.facts import compute_model_facts
-from emotion_detection.evaluation.report.groups_section import describe_rater_agreement, group_facts
+from emotion_detection.evaluation.report.groups_section import (
+    compute_accuracy_over_people,
+    group_facts,
+)
 from emotion_detection.evaluation.report.headline_section import render_headline
 from emotion_detection.evaluation.report.html_page import render_page
 from emotion_detection.evaluation.report.test_runs import TestedModel
@@ -40,12 +43,12 @@ class Report:
     Args:
         path: ``report.html``.
         facts: what ``report.json`` holds.
-        pictures: names of the figures.
+        images: names of the figures.
     """
 
     path: Path
     facts: dict[str, Any]
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
 
 
 def write_report(
@@ -78,7 +81,7 @@ def write_report(
             {
                 **compute_model_facts(model, wanted_accuracy),
                 "groups": group_facts(model.test, groups) if groups else None,
-                "over_people": describe_rater_agreement(model.test, groups) if groups else None,
+                "over_people": compute_accuracy_over_people(model.test, groups) if groups else None,
             }
             for model in models
         ],
@@ -92,7 +95,7 @@ def write_report(
         sections.render_training(first, drawn),
         sections.render_classes(first, drawn),
         sureness.render_calibration(first, drawn),
-        sureness.render_faces(first, models[0].picture, models[0].faces is not None),
+        sureness.render_faces(first, models[0].image, models[0].faces is not None),
         sureness.render_intensity(first, drawn),
         checks.render_robustness(first, drawn),
         people.render_groups(first["groups"], command, drawn),
@@ -110,12 +113,12 @@ def write_report(
     )
     footer = f"Made by <code>{markup.text(command)}</code>, emotion-detection {__version__}."
     text = render_page(title, subtitle, parts, footer)
-    facts["figures"] = list(drawn.pictures)
+    facts["figures"] = list(drawn.images)
     earlier = _earlier_figures(folder)
-    _write(folder, text, as_dict(facts), drawn.pictures)
-    for name in earlier - set(drawn.pictures):
+    _write(folder, text, as_dict(facts), drawn.images)
+    for name in earlier - set(drawn.images):
         (folder / FIGURES / f"{name}.png").unlink(missing_ok=True)
-    return Report(folder / PAGE, facts, tuple(drawn.pictures))
+    return Report(folder / PAGE, facts, tuple(drawn.images))
 
 
 def _earlier_figures(folder: Path) -> set[str]:
@@ -127,10 +130,10 @@ def _earlier_figures(folder: Path) -> set[str]:
         return set()
 
 
-def _write(folder: Path, text: str, facts: dict[str, Any], pictures: dict[str, bytes]) -> None:
+def _write(folder: Path, text: str, facts: dict[str, Any], images: dict[str, bytes]) -> None:
     try:
-        for name, picture in pictures.items():
-            write_atomic(folder / FIGURES / f"{name}.png", picture)
+        for name, image in images.items():
+            write_atomic(folder / FIGURES / f"{name}.png", image)
         write_atomic(folder / NUMBERS, json.dumps(facts, indent=1) + "\n")
         write_atomic(folder / PAGE, text)
     except OSError as error:

@@ -1,11 +1,11 @@
-"""The sections of a report on spoilt pictures, and on how each figure is known."""
+"""The sections of a report on spoilt images, and on how each figure is known."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from emotion_detection.evaluation.plot_style import Plot
 from emotion_detection.evaluation.report import markup
-from emotion_detection.evaluation.report.calibration_section import describe_option
+from emotion_detection.evaluation.report.calibration_section import add_option_to_command
 from emotion_detection.evaluation.report.markup import interval, percent, text
 from emotion_detection.evaluation.robustness_plot import draw_robustness
 from emotion_detection.metrics.statistics import DRAWS
@@ -68,16 +68,16 @@ _METHODS = (
 
 
 def render_robustness(facts: Values, drawn: Plot) -> str:
-    """Return the section of what spoilt pictures do."""
+    """Return the section of what spoilt images do."""
     found, test = facts["robustness"], facts["test"]
     if found is None:
         return markup.section(
             "robustness",
-            "Spoilt pictures",
+            "Spoilt images",
             markup.missing(
                 "How the model bears blur, noise, darkness, low resolution and covered faces was "
                 "not tested.",
-                describe_option(test, "--corruptions", out=facts["places"]["test"]),
+                add_option_to_command(test, "--corruptions", out=facts["places"]["test"]),
             ),
         )
     svg = drawn.add(
@@ -105,14 +105,14 @@ def render_robustness(facts: Values, drawn: Plot) -> str:
     clean = found["clean"]
     return markup.section(
         "robustness",
-        "Spoilt pictures",
+        "Spoilt images",
         markup.paragraph(
             f"<b>Mean corruption accuracy {percent(found['mean_corruption_accuracy'])}</b>, "
-            f"against {percent(clean['accuracy'])} on the pictures as they are ({clean['n']:,} "
+            f"against {percent(clean['accuracy'])} on the images as they are ({clean['n']:,} "
             f"faces). Worst borne: {text(worst.replace('_', ' '))}.",
             _lost(found.get("drop")),
         ),
-        markup.figure(svg, "Dashed: the pictures as they are. Bands: 95 % intervals."),
+        markup.figure(svg, "Dashed: the images as they are. Bands: 95 % intervals."),
         markup.more("All numbers", table),
     )
 

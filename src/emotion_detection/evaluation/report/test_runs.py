@@ -13,15 +13,21 @@ from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, config_to_dict, data_config_fields
 from emotion_detection.data import Faces, load
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.evaluate import BEST, EvaluationPlan, ask, is_shipped, list_tests
+from emotion_detection.evaluation.evaluate import (
+    BEST,
+    EvaluationPlan,
+    ask,
+    find_tests_folder,
+    is_shipped,
+)
 from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.model_loading import open_model
 from emotion_detection.evaluation.saved_tests import (
     METRICS,
     SavedTest,
-    format_metrics,
     is_of_test,
     is_test,
+    make_valid_utf8,
     read_prior,
     read_test,
     read_views,
@@ -87,9 +93,9 @@ class TestedModel:
         """Whether the test lies where its command does not put it unless told to."""
         first = _models(self.test)[0]
         usual = "-test" in self.test.folder.name
-        return not usual or list_tests(first).resolve() != self.test.folder.parent.resolve()
+        return not usual or find_tests_folder(first).resolve() != self.test.folder.parent.resolve()
 
-    def picture(self, row: int) -> npt.NDArray[np.uint8] | None:
+    def image(self, row: int) -> npt.NDArray[np.uint8] | None:
         """Return the pixels of a tested face, uint8 (C, H, W), or None."""
         if self.faces is None:
             return None
@@ -256,7 +262,7 @@ def _labels(place: str, labels: str | None) -> list[str]:
 def _known(place: str, test: SavedTest, faces: Faces | None, notes: tuple[str, ...]) -> TestedModel:
     rows: npt.NDArray[np.int64] = np.empty(0, np.int64)
     if faces is not None:
-        names = {format_metrics(name): row for row, name in enumerate(faces.names)}
+        names = {make_valid_utf8(name): row for row, name in enumerate(faces.names)}
         if len(names) == len(faces) and all(name in names for name in test.files):
             rows = np.array([names[name] for name in test.files], np.int64)
         else:

@@ -206,7 +206,7 @@ def test_rows_and_frames_are_those_of_the_csv_table(result: Result) -> None:
         {name: row.get(name) for name in list_columns(result[0].scores)}
         for row in list_rows(result.as_dict())
     ]
-    frame = result.to_frame()
+    frame = result.to_frame(full=True)
     assert list(frame.columns) == list_columns(result[0].scores)
     assert list(frame["emotion"]) == [face.emotion for face in result]
     assert list(frame["face"]) == [1, 2]
@@ -214,6 +214,25 @@ def test_rows_and_frames_are_those_of_the_csv_table(result: Result) -> None:
     assert len(Result(4, 4).to_frame()) == 0
     assert Result(4, 4).rows() == []
     assert len(pandas.concat([frame, frame])) == 4
+
+
+def test_a_frame_has_the_columns_that_are_read_first(result: Result) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = result.to_frame()
+    scores = [f"score_{name}" for name in result[0].scores]
+    core = ["emotion", "score", "intensity", "x", "y", "width", "height"]
+    last = ["confidence", "uncertain_face", "flags", *scores]
+    assert list(frame.columns) == ["file", "face", *core, *last]
+    assert list(frame["score"]) == [round(face.score, 4) for face in result]
+    pandas.testing.assert_frame_equal(
+        frame.drop(columns="score"),
+        result.to_frame(full=True)[list(frame.columns.drop("score"))],
+    )
+    faces = tuple(replace(face, track=number) for number, face in enumerate(result, 1))
+    of_video = replace(result, faces=faces, frame=3, time=0.5).to_frame()
+    assert list(of_video.columns) == ["file", "frame", "time", "track", *core, *last]
+    assert of_video[["frame", "time", "track"]].to_numpy().tolist() == [[3, 0.5, 1], [3, 0.5, 2]]
+    assert len(Result(4, 4).to_frame()) == 0
 
 
 def test_supervision_gets_the_same_faces(result: Result) -> None:

@@ -214,7 +214,8 @@ class TrainConfig(DataConfig):
             training, so that rare classes are predicted more often: 0: no adjustment, 1: as if
             all classes were equally frequent.
         mixup: alpha of mixup's Beta distribution; 0: no mixup.
-        teacher: runs (folders or checkpoints) to distil from; the scores of several are averaged.
+        teacher: runs (folders or checkpoints) or models of the hub (hf://USER/NAME) to distil from;
+            the scores of several are averaged.
         teacher_weight: weight of the distillation loss; the labels have the rest.
         patience: early stopping: epochs without a better validation accuracy; null: off.
         flip: probability of a horizontal flip.
@@ -228,8 +229,8 @@ class TrainConfig(DataConfig):
             darkness, occlusion, other crops): 0: none, 1: four faces in five.
         exclude: file that lists faces to leave out of training and validation, one per line.
         seed: seed of the weights, the order of the faces, dropout and augmentation.
-        init: start from the weights of a run (folder or checkpoint), or of the shipped model
-            ('pretrained').
+        init: start from the weights of a run (folder or checkpoint), of a model of the Hugging Face
+            hub (hf://USER/NAME), or of the shipped model ('pretrained').
         name: name of the run; default: preset and time.
         models: folder for runs.
         logs: folder for learning curves.

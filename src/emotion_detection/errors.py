@@ -6,6 +6,9 @@ import sys
 LONGEST_MESSAGE = 2000
 """Characters of an error's message."""
 
+REINSTALL = "reinstall the package: pip install --force-reinstall --no-deps . (in the checkout)"
+"""What to do where a file of the package is missing or damaged, for messages."""
+
 
 class InputError(ValueError):
     """Bad usage or bad input: says what is wrong, where, and what is allowed. Exit code 2.
@@ -49,7 +52,7 @@ def missing_package(what: str, package: str, extra: str) -> InputError:
     # the package is on no index: only a checkout can be installed from
     return InputError(
         f"{what} needs {package}, which is not installed; run this in the checkout: "
-        f"pip install -e '.[{extra}]'"
+        f"pip install '.[{extra}]'"
     )
 
 

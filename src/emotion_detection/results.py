@@ -7,7 +7,12 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
-from emotion_detection.other_names import FACE_NAMES, RESULT_NAMES, raise_unknown
+from emotion_detection.other_names import (
+    FACE_NAMES,
+    RESULT_NAMES,
+    answer_unknown_arguments,
+    raise_unknown,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -200,6 +205,11 @@ class Result:
     @overload
     def __getitem__(self, place: slice) -> tuple[Face, ...]: ...
     def __getitem__(self, place: int | slice) -> Face | tuple[Face, ...]:
+        if isinstance(place, str):
+            raise TypeError(
+                f"result[{place!r}]: a result is a sequence of faces, as result[0].emotion; "
+                "result.as_dict() has names"
+            )
         return self.faces[place]
 
     def __repr__(self) -> str:
@@ -238,6 +248,7 @@ class Result:
 
         return replace(self, faces=tuple(map(flagged, self.faces))) if min_score else self
 
+    @answer_unknown_arguments
     def plot(self, image: object = None, *, bars: bool = True, color: str = "rgb") -> "Image":
         """Draw the faces into a copy of the image.
 
@@ -261,6 +272,7 @@ class Result:
 
         return plot_result(self, image, bars, color)[0]
 
+    @answer_unknown_arguments
     def save(
         self, path: str | Path, image: object = None, *, bars: bool = True, color: str = "rgb"
     ) -> Path:
@@ -285,6 +297,7 @@ class Result:
 
         return save_result(self, Path(path), image, bars, color)
 
+    @answer_unknown_arguments
     def crops(
         self,
         image: object = None,
@@ -327,21 +340,31 @@ class Result:
         found = list_rows(self.as_dict()) if self.faces else []
         return [{name: row.get(name) for name in names} for row in found]
 
-    def to_frame(self) -> Any:
+    @answer_unknown_arguments
+    def to_frame(self, *, full: bool = False) -> Any:
         """Return a pandas ``DataFrame`` with a row a face; needs pandas.
 
-        >>> detector.detect("photo.jpg").to_frame()[["face", "emotion", "flags"]]
-           face    emotion flags
-        0     1  happiness  None
+        The columns are ``file``, ``face`` (in a video ``frame``, ``time`` and ``track``),
+        ``emotion`` and its ``score``, ``intensity``, the box (``x``, ``y``, ``width``,
+        ``height``), ``confidence``, ``uncertain_face``, ``flags``, and ``score_...`` of each
+        emotion.
+
+        >>> detector.detect("photo.jpg").to_frame().iloc[:, 1:4]
+           face    emotion  score
+        0     1  happiness    1.0
 
         Several results make one frame by ``pandas.concat``.
+
+        Args:
+            full: return the columns of the CSV table instead, as :meth:`rows`: also the landmarks,
+                notes, and the raw scores of a video.
 
         Raises:
             InputError: pandas is not installed.
         """
         from emotion_detection.inference.result_output import make_frame
 
-        return make_frame(self)
+        return make_frame(self, full)
 
     def to_supervision(self) -> Any:
         """Return ``supervision.Detections``; needs supervision.

@@ -19,7 +19,7 @@ from emotion_detection.batch.ray_engine import run_on_ray
 from emotion_detection.cli import main
 from emotion_detection.errors import InputError
 
-pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
+pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 Make = Callable[..., Settings]

@@ -25,7 +25,7 @@ def without_heif(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_kind_has_its_reason() -> None:
     told = describe_left_out(Counter({".heic": 2, ".mov": 1, ".txt": 1200, "": 1}))
     assert told == (
-        "2 .heic (they need pillow-heif: pip install -e '.[heif]' in the checkout), "
+        "2 .heic (they need pillow-heif: pip install '.[heif]' in the checkout), "
         "1 .mov (videos: --videos reads them, too), 1,200 .txt, 1 without suffix "
         "(read are JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF)"
     )
@@ -50,7 +50,7 @@ def test_only_what_the_folder_itself_left_out_is_named(
     without_heif(monkeypatch)
     (phone / "empty").mkdir()
     _, empty = list_entries([".", "empty"], Counter())
-    assert empty.error == "no images in it that were not taken yet"
+    assert empty.error == "no images in it that no other input names"
 
 
 def test_folders_take_videos_along_when_asked(phone: Path) -> None:

@@ -219,7 +219,7 @@ def test_a_missing_extra_is_named(
         monkeypatch.setitem(sys.modules, name, None)
     assert refused(*words.split()) == (
         f"'{command}' needs torch, which is not installed; run this in the checkout: "
-        f"pip install -e '.[{extra}]'"
+        f"pip install '.[{extra}]'"
     )
 
 

@@ -424,6 +424,17 @@ def test_persons_of_videos_are_told_and_written(
     )
 
 
+def test_piped_the_persons_of_videos_go_to_standard_error(
+    clips: list[tuple[Any, ...]], said: Any
+) -> None:
+    code, records, err = said("clip.mp4", "--annotate", "drawn")
+    assert (code, [record["frame"] for record in records]) == (0, [0, 2])
+    assert "clip.mp4: 1 person in 2 frames, 0.2 s" in err
+    assert re.search(r"\n +1 +0\.2 s .*neutral 100% +0\n", err)
+    _, _, err = said("clip.mp4", "--json")
+    assert "person" not in err
+
+
 def test_a_live_source_comes_in_its_place(clips: list[tuple[Any, ...]], said: Any) -> None:
     address = "rtsp://127.0.0.1:9/live"
     code, records, _ = said("a.png", address, "0")
@@ -609,7 +620,7 @@ def test_a_missing_extra_is_named(
         importlib.util, "find_spec", lambda name: None if name == missing else real(name)
     )
     assert cli.main(["predict", *words]) == 2
-    assert f"pip install -e '.[{extra}]'" in capsys.readouterr().err
+    assert f"pip install '.[{extra}]'" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def test_a_missing_extra_is_named(
 
     monkeypatch.setattr(importlib.util, "find_spec", without)
     assert cli.main(["serve"]) == 2
-    assert "pip install -e '.[serve]'" in capsys.readouterr().err
+    assert "pip install '.[serve]'" in capsys.readouterr().err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

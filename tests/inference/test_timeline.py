@@ -207,7 +207,7 @@ def test_results_without_times_or_tracks_are_refused() -> None:
 
 def test_a_missing_matplotlib_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(InputError, match=r"pip install -e '\.\[video\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[video\]'"):
         Timeline(EMOTIONS)
 
 

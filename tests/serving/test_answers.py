@@ -13,6 +13,9 @@ from PIL import Image
 
 from emotion_detection import EmotionDetector, __version__, pretrained
 from emotion_detection.inference.annotate import annotate_image
+from emotion_detection.serving.model_info import describe_model
+from emotion_detection.serving.server_settings import Settings
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 Encode = Callable[..., bytes]
 
@@ -45,6 +48,15 @@ def test_a_photograph_gives_what_the_detector_says(
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert len(answer.json()["faces"]) == 3
     _same(answer.json(), running.detector.detect(content))
+
+
+def test_answers_of_a_model_of_synthetic_faces_have_its_note(
+    running: Any, photograph: np.ndarray, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EmotionDetector, "is_synthetic", True)
+    for path in ("/v1/predict", "/v1/classify"):
+        answer = running.post(path, encode(photograph, "PNG")).json()
+        assert answer["notes"] == [SYNTHETIC_NOTE], path
 
 
 def test_a_crop_gives_what_the_detector_says(running: Any, crop: np.ndarray) -> None:
@@ -151,12 +163,20 @@ def test_what_is_said_of_the_model(running: Any) -> None:
 
 
 def test_a_model_of_ones_own(
-    serving: Any, tmp_path: Path, crop: np.ndarray, encode: Encode
+    serving: Any,
+    tmp_path: Path,
+    crop: np.ndarray,
+    encode: Encode,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "mine" / "model.onnx"
     path.parent.mkdir()
     shutil.copy(pretrained.find_model(), path)
     detector = EmotionDetector(path.parent, threads=1, labels="fer2013")
+    assert describe_model(path.parent, detector, Settings())["limits"] is None
+    monkeypatch.setattr(EmotionDetector, "is_synthetic", True)
+    assert describe_model(path.parent, detector, Settings())["limits"] == SYNTHETIC_NOTE
+    monkeypatch.undo()
     with serving(detector, model=str(path.parent), workers=1) as running:
         about = running.get("/v1/model").json()
         assert (about["shipped"], about["label_set"], about["name"]) == (False, "fer2013", "mine")

@@ -15,6 +15,7 @@ from emotion_detection.inference import browser
 from emotion_detection.inference.browser import describe_browser_model, list_browser_files
 from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.results import list_columns
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 
 @pytest.mark.parametrize("label_set", ["ferplus", "fer2013"])
@@ -51,6 +52,12 @@ def test_it_has_the_settings_of_the_detector() -> None:
         "least_score": 0.45,
         "pixels": MAX_PIXELS,
     }
+
+
+def test_it_has_the_notes_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert describe_browser_model(EmotionDetector())["notes"] == []
+    monkeypatch.setattr(EmotionDetector, "is_synthetic", True)
+    assert describe_browser_model(EmotionDetector())["notes"] == [SYNTHETIC_NOTE]
 
 
 def test_the_finder_is_the_one_that_was_shipped() -> None:

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
+from emotion_detection.commands import export_web
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.inference.tables import list_rows
+from emotion_detection.serving.built_page import find_page_folder, is_page_built
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 pytestmark = pytest.mark.browser
 
@@ -104,6 +108,23 @@ def test_what_it_finds_in_a_drawn_face_is_what_python_finds(visit: Visits) -> No
     _same(seen.read(image, said="4 faces"), [image])
     assert len(seen.requests) > 5
     assert [url for url in seen.requests if not url.startswith((seen.address, "blob:"))] == []
+
+
+def test_a_model_of_synthetic_faces_is_named_as_such(
+    visit: Visits, tmp_path: Path, benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_page_built(find_page_folder()):
+        pytest.skip("the page is not built: 'make web' builds it")
+    monkeypatch.setattr(EmotionDetector, "is_synthetic", True)
+    export_web.export_page(tmp_path / "site")
+    with benchmark.served(tmp_path / "site") as address:
+        seen = visit(address=address)
+        note = seen.page.locator("#model-note")
+        assert note.is_hidden()
+        rows = seen.read(SAMPLES / "together.png", said="4 faces")
+        assert note.inner_text() == f"Note: {SYNTHETIC_NOTE}."
+        assert {row["notes"] for row in rows} == {SYNTHETIC_NOTE}
+        assert "synthetic" not in seen.page.locator("#status").inner_text()
 
 
 @pytest.mark.slow

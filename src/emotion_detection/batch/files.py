@@ -56,7 +56,7 @@ def list_entries(
 
     def named() -> Iterator[str]:
         nonlocal found
-        seen = set[str]()
+        seen, has_files = set[str](), False
         for name in inputs:
             if find_live_source(name) is not None:
                 waiting.append(Entry(name, is_video=True))
@@ -66,12 +66,13 @@ def list_entries(
                     waiting.append(Entry(name, is_video=True))
                 seen.add(own)
                 continue
+            has_files = has_files or found > 0
             found, before = 0, left_out.copy()
             yield name
             # the next input is asked for once this one is gone through
             if not found and os.path.isdir(name):
                 others = describe_left_out(left_out - before)
-                reason = "no images in it that were not taken yet"
+                reason = f"no images in it{' that no other input names' if has_files else ''}"
                 report(name, f"{reason}; left out: {others}" if others else reason)
 
     suffixes = (*read_suffixes(), *VIDEO_SUFFIXES) if videos else read_suffixes()

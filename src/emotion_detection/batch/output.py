@@ -32,6 +32,10 @@ class Output:
         self._json, self._quiet = json or not sys.stdout.isatty(), quiet and not json
         self._console = Console(soft_wrap=True, highlight=False)
         self._lines = Lines(self._console, smallest)
+        # lines of JSON keep standard output to themselves; a program asked for them by --json
+        self._persons_console = None if json else self._console
+        if self._json and not json and not self._quiet:
+            self._persons_console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._last_shown: tuple[str, dict[int, str]] = ("", {})
         self.persons = PersonsTable()
         """The persons of all videos so far."""
@@ -66,9 +70,8 @@ class Output:
         return is_news
 
     def _show_persons(self, video: VideoPersons | None) -> None:
-        if video is None or (self._json and not self._quiet):
-            return
-        print_persons(self._console, video)
+        if video is not None and self._persons_console is not None:
+            print_persons(self._persons_console, video)
 
     @property
     def console(self) -> Console | None:

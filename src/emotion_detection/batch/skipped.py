@@ -17,13 +17,13 @@ def describe_left_out(counts: Mapping[str, int]) -> str:
         counts: of files, by suffix in lower case.
 
     >>> describe_left_out({".heic": 2, ".txt": 1})
-    "2 .heic (they need pillow-heif: pip install -e '.[heif]' in the checkout), 1 .txt (read are \
+    "2 .heic (they need pillow-heif: pip install '.[heif]' in the checkout), 1 .txt (read are \
 JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF)"
     """
     kinds: list[tuple[Callable[[str], bool], str]] = [
         (
             HEIF_SUFFIXES.__contains__,
-            "they need pillow-heif: pip install -e '.[heif]' in the checkout",
+            "they need pillow-heif: pip install '.[heif]' in the checkout",
         ),
         (VIDEO_SUFFIXES.__contains__, "videos: --videos reads them, too"),
         (lambda _: True, f"read are {READ}"),

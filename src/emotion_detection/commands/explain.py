@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 
-from emotion_detection.commands.parsing import add_detection_options, new_parser, parse
+from emotion_detection.commands.parsing import (
+    MODEL_HELP,
+    add_detection_options,
+    new_parser,
+    parse,
+)
 from emotion_detection.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,7 +78,7 @@ def _parser() -> ArgumentParser:
     )
     add = parser.add_argument
     add("picture", type=str, metavar="IMAGE", help="photo, or a face crop with --crops")
-    add("--model", type=str, metavar="RUN", help="run folder or ONNX file; default: the shipped")
+    add("--model", type=str, metavar="RUN", help=MODEL_HELP)
     add("--labels", type=str, help="label set of the model to explain; default: its first")
     add("--crops", action="store_true", help="the image is a face crop: detect nothing")
     add("--emotion", type=str, help="emotion to explain; default: the predicted one of each face")

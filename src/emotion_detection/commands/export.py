@@ -39,8 +39,8 @@ def _parser() -> ArgumentParser:
         type=str,
         nargs="?",
         metavar="RUN",
-        help="run folder or checkpoint; with --hub also 'pretrained'; with --web: run folder or "
-        "ONNX file, default: the shipped model",
+        help="run folder or checkpoint; with --hub also 'pretrained'; with --web: run folder, "
+        "ONNX file or hf://USER/NAME, default: the shipped model",
     )
     add("--out", type=str, metavar="FILE", help="default: model.onnx beside the checkpoint")
     add(

@@ -23,6 +23,7 @@ VIEWS_HELP = (
     "views of each face whose scores are averaged: 1, 2 (with horizontal flip) or 4 (also "
     "enlarged); default: 4 in images and videos, 1 for crops"
 )
+MODEL_HELP = "run folder, ONNX file or hf://USER/NAME; default: the shipped model"
 DEVICE_HELP = "auto (default), cpu, cuda, coreml, directml, openvino, or a provider of onnxruntime"
 PRIOR_HELP = (
     "natural: class frequencies as in training; balanced: equal frequencies, which predicts rare "

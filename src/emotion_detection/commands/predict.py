@@ -7,6 +7,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection.commands.parsing import (
     DEVICE_HELP,
+    MODEL_HELP,
     PRIOR_HELP,
     VIEWS_HELP,
     add_detection_options,
@@ -66,7 +67,7 @@ def _add(
 
 
 def _add_model(group: Any) -> None:
-    _add(group, "model", "RUN", "run folder or ONNX file; default: the shipped model")
+    _add(group, "model", "RUN", MODEL_HELP)
     _add(group, "labels", "NAME", "label set, as ferplus or fer2013; default: the model's first")
     _add(group, "views", "N", VIEWS_HELP, int)
     _add(group, "prior", "PRIOR", PRIOR_HELP, str, "natural")

@@ -70,8 +70,9 @@ def _parser() -> ArgumentParser:
         type=str,
         nargs="*",
         metavar="RUN",
-        help="run folders, checkpoints, ONNX files, 'pretrained', or folders of tests; the report "
-        "is about the first, the others are compared with it; default: the newest run",
+        help="run folders, checkpoints, ONNX files, hf://USER/NAME, 'pretrained', or folders of "
+        "tests; the report is about the first, the others are compared with it; default: the "
+        "newest run",
     )
     add("--data", type=str, help="dataset; default: the training data of each model")
     add_tested_faces(parser)

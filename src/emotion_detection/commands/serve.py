@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.parsing import (
     DEVICE_HELP,
+    MODEL_HELP,
     PRIOR_HELP,
     VIEWS_HELP,
     add_detection_options,
@@ -94,7 +95,7 @@ def _parser() -> ArgumentParser:
     add("--access_log", action="store_true", help="log method, route, status and time of requests")
     model = parser.add_argument_group("model")
     add = model.add_argument
-    add("--model", type=str, metavar="RUN", help="run folder or ONNX file; default: the shipped")
+    add("--model", type=str, metavar="RUN", help=MODEL_HELP)
     add("--labels", type=str, help="label set, as ferplus or fer2013; default: the model's first")
     add("--views", type=int, metavar="N", help=VIEWS_HELP)
     add("--prior", type=str, default="natural", help=PRIOR_HELP)

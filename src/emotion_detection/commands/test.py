@@ -62,8 +62,8 @@ def _parser() -> ArgumentParser:
         nargs="+",
         default=[],
         metavar="RUN",
-        help="run folders, checkpoints, ONNX files or 'pretrained' (the shipped model); the scores "
-        "of several are averaged; default: the newest run",
+        help="run folders, checkpoints, ONNX files, hf://USER/NAME or 'pretrained' (the shipped "
+        "model); the scores of several are averaged; default: the newest run",
     )
     add("--data", type=str, help="dataset; default: the training data of the model")
     add("--classes", type=list[str], help="classes to keep; default: all")

@@ -50,7 +50,7 @@ def draw_confusion(
     axes.set_yticks(places, labels)
     axes.tick_params(length=0, labelcolor=INK)
     axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), aspect="equal")
-    axes.set(xlabel="called", ylabel="label")
+    axes.set(xlabel="predicted", ylabel="label")
     axes.spines[:].set_visible(False)
     if title:
         figure.suptitle(title, fontsize=8, color=INK)

@@ -4,6 +4,7 @@ Levels go by the type: ``uint8`` is 0 to 255, ``uint16`` 0 to 65535, floats are 
 black and white, and other whole numbers must fit in 0 to 255. Nothing is guessed from the values.
 """
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,8 @@ def find_array(value: object) -> npt.NDArray[Any] | None:
 
 
 def check_color(color: object) -> None:
-    """Raise :class:`InputError` unless this is an order of channels."""
-    if color not in COLORS:
+    """Raise :class:`InputError` unless this is an order of channels, in letters of any case."""
+    if not (isinstance(color, str) and color.lower() in COLORS):
         raise InputError(f"color {color!r}: must be {' or '.join(map(repr, COLORS))}")
 
 
@@ -115,12 +116,10 @@ def array_to_pixels(image: object, color: str) -> npt.NDArray[np.uint8]:
         ImageError: no array, or one of another type or shape.
     """
     try:
-        array = find_array(image)
+        is_number = isinstance(image, numbers.Number)  # those of NumPy would become arrays
+        array = None if is_number else find_array(image)
         if array is None:
-            raise InputError(
-                f"a {type(image).__name__}: must be a path, a file's bytes, an open file, a PIL "
-                "image, or an array, (H, W, 3) RGB or (H, W) grey"
-            )
+            raise InputError(_explain_type(image))
         name = f"an array of shape {array.shape}"
         if array.ndim == 4:
             raise InputError(f"{name}: a batch of images; pass list(array)")
@@ -133,6 +132,17 @@ def array_to_pixels(image: object, color: str) -> npt.NDArray[np.uint8]:
         return order_channels(convert_levels(placed, "an array"), color)
     except InputError as error:
         raise ImageError(str(error)) from None
+
+
+def _explain_type(value: object) -> str:
+    """Return why a value is no image."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return f"{value}: a number is a camera, which EmotionDetector.detect_video({value}) reads"
+    kind = type(value).__name__
+    return (
+        f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}: must be a path, a file's bytes, an open "
+        "file, a PIL image, or an array, (H, W, 3) RGB or (H, W) grey"
+    )
 
 
 def put_channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
@@ -155,8 +165,8 @@ def order_channels(pixels: npt.NDArray[np.uint8], color: str) -> npt.NDArray[np.
 
     Args:
         pixels: 1 to 4 channels.
-        color: their order, one of :data:`COLORS`; of grey without effect.
+        color: their order, one of :data:`COLORS`, in any case; of grey without effect.
     """
-    if color == "rgb" or pixels.shape[-1] < 3:
+    if color.lower() == "rgb" or pixels.shape[-1] < 3:
         return pixels
     return pixels[..., ::-1] if pixels.shape[-1] == 3 else pixels[..., [2, 1, 0, 3]]

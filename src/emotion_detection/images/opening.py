@@ -55,8 +55,12 @@ REDUCED_SIDE = 2560
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
 """Of names: matches at the start of those that are no paths."""
-NO_URL = "a URL: images are read from disk alone; download it first"
+NO_URL = "a URL: images are read from disk only; download it first"
 _DATA_URL = "a data URL: decode it, and pass the bytes: base64.b64decode(text.split(',')[1])"
+_FOLDER = (
+    "a folder, not an image: in Python detect_many(folder) takes all images in it, on the command "
+    "line 'emotion predict FOLDER'"
+)
 _RAISE_LIMIT = "--max_pixels, in Python max_pixels=, sets the limit"
 _LONGEST_NAME = 4096
 """Characters of a path, at most; longer texts are no paths on any system."""
@@ -345,7 +349,7 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
     except ValueError as error:  # a name that no file can have
         raise ImageError(f"no such file: {error}") from None
     if stat.S_ISDIR(found.st_mode):
-        raise ImageError("a folder, not an image")
+        raise ImageError(_FOLDER)
     if not stat.S_ISREG(found.st_mode):  # it may never end
         raise ImageError("a pipe or a device, not a file")
     if found.st_size > largest_file_bytes(max_pixels):

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.errors import InputError
+from emotion_detection.errors import REINSTALL, InputError
 from emotion_detection.images.modes import BACKGROUND
 from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference.align import MARGIN
@@ -20,11 +20,10 @@ from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.inference.model import find_model_file
 from emotion_detection.postprocessing import ZOOM
 from emotion_detection.results import LANDMARKS, list_columns
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
 """Names of the files in the folder ``models`` beside the page."""
-
-_MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
 
 def describe_browser_model(detector: EmotionDetector) -> dict[str, Any]:
@@ -51,6 +50,7 @@ def describe_browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``background``: grey level that transparent pixels are laid on.
         - ``colours``: label to red, green, blue.
         - ``landmarks``, ``columns``: names, as in tables of results.
+        - ``notes``: what users must know of the model, in the notes of results with faces, too.
     """
     own = next(iter(detector.label_sets))
     settings = detector.settings
@@ -83,6 +83,7 @@ def describe_browser_model(detector: EmotionDetector) -> dict[str, Any]:
         "colours": {name: list(rgb) for name, rgb in list_emotion_colours(detector.labels).items()},
         "landmarks": list(LANDMARKS),
         "columns": list_columns(detector.labels),
+        "notes": [SYNTHETIC_NOTE] if detector.is_synthetic else [],
     }
 
 
@@ -99,7 +100,9 @@ def list_browser_files(model: str | Path | None = None) -> dict[str, Path]:
     try:
         content = finder.read_bytes()
     except OSError as error:
-        raise InputError(f"{finder}: cannot be read: {error.strerror or error}; {_MEND}") from None
+        raise InputError(
+            f"{finder}: cannot be read: {error.strerror or error}; {REINSTALL}"
+        ) from None
     if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-        raise InputError(f"{finder}: damaged, it is not the file that was shipped; {_MEND}")
+        raise InputError(f"{finder}: damaged, it is not the file that was shipped; {REINSTALL}")
     return {FINDER: finder, MODEL: find_model_file(model)}

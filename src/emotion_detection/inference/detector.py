@@ -44,7 +44,11 @@ from emotion_detection.inference.tracking import (
     TrackSettings,
 )
 from emotion_detection.io.cpus import count_cpus, is_limited
-from emotion_detection.other_names import DETECTOR_NAMES, raise_unknown
+from emotion_detection.other_names import (
+    DETECTOR_NAMES,
+    answer_unknown_arguments,
+    raise_unknown,
+)
 from emotion_detection.postprocessing import (
     Postprocessing,
     Prior,
@@ -115,8 +119,8 @@ class EmotionDetector:
         prior: 'natural': classes are as frequent as among the training faces; 'balanced': all are
             equally frequent, which finds more of the rare ones at some cost in accuracy.
         device: what the networks run on: 'auto' (the best that works here), 'cpu', 'cuda' (or
-            'cuda:1' for the second GPU), 'coreml', 'directml', 'openvino', or the name of a
-            provider of onnxruntime. One that is missing gives a warning, and the CPU.
+            'cuda:1' for the second GPU; also 0 and 1), 'coreml', 'directml', 'openvino', or the
+            name of a provider of onnxruntime. One that is missing gives a warning, and the CPU.
         **old_names: former names (``working_size``, ``threshold``, ``smallest``, ``least_score``)
             of the settings; each gives a ``DeprecationWarning``.
 
@@ -141,7 +145,7 @@ class EmotionDetector:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         views: int | None = None,
         prior: Prior = "natural",
-        device: str = AUTO,
+        device: str | int = AUTO,
         **old_names: Unpack[OldNames],
     ) -> None:
         settings = DetectorSettings(
@@ -237,6 +241,7 @@ class EmotionDetector:
         """Whether the model tells the intensity of an expression."""
         return self._model.has_intensity
 
+    @answer_unknown_arguments
     def classify(self, crops: Crops, *, color: str = "rgb") -> npt.NDArray[np.float32]:
         """Score the emotions of face crops.
 
@@ -260,6 +265,7 @@ class EmotionDetector:
         """
         return self._run(self._load_crops(crops, color), self._views or CROP_VIEWS)[0]
 
+    @answer_unknown_arguments
     def intensity(self, crops: Crops, *, color: str = "rgb") -> npt.NDArray[np.float32]:
         """Estimate how strong the expressions of face crops are.
 
@@ -292,6 +298,10 @@ class EmotionDetector:
         def __getattr__(self, name: str) -> NoReturn:
             raise_unknown(self, name, DETECTOR_NAMES)
 
+        def __call__(self, *_: object, **__: object) -> NoReturn:
+            """Say what to call instead."""
+            raise TypeError("an EmotionDetector is not called; use detector.detect(image)")
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings; the networks are opened again where they are unpickled."""
         return {name: value for name, value in vars(self).items() if name not in _OPENED}
@@ -304,6 +314,7 @@ class EmotionDetector:
     def detect(self, image: ImageInput, *, color: str = "rgb") -> Result: ...
     @overload
     def detect(self, image: list[P] | tuple[P, ...], *, color: str = "rgb") -> list[Result]: ...
+    @answer_unknown_arguments
     def detect(
         self, image: ImageInput | list[P] | tuple[P, ...], *, color: str = "rgb"
     ) -> Result | list[Result]:
@@ -334,6 +345,7 @@ class EmotionDetector:
             return self.read([self.look(one, color=color, keep=True) for one in image])
         return self.read([self.look(image, color=color, keep=True)])[0]
 
+    @answer_unknown_arguments
     def detect_many(
         self, images: ImageInput | Iterable[ImageInput], *, color: str = "rgb"
     ) -> list[Result | ImageError]:
@@ -347,8 +359,12 @@ class EmotionDetector:
         else no more than one is in memory at a time.
 
         Args:
-            images: any number of images, each as for :meth:`detect`; or a single one.
+            images: any number of images, each as for :meth:`detect`; a folder, which stands for
+                all images in it, at any depth, by name; or a single image.
             color: order of the channels of arrays.
+
+        Raises:
+            InputError: neither of these, or a folder without images.
         """
         # images of a generator may not all fit in memory: no result refers to them
         each = iterate_images(images)
@@ -367,6 +383,7 @@ class EmotionDetector:
         results = iter(self.read([one for one in seen if isinstance(one, DetectedImage)]))
         return [next(results) if isinstance(one, DetectedImage) else one for one in seen]
 
+    @answer_unknown_arguments
     def detect_video(
         self,
         source: str | Path | int,
@@ -440,6 +457,7 @@ class EmotionDetector:
             for result in results:
                 yield result.with_unsure(self._settings.min_score)
 
+    @answer_unknown_arguments
     def look(self, image: ImageInput, *, color: str = "rgb", keep: bool = False) -> DetectedImage:
         """Find the faces of an image and cut them out, without classifying them.
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypedDict
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import DEFAULT_MAX_PIXELS
 from emotion_detection.inference.face_detector import CERTAIN, check_settings, is_number
+from emotion_detection.other_names import DETECTOR_SETTINGS, raise_unknown_argument
 
 
 class DetectorSettings(NamedTuple):
@@ -64,7 +65,7 @@ def rename_settings(given: dict[str, Any]) -> dict[str, Any]:
     """Return keyword arguments under their new names; warn of each old one.
 
     Raises:
-        TypeError: an argument that never existed, as Python raises it.
+        TypeError: an argument that never existed; the message names the right one.
 
     >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
@@ -77,7 +78,7 @@ def rename_settings(given: dict[str, Any]) -> dict[str, Any]:
     renamed = {}
     for name, value in given.items():
         if name not in NEW_NAMES:
-            raise TypeError(f"EmotionDetector() got an unexpected keyword argument {name!r}")
+            raise_unknown_argument("EmotionDetector", name, DETECTOR_SETTINGS)
         warnings.warn(f"{name} is now called {NEW_NAMES[name]}", DeprecationWarning, stacklevel=3)
         renamed[NEW_NAMES[name]] = value
     return renamed

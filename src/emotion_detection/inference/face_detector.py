@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
-from emotion_detection.errors import InputError
+from emotion_detection.errors import REINSTALL, InputError
 from emotion_detection.inference.detected_face import DetectedFace, Detections, move_face
 from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.second_pass import (
@@ -68,8 +68,6 @@ _LARGEST, _ASTRAY = 4, 1
 close-ups come to 1.4), and of how many sides a landmark lies beyond its box (a tenth)."""
 _GREY = 128
 _TOUCHING = 0.02
-
-_MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
 
 class FaceDetector:
@@ -361,9 +359,11 @@ def _session(threads: int | None, device: Device = CPU) -> Any:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path}: missing, the network that finds faces; {_MEND}") from None
+        raise InputError(f"{path}: missing, the network that finds faces; {REINSTALL}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}; {_MEND}") from None
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror or error}; {REINSTALL}"
+        ) from None
     if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-        raise InputError(f"{path}: damaged, it is not the file that was shipped; {_MEND}")
+        raise InputError(f"{path}: damaged, it is not the file that was shipped; {REINSTALL}")
     return open_session(content, device, threads)

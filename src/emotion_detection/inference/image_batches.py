@@ -1,30 +1,37 @@
 """Goes through many images: one or several that a user gave, in turn or in threads."""
 
+import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numpy as np
 
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.images.arrays import put_channels_last
+from emotion_detection.images.kinds import READ
 from emotion_detection.inference.crops import is_one_image
 from emotion_detection.inference.detection import ImageInput
+from emotion_detection.inference.image_files import list_image_files
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def iterate_images(images: ImageInput | Iterable[ImageInput]) -> Iterable[ImageInput]:
-    """Return images, also of a single one: a name, too, could be gone through by letters.
+    """Return images, also of a single one or of a folder.
 
-    An array or tensor that is one image for ``detect`` is one here; others are gone through by
-    their first axis.
+    A folder stands for the images in it, at any depth, by name. An array or tensor that is one
+    image for ``detect`` is one here; others are gone through by their first axis.
 
     Raises:
-        InputError: neither an image nor an iterable of them.
+        InputError: neither an image nor an iterable of them, or a folder without images.
     """
+    if isinstance(images, str | os.PathLike) and os.path.isdir(images):
+        return _list_folder(images)
     is_single = is_one_image(images)
     shape = getattr(images, "shape", None)
     if isinstance(shape, tuple) and len(shape) in (2, 3):
@@ -37,6 +44,18 @@ def iterate_images(images: ImageInput | Iterable[ImageInput]) -> Iterable[ImageI
             f"{shorten(repr(images))}: must be an image, or a list or another iterable of images"
         )
     return cast(Iterable[ImageInput], images)
+
+
+def _list_folder(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the images in a folder; warn of folders in it that cannot be read."""
+
+    def report(name: str, reason: str) -> None:
+        warnings.warn(f"{name}: {reason}", stacklevel=6)
+
+    found = list(list_image_files([folder], report))
+    if not found:
+        raise InputError(f"{os.fspath(folder)}: no images in this folder (read are {READ})")
+    return found
 
 
 def map_in_threads(function: Callable[[T], R], values: Iterable[T], count: int) -> Iterator[R]:

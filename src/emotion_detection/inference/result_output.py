@@ -121,14 +121,25 @@ def _crop(whole: Image.Image, face: Face, margin: float, aligned: bool) -> Image
     return whole.crop((left, top, right, max(top + 1, min(whole.height, round(y + height)))))
 
 
-def make_frame(result: Result) -> Any:
+def make_frame(result: Result, full: bool = False) -> Any:
     """Return a pandas ``DataFrame``; see :meth:`.Result.to_frame`."""
     try:
         import pandas
     except ImportError:
         raise InputError("to_frame() needs pandas: pip install pandas") from None
-    names = list_columns(result.faces[0].scores if result.faces else ())
-    return pandas.DataFrame(result.rows(), columns=names)
+    labels = tuple(result.faces[0].scores) if result.faces else ()
+    if full:
+        return pandas.DataFrame(result.rows(), columns=list_columns(labels))
+    is_frame = result.frame is not None
+    names = [
+        *("file", "frame", "time", "track") * is_frame,
+        *("file", "face") * (not is_frame),
+        *("emotion", "score", "intensity", "x", "y", "width", "height"),
+        *("confidence", "uncertain_face", "flags"),
+        *(f"score_{name}" for name in labels),
+    ]
+    rows = [{**row, "score": row[f"score_{row['emotion']}"]} for row in result.rows()]
+    return pandas.DataFrame(rows, columns=names)
 
 
 def make_detections(result: Result) -> Any:

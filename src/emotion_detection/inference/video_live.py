@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import ImageError
+from emotion_detection.inference.cameras import open_camera
 from emotion_detection.inference.video import (
     Frame,
     FrameConverter,
@@ -297,25 +298,7 @@ def _open_source(source: LiveSource) -> "InputContainer":
     if source.format is None:
         options = {"protocol_whitelist": _PROTOCOLS, "rtsp_transport": "tcp"}
         return av.open(source.address, options=options, timeout=timeout, metadata_errors="replace")
-    address = source.address
-    if source.format == "v4l2" and not os.path.exists(address):
-        raise ImageError(f"there is no camera {address}")
-    if source.format == "dshow":
-        address = _dshow_name(int(address))
-    options = {"framerate": "30"} if source.format == "avfoundation" else {}
-    return av.open(address, format=source.format, options=options, timeout=timeout)
-
-
-def _dshow_name(number: int) -> str:
-    """Return how Windows calls its Nth camera."""
-    from av.device import enumerate_input_devices
-
-    cameras = [
-        device for device in enumerate_input_devices("dshow") if "video" in device.media_types
-    ]
-    if number >= len(cameras):
-        raise ImageError(f"there is no camera {number}; found: {len(cameras)}")
-    return f"video={cameras[number].name}"
+    return open_camera(source.address, source.format, timeout)
 
 
 def _failure(error: Exception) -> str:

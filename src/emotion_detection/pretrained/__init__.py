@@ -30,15 +30,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.errors import InputError
+from emotion_detection.errors import REINSTALL, InputError
 
 MODEL = "model.onnx"
 WEIGHTS = "weights.safetensors"
 RECORD = "record.json"
 CARD = "card.md"
 ROBUSTNESS = "robustness.json"
-
-_MEND = "reinstall the package: pip install --force-reinstall --no-deps emotion-detection"
 
 
 def find_model() -> Path:
@@ -70,9 +68,9 @@ def read_record() -> dict[str, Any]:
     try:
         values = json.loads(content)
     except ValueError:
-        raise InputError(f"{path}: damaged; {_MEND}") from None
+        raise InputError(f"{path}: damaged; {REINSTALL}") from None
     if not isinstance(values, dict) or not isinstance(values.get("files"), dict):
-        raise InputError(f"{path}: damaged; {_MEND}")
+        raise InputError(f"{path}: damaged; {REINSTALL}")
     return values
 
 
@@ -97,7 +95,7 @@ def read_robustness(label_set: str) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: damaged; {_MEND}") from None
+        raise InputError(f"{path}: damaged; {REINSTALL}") from None
     return found if same and isinstance(found, dict) else None
 
 
@@ -110,7 +108,7 @@ def read_card() -> str:
     try:
         return _read(_folder() / CARD).decode("utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{_folder() / CARD}: damaged; {_MEND}") from None
+        raise InputError(f"{_folder() / CARD}: damaged; {REINSTALL}") from None
 
 
 def _folder() -> Path:
@@ -122,7 +120,7 @@ def _checked(name: str) -> Path:
     path = _folder() / name
     digest = hashlib.sha256(_read(path)).hexdigest()
     if not isinstance(expected, dict) or digest != expected.get("sha256"):
-        raise InputError(f"{path}: damaged, it is not the file that was shipped; {_MEND}")
+        raise InputError(f"{path}: damaged, it is not the file that was shipped; {REINSTALL}")
     return path
 
 
@@ -130,6 +128,8 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path}: missing, a part of the shipped model; {_MEND}") from None
+        raise InputError(f"{path}: missing, a part of the shipped model; {REINSTALL}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}; {_MEND}") from None
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror or error}; {REINSTALL}"
+        ) from None

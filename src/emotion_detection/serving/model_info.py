@@ -11,6 +11,7 @@ from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.model import find_model_file, open_onnx
 from emotion_detection.io.plain_values import parse_json
 from emotion_detection.serving.server_settings import Settings
+from emotion_detection.training_record import SYNTHETIC_NOTE
 
 _OF_THE_RECORD = ("name", "version", "parameters", "figures", "licence", "rights")
 _OF_ITS_USE = ("intended_use", "limits")
@@ -32,8 +33,10 @@ def describe_model(
     """
     path = find_model_file(model)
     shipped = path == pretrained.find_model()
+    own_limits = {"limits": SYNTHETIC_NOTE} if detector.is_synthetic else {}
     return {
         **(_of_record() if shipped else _of_metadata(path)),
+        **own_limits,
         "shipped": shipped,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "label_set": detector.label_set,

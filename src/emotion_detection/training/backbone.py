@@ -78,7 +78,7 @@ def check_backbone(name: str) -> None:
     except ImportError:
         raise InputError(
             f"--network {name}: not one of this project's own, and timm is not installed: "
-            "pip install -e '.[train]'"
+            "pip install '.[train]'"
         ) from None
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), 3)

@@ -91,7 +91,7 @@ def test_where_people_are_known_intervals_are_over_them(
     assert own["value"] == pytest.approx(models[0].test.right.mean())
     page = known.path.read_text(encoding="utf-8")
     assert "Drawing whole people, 150 of them" in page
-    assert "interval, over 150 people; shares" in page
+    assert "interval, over 150 people; proportions" in page
 
 
 def test_an_option_is_named_once(tmp_path: Path, some_scores: Make, write_tested: Make) -> None:

@@ -204,7 +204,7 @@ def test_the_page_says_the_numbers_of_the_json(folder: Path, page: str) -> None:
     assert "that does not make it better than people" in page
     assert f"{first['coverage']['chosen']['threshold']:.3f}" in page
     assert "Mean corruption accuracy 48.0&nbsp;%" in page
-    assert "Worst borne: motion blur" in page
+    assert "Worst: motion blur" in page
     gap = facts["comparisons"][0]["accuracy"]
     assert f"{100 * gap['value']:+.1f}<small>" in page
     for group in first["groups"]["<u>age"]["groups"]:
@@ -249,11 +249,11 @@ def test_what_is_missing_is_said_with_the_command_that_brings_it(
         "emotion test --model models/nowhere --split validation",
         "emotion report alone --groups FILE.csv",
         "emotion data audit nowhere --out audit",
-        "The training's curves are not there",
-        "No votes of raters are known",
+        "There are no training curves",
+        "The data has no votes of raters",
         "The images are not shown",
-        "Accuracy without copies of training faces: unknown",
-        "the data says nothing of how often people name its labels",
+        "Accuracy without duplicates of training faces: unknown",
+        "the data does not tell how often people agree with its labels",
     ):
         assert said in page
 
@@ -291,7 +291,7 @@ def test_figures_of_an_earlier_report_do_not_stay(
 
 
 def test_the_second_model_s_test_is_told_too(page: str, folder: Path) -> None:
-    told = re.search(r"<h3>Beside it: [^<]*two</h3><dl>(.*?)</dl>", page, re.S)
+    told = re.search(r"<h3>Compared with: [^<]*two</h3><dl>(.*?)</dl>", page, re.S)
     assert told is not None
     second = json.loads((folder / "report.json").read_text(encoding="utf-8"))["models"][1]
     assert f"<code>{second['test']['command']}</code>" in told[1]

@@ -66,8 +66,9 @@ export class Reader {
       flags: flagsOf(face, picture, settings),
       track: null,
     }));
-    const result = { source, width, height, faces, skipped: found.skipped, notes, frame, time };
-    return { result, crops };
+    const told = faces.length ? [...notes, ...(this.about.notes ?? [])] : notes;
+    const skipped = found.skipped;
+    return { result: { source, width, height, faces, skipped, notes: told, frame, time }, crops };
   }
 
   /**

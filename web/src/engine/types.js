@@ -38,6 +38,7 @@
  * @property {Record<string, [number, number, number]>} colours
  * @property {string[]} landmarks
  * @property {string[]} columns
+ * @property {string[]} [notes] what users must know of the model
  */
 
 /**

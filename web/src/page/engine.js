@@ -107,10 +107,10 @@ export class Engine {
 /** Say what this browser lacks, or nothing. */
 export function lacking() {
   if (typeof WebAssembly !== 'object') {
-    return 'This browser has WebAssembly switched off or is too old for it, so it cannot read pictures here.';
+    return 'This browser has WebAssembly switched off or is too old for it, so it cannot read images here.';
   }
   if (typeof OffscreenCanvas !== 'function' || typeof Worker !== 'function') {
-    return 'This browser is too old to read pictures by itself: it needs OffscreenCanvas (Chrome 69, Firefox 105, Safari 16.4).';
+    return 'This browser is too old to read images by itself: it needs OffscreenCanvas (Chrome 69, Firefox 105, Safari 16.4).';
   }
   return '';
 }

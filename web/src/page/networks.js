@@ -15,6 +15,7 @@ export let about = null;
 const ORIGINS = new Map([
   ['ferplus', 'FER+, photos of faces that ten people each named'],
   ['fer2013', 'FER-2013, photos of faces from the web'],
+  ['demo', 'synthetic faces'],
 ]);
 
 /**
@@ -46,9 +47,11 @@ export async function opened(latest) {
   } finally {
     if (latest()) showProgress(null, false);
   }
-  const { label_set: set, labels, thresholds } = about;
+  const { label_set: set, labels, thresholds, notes = [] } = about;
   const names = `${labels.slice(0, -1).join(', ')} or ${labels[labels.length - 1]}`;
   element('about').textContent = `Each face is named ${names}. The model was trained on ${ORIGINS.get(set) ?? `the labels “${set}”`}.`;
+  element('model-note').textContent = notes.map((note) => `Note: ${note}.`).join(' ');
+  element('model-note').hidden = !notes.length;
   if (thresholds.least_score > 0) abstainBelow(thresholds.least_score);
   return about;
 }

@@ -227,7 +227,9 @@ function imageWords({ seen }, known) {
     certain.length === 1
       ? `1 face: ${named(certain[0], known.labels)}${uncertainWords(faces)}`
       : countedEmotions(faces, known);
-  return [found, ...(skipped ? [`${counted(skipped)} too small to read`] : []), ...notes].join('; ');
+  // those of the model stand above all images
+  const own = notes.filter((note) => !known.notes?.includes(note));
+  return [found, ...(skipped ? [`${counted(skipped)} too small to read`] : []), ...own].join('; ');
 }
 
 /** @param {Entry} entry */

@@ -42,7 +42,7 @@ def draw_reliability(after: Sequence[Values], before: Sequence[Values] | None) -
         ends = one["accuracy"]["low"], one["accuracy"]["high"]
         axes.plot([one["confidence"]] * 2, ends, color=FIRST, lw=1.2)
     x, y = [b["confidence"] for b in after], [b["accuracy"]["value"] for b in after]
-    axes.plot(x, y, "o-", color=FIRST, ms=4, lw=1.4, label="as it answers")
+    axes.plot(x, y, "o-", color=FIRST, ms=4, lw=1.4, label="after temperature")
     axes.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     axes.grid()
     if before:
@@ -100,7 +100,7 @@ def draw_intensity(bins: Sequence[Values], of_raters: bool) -> "Figure":
         axes.plot([one["wanted"]] * 2, [one["low"], one["high"]], color=FIRST, lw=1.4, alpha=0.6)
     axes.plot([b["wanted"] for b in bins], [b["median"] for b in bins], "o", color=FIRST, ms=4.5)
     axes.set(
-        xlabel="share of raters who saw an expression" if of_raters else "wanted intensity",
+        xlabel="share of raters who saw an expression" if of_raters else "target intensity",
         ylabel="the model's intensity",
         xlim=(-0.03, 1.03),
         ylim=(-0.03, 1.03),

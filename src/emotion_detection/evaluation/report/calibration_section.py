@@ -42,7 +42,7 @@ def render_calibration(facts: Values, drawn: Plot) -> str:
         ["before temperature", *(number(before.get(key)) for key in ("ece", "nll", "brier"))]
         if before
         else ["before temperature", *[markup.DASH] * 3],
-        ["as it answers", *(number(test.get(key)) for key in ("ece", "nll", "brier"))],
+        ["after temperature", *(number(test.get(key)) for key in ("ece", "nll", "brier"))],
     ]
     before_bins = found["before"]["bins"] if found["before"] else None
     reliability = drawn.add(
@@ -57,23 +57,23 @@ def render_calibration(facts: Values, drawn: Plot) -> str:
     )
     return markup.section(
         "sureness",
-        "How sure, and is it right to be",
+        "Calibration",
         markup.table(f"Calibration; temperature {temperature}", ["", "ECE", "NLL", "Brier"], rows),
         markup.paragraph(
-            "On as many faces the ECE of entirely honest scores is below "
+            "With this many faces, the ECE of perfectly calibrated scores is below "
             f"{number(found['after']['ece_by_chance'])} in 95 % of tests."
         ),
         markup.figures(
             markup.figure(
                 reliability,
-                "On the dashed line a score of 80 % is right in 80 % of the faces. Below it the "
-                "model is too sure, above it not sure enough. Bars: how many faces have "
-                "such a score.",
+                "On the dashed line a score of 80 % is right in 80 % of the faces. Below the line "
+                "the model is overconfident, above it underconfident. Bars: number of faces by "
+                "score.",
             ),
             markup.figure(
                 coverage,
-                "Accuracy when only the surest faces are answered; the dot is the threshold below, "
-                "the dashed line the wanted accuracy.",
+                "Accuracy when only the most confident faces are answered. Dot: the threshold "
+                "below; dashed line: the target accuracy.",
             ),
         ),
         _threshold(cover, test, facts["places"]["validation"]),
@@ -98,8 +98,8 @@ def _threshold(cover: Values, test: Values, place: str | None) -> str:
     )
     if cover["chosen_on"] == test["split"] == "test":
         said += markup.missing(
-            "It was chosen on the very faces that it is judged on, which flatters it. After a test "
-            "of the validation split the report chooses it there.",
+            "It was chosen on the same faces that it is tested on, so this accuracy is too high. "
+            "After a test of the validation split, the report chooses it there.",
             add_option_to_command(test, "--split", "validation", out=place),
         )
     return said
@@ -131,16 +131,14 @@ def render_faces(facts: Values, image: FaceImageReader, shown: bool) -> str:
         "faces",
         "Faces to look at",
         "" if shown else markup.missing(hint),
-        "<h3>Surest mistakes</h3>",
+        "<h3>Most confident errors</h3>",
         markup.paragraph(
-            "What the model named with the highest scores and the label contradicts. Where you "
-            "side with the model, the label may be wrong."
+            "Faces on which the model is wrong with the highest scores. Where you agree with the "
+            "model, the label may be wrong."
         ),
-        render_gallery(wrong, image) if wrong else markup.paragraph("There are no mistakes."),
-        "<h3>Most doubtful</h3>",
-        markup.paragraph(
-            "The faces whose highest score is lowest: what a threshold would leave out first."
-        ),
+        render_gallery(wrong, image) if wrong else markup.paragraph("There are no errors."),
+        "<h3>Least confident</h3>",
+        markup.paragraph("The faces with the lowest top score: a threshold leaves them out first."),
         render_gallery(doubted, image),
     )
 
@@ -152,16 +150,12 @@ def render_intensity(facts: Values, drawn: Plot) -> str:
     parts: list[str] = []
     figures: list[str] = []
     if found is None:
-        parts.append(
-            markup.missing(
-                "No intensity: the model gives none, or nothing is known of these faces'."
-            )
-        )
+        parts.append(markup.missing("No intensity: the model predicts none, or the data has none."))
     else:
         svg = drawn.add(
             "intensity",
             draw_intensity(found["bins"], of_raters),
-            "The model's intensity against the wanted one: median and the middle 80 % of the faces",
+            "The model's intensity against the target: median and the middle 80 % of the faces",
         )
         figures.append(
             markup.figure(svg, "Dots: the median face; lines: the middle 80 % of the faces.")
@@ -180,7 +174,7 @@ def render_intensity(facts: Values, drawn: Plot) -> str:
             if test["data"].get("label_set") == "fer2013"
             else None
         )
-        parts.append(markup.missing("No votes of raters are known of these faces.", command))
+        parts.append(markup.missing("The data has no votes of raters.", command))
     else:
         svg = drawn.add(
             "votes",

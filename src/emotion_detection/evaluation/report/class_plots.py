@@ -92,8 +92,8 @@ def draw_roc(curves: Values) -> "Figure":
     for number, (name, curve) in enumerate(curves.items()):
         if curve["x"]:
             axes.plot(curve["x"], curve["y"], label=shorten_label(name), **plot_class_line(number))
-    axes.set(xlabel="other faces called so (false positive rate)")
-    axes.set(ylabel="its faces called so (recall)", xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
+    axes.set(xlabel="false positive rate")
+    axes.set(ylabel="recall (true positive rate)", xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
     return _with_legend(figure, axes, "lower right")
 
 

@@ -23,7 +23,7 @@ def render_training(facts: Values, drawn: Plot) -> str:
     """Return the section of the training's curves."""
     rows = facts["training"]
     if not rows:
-        said = "The training's curves are not there: they lie in logs/RUN/metrics.csv of a run."
+        said = "There are no training curves: they lie in logs/RUN/metrics.csv of a run."
         model = facts["test"]["model"]
         if isinstance(model, str) and is_shipped(Path(model)):
             said = (
@@ -50,7 +50,7 @@ def render_training(facts: Values, drawn: Plot) -> str:
     caption = (
         f"{len(rows)} epochs; validation accuracy is highest in epoch {best['epoch']:.0f} "
         f"({percent(best.get('val_accuracy'))}). A validation loss that rises while that of "
-        "training falls means that the network learns its faces by heart."
+        "training falls means overfitting."
     )
     return markup.section(
         "training",
@@ -65,15 +65,15 @@ def render_classes(facts: Values, drawn: Plot) -> str:
     test, found = facts["test"], facts["per_class"]
     names = test["labels"]
     per_class = markup.table(
-        "Each class, below each figure its 95 % interval",
+        "Each class, with 95 % intervals",
         [
             *("class", "faces", "recall", "precision", "F1"),
-            *("others called so", "area under ROC", "average precision"),
+            *("false positive rate", "area under ROC", "average precision"),
         ],
         (_class_row(name, one, facts) for name, one in found.items()),
     )
     confusion = markup.table(
-        "Rows: label; columns: called",
+        "Rows: label; columns: prediction",
         ["label", *map(text, names)],
         (
             [text(name), *(f"{count:,}" for count in row)]
@@ -87,7 +87,7 @@ def render_classes(facts: Values, drawn: Plot) -> str:
                 draw_confusion(test["confusion"], names),
                 "Confusion matrix; the numbers are in the table below it",
             ),
-            "Of the faces with a label (row), how many were called what (column).",
+            "Rows: label; columns: prediction.",
         ),
         markup.figure(
             drawn.add(
@@ -103,8 +103,8 @@ def render_classes(facts: Values, drawn: Plot) -> str:
                 draw_roc(facts["roc"]),
                 "ROC curves, one class against the rest; areas are in the table",
             ),
-            "One class against the rest (ROC): the further to the upper left, the better its score "
-            "tells it from the others.",
+            "One class against the rest (ROC): the nearer to the upper left, the better the class "
+            "is separated from the others.",
         ),
         markup.figure(
             drawn.add(
@@ -112,8 +112,7 @@ def render_classes(facts: Values, drawn: Plot) -> str:
                 draw_precision_recall(facts["precision_recall"]),
                 "Precision against recall; average precisions are in the table",
             ),
-            "Precision against recall: what share of the faces called so are so, when more or "
-            "fewer are called so.",
+            "Precision against recall, over all thresholds of the score.",
         ),
     )
     return markup.section(
@@ -130,7 +129,7 @@ def render_classes(facts: Values, drawn: Plot) -> str:
 
 
 def _extremes(found: Values) -> str:
-    """Say which classes are found best and worst, of those that have faces."""
+    """Return which classes have the highest and the lowest recall, of those with faces."""
     recall = {name: one["recall"]["value"] for name, one in found.items() if one["n"]}
     low, high = (
         min(recall, key=lambda name: recall[name]),

@@ -32,7 +32,7 @@ def draw_training(rows: Sequence[Values]) -> "Figure":
     figure, panels = new_figure(4.6, 4.8, (1, 1))
     for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
         for part, colour, words in (
-            ("train", SECOND, "training, as it ran"),
+            ("train", SECOND, "training"),
             ("val", FIRST, "validation"),
         ):
             key = f"{part}_{measure}"

@@ -85,9 +85,9 @@ def render_comparison(
         _table(found, facts, names),
         markup.figures(markup.figure(svg, caption)),
         _per_class(found),
-        f"<h3>Right in {names[0]} alone</h3>",
+        f"<h3>Correct in {names[0]} only</h3>",
         _gallery(found["only_first"], model),
-        f"<h3>Right in {names[1]} alone</h3>",
+        f"<h3>Correct in {names[1]} only</h3>",
         _gallery(found["only_second"], model),
     )
 
@@ -104,9 +104,9 @@ def _verdict(found: Values, names: tuple[str, str]) -> str:
         "difference holds zero."
     )
     return markup.paragraph(
-        f"{said} They call {found['called_otherwise']:,} of {found['n']:,} faces differently; "
-        f"{test['only_first']:,} are right in {names[0]} alone, {test['only_second']:,} in "
-        f"{names[1]} alone (McNemar's exact test, p {p})."
+        f"{said} Predictions differ on {found['called_otherwise']:,} of {found['n']:,} faces; "
+        f"{test['only_first']:,} are correct in {names[0]} only, {test['only_second']:,} in "
+        f"{names[1]} only (McNemar's exact test, p {p})."
     )
 
 
@@ -135,7 +135,7 @@ def _table(found: Values, facts: tuple[Values, Values], names: tuple[str, str]) 
     people = found["accuracy"]["clusters"]
     over = "" if people is None else f", over {people:,} people"
     return markup.table(
-        f"Second minus first, below it the 95 % interval{over}; shares in percentage points",
+        f"Second minus first, with the 95 % interval{over}; proportions in percentage points",
         ["", *names, "difference"],
         rows,
     )

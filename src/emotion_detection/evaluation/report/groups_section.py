@@ -63,8 +63,8 @@ def render_groups(found: Values | None, command: str, drawn: Plot) -> str:
     if found is None:
         parts.append(
             markup.missing(
-                "How evenly the model serves people is unknown: nothing is known of who is in "
-                "these faces, and nothing is inferred.",
+                "How evenly the model serves people is unknown: nothing is known of the "
+                "people in these images, and nothing is inferred.",
                 f"{command} --groups FILE.csv",
             )
         )
@@ -85,7 +85,7 @@ def _column(found: Values, place: str, drawn: Plot) -> list[str]:
     if not found["groups"]:
         return [markup.paragraph(*said, "No group has enough faces.")]
     table = markup.table(
-        f"Each group, below each figure its 95 % interval{people}",
+        f"Each group, with 95 % intervals{people}",
         ["group", "faces", "accuracy", "mean recall", "mean score", "ECE; by chance up to"],
         (
             [
@@ -109,10 +109,10 @@ def _column(found: Values, place: str, drawn: Plot) -> list[str]:
         table,
         markup.figures(markup.figure(svg, "Accuracy and its 95 % interval.")),
         _gaps(
-            "Who is wrongly called what: faces of other emotions that are called so",
+            "False positive rate: faces of other emotions that are predicted as this one",
             found["false_gaps"],
         ),
-        _gaps("Whose emotion is missed: recall", found["recall_gaps"]),
+        _gaps("Recall: faces of this emotion that are predicted as it", found["recall_gaps"]),
         markup.paragraph(*said),
     ]
 

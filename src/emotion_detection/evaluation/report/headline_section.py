@@ -13,7 +13,7 @@ Values = Mapping[str, Any]
 _LABELS = {
     "fer2013": "FER-2013's own labels (Goodfellow et al. 2013)",
     "ferplus": "the majority of FER+'s ten raters (Barsoum et al. 2016)",
-    "demo": "those that the faces were drawn with: figures on drawn faces say nothing about people",
+    "demo": "those of the synthetic faces: metrics on synthetic faces do not hold for people",
 }
 
 _ONE_PERSON = (
@@ -35,7 +35,7 @@ def render_headline(models: Sequence[Values]) -> str:
     cards = [_card(one) for one in models] + [_people(first["raters"])]
     return markup.section(
         "headline",
-        "How good",
+        "Results",
         f'<ul class="headline">{"".join(cards)}</ul>',
         markup.facts(_facts(test)),
         *(markup.paragraph(text(note)) for note in first["notes"]),
@@ -60,7 +60,7 @@ def _beside(facts: Values) -> str:
     told = [row for row in _facts(facts["test"]) if row[0] not in ("filter", "faces")]
     return "".join(
         (
-            f"<h3>Beside it: {text(facts['model'])}</h3>",
+            f"<h3>Compared with: {text(facts['model'])}</h3>",
             markup.facts(told),
             *(markup.paragraph(text(note)) for note in facts["notes"]),
         )
@@ -71,7 +71,7 @@ def _people(raters: Values | None) -> str:
     if raters is None:
         return (
             '<li><span class="name">People</span><b>unknown</b>'
-            "<span>the data says nothing of how often people name its labels</span></li>"
+            "<span>the data does not tell how often people agree with its labels</span></li>"
         )
     name = "One person" if raters.get("is_one") else "People"
     meaning = f". {_ONE_PERSON}" if raters.get("is_one") else ""
@@ -85,9 +85,7 @@ def _people(raters: Values | None) -> str:
 def describe_labels(test: Values) -> str:
     """Return which labels a test goes by, in words."""
     label_set = test["data"].get("label_set", "own")
-    return (
-        f"{_LABELS.get(label_set, 'those that stand with the data')}; {len(test['labels'])} classes"
-    )
+    return f"{_LABELS.get(label_set, 'those of the data')}; {len(test['labels'])} classes"
 
 
 def _shown(test: Values) -> str:
@@ -129,14 +127,14 @@ def _over_people(found: Values | None) -> str:
 def _copies(found: Values | None) -> str:
     if not found:
         return markup.missing(
-            "Accuracy without copies of training faces: unknown, because these are not faces of "
-            "the data that the model was trained on, or a test of the training split."
+            "Accuracy without duplicates of training faces: unknown, because these faces are not "
+            "of the data that the model was trained on, or are its training split."
         )
     if not found["exact_or_near"]:
-        return markup.paragraph("None of these faces has a copy among the training faces.")
+        return markup.paragraph("None of these faces has a duplicate among the training faces.")
     low, high = found["accuracy_ci95"] or (None, None)
     return markup.paragraph(
-        f"<b>Without copies: {percent(found['accuracy'])}</b> ({interval(low, high)}, "
-        f"{found['n']:,} faces). {found['exact_or_near']:,} of the faces have a copy among the "
-        f"training faces, {found['exact']:,} of them to the pixel ({text(found['measure'])})."
+        f"<b>Without duplicates: {percent(found['accuracy'])}</b> ({interval(low, high)}, "
+        f"{found['n']:,} faces). {found['exact_or_near']:,} of the faces have a duplicate among "
+        f"the training faces, {found['exact']:,} of them to the pixel ({text(found['measure'])})."
     )

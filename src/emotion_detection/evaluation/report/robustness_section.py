@@ -1,4 +1,4 @@
-"""The sections of a report on spoilt images, and on how each figure is known."""
+"""The sections of a report on robustness, and on how each metric was computed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,10 +19,13 @@ _METHODS = (
         f"over faces, {DRAWS:,} draws, seed 0 (Efron and Tibshirani 1993).",
     ),
     (
-        "recall, precision, false rate",
+        "recall, precision, false positive rate",
         "Shares; Wilson's (1927) interval. F1: their harmonic mean; bootstrap interval.",
     ),
-    ("without copies", "Faces with an exact or near copy among the training faces left out."),
+    (
+        "without duplicates",
+        "Faces with an exact or near duplicate among the training faces are left out.",
+    ),
     (
         "ROC and precision-recall",
         "One class's score against all others (Fawcett 2006); area by trapezoids, average "
@@ -68,15 +71,15 @@ _METHODS = (
 
 
 def render_robustness(facts: Values, drawn: Plot) -> str:
-    """Return the section of what spoilt images do."""
+    """Return the section on accuracy under corruption."""
     found, test = facts["robustness"], facts["test"]
     if found is None:
         return markup.section(
             "robustness",
-            "Spoilt images",
+            "Robustness",
             markup.missing(
-                "How the model bears blur, noise, darkness, low resolution and covered faces was "
-                "not tested.",
+                "Robustness to blur, noise, darkness, low resolution and covered faces was not "
+                "tested.",
                 add_option_to_command(test, "--corruptions", out=facts["places"]["test"]),
             ),
         )
@@ -105,14 +108,14 @@ def render_robustness(facts: Values, drawn: Plot) -> str:
     clean = found["clean"]
     return markup.section(
         "robustness",
-        "Spoilt images",
+        "Robustness",
         markup.paragraph(
             f"<b>Mean corruption accuracy {percent(found['mean_corruption_accuracy'])}</b>, "
-            f"against {percent(clean['accuracy'])} on the images as they are ({clean['n']:,} "
-            f"faces). Worst borne: {text(worst.replace('_', ' '))}.",
+            f"against {percent(clean['accuracy'])} on the unchanged images ({clean['n']:,} "
+            f"faces). Worst: {text(worst.replace('_', ' '))}.",
             _lost(found.get("drop")),
         ),
-        markup.figure(svg, "Dashed: the images as they are. Bands: 95 % intervals."),
+        markup.figure(svg, "Dashed: the unchanged images. Bands: 95 % intervals."),
         markup.more("All numbers", table),
     )
 
@@ -121,25 +124,23 @@ def _lost(drop: Values | None) -> str:
     if not drop:
         return ""
     low, high = drop["ci95"]
-    return (
-        f"Lost in the mean: {100 * drop['value']:.1f} points ({interval(low, high, points=True)})."
-    )
+    return f"Mean loss: {100 * drop['value']:.1f} points ({interval(low, high, points=True)})."
 
 
 def render_methods(versions: Mapping[str, str]) -> str:
     """Return the section of how each figure was computed."""
     return markup.section(
         "methods",
-        "How we know",
+        "Methods",
         markup.paragraph(
-            "An expression is not a feeling (Barrett et al. 2019): all figures say how often the",
-            "model names what the label says, not what anybody felt. All intervals are of 95 %,",
+            "An expression is not a feeling (Barrett et al. 2019): all metrics tell how often the",
+            "prediction agrees with the label, not what anybody felt. All intervals are of 95 %,",
             "over the faces that were tested; other faces, other training seeds and other labels",
             "differ by more.",
         ),
         markup.facts((name, how) for name, how in _METHODS),
         markup.paragraph(
-            "All these figures are in report.json too, the drawings as PNG in figures/; packages: "
+            "All numbers are in report.json, too, and the plots as PNG in figures/; packages: "
             + text(", ".join(f"{name} {version}" for name, version in versions.items()))
             + "."
         ),

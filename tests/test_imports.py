@@ -22,6 +22,7 @@ BASE = {
     "io",
     "labels",
     "other_names",
+    "palette",
     "postprocessing",
     "privacy",
     "results",

@@ -13,13 +13,12 @@ from emotion_detection.errors import InputError
 from emotion_detection.images.opening import ImageError
 from emotion_detection.inference import annotate
 from emotion_detection.inference.annotate import (
-    COLOURS,
     annotate_image,
-    list_emotion_colours,
     save_image,
 )
 from emotion_detection.inference.label_places import Area
 from emotion_detection.labels import FERPLUS
+from emotion_detection.palette import EMOTION_COLOURS, list_emotion_colours
 from emotion_detection.results import UNCERTAIN_FACE, Face, Result
 
 
@@ -108,7 +107,7 @@ def test_the_given_image_stays_as_it_was() -> None:
 def test_a_box_has_the_emotions_colour_and_dark_edges(emotion: str, level: int) -> None:
     drawn = _drawn(400, 400, _face((100, 200, 120, 150), emotion), level=level)
     row = drawn[275].astype(int)
-    line = np.flatnonzero((row == COLOURS[emotion]).all(axis=1))
+    line = np.flatnonzero((row == EMOTION_COLOURS[emotion]).all(axis=1))
     assert 100 in line
     assert 220 in line
     for side in (line[line < 160], line[line > 160]):
@@ -124,7 +123,10 @@ def test_text_on_each_colour_can_be_read(emotion: str) -> None:
         linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
-    one, two = luminance(COLOURS[emotion]), luminance(annotate._ink(COLOURS[emotion]))
+    one, two = (
+        luminance(EMOTION_COLOURS[emotion]),
+        luminance(annotate._ink(EMOTION_COLOURS[emotion])),
+    )
     # WCAG 2 asks for 4.5
     assert (max(one, two) + 0.05) / (min(one, two) + 0.05) >= 4.5
 
@@ -161,7 +163,7 @@ SEEN = {
 
 @pytest.mark.parametrize("vision", SEEN)
 def test_no_two_emotions_look_alike_to_anyone(vision: str) -> None:
-    level = np.array(list(COLOURS.values())) / 255
+    level = np.array(list(EMOTION_COLOURS.values())) / 255
     linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ SEEN[vision].T, 0, 1)
     shown = np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)
@@ -268,7 +270,7 @@ def test_intensity_and_track_are_shown(bars: bool) -> None:
 def test_own_classes_have_colours_and_long_names_stay_in_the_image() -> None:
     names = ("ein sehr langer Name " * 5, "größer", "neutral")
     colours = list_emotion_colours(names)
-    assert colours["neutral"] == COLOURS["neutral"]
+    assert colours["neutral"] == EMOTION_COLOURS["neutral"]
     assert len(set(colours.values())) == 3
     drawn = _drawn(200, 150, _face((60, 60, 60, 70), names[0], names=names))
     assert drawn.shape == (150, 200, 3)

@@ -9,9 +9,9 @@ from PIL import Image
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference import timeline
-from emotion_detection.inference.annotate import list_emotion_colours
 from emotion_detection.inference.timeline import MOST_PANELS, Timeline
 from emotion_detection.labels import EMOTIONS
+from emotion_detection.palette import list_emotion_colours
 from emotion_detection.results import Face, Result
 
 pytest.importorskip("matplotlib", reason="needs the extra 'video'")

@@ -1,8 +1,7 @@
 """How figures of tests look, and what is made of them: a PNG, and SVG that follows a page.
 
 A figure is drawn in a few fixed colours. In the SVG each of them becomes one of the page's
-colour variables, so that one drawing serves light and dark; the PNG keeps them as they are. The
-classes' colours are those of Okabe and Ito (2008), which people with any colour vision tell apart.
+colour variables, so that one drawing serves light and dark; the PNG keeps them as they are.
 """
 
 import functools
@@ -10,10 +9,12 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec
+
+from emotion_detection.palette import PAPER_SHADES, assign_colour_slots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 
 INK, PALE, LINE, PAPER, ON = "#1f2329", "#5f6773", "#d5d9df", "#fffffe", "#fefefe"
 FIRST, SECOND, HEAT = "#0072b1", "#d55e01", "#0072b3"
-CLASSES = (
-    "#d55e00", "#117733", "#8a5a9e", "#e0a000", "#0072b2", "#cc79a7", "#6e7681", "#44aa99"
-)  # fmt: skip
-"""One colour a class, in order; further classes begin again with another dash."""
+CLASSES = tuple(PAPER_SHADES.values())
+"""One colour a class; further classes begin again with another dash."""
 
 VARIABLES = {
     INK: "ink",
@@ -129,10 +128,14 @@ def shorten_label(name: str) -> str:
     return name.replace("$", r"\$")
 
 
-def plot_class_line(number: int) -> dict[str, Any]:
-    """Return colour and dash of a class's line."""
-    turn, place = divmod(number, len(CLASSES))
-    return {"color": CLASSES[place], "linestyle": DASHES[(place + turn) % len(DASHES)], "lw": 1.4}
+def style_class_lines(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return colour and dash of each class's line, as matplotlib's ``plot`` takes them."""
+    styles = {}
+    for name, slot in assign_colour_slots(labels).items():
+        turn, place = divmod(slot, len(CLASSES))
+        dash = DASHES[(place + turn) % len(DASHES)]
+        styles[name] = {"color": CLASSES[place], "linestyle": dash, "lw": 1.4}
+    return styles
 
 
 def render_png(figure: "Figure") -> bytes:

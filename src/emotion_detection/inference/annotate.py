@@ -3,7 +3,7 @@
 import errno
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,25 +15,11 @@ from emotion_detection.errors import InputError
 from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.label_places import Area, LabelLayout, Placement, place_labels
 from emotion_detection.io.files import write_atomic
+from emotion_detection.palette import Colour, list_emotion_colours
 from emotion_detection.results import UNSURE, Face, Result
-
-Colour = tuple[int, int, int]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Of images that can be written."""
-
-COLOURS: dict[str, Colour] = {
-    "anger": (213, 94, 0),
-    "disgust": (0, 158, 115),
-    "fear": (204, 121, 167),
-    "happiness": (240, 228, 66),
-    "sadness": (0, 114, 178),
-    "surprise": (230, 159, 0),
-    "neutral": (200, 200, 200),
-    "contempt": (86, 180, 233),
-}
-"""A colour an emotion that people with any colour vision can tell apart: those of Okabe & Ito
-(2008), Color Universal Design, with light grey in the place of black."""
 
 _PLATE = (22, 24, 28)
 _TRACK = (74, 78, 86)
@@ -94,12 +80,6 @@ def annotate_image(
     for label, place in zip(labels, places, strict=True):
         image.paste(label.convert("RGB"), place, label.getchannel("A"))
     return image
-
-
-def list_emotion_colours(labels: Iterable[str]) -> dict[str, Colour]:
-    """Return a colour for each label; classes that are no known emotion take turns."""
-    palette = list(COLOURS.values())
-    return {name: COLOURS.get(name, palette[k % len(palette)]) for k, name in enumerate(labels)}
 
 
 @lru_cache(maxsize=32)

@@ -14,10 +14,10 @@ from emotion_detection.errors import REINSTALL, InputError
 from emotion_detection.images.modes import BACKGROUND
 from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference.align import MARGIN
-from emotion_detection.inference.annotate import list_emotion_colours
 from emotion_detection.inference.detector import EmotionDetector
 from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.inference.model import find_model_file
+from emotion_detection.palette import list_emotion_colours
 from emotion_detection.postprocessing import ZOOM
 from emotion_detection.results import LANDMARKS, list_columns
 from emotion_detection.training_record import SYNTHETIC_NOTE

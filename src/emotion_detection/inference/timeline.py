@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import missing_package
-from emotion_detection.inference.annotate import list_emotion_colours
 from emotion_detection.io.files import write_atomic
+from emotion_detection.palette import list_emotion_colours
 from emotion_detection.results import Result
 
 if TYPE_CHECKING:

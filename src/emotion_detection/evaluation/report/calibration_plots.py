@@ -12,8 +12,8 @@ from emotion_detection.evaluation.plot_style import (
     PALE,
     SECOND,
     new_figure,
-    plot_class_line,
     shorten_label,
+    style_class_lines,
     use_plot_style,
 )
 
@@ -119,9 +119,10 @@ def draw_votes(scores: Mapping[str, Sequence[Values]]) -> "Figure":
     """
     figure, (axes,) = new_figure(4.4, 4.1)
     axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
-    for number, (name, bins) in enumerate(scores.items()):
+    styles = style_class_lines(scores)
+    for name, bins in scores.items():
         x, y = [b["wanted"] for b in bins], [b["mean"] for b in bins]
-        axes.plot(x, y, marker=".", ms=4, label=shorten_label(name), **plot_class_line(number))
+        axes.plot(x, y, marker=".", ms=4, label=shorten_label(name), **styles[name])
     axes.set(xlabel="share of raters who saw it", ylabel="mean score")
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     axes.grid()

@@ -9,8 +9,8 @@ from emotion_detection.evaluation.plot_style import (
     PALE,
     SECOND,
     new_figure,
-    plot_class_line,
     shorten_label,
+    style_class_lines,
     use_plot_style,
 )
 
@@ -89,9 +89,10 @@ def draw_roc(curves: Values) -> "Figure":
     """
     figure, (axes,) = new_figure(4.4, 4.3)
     axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
-    for number, (name, curve) in enumerate(curves.items()):
+    styles = style_class_lines(curves)
+    for name, curve in curves.items():
         if curve["x"]:
-            axes.plot(curve["x"], curve["y"], label=shorten_label(name), **plot_class_line(number))
+            axes.plot(curve["x"], curve["y"], label=shorten_label(name), **styles[name])
     axes.set(xlabel="false positive rate")
     axes.set(ylabel="recall (true positive rate)", xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
     return _with_legend(figure, axes, "lower right")
@@ -105,9 +106,10 @@ def draw_precision_recall(curves: Values) -> "Figure":
         curves: class name -> ``x`` (recall) and ``y`` (precision), perhaps empty.
     """
     figure, (axes,) = new_figure(4.4, 4.3)
-    for number, (name, curve) in enumerate(curves.items()):
+    styles = style_class_lines(curves)
+    for name, curve in curves.items():
         if curve["x"]:
-            style = {**plot_class_line(number), "drawstyle": "steps-pre"}
+            style = {**styles[name], "drawstyle": "steps-pre"}
             axes.plot(curve["x"], curve["y"], label=shorten_label(name), **style)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.005), aspect="equal")
     return _with_legend(figure, axes, "lower left")

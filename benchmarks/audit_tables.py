@@ -11,7 +11,7 @@ def labels(result: Result) -> str:
     """Return how often FER+'s majority is another emotion than the labels that were named."""
     lines = [
         "| faces | FER+'s majority is another emotion (95 % interval) | of those with a majority "
-        "| it is the suggested one |",
+        "| majority is the suggested label |",
         "| --- | --- | --- | --- |",
     ]
     judged = result["labels"]
@@ -26,10 +26,10 @@ def labels(result: Result) -> str:
         "",
         f"`{result['found_command']}`: {result['data']}, {told['n']:,} faces, {told['folds']} "
         f"folds of the preset `quick`, out-of-fold accuracy {told['accuracy']:.4f} "
-        f"({low:.4f}-{high:.4f}). A face without a majority (FER+'s rule) counts as not another. "
-        f"Non-faces: {non['named']} are named, {non['no_face']} of them ({non['precision']:.0%}) "
+        f"({low:.4f}-{high:.4f}). A face without a majority (FER+'s rule) counts as no other. "
+        f"Non-faces: {non['named']} are listed, {non['no_face']} of them ({non['precision']:.0%}) "
         f"were no face to at least half of FER+'s raters, who found {non['all_no_face']} in all: "
-        f"{non['recall']:.0%} of those are named. Figures of this page: "
+        f"{non['recall']:.0%} of those are listed. Results on this page: "
         "[docs/results/audit.json](docs/results/audit.json).",
     ]
     return "\n".join(lines)
@@ -70,7 +70,7 @@ def training(result: Result) -> str:
         f"on FER-2013's labels, seeds {' and '.join(map(str, result['seeds']))} (in brackets), "
         "checkpoint chosen on PublicTest, accuracy on PublicTest: "
         f"{sizes['fer2013']['n']:,} faces by FER-2013's labels, {sizes['ferplus']['n']:,} by "
-        "FER+'s majority (contempt, which these networks do not know, counts as a mistake). "
+        "FER+'s majority (contempt, which is no class of these networks, counts as an error). "
         "Differences from all faces: mean over seeds, bootstrap over "
         f"faces; {result['hardware']}, 1 thread.",
     ]
@@ -82,13 +82,13 @@ def ranks(result: Result) -> str:
     own = result["drawn"]
     default, other = (own["first"][rank] for rank in RANKS)
     return (
-        f"**Which rank.** Of {own['flipped']} labels of drawn faces that were flipped at random, "
+        f"**Which rank.** Of {own['flipped']} labels of synthetic faces, flipped at random, "
         f"the default, `--rank {RANKS[0]}`, has {default['share']:.0%} among the first "
-        f"{default['named']} that it names, `--rank {RANKS[1]}` {other['share']:.0%}. Where labels "
-        "were mixed up at random, by a slip or a bug, take "
-        f"`emotion data audit FACES --rank {RANKS[1]}`. The default is for labels that people gave "
-        "by eye, who take like emotions for each other, as in FER-2013: FER+'s raters call "
-        f"{_share(result, 'labels')} of the first {default['named']} that it names otherwise, and "
+        f"{default['named']} that it lists, `--rank {RANKS[1]}` {other['share']:.0%}. Where labels "
+        "were mixed up at random, for example by a bug, use "
+        f"`emotion data audit FACES --rank {RANKS[1]}`. The default is for labels by people, "
+        "who confuse similar emotions, as in FER-2013: FER+'s raters chose another emotion for "
+        f"{_share(result, 'labels')} of the first {default['named']} that it lists, and for "
         f"{_share(result, 'labels_by_other_rank')} with "
         f"`{result['labels_by_other_rank']['command']}`."
     )
@@ -110,7 +110,7 @@ def drawn(result: Result) -> str:
         for rank, row in own["first"].items()
     ]
     return (
-        f"Of {own['faces']:,} drawn training faces {own['flipped']} got another label at random. "
-        f"Flipped are {' and '.join(parts)} (`{own['command']}`; seed {own['seed']}; "
+        f"{own['flipped']} of {own['faces']:,} synthetic training faces got a random other label. "
+        f"The audit lists {' and '.join(parts)} (`{own['command']}`; seed {own['seed']}; "
         f"out-of-fold accuracy by these labels {own['out_of_fold_accuracy']:.3f})."
     )

@@ -23,12 +23,13 @@ def detection(result: Result) -> str:
     head = " | ".join(f"{kind} ({ways[used][kind]['faces']})" for kind in kinds)
     faceless = ways[used]["faceless"]["images"]
     lines = [
-        f"| way, least confidence | {head} | faceless ({faceless} images) |",
+        f"| method, minimum confidence | {head} | faceless ({faceless} images) |",
         "| --- |" + " --- |" * (len(kinds) + 1),
     ]
     for name, row in ways.items():
         cells = [_cell(row[kind]) for kind in kinds]
-        words = f"**{name}**" if name == used else name
+        words = name.replace("one look at", "one pass at")
+        words = f"**{words}**" if name == used else words
         lines.append(f"| {words} | {' | '.join(cells)} | +{row['faceless']['false_finds']} |")
     lines += ["", *_times(result), "", _source(result)]
     return "\n".join(lines)
@@ -44,7 +45,7 @@ def _times(result: Result) -> list[str]:
         return ["Times were not taken."]
     names = list(next(iter(times.values()))["ms"])
     lines = [
-        f"| ms of the processor (ratio to the way before) | {' | '.join(names)} |",
+        f"| processor ms (ratio to before) | {' | '.join(names).replace('look', 'pass')} |",
         "| --- |" + " --- |" * len(names),
     ]
     for kind, row in times.items():
@@ -55,10 +56,10 @@ def _times(result: Result) -> list[str]:
 
 def _source(result: Result) -> str:
     return (
-        f"`{result['command']}`: recall, and + the finds that are no face; in brackets the faces. "
-        f"The way that is used looks closer; of its finds, those from {result['certain']:g} on are "
+        f"`{result['command']}`: recall, then + false positives; in brackets the number of faces. "
+        f"*used* adds second passes; detections from {result['certain']:g} on are "
         "certain. Scenes are 1920 x 1080; pasted faces are crops without a head. Times: medians; "
         f"{result['hardware']}, one thread, onnxruntime {result['onnxruntime']}; load of the "
-        f"machine before: {result.get('load_before', 'unknown')}. Figures: "
+        f"machine before: {result.get('load_before', 'unknown')}. Results: "
         "[docs/results/detection.json](docs/results/detection.json)."
     )

@@ -6,14 +6,14 @@ Result = dict[str, Any]
 
 _SETS = ("pasted", "small", "filling")
 _WORDS = {
-    "320": "working size 320",
-    "480": "working size 480",
-    "640": "**working size 640, as it is used**",
-    "960": "working size 960",
-    "coarser resampling": "shrunk by means of blocks as far as they go",
-    "JPEG at half": "JPEG decoded at half its size",
+    "320": "detection size 320",
+    "480": "detection size 480",
+    "640": "**detection size 640, in use**",
+    "960": "detection size 960",
+    "coarser resampling": "downscaling by block means first",
+    "JPEG at half": "JPEG decoded at half size",
     "int8 static": "8 bits",
-    "int8 static, float heads": "8 bits, last convolutions in floats",
+    "int8 static, float heads": "8 bits, last convolutions in float",
 }
 
 
@@ -24,7 +24,7 @@ def detector_ways(result: Result) -> str:
     counts = {tuple(row["faces"]) for row in photographs.values()}
     words = ""
     if len(counts) == 1:
-        words = f" In the {len(next(iter(counts)))} photographs every way finds the same number of "
+        words = f" In the {len(next(iter(counts)))} photos every method finds the same number of "
         words += f"faces: {', '.join(map(str, next(iter(counts))))}."
     pictures = ", ".join(
         f"{row['pictures']} {name}" for name, row in result["ways"][result["used"]].items()
@@ -37,21 +37,21 @@ def detector_ways(result: Result) -> str:
             "",
             *_threads(result),
             "",
-            f"`{result['command']}`: FER-2013's validation faces in {pictures} pictures; missed "
+            f"`{result['command']}`: FER-2013's validation faces in {pictures} images; missed "
             f"with Wilson's 95 % interval; threshold {result['threshold']}.{words} Times, by "
             f"the same with `--times`{about['command'].partition(' --rounds')[2][:3]} rounds: one "
-            "picture of 1920 x 1080 with three faces, median (least-greatest); "
+            "image of 1920 x 1080 with three faces, median (minimum-maximum); "
             f"{about['hardware']}, onnxruntime {about['onnxruntime']}; load of the machine before: "
-            f"{about['load_before']:.1f}, hence the processor's own time where one thread is at "
-            "work. Figures: [docs/results/detector_ways.json](docs/results/detector_ways.json).",
+            f"{about['load_before']:.1f}, hence processor time where there is one "
+            "thread. Results: [docs/results/detector_ways.json](docs/results/detector_ways.json).",
         ]
     )
 
 
 def _ways(result: Result) -> list[str]:
     lines = [
-        "| way | ms of the processor | missed: pasted | small | filling | lost, gained "
-        "| false finds |",
+        "| method | processor ms | missed: pasted | small | filling | lost, gained "
+        "| false positives |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in result["ways"].items():
@@ -72,8 +72,8 @@ def _looks(result: Result) -> list[str]:
         "first alone": ("first",),
     }
     lines = [
-        "| looks | ms of the processor, no face | missed: pasted | small | filling "
-        "| lost, gained | false finds |",
+        "| passes | processor ms, no face | missed: pasted | small | filling "
+        "| lost, gained | false positives |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in result["looks"].items():
@@ -85,7 +85,7 @@ def _looks(result: Result) -> list[str]:
 def _threads(result: Result) -> list[str]:
     times, used = result["times"], result["used"]
     lines = [
-        "| time of one look, and of its parts | ms by the clock | ms of the processor |",
+        "| time of one pass, and of its parts | wall ms | processor ms |",
         "| --- | --- | --- |",
     ]
     for name in (
@@ -100,6 +100,7 @@ def _threads(result: Result) -> list[str]:
         row = times[name]
         clock, own = (_milliseconds(row[kind]) for kind in ("clock", "processor"))
         words = name.replace("int8", "8 bits,").replace("8 bits, static,", "8 bits,")
+        words = words.replace("picture(s)", "image(s)")
         lines.append(f"| {words} | {clock} | {own} |")
     return lines
 

@@ -6,16 +6,20 @@ from typing import Any
 Result = dict[str, Any]
 
 _ROWS = {
-    "first_answer_s": ("first answer to a drawn face, networks loaded from this machine", "s", 1),
-    "picture_s": ("picture of 1920 x 1080 with three faces, until it is shown", "s", 2),
-    "frames_per_s": ("camera, 640 x 480, one face, looked for at 320 pixels", "frames/s", 1),
-    "processor_ms_per_frame": ("processor time of it, all of the browser", "ms a frame", 0),
+    "first_answer_s": (
+        "first answer for a synthetic face, networks loaded locally",
+        "s",
+        1,
+    ),
+    "picture_s": ("image of 1920 x 1080 with three faces, until it is shown", "s", 2),
+    "frames_per_s": ("camera, 640 x 480, one face, detection at 320 pixels", "frames/s", 1),
+    "processor_ms_per_frame": ("processor time of the camera, whole browser", "ms per frame", 0),
 }
 
 
 def page(result: Result) -> str:
     """Return the table, and what it was measured on."""
-    lines = ["| | median (least-greatest) |", "| --- | --- |"]
+    lines = ["| | median (minimum-maximum) |", "| --- | --- |"]
     for name, (words, unit, digits) in _ROWS.items():
         value = result["figures"][name]
         median, least, most = (
@@ -26,7 +30,7 @@ def page(result: Result) -> str:
         "",
         f"`{result['command']}`: {result['rounds']} browsers in turn, {result['browser']}, "
         f"{result['hardware']}; load of the machine before and after "
-        f"{result['load_before'][0]:.1f} and {result['load_after'][0]:.1f}. Figures: "
+        f"{result['load_before'][0]:.1f} and {result['load_after'][0]:.1f}. Results: "
         "[docs/results/page.json](docs/results/page.json).",
     ]
     return "\n".join(lines)
@@ -36,15 +40,15 @@ def page_sizes(result: Result) -> str:
     """Return what a browser loads, in MB."""
     groups: dict[str, Callable[[str], bool]] = {
         "WebAssembly of onnxruntime": lambda name: name.endswith(".wasm"),
-        "network that finds faces": lambda name: name == "models/centerface.onnx",
-        "network that reads expressions": lambda name: name == "models/model.onnx",
-        "programs and style": lambda name: name.endswith((".js", ".mjs", ".css", ".html")),
-        "drawn faces": lambda name: name.startswith("samples/"),
+        "face detector": lambda name: name == "models/centerface.onnx",
+        "classifier": lambda name: name == "models/model.onnx",
+        "scripts and styles": lambda name: name.endswith((".js", ".mjs", ".css", ".html")),
+        "samples": lambda name: name.startswith("samples/"),
     }
     sizes = result["bytes"]
     lines = ["| part | MB |", "| --- | --- |"]
     for words, belongs in groups.items():
         total = sum(size for name, size in sizes.items() if belongs(name))
         lines.append(f"| {words} | {total / 1e6:.2f} |")
-    lines.append(f"| all of the folder | {sum(sizes.values()) / 1e6:.2f} |")
+    lines.append(f"| total | {sum(sizes.values()) / 1e6:.2f} |")
     return "\n".join(lines)

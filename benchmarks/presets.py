@@ -50,12 +50,12 @@ def measured() -> dict[str, str]:
     begun = {
         name: f"{row['curve']['val_accuracy'][-1]:.4f} on validation after "
         f"{row['steps']:,} steps on {row['faces']:,} faces, {row['steps_per_second']:.2f} steps/s "
-        "of one core; never trained whole"
+        "of one core; never trained fully"
         for name, row in curves.items()
         if name in list_presets()
     }
     return begun | {
-        "baseline": f"test {baseline['mean']['test_accuracy']:.4f}, mirrored too "
+        "baseline": f"test {baseline['mean']['test_accuracy']:.4f}, flip TTA "
         f"{baseline['mean']['tta_accuracy']:.4f} (mean of {len(baseline['runs'])} seeds)",
         "compact": f"test {shipped['fer2013', 1]:.4f}, four views "
         f"{shipped['fer2013', 4]:.4f}; FER+ {shipped['ferplus', 1]:.4f}, "

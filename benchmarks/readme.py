@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def speed(result: dict[str, Any]) -> str:
     """Return the table of ``benchmarks/training.py``'s file."""
-    lines = ["| way | seconds an epoch | faces/s | peak MiB |", "| --- | --- | --- | --- |"]
+    lines = ["| way | seconds per epoch | faces/s | peak MiB |", "| --- | --- | --- | --- |"]
     for name, row in result["ways"].items():
         worker = row.get("worker_memory_mib")
         memory = f"{row['memory_mib']['median']:.0f}"
@@ -45,9 +45,9 @@ def speed(result: dict[str, Any]) -> str:
     save, cost = (_spread(result["ratios"][name], 2) for name in ("a/b", "b/c"))
     lines += [
         "",
-        f"`{result['command']}`: {result['faces']:,} faces an epoch, {result['rounds']} rounds, "
-        f"median (least-greatest): a/b {save}, b/c {cost}; {result['processor']}, "
-        f"{result['cores']} cores, no GPU; torch {result['torch']}. Figures: "
+        f"`{result['command']}`: {result['faces']:,} faces per epoch, {result['rounds']} rounds, "
+        f"median (minimum-maximum): a/b {save}, b/c {cost}; {result['processor']}, "
+        f"{result['cores']} cores, no GPU; torch {result['torch']}. Results: "
         "[docs/results/training.json](docs/results/training.json).",
     ]
     return "\n".join(lines)
@@ -100,6 +100,9 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 PAGES = (
     "README.md",
     "docs/results.md",
+    "docs/results-training.md",
+    "docs/results-detection.md",
+    "docs/results-speed.md",
     "docs/training.md",
     "docs/robustness.md",
     "docs/serving.md",

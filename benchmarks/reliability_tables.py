@@ -20,7 +20,7 @@ def reliability(result: Result) -> str:
     seeds = sorted({line["seed"] for line in result["calls"]})
     lines += [
         "",
-        f"`{result['command']}`, seeds {', '.join(map(str, seeds))}. Figures: "
+        f"`{result['command']}`, seeds {', '.join(map(str, seeds))}. Results: "
         "[docs/results/reliability.json](docs/results/reliability.json).",
     ]
     return "\n".join(lines)
@@ -29,7 +29,7 @@ def reliability(result: Result) -> str:
 def bombs(result: Result) -> str:
     """Return the latency of small requests beside each kind of image, and the memory."""
     lines = [
-        "| beside | answers | its own time, p50 | small crops, p50 | p99 | longest |",
+        "| beside | answers | that request, p50 | small crops, p50 | p99 | longest |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, found in result["latency"]["beside"].items():
@@ -48,7 +48,7 @@ def bombs(result: Result) -> str:
         "",
         f"`{result['command']}`: {machine['processor']}, {machine['cores']} cores (load "
         f"before: {result['latency']['load']}, {memory['load']}); Pillow {machine['pillow']}, "
-        f"onnxruntime {machine['onnxruntime']}. Figures: "
+        f"onnxruntime {machine['onnxruntime']}. Results: "
         "[docs/results/bombs.json](docs/results/bombs.json).",
     ]
     return "\n".join(lines)

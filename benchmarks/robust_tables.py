@@ -27,7 +27,7 @@ def robust_second(result: Result) -> str:
     lines += [
         "",
         f"`{result['command']}`, as above: {result['data']}; corruptions on "
-        f"{result['faces_under_corruption']} faces. Figures: "
+        f"{result['faces_under_corruption']} faces. Results: "
         "[docs/results/robust_second.json](docs/results/robust_second.json).",
     ]
     return "\n".join(lines)
@@ -59,8 +59,8 @@ def robust_training(result: Result) -> str:
         f"`{result['command']}`: {result['data']}, FER+ majority (n={first['n']:,}) and FER-2013's "
         f"own labels (n={second['n']:,}). Corruptions by FER+ "
         f"on {result['faces_under_corruption']} faces, one view. Temperatures fitted on the same "
-        f"faces. {machine['processor']}, {machine['cores']} cores. One seed: differences under "
-        "a point say nothing. Figures: "
+        f"faces. {machine['processor']}, {machine['cores']} cores. One seed: differences below "
+        "a point are not meaningful. Results: "
         "[docs/results/robust_training.json](docs/results/robust_training.json).",
     ]
     return "\n".join(lines)

@@ -13,10 +13,10 @@ def robustness(result: Result) -> str:
     commands = ", ".join(f"`{test['command']}`" for test in result["tests"].values())
     machine = result["machine"]
     blocks.append(
-        f"{commands}: FER-2013, PrivateTest, opened once a figure; seed "
+        f"{commands}: FER-2013, PrivateTest, used once per row; seed "
         f"{', '.join(sorted({str(test['seed']) for test in result['tests'].values()}))}; "
         f"intervals: 95 % bootstrap over faces; {machine['processor']}, {machine['cores']} cores. "
-        "All figures, with intervals and balanced accuracies of each: "
+        "All metrics, with intervals and balanced accuracy: "
         "[docs/results/robustness.json](docs/results/robustness.json)."
     )
     return "\n\n".join(blocks)
@@ -24,7 +24,7 @@ def robustness(result: Result) -> str:
 
 def _means(tests: dict[str, Result]) -> str:
     lines = [
-        "| model and labels | faces | as it is | mean of all 80 | lost, points | kept "
+        "| model and labels | faces | clean | mean of all 80 | drop, points | relative "
         "| strength 1 | 2 | 3 | 4 | 5 |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -44,7 +44,7 @@ def _means(tests: dict[str, Result]) -> str:
 def _accuracies(test: Result) -> str:
     """Return a row a corruption, the one that costs most at strength 3 first."""
     lines = [
-        "| corruption | 1 | 2 | 3 | 4 | 5 | at 5: mean score | named most |",
+        "| corruption | 1 | 2 | 3 | 4 | 5 | at 5: mean score | predicted most |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, found in sorted(

@@ -118,7 +118,7 @@ def _config(run: Path) -> dict[str, Any]:
 def markdown(result: dict[str, Any]) -> str:
     """Return the table as README shows it."""
     lines = [
-        "| seed | validation | test | test, mirrored too | test without copies "
+        "| seed | validation | test | test, flip TTA | test without duplicates "
         "| training loss, first → last |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
@@ -145,13 +145,13 @@ def markdown(result: dict[str, Any]) -> str:
         "",
         f"`{origin['command']} --seed S`, then `python test.py` and `python test.py --tta`. "
         f"FER-2013 with its own labels: PrivateTest, n={first['test_n']:,} "
-        f"({first['test_n_without_duplicates']:,} without copies: faces with no exact or near "
+        f"({first['test_n_without_duplicates']:,} without duplicates: faces with no exact or near "
         f"duplicate in train; {first['test_exact_duplicates']} have an exact one); "
         "in brackets the 95 % bootstrap interval over faces; checkpoint "
         f"chosen on PublicTest (n={first['val_n']:,}). {origin['parameters']:,} parameters; "
         f"{machine['processor']}, {machine['cores']} cores, no GPU; "
-        f"torch {origin['packages']['torch']}; about {minutes:.0f} minutes a training on this "
-        "machine while it was shared. Figures: [docs/results/baseline.json]"
+        f"torch {origin['packages']['torch']}; about {minutes:.0f} minutes per training on this "
+        "machine, shared with other work. Results: [docs/results/baseline.json]"
         "(docs/results/baseline.json).",
     ]
     return "\n".join(lines)

@@ -4,6 +4,11 @@ from typing import Any
 
 Result = dict[str, Any]
 
+_RETRIES = {
+    "256 clients, back after 1 s": "256 clients, retrying after 1 s",
+    "256 clients, back at once": "256 clients, retrying immediately",
+}
+
 
 def serving(result: Result) -> str:
     """Return the tables, and what they were measured on."""
@@ -21,7 +26,7 @@ def serving(result: Result) -> str:
             f"shared by server and client; Python {result['python']}, onnxruntime "
             f"{packages['onnxruntime']}, FastAPI {packages['fastapi']}, uvicorn "
             f"{packages['uvicorn']} with {speed_ups or 'neither httptools nor uvloop'}; "
-            f"load of the machine before a part: {min(loads):.1f} to {max(loads):.1f}. Figures: "
+            f"load of the machine before a part: {min(loads):.1f} to {max(loads):.1f}. Results: "
             "[docs/results/serving.json](docs/results/serving.json).",
         ]
     )
@@ -29,10 +34,10 @@ def serving(result: Result) -> str:
 
 def _rates(result: Result) -> list[str]:
     lines = [
-        "| asked for | clients | answers/s | p50 | p95 | p99 | server's CPU an answer |",
+        "| request | clients | answers/s | p50 | p95 | p99 | server CPU per answer |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for part, name in (("crops", "crops"), ("photographs", "photographs, 1920 x 1080")):
+    for part, name in (("crops", "crops"), ("photographs", "images, 1920 x 1080")):
         for clients, row in result[part]["figures"].items():
             lines.append(
                 f"| {name} | {clients} | {row['per_second']:,.0f} | {_ms(row, '')} "
@@ -51,16 +56,16 @@ def _rest(result: Result) -> list[str]:
     lines.append(_beside(beside))
     one, eight = together["ways"].values()
     lines.append(
-        f"| crops at 64 clients, up to 8 read in one go by one by one "
+        f"| crops at 64 clients, batches of up to 8 vs. one by one "
         f"| {together['gain']['median']:.2f} times the answers/s; {eight['server_cpu_ms']:.2f} ms "
-        f"of CPU by {one['server_cpu_ms']:.2f} ms |"
+        f"of CPU vs. {one['server_cpu_ms']:.2f} ms |"
     )
     for name, row in result["overload"]["figures"].items():
-        lines.append(f"| photographs, queue of 64, {name} | {_overload(row)} |")
+        lines.append(f"| images, queue of 64, {_RETRIES.get(name, name)} | {_overload(row)} |")
     slow = result["slow"]["figures"]
     lines.append(
-        f"| crops at 16 clients beside {slow['slow_clients']} slow ones, by alone "
-        f"| {slow['beside_slow_ones']['per_second']:,.0f} by {slow['alone']['per_second']:,.0f} "
+        f"| crops at 16 clients beside {slow['slow_clients']} slow ones, vs. alone "
+        f"| {slow['beside_slow_ones']['per_second']:,.0f} vs. {slow['alone']['per_second']:,.0f} "
         f"answers/s; of the slow ones {slow['slow_ones_cut_off']['count']} cut off within "
         f"{slow['slow_ones_cut_off']['longest_s']:.1f} s (`--body_timeout` "
         f"{slow['body_timeout_s']}) |"
@@ -79,7 +84,7 @@ def _rest(result: Result) -> list[str]:
     accepted, whole = (sum(row[name] for row in stops) for name in ("accepted", "received_whole"))
     lines.append(
         f"| SIGTERM amid 64 clients, {len(stops)} times | {accepted:,} requests accepted, "
-        f"{whole:,} answers received whole, {sum(row['cut'] for row in stops)} cut; exit code "
+        f"{whole:,} complete answers received, {sum(row['cut'] for row in stops)} cut; exit code "
         f"{', '.join(sorted({str(row['exit_code']) for row in stops}))} |"
     )
     return lines
@@ -88,8 +93,8 @@ def _rest(result: Result) -> list[str]:
 def _beside(beside: Result) -> str:
     predict, serve = (row["median"] for row in beside["pictures_per_second"].values())
     return (
-        "| whole pictures, `emotion serve` by `emotion predict` "
-        f"| {beside['share']['median']:.0%}: {serve:.1f} by {predict:.1f} pictures/s "
+        "| images, `emotion serve` vs. `emotion predict` "
+        f"| {beside['share']['median']:.0%}: {serve:.1f} vs. {predict:.1f} images/s "
         f"({beside['rounds']} rounds, in turn) |"
     )
 
@@ -99,5 +104,5 @@ def _overload(row: Result) -> str:
     text = f"{row['per_second']:.1f} answers/s, p50 {row['p50_ms'] / 1000:.2f} s, p99 "
     text += f"{row['p99_ms'] / 1000:.2f} s"
     if "503" not in statuses:
-        return f"{text}; none turned away"
-    return f"{text}; {statuses['503']:,} turned away, p50 {row['refused_p50_ms']:,.0f} ms"
+        return f"{text}; none rejected"
+    return f"{text}; {statuses['503']:,} rejected, p50 {row['refused_p50_ms']:,.0f} ms"

@@ -16,7 +16,7 @@ def shipped(record: Result) -> str:
     training = record["training"]
     lines = [
         "| labels | views | prior | faces | test accuracy (95 % interval) | balanced | macro F1 "
-        "| without copies | ECE |",
+        "| without duplicates | ECE |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     names = {"ferplus": "FER+ majority, 8 emotions", "fer2013": "FER-2013's own"}
@@ -33,13 +33,13 @@ def shipped(record: Result) -> str:
     lines += [
         "",
         f"`{first['command']}`, the same with `--labels fer2013`, `--views 2`, `--views 4` and "
-        f"`--prior balanced`. PrivateTest, opened once a figure; FER+ majority: "
+        f"`--prior balanced`. PrivateTest, used once per row; FER+ majority: "
         f"{first['filter']}. "
         f"{record['parameters']:,} parameters, {record['multiply_adds'] / 1e6:.1f} million "
-        f"multiply-adds a face; ONNX file {sizes['model.onnx']['bytes'] / 1e6:.1f} MB. One "
+        f"multiply-adds per face; ONNX file {sizes['model.onnx']['bytes'] / 1e6:.1f} MB. One "
         f"training (seed {training['config']['seed']}, `{training['command']}`, "
         f"{training['seconds'] / 60:.0f} minutes on {training['hardware']}, "
-        "shared with other work), chosen on PublicTest. All figures: the model's record, "
+        "shared with other work), chosen on PublicTest. All metrics: the model's record, "
         "[record.json](src/emotion_detection/pretrained/record.json).",
     ]
     return "\n".join(lines)
@@ -65,8 +65,8 @@ def shipped_short(record: Result) -> str:
     lines += [
         "",
         f"`{_figure(record, 'ferplus')['command']}`, the same with `--labels fer2013`, `--views 4` "
-        f"and `--prior balanced`; {record['training']['hardware']}. Images are read in four views "
-        "by default, crops in one. All figures: "
+        f"and `--prior balanced`; {record['training']['hardware']}. Images get four views "
+        "by default, crops one. All metrics: "
         "[record.json](src/emotion_detection/pretrained/record.json).",
     ]
     return "\n".join(lines)
@@ -76,8 +76,8 @@ def shipped_classes(record: Result) -> str:
     """Return the shipped model's figures for each emotion, and how it follows the raters."""
     row = _figure(record, "ferplus")
     lines = [
-        "| emotion | recall | precision | F1 | faces | scores against vote shares: Pearson | CCC "
-        "| MAE | raters' reliability |",
+        "| emotion | recall | precision | F1 | faces | scores vs. vote fractions: Pearson | CCC "
+        "| MAE | inter-rater reliability |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, one in row["per_class"].items():
@@ -96,7 +96,7 @@ def shipped_intensity(record: Result) -> str:
     row = _figure(record, "ferplus")
     found = row["intensity"]
     return (
-        "| Pearson | Spearman | CCC | MAE | raters' reliability | faces |\n"
+        "| Pearson | Spearman | CCC | MAE | inter-rater reliability | faces |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         f"| {found['pearson']:.3f} | {found['spearman']:.3f} | {found['ccc']:.3f} "
         f"| {found['mae']:.3f} | {found['raters_reliability']:.3f} | {found['n']:,} |\n\n"
@@ -146,8 +146,8 @@ def agreement(result: Result) -> str:
     """Return the sentence of ``benchmarks/agreement.py``'s file."""
     test = result["splits"]["test"]
     return (
-        f"On the {test['with_majority']:,} test faces with a majority the two label sets name the "
-        f"same emotion for {test['agree']:.1%} (`{result['command']}`)."
+        f"On the {test['with_majority']:,} test faces with a majority the two label sets agree on "
+        f"the emotion for {test['agree']:.1%} (`{result['command']}`)."
     )
 
 
@@ -155,7 +155,7 @@ def drawn(result: Result) -> str:
     """Return the sentence of ``benchmarks/drawn.py``'s file."""
     found = result["intensity"]
     return (
-        f"On {found['n']} drawn test faces, whose true intensity is known, the preset "
+        f"On {found['n']} synthetic test faces, whose true intensity is known, the preset "
         f"`{result['preset']}` reaches Spearman {found['spearman']:.3f}, "
         f"Pearson {found['pearson']:.3f}, CCC "
         f"{found['ccc']:.3f}, MAE {found['mae']:.3f} (`{result['command']}`, seed "
@@ -185,10 +185,10 @@ def time_to_accuracy(result: Result) -> str:
     lines += [
         "",
         f"`{result['command']}`: {result['faces']['train']:,} training faces, FER-2013's own "
-        f"labels, accuracy on all {result['faces']['validation']:,} of PublicTest, looked at four "
-        f"times an epoch with the clock standing; a figure a seed, "
+        f"labels, accuracy on all {result['faces']['validation']:,} of PublicTest, measured four "
+        f"times per epoch with the clock stopped; one value per seed, "
         f"{done} of {len(result['seeds'])} seeds; ratio: median "
-        f"(least-greatest); load before the runs "
+        f"(minimum-maximum); load before the runs "
         f"{min(loads):.1f} to {max(loads):.1f}; {machine['processor']}, "
         f"{machine['threads']} thread(s); torch {versions['torch']}.",
     ]
@@ -197,7 +197,7 @@ def time_to_accuracy(result: Result) -> str:
 
 def finetune(result: Result) -> str:
     """Return the table of ``benchmarks/finetune.py``'s file."""
-    lines = ["| seed | from nothing | fine-tuned |", "| --- | --- | --- |"]
+    lines = ["| seed | from scratch | fine-tuned |", "| --- | --- | --- |"]
     lines += [
         f"| {run['seed']} | {interval(run['from nothing'])} | {interval(run['fine-tuned'])} |"
         for run in result["runs"]
@@ -215,7 +215,7 @@ def finetune(result: Result) -> str:
 
 
 PURPOSES = {
-    "baseline": "learning and comparing: the seed's CNN",
+    "baseline": "learning and comparing: the baseline CNN",
     "quick": "something trained in a minute or two",
     "compact": "use: two processor cores, the browser",
     "large": "one GPU; teaching smaller networks",
@@ -244,7 +244,7 @@ def preset_curves(result: Result) -> str:
         f"{commands}: PublicTest; steps/s of the median epoch with its validation; "
         f"{any_row['processor']}, {any_row['threads']} thread(s), shared with other work; torch "
         f"{any_row['torch']}. "
-        "Figures: [docs/results/preset_curves.json](docs/results/preset_curves.json).",
+        "Results: [docs/results/preset_curves.json](docs/results/preset_curves.json).",
     ]
     return "\n".join(lines)
 
@@ -252,7 +252,7 @@ def preset_curves(result: Result) -> str:
 def presets(result: Result) -> str:
     """Return the table of ``benchmarks/presets.py``'s file."""
     lines = [
-        "| preset | for | input | parameters | multiply-adds a face | FER-2013's labels |",
+        "| preset | for | input | parameters | multiply-adds per face | FER-2013's labels |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, purpose in PURPOSES.items():

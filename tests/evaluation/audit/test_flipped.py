@@ -1,7 +1,7 @@
-"""Flipped labels are found: the real command on drawn faces, half as many as the benchmark's.
+"""Flipped labels are found: the real command on a quarter of the benchmark's synthetic faces.
 
-With half the faces to learn from the networks are worse: seven of ten are asked for here, and eight
-of ten of the benchmark (``test_measure.py``).
+Networks that learn from fewer faces are worse. Seven of ten are required here; eight of ten are
+required of the benchmark (``test_measure.py``).
 """
 
 import csv
@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.slow
 def test_seven_of_ten_of_the_first_named_labels_were_flipped(tmp_path, load_script):
     drawn = load_script(ROOT / "benchmarks/audit_drawn.py")
-    flipped = drawn.write_flipped(tmp_path / "drawn", faces=1000, flipped=100, seed=7)
+    flipped = drawn.write_flipped(tmp_path / "drawn", faces=500, flipped=50, seed=7)
     words = ["data", "audit", str(tmp_path / "drawn/faces.csv"), "--rank", "self_confidence"]
     words += ["--out", str(tmp_path / "audit"), "--cache", str(tmp_path / "cache")]
     assert main([*words, *drawn.DRAWN_RECIPE.split()]) == 0
     with (tmp_path / "audit/audit.csv").open(newline="", encoding="utf-8") as file:
-        first = [row for row in csv.DictReader(file) if row["reason"] == "label"][:100]
-    assert len(first) == 100
-    assert sum(row["file"] in flipped for row in first) >= 70
+        first = [row for row in csv.DictReader(file) if row["reason"] == "label"][:50]
+    assert len(first) == 50
+    assert sum(row["file"] in flipped for row in first) >= 35

@@ -22,7 +22,7 @@ GENERATED = {
 """Files that are left out, because their words stand elsewhere."""
 
 WORDS = {
-    r"images?": "image",
+    r"pictures?": "image",
     r"photographs?": "image, or photo",
     r"figures? (?:of|on|for|about|quoted|in)|(?:all|every|the|these) figures?|figures:": "metrics",
     r"looked|(?:one|first|second|closer|close|larger) looks?": "detection, pass",
@@ -108,13 +108,13 @@ def test_the_words_are_the_fields(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hits"),
     [
-        ("Two images.", ["1: images (image)"]),
+        ("Two pictures.", ["1: pictures (image)"]),
         ("The mirror image of an image.", []),
         ("One\nfine face, spoilt", ["2: spoilt (corrupt)"]),
         ("faces drawn thin; a drawn\nface", ["1: drawn face (synthetic faces)"]),
         ("`--max_pictures`, ``emotion_pictures_total``", []),
-        ("```sh\npicture=1  # two images\n```\nhere", ["2: images (image)"]),
-        ("[photo](image.md) <img alt=image>", []),
+        ("```sh\npicture=1  # two pictures\n```\nhere", ["2: pictures (image)"]),
+        ("[photo](picture.md) <img alt=picture>", []),
         ("two faces that share a label set", []),
     ],
 )

@@ -433,3 +433,8 @@ def test_old_names_still_work_and_warn() -> None:
     assert old.settings == new.settings
     with pytest.raises(TypeError, match="unexpected keyword argument 'treshold'"):
         EmotionDetector(**cast(Any, {"treshold": 0.5}))
+
+
+def test_the_old_name_of_the_image_error_is_understood_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match="called ImageError now"):
+        assert emotion_detection.PictureError is emotion_detection.ImageError

@@ -38,10 +38,10 @@ else:
         """Import what is asked for; reading the version, too, would take most of the time."""
         if name == "__version__":
             value = _version()
-        elif name == "ImageError":
+        elif name == "PictureError":
             import warnings
 
-            warnings.warn("ImageError is ImageError now", FutureWarning, stacklevel=2)
+            warnings.warn("PictureError is called ImageError now", FutureWarning, stacklevel=2)
             return __getattr__("ImageError")
         elif name in _MODULES:
             from importlib import import_module

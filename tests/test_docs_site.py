@@ -110,3 +110,6 @@ def test_the_site_builds_and_loads_nothing_from_other_hosts(tmp_path: Path) -> N
     found = {page.name: re.findall(loaded, page.read_text(encoding="utf-8")) for page in pages}
     assert {name: links for name, links in found.items() if links} == {}
     assert "detect_many" in (tmp_path / "api" / "detecting.html").read_text(encoding="utf-8")
+    api = [path.read_text(encoding="utf-8") for path in (tmp_path / "api").glob("*.html")]
+    assert any("&gt;&gt;&gt; " in page for page in api)
+    assert not any("<blockquote" in page for page in api)  # what Markdown makes of bare examples

@@ -20,7 +20,8 @@ from emotion_detection import EmotionDetector, Explanation, Face, Result
 ROOT = Path(__file__).resolve().parents[1]
 
 MODULES = (
-    *("", "errors", "images.arrays", "images.file_objects", "labels", "results"),
+    *("", "errors", "images.arrays", "images.file_objects", "labels"),
+    *("other_names", "palette", "results", "inference.cameras"),
     *("inference.detector", "inference.devices", "inference.explanation"),
     *("inference.image_batches", "inference.result_output", "inference.detector_settings"),
 )

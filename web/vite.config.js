@@ -11,8 +11,10 @@ const usePolicy = {
   name: 'use-policy',
   generateBundle() {
     if (!existsSync(policy)) this.error('USE_POLICY.md is missing beside web/');
-    // the project's licence is no file beside the page; that of its parts is
-    const text = readFileSync(policy, 'utf8').replaceAll('](LICENSE)', '](licences.txt)');
+    // the project's licence is no file beside the page; that of its parts is. Nor are the docs
+    const text = readFileSync(policy, 'utf8')
+      .replaceAll('](LICENSE)', '](licences.txt)')
+      .replaceAll(/\[([^\]]+)\]\(docs\/[^)]+\)/g, '$1');
     const content = /** @type {string} */ (marked.parse(text, { async: false }));
     const source = readFileSync(template, 'utf8').replace('<!-- content -->', () => content);
     this.emitFile({ type: 'asset', fileName: 'use-policy.html', source });

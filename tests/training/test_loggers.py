@@ -141,7 +141,10 @@ def test_other_loggers_are_refused(
 def test_a_logger_that_cannot_start_leaves_no_run(
     striped: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = []
+
     def refuse(logs: Path) -> Any:
+        asked.append(logs.name)
         raise RuntimeError("api_key not configured\nat great length")
 
     monkeypatch.setitem(loggers._MAKERS, "wandb", refuse)
@@ -150,6 +153,19 @@ def test_a_logger_that_cannot_start_leaves_no_run(
     with pytest.raises(InputError, match=r"--logger wandb: cannot start: api_key not configured$"):
         train(striped(tmp_path, name="refused", logger=["wandb"]))
     assert not (tmp_path / "models" / "refused").exists()
+    assert asked == ["refused"]  # each start would be a run on the server
+
+
+def test_mlflow_goes_to_the_server_that_is_named_or_to_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    first = loggers.choose_mlflow_store(tmp_path / "a")
+    assert first == (f"sqlite:///{tmp_path}/a/mlflow.db", f"file://{tmp_path}/a/mlruns")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", first[0])  # as MLflow sets it
+    assert loggers.choose_mlflow_store(tmp_path / "b")[0] == f"sqlite:///{tmp_path}/b/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert loggers.choose_mlflow_store(tmp_path / "b") == ("http://127.0.0.1:5000", None)
 
 
 def test_a_grid_has_the_faces_in_their_order() -> None:

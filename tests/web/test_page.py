@@ -317,6 +317,7 @@ def test_the_use_policy_is_a_page(visit: Visits) -> None:
     assert seen.page.locator("table td").count() > 8
     text = seen.page.locator("body").inner_text()
     assert not re.search(r"^#|\*\*|\]\(|\| --- ", text, re.MULTILINE)
+    assert seen.page.locator('a[href*="docs/"]').count() == 0  # they are not beside the page
     seen.page.get_by_role("link", name="Back to the page").click()
     expect(seen.page.get_by_role("button", name="Use the camera")).to_be_visible()
 

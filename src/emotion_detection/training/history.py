@@ -106,7 +106,7 @@ def draw_curves(rows: list[dict[str, float | int | None]], path: Path, title: st
     for place, name in enumerate(("loss", "accuracy")):
         axes = figure.add_subplot(1, 2, place + 1)
         for part, colour, words in (
-            ("train", "#8a8f98", "training, as it ran"),
+            ("train", "#8a8f98", "training"),
             ("val", "#1f6feb", "validation"),
         ):
             points = [

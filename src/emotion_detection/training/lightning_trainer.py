@@ -1,6 +1,7 @@
 """Lightning's Trainer, set up as this project needs it, and its errors in the user's words."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -141,7 +142,9 @@ def check_trainer(config: TrainConfig) -> None:
     Raises:
         InputError: as for :func:`make_trainer`.
     """
-    make_trainer(config, Path(config.models), Path(config.logs), [])
+    # no loggers: each would begin a run of its own on W&B and MLflow
+    quiet = dataclasses.replace(config, logger=[])
+    make_trainer(quiet, Path(config.models), Path(config.logs), [])
 
 
 def _check_strategy(trainer: Trainer, named: object) -> None:

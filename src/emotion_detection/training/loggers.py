@@ -83,8 +83,8 @@ def make_loggers(config: TrainConfig, logs: Path) -> list[Logger]:
     Args:
         config: the recipe; its ``logger`` names them.
         logs: ``logs/RUN``. TensorBoard's files go there, CSV files into ``csv/version_N`` below it
-            with a new number for each start, W&B's into ``wandb``, MLflow's into ``mlruns`` beside
-            it unless ``MLFLOW_TRACKING_URI`` names a server.
+            with a new number for each start, W&B's into ``wandb``, MLflow's into ``mlflow.db``
+            beside it unless ``MLFLOW_TRACKING_URI`` names a server.
 
     Raises:
         InputError: a package is missing, or a logger cannot start, for example without a login.
@@ -121,13 +121,32 @@ def _wandb(logs: Path) -> Logger:
 
 
 def _mlflow(logs: Path) -> Logger:
-    return GroupedMLFlow(
-        PROJECT,
-        logs.name,
-        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
-        save_dir=str(logs.parent / "mlruns"),
-    )
+    address, artifacts = choose_mlflow_store(logs.parent.absolute())
+    return GroupedMLFlow(PROJECT, logs.name, tracking_uri=address, artifact_location=artifacts)
 
+
+def choose_mlflow_store(folder: Path) -> tuple[str, str | None]:
+    """Return where MLflow keeps runs and artifacts: the user's server, or a database here.
+
+    A folder of files is no choice: MLflow refuses it since version 3.
+
+    Args:
+        folder: absolute, for the database ``mlflow.db``.
+
+    Returns:
+        The address of the store, and that of the artifacts; None: the server chooses.
+    """
+    own = os.environ.get("MLFLOW_TRACKING_URI")
+    if own and own not in _CHOSEN:
+        return own, None
+    folder.mkdir(parents=True, exist_ok=True)
+    address = f"sqlite:///{folder / 'mlflow.db'}"
+    _CHOSEN.add(address)
+    return address, (folder / "mlruns").as_uri()
+
+
+_CHOSEN = set[str]()
+"""Databases of earlier runs of this process: MLflow leaves them in ``MLFLOW_TRACKING_URI``."""
 
 _MAKERS: dict[str, Callable[[Path], Logger]] = {
     "tensorboard": _tensorboard,

@@ -18,6 +18,10 @@ from PIL import Image
 
 from emotion_detection.config import DataConfig
 
+# networks of tests are too small to share between threads, which would mostly wait for each other;
+# torch reads it when it is imported, here and in processes that tests start
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # a busy machine is no fault; `make test-all` takes the other one (--hypothesis-profile=full)
 settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile("full", max_examples=100, deadline=None)
@@ -213,6 +217,20 @@ def write_manifest() -> Callable[..., Path]:
 def write_votes() -> Callable[..., Path]:
     """``write_votes(dest, votes (N, 10), usages, without_image)`` -> dest/fer2013new.csv."""
     return _write_votes
+
+
+@pytest.fixture(scope="session")
+def skip_artifacts() -> Callable[[pytest.MonkeyPatch], None]:
+    """``skip_artifacts(patch)``: trainings write no ONNX file and draw no curves.
+
+    They take longest of a tiny training, and have tests of their own.
+    """
+
+    def skip(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
+        patch.setattr("emotion_detection.training.final_steps.draw_curves", lambda *_: None)
+
+    return skip
 
 
 @pytest.fixture

@@ -58,6 +58,6 @@ def striped(tmp_path_factory: pytest.TempPathFactory, striped_data: Path) -> Cal
 
 
 @pytest.fixture
-def without_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ONNX file takes longest and has tests of its own."""
-    monkeypatch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
+def without_export(monkeypatch: pytest.MonkeyPatch, skip_artifacts: Any) -> None:
+    """Train without an ONNX file and curves."""
+    skip_artifacts(monkeypatch)

@@ -22,10 +22,11 @@ def words(
     monkeypatch: pytest.MonkeyPatch,
     tiny_faces: Callable[..., Any],
     write_manifest: Callable[..., Path],
+    skip_artifacts: Callable[..., None],
 ) -> list[str]:
     """Words of a training on tiny faces, all its files below the current folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
+    skip_artifacts(monkeypatch)
     splits = ["train"] * 42 + ["validation"] * 12 + ["test"] * 6
     emotions = [("a", "b", "c")[row % 3] for row in range(60)]
     write_manifest(tmp_path / "faces", tiny_faces(60, size=16), emotions, splits)

@@ -100,7 +100,7 @@ class Counts(Callback):
 
 @pytest.fixture(scope="module")
 def told(
-    striped: Make, tmp_path_factory: pytest.TempPathFactory
+    striped: Make, tmp_path_factory: pytest.TempPathFactory, skip_artifacts: Any
 ) -> tuple[Run, list[str], list[str], Counts]:
     """A run validated every other epoch, with a profiler, a callback and a logger of the user's.
 
@@ -122,7 +122,7 @@ def told(
     )
     logging.getLogger("pytorch_lightning").addHandler(handler)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
+        skip_artifacts(patch)
         patch.setattr(sys, "stderr", stderr)
         config = striped(place, name="told", epochs=3, trainer=trainer)
         run = train(config, callbacks=[counts], loggers=[CSVLogger(place / "csv", name="mine")])

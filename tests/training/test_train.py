@@ -80,9 +80,9 @@ def make(tmp_path: Path, data: Path) -> Make:
 
 
 @pytest.fixture
-def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ONNX file takes longest and has tests of its own."""
-    monkeypatch.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
+def no_export(monkeypatch: pytest.MonkeyPatch, skip_artifacts: Any) -> None:
+    """Train without an ONNX file and curves."""
+    skip_artifacts(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,9 @@ def test_ties_go_to_the_lower_loss_and_a_full_tie_to_the_earlier(tmp_path: Path)
     assert keep.best_epoch == 3
 
 
-def test_config_runs_again_as_it_stands_to_the_same_weights(done: Run, tmp_path: Path) -> None:
+def test_config_runs_again_as_it_stands_to_the_same_weights(
+    done: Run, tmp_path: Path, no_export: None
+) -> None:
     again = shutil.copy(done.folder / "config.yaml", tmp_path)
     assert cli.main(["train", "--config", again]) == 0
     stored = yaml.safe_load(Path(again).read_text())

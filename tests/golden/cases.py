@@ -301,7 +301,7 @@ def server(place: Workplace) -> Any:
     return {
         "answers": answers,
         "metrics": re.findall(r"^# TYPE (emotion_.+)$", counted, re.MULTILINE),
-        "counted": re.findall(r"^(emotion_(?:faces|images|errors)_total.+)$", counted, re.M),
+        "counted": re.findall(r"^(emotion_(?:faces|pictures|errors)_total.+)$", counted, re.M),
         "routes": {
             path: {method: [*about["responses"]] for method, about in methods.items()}
             for path, methods in document["paths"].items()

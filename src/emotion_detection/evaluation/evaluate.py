@@ -269,9 +269,7 @@ def _data_config(model: Model, given: dict[str, Any], whole: bool) -> DataConfig
     try:
         return DataConfig(**(values | {"size": model.size, "channels": model.channels}))
     except TypeError as error:
-        raise InputError(
-            f"{model.path}: how its faces were read is not understood: {error}"
-        ) from None
+        raise InputError(f"{model.path}: its data settings cannot be understood: {error}") from None
 
 
 def _record(asked: EvaluationPlan) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _parser() -> ArgumentParser:
         "explain", "Show which regions of a face drove the prediction.", "[OPTIONS] IMAGE"
     )
     add = parser.add_argument
-    add("picture", type=str, metavar="IMAGE", help="photo, or a face crop with --crops")
+    add("image", type=str, metavar="IMAGE", help="photo, or a face crop with --crops")
     add("--model", type=str, metavar="RUN", help=MODEL_HELP)
     add("--labels", type=str, help="label set of the model to explain; default: its first")
     add("--crops", action="store_true", help="the image is a face crop: detect nothing")

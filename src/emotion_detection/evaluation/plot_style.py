@@ -1,8 +1,8 @@
-"""How figures of tests look, and what is made of them: a PNG, and SVG that follows a page.
+"""Style of plots, and their output as PNG and as SVG that follows the page's theme.
 
-A figure is drawn in a few fixed colours. In the SVG each of them becomes one of the page's
-colour variables, so that one drawing serves light and dark; the PNG keeps them as they are. The
-classes' colours are those of Okabe and Ito (2008), which people with any colour vision tell apart.
+Plots use a few fixed colours. In the SVG, each becomes one of the page's colour variables, so that
+one plot serves the light and the dark theme; the PNG keeps the colours. The colours of classes are
+those of Okabe and Ito (2008), a colour-blind safe palette.
 """
 
 import functools
@@ -24,7 +24,7 @@ FIRST, SECOND, HEAT = "#0072b1", "#d55e01", "#0072b3"
 CLASSES = (
     "#d55e00", "#117733", "#8a5a9e", "#e0a000", "#0072b2", "#cc79a7", "#6e7681", "#44aa99"
 )  # fmt: skip
-"""One colour a class, in order; further classes begin again with another dash."""
+"""One colour per class, in order; further classes repeat the colours with another dash."""
 
 VARIABLES = {
     INK: "ink",
@@ -42,7 +42,7 @@ VARIABLES = {
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 LETTERS = 14
-"""Letters of a class's name beside a drawing; the tables have it whole."""
+"""Maximum length of a class name in a plot; tables have the full name."""
 
 Words = ParamSpec("Words")
 
@@ -77,7 +77,7 @@ _STYLE: Any = {
 
 @dataclass
 class Plot:
-    """The figures of a report: kept as PNG, handed on as SVG.
+    """The plots of a report: stored as PNG, returned as SVG.
 
     Args:
         images: name -> PNG.
@@ -86,14 +86,14 @@ class Plot:
     images: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, name: str, figure: "Figure", says: str) -> str:
-        """Keep a figure as PNG and return it as SVG; ``says`` is for who does not see it."""
+        """Store a plot as PNG and return it as SVG; ``says`` is the alternative text."""
         self.images[name] = render_png(figure)
-        figure.set_layout_engine("none")  # laid out already, and that takes longest
+        figure.set_layout_engine("none")  # the layout is done, and takes longest
         return inline(figure, name, says)
 
 
 def use_plot_style(draw: Callable[Words, "Figure"]) -> Callable[Words, "Figure"]:
-    """Let a function draw in the report's style, whatever style the caller has set."""
+    """Decorate a function to draw in the report's style, whatever the caller's style."""
 
     @functools.wraps(draw)
     def drawn(*values: Words.args, **named: Words.kwargs) -> "Figure":
@@ -108,11 +108,11 @@ def use_plot_style(draw: Callable[Words, "Figure"]) -> Callable[Words, "Figure"]
 def new_figure(
     width: float = 4.6, height: float = 3.3, panels: Sequence[float] = (1,)
 ) -> tuple["Figure", Sequence["Axes"]]:
-    """Return an empty figure, so small that a telephone shows it at its own size.
+    """Return an empty figure, small enough for a phone.
 
     Args:
         width: in inches.
-        height: in inches, of all panels together.
+        height: of all panels together, in inches.
         panels: relative heights of the axes, one below the other.
     """
     from matplotlib.figure import Figure
@@ -123,7 +123,7 @@ def new_figure(
 
 
 def shorten_label(name: str) -> str:
-    """Return a name that fits beside a drawing, with nothing that matplotlib would typeset."""
+    """Shorten and escape a name for a plot."""
     name = "".join(letter if letter.isprintable() else "?" for letter in name)
     name = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
     return name.replace("$", r"\$")
@@ -144,12 +144,12 @@ def render_png(figure: "Figure") -> bytes:
 
 
 def inline(figure: "Figure", name: str, says: str) -> str:
-    """Return a figure as SVG to stand in a page: the same figure gives the same text.
+    """Return a figure as SVG for a page; equal figures give equal text.
 
     Args:
         figure: drawn in the colours of :data:`VARIABLES`.
-        name: of the figure in the page; its ids begin with it.
-        says: what a person who does not see the figure is told.
+        name: name of the figure in the page; prefix of all ids.
+        says: the alternative text.
     """
     out = io.StringIO()
     with _saving(name):
@@ -175,7 +175,7 @@ def inline(figure: "Figure", name: str, says: str) -> str:
 
 @contextmanager
 def _saving(salt: str | None = None) -> Iterator[None]:
-    """Save in the report's style, without a warning for each letter that its font has not."""
+    """Save in the report's style, without warnings about letters missing in the font."""
     import matplotlib
 
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}), warnings.catch_warnings():

@@ -57,7 +57,7 @@ def annotate_image(
     bars: bool = True,
     layout: LabelLayout | None = None,
 ) -> Image.Image:
-    """Draw a result into a copy of its image.
+    """Draw a result on the image, and return the annotated image.
 
     Each face gets a box in its emotion's colour and a label: the emotion with its score, and, where
     there is room for it without hiding other faces, bars of the highest scores and of the

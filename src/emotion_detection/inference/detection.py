@@ -157,7 +157,7 @@ def detect_faces(
     Args:
         image: the image.
         finder: the face detector.
-        wanted: the model's input.
+        wanted: size and channels of the model's input.
         max_pixels: files with more are refused.
         color: order of the channels of an array, 'rgb' or 'bgr'.
         certain: faces with less confidence are flagged as uncertain.

@@ -58,7 +58,7 @@ def plot_result(
 def annotate(
     image: object, result: Result, *, bars: bool = True, color: str = "rgb"
 ) -> Image.Image:
-    """Draw a result into a copy of its image.
+    """Draw a result on the image, and return the annotated image.
 
     >>> from emotion_detection import annotate
     >>> result = detector.detect("photo.jpg")

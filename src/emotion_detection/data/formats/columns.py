@@ -1,4 +1,4 @@
-"""What the columns of a table mean, and what its cells mean: image, label, split, person.
+"""Interpret the columns and cells of a table: image, label, split, person.
 
 Every reader of tables (CSV, TSV, Parquet) goes by the same words.
 """
@@ -33,7 +33,7 @@ PERSON = ("person", "personid", "subject", "subjectid", "participant", "actor", 
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column of a table holds what: positions, None where there is no such column.
+    """The positions of a table's columns by role; None for missing ones.
 
     Args:
         label: of the emotion.
@@ -55,7 +55,7 @@ class Roles:
 
 
 def find_roles(columns: Sequence[str], where: str, contents: Sequence[str] = ()) -> Roles:
-    """Find out what the columns of a table mean.
+    """Find the roles of a table's columns.
 
     Args:
         columns: their names.

@@ -1,4 +1,4 @@
-"""``emotion data audit``: which faces of a dataset look wrong, from trainings to files."""
+"""Run ``emotion data audit``: train on folds, find faces that look wrong, write the files."""
 
 import importlib
 import shlex
@@ -38,26 +38,26 @@ from emotion_detection.evaluation.audit.label_issues import (
 from emotion_detection.evaluation.audit.nonfaces import score_nonfaces
 
 SMALLEST = 48
-"""Least size in pixels at which faces are looked at for non-faces, and drawn."""
+"""Minimum size in pixels of faces for the detection of non-faces, and on the contact sheet."""
 
 
 def run_audit(
     config: TrainConfig, options: AuditOptions, console: Console | None = None
 ) -> dict[str, Any]:
-    """Find the faces of a dataset that look wrong, and write what was found.
+    """Find the faces of a dataset that look wrong, and write the findings.
 
     Args:
-        config: the data, and the recipe of the trainings; names and folders are the audit's own.
-        options: what is looked at, and what is listed.
-        console: where the table goes; None: standard output.
+        config: the data, and the recipe of the trainings; names and folders are set by the audit.
+        options: the audited faces, and the faces to list.
+        console: console for the table; None: standard output.
 
     Returns:
-        What ``audit.json`` holds.
+        The content of ``audit.json``.
 
     Raises:
-        InputError: cleanlab is missing, bad data or settings, another audit is at work in the
-            folder, or nothing can be written.
-        TrainingError: a training cannot go on.
+        InputError: cleanlab is missing, data or settings are not valid, another audit runs in the
+            folder, or the files cannot be written.
+        TrainingError: a training cannot continue.
     """
     _need_cleanlab()
     _check(config)
@@ -94,7 +94,7 @@ def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict
 
 
 def _need_cleanlab() -> None:
-    """Say what is missing before hours of training, not after."""
+    """Check requirements before hours of training, not after."""
     try:
         importlib.import_module("cleanlab.filter")
     except ModuleNotFoundError:
@@ -102,7 +102,7 @@ def _need_cleanlab() -> None:
 
 
 def _check(config: TrainConfig) -> None:
-    """Refuse what would train on several processes, each of which would run the whole audit."""
+    """Reject training on several processes, each of which would run the complete audit."""
     for name in ("devices", "num_nodes"):
         value = config.trainer.get(name, 1)
         if str(value) not in ("1", "[0]"):
@@ -119,7 +119,7 @@ def _print_summary(
     out: Path,
     count: int,
 ) -> None:
-    """Print a short table, and last how to train without the listed faces."""
+    """Print a short table, and the command that trains without the listed faces."""
     told = values["out_of_fold"]
     low, high = told["accuracy_ci95"]
     console.print(

@@ -1,4 +1,4 @@
-"""The sections of a report on how sure a model is: calibration, threshold, faces, intensity."""
+"""The sections of a report on calibration, the threshold, notable faces and intensity."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ Values = Mapping[str, Any]
 
 
 def add_option_to_command(test: Values, *words: str, out: str | None = None) -> str:
-    """Return the command that tested, with an option more or set to another value.
+    """Return the test's command with an option added or changed.
 
     Args:
-        test: the test's figures.
-        words: the option, and its value if it takes one.
-        out: folder that the results must go to; None: the usual one.
+        test: the test's metrics.
+        words: the option, and a value if it takes one.
+        out: folder for the results; None: the default.
     """
     said = shlex.split(test.get("command") or "emotion test --model MODEL")
     if words[0] in said:
@@ -34,7 +34,7 @@ def add_option_to_command(test: Values, *words: str, out: str | None = None) -> 
 
 
 def render_calibration(facts: Values, drawn: Plot) -> str:
-    """Return the section of calibration, and of leaving unsure faces unanswered."""
+    """Return the section on calibration and the confidence threshold."""
     test, found = facts["test"], facts["reliability"]
     before, cover = test.get("before_temperature"), facts["coverage"]
     temperature = ", ".join(f"{value:.3f}" for value in test.get("temperature") or []) or "unknown"
@@ -124,7 +124,7 @@ def _bins(bins: Sequence[Values]) -> str:
 
 
 def render_faces(facts: Values, image: FaceImageReader, shown: bool) -> str:
-    """Return the section of the faces that are worth looking at."""
+    """Return the section of notable faces."""
     wrong, doubted = facts["surest_mistakes"], facts["most_doubtful"]
     hint = "The images are not shown: the faces could not be opened. Name them with --data."
     return markup.section(
@@ -144,7 +144,7 @@ def render_faces(facts: Values, image: FaceImageReader, shown: bool) -> str:
 
 
 def render_intensity(facts: Values, drawn: Plot) -> str:
-    """Return the section of intensity and of scores beside votes."""
+    """Return the section of intensity, and of scores and votes."""
     found, votes, test = facts["intensity"], facts["vote_shares"], facts["test"]
     of_raters = test["data"].get("label_set") == "ferplus"
     parts: list[str] = []
@@ -179,12 +179,14 @@ def render_intensity(facts: Values, drawn: Plot) -> str:
         svg = drawn.add(
             "votes",
             draw_votes({name: one["bins"] for name, one in votes.items()}),
-            "Mean score of each class against the share of raters who saw it",
+            "Mean score of each class against the fraction of raters who chose it",
         )
-        figures.append(markup.figure(svg, "Mean score against the share of raters who saw it."))
+        figures.append(
+            markup.figure(svg, "Mean score against the fraction of raters who chose it.")
+        )
         keys = ("pearson", "ccc", "mae", "raters_reliability")
         table = markup.table(
-            "How scores follow the shares of votes",
+            "Agreement of scores with votes",
             ["class", "Pearson", "CCC", "MAE", "raters' own reliability"],
             (
                 [text(name), *(number(one.get(key), 3) for key in keys)]

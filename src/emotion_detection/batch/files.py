@@ -1,4 +1,4 @@
-"""What is to be read: the files that inputs name, one after another."""
+"""List the files of the inputs: images, videos and live sources."""
 
 import glob
 import os
@@ -42,8 +42,8 @@ def list_entries(
         videos: folders stand for the videos in them, too.
 
     Yields:
-        The files in the order of the inputs, each once; those of a folder sorted. What cannot be
-        looked at, and a folder without images, is an entry with an error.
+        The files in the order of the inputs, each once; those of a folder are sorted. An unreadable
+        input, or a folder without images, is an entry with an error.
     """
     waiting: list[Entry] = []  # what is known beside the images, in the order of all
     found = 0  # in the input that is gone through

@@ -1,4 +1,4 @@
-"""Drives an engine over the shards that are missing."""
+"""Run an engine over the missing shards of a job."""
 
 import collections
 from collections.abc import Callable, Generator, Iterator
@@ -51,21 +51,21 @@ def find_missing_videos(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[
 
 
 def run(work: Work, engine: Engine, part: tuple[int, int] = (1, 1)) -> Generator[int, None, None]:
-    """Do the shards of images that are missing.
+    """Process the missing shards of images.
 
-    A shard whose worker died is tried again, image by image; an image whose worker dies then
-    gets an error for a record. No other is lost.
+    A shard whose worker died is retried image by image. An image whose worker dies again gets an
+    error record. No other image is lost.
 
     Args:
         work: the work.
         engine: has images read.
-        part: which share of the shards to do: number, from 1, and how many there are.
+        part: number of the part, from 1, and number of parts.
 
     Yields:
-        How many more files are done, again and again.
+        The number of newly finished files.
 
     Raises:
-        InputError: a shard cannot be written, or workers die whatever they do.
+        InputError: a shard cannot be written, or workers die repeatedly.
     """
     progress = _Run(work, part)
     for task, lines in engine(progress.pull):

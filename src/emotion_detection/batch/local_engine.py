@@ -25,8 +25,8 @@ from emotion_detection.io.cpus import count_cpus
 from emotion_detection.io.parent_process import exit_with_parent
 
 WORKERS_PER_GPU = 4
-"""Processes that share a GPU unless another number is asked for: each holds some 0.5 GB of it, and
-decodes images on a core of its own meanwhile."""
+"""Default number of processes that share a GPU: each uses about 0.5 GB of it, and decodes images on
+one core."""
 
 _LAST_BREATH = 10.0
 """Seconds that a process whose pipe is closed may take to end."""

@@ -1,4 +1,4 @@
-"""Counts of what came out, said at the end."""
+"""Count the results, for the summary at the end."""
 
 import sys
 from collections import Counter

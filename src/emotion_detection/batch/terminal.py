@@ -1,4 +1,4 @@
-"""What a person sees: a line a face on a terminal, and a bar that says how far the work is."""
+"""Show results on a terminal: one line per face, and a progress bar."""
 
 import sys
 import time
@@ -34,7 +34,7 @@ _FEWEST = 20
 _WORTH_A_LINE = 64
 
 _MOST_SHARES = 3
-"""Emotions whose share of a person's time is written."""
+"""Number of emotions whose fraction of a person's time is printed."""
 
 
 class Lines:
@@ -133,7 +133,12 @@ def print_persons(console: Console, video: VideoPersons) -> None:
         return
     is_ascii = console.options.ascii_only
     bar_head = "" if is_ascii else " " * (_BAR + 2)
-    put((f"  {'person':>6}  {'seen':>8}  {bar_head}{'share of the time seen':<40}  changes", "dim"))
+    put(
+        (
+            f"  {'person':>6}  {'seen':>8}  {bar_head}{'fraction of visible time':<40}  changes",
+            "dim",
+        )
+    )
     colours = list_emotion_colours(dict.fromkeys(name for one in people for name in one.seconds))
     for person in people:
         names = sorted(person.seconds, key=lambda name: -person.seconds[name])
@@ -150,7 +155,7 @@ def print_persons(console: Console, video: VideoPersons) -> None:
 def _stacked_bar(
     person: Person, names: Sequence[str], colours: Mapping[str, tuple[int, int, int]]
 ) -> list[str | tuple[str, str | Style]]:
-    """Return cells of an emotion's colour for its share of the time seen."""
+    """Return a bar in an emotion's colour for the fraction of the visible time."""
     parts: list[str | tuple[str, str | Style]] = []
     end = 0.0
     for name in names:

@@ -1,4 +1,4 @@
-"""How a worker process ended, and what that may mean."""
+"""Describe how a worker process ended, and the likely cause."""
 
 import signal
 from collections.abc import Sequence

@@ -78,7 +78,7 @@ def _add_model(group: Any) -> None:
 
 def _add_output(group: Any) -> None:
     _add(group, "out", "FILE", "table to write: FILE.csv, FILE.jsonl or FILE.parquet")
-    _add(group, "annotate", "DIR", "folder for annotated copies of the images and videos")
+    _add(group, "annotate", "DIR", "folder for the annotated images and videos")
     group.add_argument("--json", action="store_true", help="print JSON lines on a terminal, too")
 
 

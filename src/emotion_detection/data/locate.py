@@ -37,6 +37,7 @@ FILE_NAMES = ("fer2013.csv", "icml_face_data.csv")
 TABLE_SUFFIXES = {".csv", ".tsv", ".tab"}
 
 BANNER = """
+┌──────────────────────────────────────────────────────────────────────────────┐
 │  NO DATASET FOUND: USING SYNTHETIC FACES                                     │
 │                                                                              │
 │  Nothing in data/ and FER-2013 could not be downloaded, so synthetic faces   │

@@ -145,7 +145,7 @@ class DetectedImage(NamedTuple):
 def detect_faces(
     image: ImageInput,
     finder: FaceDetector,
-    wanted: ModelInput,
+    target: ModelInput,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     color: str = "rgb",
     certain: float = CERTAIN,
@@ -157,7 +157,7 @@ def detect_faces(
     Args:
         image: the image.
         finder: the face detector.
-        wanted: size and channels of the model's input.
+        target: size and channels of the model's input.
         max_pixels: files with more are refused.
         color: order of the channels of an array, 'rgb' or 'bgr'.
         certain: faces with less confidence are flagged as uncertain.
@@ -176,7 +176,7 @@ def detect_faces(
         loaded = load_image(image, max_pixels, color, reduced=True)
         scale = loaded.width / loaded.pixels.shape[1]
         found = finder.find(loaded.pixels, scale)
-        crops = _cut_faces(loaded, found.faces, wanted, (1.0, ZOOM) if enlarge else (1.0,))
+        crops = _cut_faces(loaded, found.faces, target, (1.0, ZOOM) if enlarge else (1.0,))
     except ImageError as error:
         raise ImageError(f"{shorten(source)}: {error}" if source else str(error)) from None
     origin = ImageOrigin.of(image, color, max_pixels) if keep or is_path else None
@@ -187,20 +187,20 @@ def detect_faces(
 
 
 def _cut_faces(
-    loaded: LoadedImage, faces: tuple[DetectedFace, ...], wanted: ModelInput, zooms: Sequence[float]
+    loaded: LoadedImage, faces: tuple[DetectedFace, ...], target: ModelInput, zooms: Sequence[float]
 ) -> npt.NDArray[np.uint8]:
     """Crop faces, from the image at full size where that is needed.
 
     Returns:
         uint8 (zooms, N, H, W) or (zooms, N, H, W, 3): each face, enlarged by each of ``zooms``.
     """
-    size, channels = wanted
+    size, channels = target
     colour = () if channels == 1 else (3,)
     crops = np.empty((len(zooms), len(faces), size, size, *colour), np.uint8)
     share = loaded.pixels.shape[1] / loaded.width
     smallest = min((max(face.box[2:]) for face in faces), default=0.0)
     full = None
-    if faces and loaded.full is not None and share * smallest < _ENOUGH * wanted.size:
+    if faces and loaded.full is not None and share * smallest < _ENOUGH * target.size:
         full = loaded.full()
     for row, face in enumerate(faces):
         if full is None:

@@ -141,28 +141,30 @@ def choose_device(device: object = AUTO) -> tuple[Device, str | None]:
     >>> choose_device("cpu")
     (Device(name='cpu', provider='CPUExecutionProvider', index=0), None)
     """
-    wanted = parse_device(device)
+    requested = parse_device(device)
     available = onnxruntime.get_available_providers()
-    if wanted is None:
+    if requested is None:
         for provider in _BEST_FIRST:
             if provider in available and _works(provider):
                 names = (name for name, own in PROVIDERS.items() if own == provider)
                 return Device(next(names, provider), provider), None
         return CPU, None
-    if wanted.is_cpu:
+    if requested.is_cpu:
         return CPU, None
-    if wanted.provider not in available:
-        return CPU, _fallback_line(wanted, "is not available", available)
-    if not _works(wanted.provider, wanted.index):
-        return CPU, _fallback_line(wanted, "does not work (no such GPU, or no driver)", available)
-    return wanted, None
+    if requested.provider not in available:
+        return CPU, _fallback_line(requested, "is not available", available)
+    if not _works(requested.provider, requested.index):
+        return CPU, _fallback_line(
+            requested, "does not work (no such GPU, or no driver)", available
+        )
+    return requested, None
 
 
-def _fallback_line(wanted: Device, reason: str, available: list[str]) -> str:
-    line = f"device {wanted.name!r} {reason}: running on the CPU. onnxruntime has "
+def _fallback_line(requested: Device, reason: str, available: list[str]) -> str:
+    line = f"device {requested.name!r} {reason}: running on the CPU. onnxruntime has "
     line += f"{', '.join(available)} here"
-    if wanted.provider not in available and wanted.provider in _PACKAGES:
-        line += f"; {wanted.provider} comes with {_PACKAGES[wanted.provider]}"
+    if requested.provider not in available and requested.provider in _PACKAGES:
+        line += f"; {requested.provider} comes with {_PACKAGES[requested.provider]}"
     return line
 
 

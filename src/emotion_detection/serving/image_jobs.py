@@ -89,13 +89,13 @@ class JobRunner:
     Args:
         detector: detects and classifies faces.
         settings: the limits.
-        figures: the metrics of the server.
+        metrics: the metrics of the server.
     """
 
     def __init__(
-        self, detector: EmotionDetector, settings: Settings, figures: ServerMetrics
+        self, detector: EmotionDetector, settings: Settings, metrics: ServerMetrics
     ) -> None:
-        self._detector, self._settings, self._figures = detector, settings, figures
+        self._detector, self._settings, self._figures = detector, settings, metrics
 
     def warm(self) -> None:
         """Run the networks once on an image and a crop, so that they are opened and warm."""

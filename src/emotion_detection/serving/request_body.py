@@ -54,12 +54,12 @@ class Intake:
 
     Args:
         settings: the limits.
-        figures: the metrics of the server.
+        metrics: the metrics of the server.
     """
 
-    def __init__(self, settings: Settings, figures: ServerMetrics) -> None:
+    def __init__(self, settings: Settings, metrics: ServerMetrics) -> None:
         self._settings = settings
-        self._figures = figures
+        self._figures = metrics
         self._held = 0
 
     @contextmanager

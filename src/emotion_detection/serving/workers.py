@@ -33,7 +33,7 @@ class Workers:
     Args:
         read: returns an answer or an error for each of some jobs; called in the workers.
         settings: the limits.
-        figures: the metrics of the server.
+        metrics: the metrics of the server.
         lost: called once, from any thread, when too many workers died or hung.
     """
 
@@ -41,10 +41,10 @@ class Workers:
         self,
         read: Callable[[list[Job]], list[Answer | Problem]],
         settings: Settings,
-        figures: ServerMetrics,
+        metrics: ServerMetrics,
         lost: Callable[[], None],
     ) -> None:
-        self._read, self._settings, self._figures = read, settings, figures
+        self._read, self._settings, self._figures = read, settings, metrics
         self._lost = lost
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._workers: set[_Worker] = set()

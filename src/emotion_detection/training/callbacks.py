@@ -1,4 +1,4 @@
-"""What happens beside the steps: keeping the best, stopping on NaN, on SIGTERM and in time."""
+"""Callbacks: save the best epoch, stop on NaN, on SIGTERM and after a time limit."""
 
 import math
 import signal
@@ -19,7 +19,7 @@ from emotion_detection.errors import TrainingError
 class KeepBest(Checkpoint):
     """Writes ``best.ckpt`` (highest validation accuracy, ties by lower loss) and ``last.ckpt``.
 
-    Lightning's ModelCheckpoint looks at one value and names files by version; this looks at two.
+    Lightning's ModelCheckpoint compares one value and names files by version; this compares two.
 
     Args:
         folder: the run's folder.
@@ -49,11 +49,11 @@ class KeepBest(Checkpoint):
         trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run must know."""
+        """Return the state for a resumed run."""
         return {"best": list(self.best), "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a resumed run's best."""
+        """Restore the best epoch of a resumed run."""
         accuracy, loss = state_dict["best"]
         self.best, self.best_epoch = (accuracy, loss), state_dict["best_epoch"]
 
@@ -71,7 +71,7 @@ class StopEarly(EarlyStopping):
         super().__init__("val_accuracy", mode="max", patience=patience, min_delta=0.0)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what was counted, but not a patience that was changed since."""
+        """Restore the count, but not a patience that was changed since."""
         super().load_state_dict({**state_dict, "patience": self.patience})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -81,12 +81,12 @@ class StopEarly(EarlyStopping):
 
 
 class StopWhenNotFinite(Callback):
-    """Stops before a step whose gradient is not finite could spoil the weights."""
+    """Stop before a step with a non-finite gradient, which would corrupt the weights."""
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Look at the length of the whole gradient: one number, NaN if any part is."""
+        """Check the norm of the gradient, which is NaN if any part is."""
         if trainer.precision == "16-mixed":
             return  # its loss scaler skips infinite gradients as a matter of course: see the loss
         groups = optimizer.param_groups
@@ -105,8 +105,8 @@ class StopWhenNotFinite(Callback):
 def _not_finite(trainer: Trainer, step: int) -> TrainingError:
     return TrainingError(
         f"step {step} (epoch {trainer.current_epoch + 1}): the loss or its gradient is not a "
-        "finite number; the weights were left as they were, and checkpoints of the epochs before "
-        "are whole. Start again with a lower --learning_rate"
+        "finite number; the weights were left as they were, and earlier checkpoints "
+        "are intact. Start again with a lower --learning_rate"
     )
 
 

@@ -1,4 +1,4 @@
-"""Network -> one self-contained ONNX file, compared with torch before it is called done."""
+"""Export a network as one self-contained ONNX file, and compare it with torch."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ from emotion_detection.training.checkpoint import LoadedCheckpoint
 from emotion_detection.training.network_scores import DeployedNetwork
 
 LARGEST_DIFFERENCE = 1e-4
-"""Refuse a file whose scores differ by more from torch's, on any face of the sample."""
+"""Maximum difference between the outputs of the ONNX file and torch, on any face of the sample."""
 
 OPSET = 18
 
@@ -42,7 +42,7 @@ def export_onnx(
         trained: the model, with its temperatures.
         path: the file; replaced only when the new one agrees with torch.
         sample: faces of the validation split, uint8 (N, C, H, W), to compare on.
-        metrics: the model's figures, kept in the metadata.
+        metrics: the model's metrics, for the metadata.
 
     Returns:
         Largest difference of any output between onnxruntime and torch.

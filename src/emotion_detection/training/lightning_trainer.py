@@ -1,4 +1,4 @@
-"""Lightning's Trainer, set up as this project needs it, and its errors in the user's words."""
+"""Set up Lightning's Trainer, and translate errors to one line."""
 
 import contextlib
 import logging
@@ -43,7 +43,7 @@ _EXPECTED_WARNINGS = (
     ".*smaller than the logging interval.*",  # figures are logged an epoch, not a step
     ".*dataloader is not resumable.*",  # the order of batches goes on by itself
     ".*exists and is not empty.*",  # a resumed run's folder
-    ".*It is recommended to use .*sync_dist.*",  # the figures are of all processes already
+    ".*It is recommended to use .*sync_dist.*",  # metrics are already reduced over all processes
     ".*LeafSpec.*",  # from torch's exporter
     ".*callbacks used to create the checkpoint.*",  # a resumed run may have lost its patience
 )
@@ -136,7 +136,7 @@ def make_trainer(
 
 
 def check_trainer(config: TrainConfig) -> None:
-    """Refuse what :func:`make_trainer` would refuse, such as a missing GPU, before faces are read.
+    """Check the Trainer's settings, such as a missing GPU, before data is loaded.
 
     Raises:
         InputError: as for :func:`make_trainer`.
@@ -222,7 +222,7 @@ def fit(
     except OSError as error:
         where = error.filename or folder
         raise TrainingError(
-            f"{where}: {error.strerror or error}; the checkpoints are whole"
+            f"{where}: {error.strerror or error}; the checkpoints are intact"
         ) from None
     return _reason(trainer)
 

@@ -12,7 +12,7 @@ BATCH = 256
 
 
 class DeployedNetwork(nn.Module):
-    """A network as users get it: uint8 faces in, scores out; this is what the ONNX file holds.
+    """The deployed network, as in the ONNX file: uint8 faces in, scores out.
 
     Args:
         network: float32 (N, C, H, W) from 0 to 1 -> float32 (N, spec.outputs).
@@ -45,7 +45,7 @@ class DeployedNetwork(nn.Module):
         return ["scores", *(["intensity"] if self.spec.intensity else []), *also]
 
     def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return, for uint8 faces (N, C, H, W), what :attr:`names` says.
+        """Return the outputs :attr:`names` for uint8 faces (N, C, H, W).
 
         Scores are float32 (N, classes), rows sum to 1; intensity is float32 (N,), 0 to 1.
         """

@@ -1,4 +1,4 @@
-"""A run's folder: made, written to, found again."""
+"""Create, write and read a run's folder."""
 
 import contextlib
 import dataclasses
@@ -38,13 +38,13 @@ def make_run_folder(config: TrainConfig, make: bool) -> Path:
         InputError: a run of that name exists, or the folder cannot be written.
     """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    wanted = config.name or f"{config.preset}-{stamp}"
+    base = config.name or f"{config.preset}-{stamp}"
     place = Path(config.models)
     if not make:
-        return place / wanted
+        return place / base
     try:
         for number in range(1, 100):
-            folder = place / (wanted if number == 1 else f"{wanted}-{number}")
+            folder = place / (base if number == 1 else f"{base}-{number}")
             try:
                 folder.mkdir(parents=True)
             except FileExistsError:
@@ -60,14 +60,14 @@ def make_run_folder(config: TrainConfig, make: bool) -> Path:
             f"{error.filename or place}: cannot be written: {error.strerror}; "
             "choose other folders with --models and --logs"
         ) from None
-    raise InputError(f"{place}: a hundred runs named {wanted} already")
+    raise InputError(f"{place}: a hundred runs named {base} already")
 
 
 def check_new_folder(config: TrainConfig) -> None:
-    """Refuse the folder of a new run before faces are read.
+    """Check the folder of a new run before data is loaded.
 
     Raises:
-        InputError: a run of that name exists, or the folder cannot be made.
+        InputError: a run of that name exists, or the folder cannot be created.
     """
     folder = Path(config.models) / (config.name or "run")
     if config.name and _is_taken(folder):
@@ -114,7 +114,7 @@ def run_folder(place: str | Path) -> Path:
 
 
 def read_resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) -> TrainConfig:
-    """Return the config of a run that is to be gone on with.
+    """Return the config of a run to resume.
 
     Args:
         folder: ``models/RUN``.
@@ -181,7 +181,7 @@ def check_checkpoints(folder: Path) -> None:
 
 
 def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> None:
-    """Refuse to go on with a run on other faces than it began with.
+    """Reject resuming a run with other faces than it began with.
 
     Raises:
         InputError: the data's hash, or the list of excluded faces, is another.
@@ -235,7 +235,7 @@ def _excluded(config: TrainConfig) -> str | None:
 
 
 def is_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
-    """Return a finished run's figures, None when there is something left to do."""
+    """Return a finished run's metrics, or None for an unfinished run."""
     metrics = _read_record(folder / "metrics.json")
     if metrics is None:
         return None

@@ -1,4 +1,4 @@
-"""What a training starts from: its faces, and the task with its network."""
+"""Prepare a training: the faces, and the task with the network."""
 
 import sys
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def prepare(config: TrainConfig) -> Prepared:
         more = f" (and {len(dataset.too_few) - 1} more)" if len(dataset.too_few) > 1 else ""
         raise InputError(
             f"{dataset.source}: {dataset.too_few[0]}{more}: its other faces belong together, as "
-            "copies of one image or images of one person; add faces, change "
+            "duplicates or images of one person; add faces, change "
             "--validation_fraction, --test_fraction or --person, or give the splits yourself"
         )
     # what a run starts from must not be validated on the faces that it has learnt

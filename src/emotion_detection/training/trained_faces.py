@@ -1,4 +1,4 @@
-"""Which faces a run was trained on, kept with it, so that it is never tested on them.
+"""Record the training faces of a run, so that it is never tested on them.
 
 ``faces.npz`` in a run's folder holds the fingerprints (:mod:`emotion_detection.data.fingerprints`)
 of all faces that the run was trained or validated on, and those of the runs that it started from
@@ -68,7 +68,7 @@ class TrainedFaces:
 
 @dataclass(frozen=True)
 class ModelTrainingFaces:
-    """A model whose training faces are asked for.
+    """A model whose training faces are requested.
 
     Args:
         path: the checkpoint or ONNX file.

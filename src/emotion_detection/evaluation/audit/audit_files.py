@@ -31,17 +31,19 @@ COLUMN_NAMES = ("file", "split", "label", "suggested", "reason", "score", "rank"
 """Columns of ``audit.csv``; the first is what ``--exclude`` reads."""
 
 
-def enlarge_faces(config: DataConfig, dataset: Dataset, looked: AuditedFaces, smallest: int) -> Any:
+def enlarge_faces(
+    config: DataConfig, dataset: Dataset, audited: AuditedFaces, smallest: int
+) -> Any:
     """Load the faces at a size that people and the face detector can use.
 
     Args:
         config: the data settings.
         dataset: the data, at the networks' size.
-        looked: the audited faces.
+        audited: the audited faces.
         smallest: minimum height and width in pixels.
 
     Returns:
-        uint8 (N, C, H, W), in the order of ``looked``.
+        uint8 (N, C, H, W), in the order of ``audited``.
     """
     if config.size < smallest:
         values = {f.name: getattr(config, f.name) for f in dataclasses.fields(DataConfig)}
@@ -51,7 +53,7 @@ def enlarge_faces(config: DataConfig, dataset: Dataset, looked: AuditedFaces, sm
     names = itertools.chain.from_iterable(faces.names for faces in splits)
     place = {name: row for row, name in enumerate(names)}
     ends = np.cumsum([len(faces) for faces in splits])
-    rows = np.array([place[name] for name in looked.names], np.int64)
+    rows = np.array([place[name] for name in audited.names], np.int64)
     channels, height, width = splits[0].stored.shape[1:]
     images = np.empty((len(rows), channels, height, width), np.uint8)
     for faces, end in zip(splits, ends, strict=True):
@@ -61,7 +63,7 @@ def enlarge_faces(config: DataConfig, dataset: Dataset, looked: AuditedFaces, sm
 
 
 def write_csv(
-    path: Path, dataset: Dataset, looked: AuditedFaces, listed: dict[str, LabelIssues]
+    path: Path, dataset: Dataset, audited: AuditedFaces, listed: dict[str, LabelIssues]
 ) -> int:
     """Write the faces to leave out, one row each, as a file for ``--exclude``.
 
@@ -76,8 +78,8 @@ def write_csv(
         for rank, (row, score, suggested) in enumerate(
             zip(own.rows, own.scores, own.suggested, strict=True), 1
         ):
-            label, other = _names(dataset, int(looked.labels[row]), int(suggested))
-            cells = (looked.names[row], looked.splits[row], label, other, reason)
+            label, other = _names(dataset, int(audited.labels[row]), int(suggested))
+            cells = (audited.names[row], audited.splits[row], label, other, reason)
             rows.writerow((*map(escape_cell, cells), f"{score:.4f}", rank))
             count += 1
     save(path, text.getvalue().encode())
@@ -92,23 +94,23 @@ def record(
     config: TrainConfig,
     options: AuditOptions,
     dataset: Dataset,
-    looked: AuditedFaces,
+    audited: AuditedFaces,
     judged: OutOfFold,
     found: dict[str, LabelIssues],
     listed: dict[str, LabelIssues],
 ) -> dict[str, Any]:
     """Return the content of ``audit.json`` as plain values."""
-    right = judged.scores.argmax(axis=1) == looked.labels
-    counts = np.bincount(looked.labels, minlength=len(dataset.labels))
+    right = judged.scores.argmax(axis=1) == audited.labels
+    counts = np.bincount(audited.labels, minlength=len(dataset.labels))
 
     def by_class(own: LabelIssues) -> dict[str, int]:
-        numbers = np.bincount(looked.labels[own.rows], minlength=len(dataset.labels))
+        numbers = np.bincount(audited.labels[own.rows], minlength=len(dataset.labels))
         return dict(zip(dataset.labels, numbers.tolist(), strict=True))
 
     return {
         "data": dataset.record(),
         "splits": list(options.splits),
-        "faces": len(looked),
+        "faces": len(audited),
         "faces_by_class": dict(zip(dataset.labels, counts.tolist(), strict=True)),
         "out_of_fold": {
             "folds": options.folds,
@@ -139,7 +141,7 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 
 def write_sheet(
-    path: Path, dataset: Dataset, looked: AuditedFaces, images: Any, found: dict[str, LabelIssues]
+    path: Path, dataset: Dataset, audited: AuditedFaces, images: Any, found: dict[str, LabelIssues]
 ) -> None:
     """Write ``audit.png``: the most confident findings of each reason, also of unlisted ones.
 
@@ -149,13 +151,13 @@ def write_sheet(
     for reason, own in drop_repeated(found, REASONS).items():
         first = own.top(COLUMNS * ROWS)
         cells = [
-            Cell(images[row], *_names(dataset, int(looked.labels[row]), int(other)), float(score))
+            Cell(images[row], *_names(dataset, int(audited.labels[row]), int(other)), float(score))
             for row, score, other in zip(first.rows, first.scores, first.suggested, strict=True)
         ]
         heading = _heading(len(found[reason]), len(own), len(cells))
         parts.append((f"{HEADINGS[reason]}: {heading}", cells))
     source = escape_text(Path(dataset.source).name or dataset.source)
-    title = f"{source}, {dataset.kind}: what looks wrong in {len(looked):,} faces"
+    title = f"{source}, {dataset.kind}: what looks wrong in {len(audited):,} faces"
     save(path, draw_sheet(title, parts))
 
 

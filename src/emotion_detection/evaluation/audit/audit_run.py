@@ -68,27 +68,27 @@ def run_audit(
 def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict[str, Any]:
     out = Path(options.out)
     dataset = load(config)
-    looked = load_audited_faces(dataset, options.splits)
-    judged = predict_out_of_fold(config, dataset, looked, options.folds, out)
-    images = enlarge_faces(config, dataset, looked, SMALLEST)
+    audited = load_audited_faces(dataset, options.splits)
+    judged = predict_out_of_fold(config, dataset, audited, options.folds, out)
+    images = enlarge_faces(config, dataset, audited, SMALLEST)
     found = {
-        "label": rank_wrong_labels(looked.labels, judged.scores, options.rank),
-        "duplicate": find_differing_duplicates(looked.labels, looked.copies, judged.scores),
+        "label": rank_wrong_labels(audited.labels, judged.scores, options.rank),
+        "duplicate": find_differing_duplicates(audited.labels, audited.copies, judged.scores),
         "nonface": find_faceless(score_nonfaces(images, out / FOLDS / "faces-seen.npz")),
         "outlier": find_outliers(judged.distances, judged.folds),
     }
-    ahead = leads(found["label"], looked.labels, judged.scores)
+    ahead = leads(found["label"], audited.labels, judged.scores)
     sure = found | {"label": found["label"].keep(ahead >= options.lead)}
     listed = {
         reason: own.top(options.top) for reason, own in drop_repeated(sure, options.reasons).items()
     }
     values = {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        **record(config, options, dataset, looked, judged, found, listed),
+        **record(config, options, dataset, audited, judged, found, listed),
     }
-    count = write_csv(out / "audit.csv", dataset, looked, listed)
+    count = write_csv(out / "audit.csv", dataset, audited, listed)
     write_json(out / "audit.json", values)
-    write_sheet(out / "audit.png", dataset, looked, images, found)
+    write_sheet(out / "audit.png", dataset, audited, images, found)
     _print_summary(console, values, config, dataset, out, count)
     return values
 

@@ -56,33 +56,33 @@ class OutOfFold:
 
 
 def predict_out_of_fold(
-    config: TrainConfig, dataset: Dataset, looked: AuditedFaces, count: int, out: Path
+    config: TrainConfig, dataset: Dataset, audited: AuditedFaces, count: int, out: Path
 ) -> OutOfFold:
     """Train a network for each fold, unless it exists, and predict the fold.
 
     Args:
         config: the recipe.
         dataset: the data, by the recipe's settings.
-        looked: the audited faces.
+        audited: the audited faces.
         count: number of folds.
         out: folder of the audit; the trainings are kept in ``folds/`` below it.
 
     Raises:
         InputError: the folder has folds of another audit, or a class cannot be held out.
     """
-    folds = assign_folds(looked.labels, looked.groups, count, config.seed)
-    train_rows = np.array([split == "train" for split in looked.splits])
-    _check_classes(dataset, looked, folds, train_rows)
-    scores = np.zeros((len(looked), len(dataset.labels)), np.float32)
-    distances = np.zeros(len(looked), np.float32)
+    folds = assign_folds(audited.labels, audited.groups, count, config.seed)
+    train_rows = np.array([split == "train" for split in audited.splits])
+    _check_classes(dataset, audited, folds, train_rows)
+    scores = np.zeros((len(audited), len(dataset.labels)), np.float32)
+    distances = np.zeros(len(audited), np.float32)
     for fold in range(count):
         mine = folds == fold
         print(f"fold {fold + 1} of {count}: {int(mine.sum()):,} faces held out", file=sys.stderr)
         own = _fold_config(config, dataset, out, fold)
-        _write_held_out(own, looked, mine)
+        _write_held_out(own, audited, mine)
         try:
             scores[mine], distances[mine] = _fold(
-                own, looked, mine, train_rows & ~mine, len(dataset.labels)
+                own, audited, mine, train_rows & ~mine, len(dataset.labels)
             )
         except (KeyboardInterrupt, SystemExit):
             print(GO_ON, file=sys.stderr, flush=True)
@@ -91,11 +91,11 @@ def predict_out_of_fold(
 
 
 def _check_classes(
-    dataset: Dataset, looked: AuditedFaces, folds: Numbers, train_rows: npt.NDArray[np.bool_]
+    dataset: Dataset, audited: AuditedFaces, folds: Numbers, train_rows: npt.NDArray[np.bool_]
 ) -> None:
     """Reject a class whose training faces are all in one fold: none would be left for training."""
     for label, name in enumerate(dataset.labels):
-        own = folds[train_rows & (looked.labels == label)]
+        own = folds[train_rows & (audited.labels == label)]
         if len(np.unique(own)) < 2:
             raise InputError(
                 f"{dataset.source}: {name} has {len(own)} training faces without duplicates: "
@@ -115,14 +115,16 @@ def _fold_config(config: TrainConfig, dataset: Dataset, out: Path, fold: int) ->
     )
 
 
-def _write_held_out(config: TrainConfig, looked: AuditedFaces, mine: npt.NDArray[np.bool_]) -> None:
+def _write_held_out(
+    config: TrainConfig, audited: AuditedFaces, mine: npt.NDArray[np.bool_]
+) -> None:
     """Write the exclude file of the fold's training, or check the existing one.
 
     Raises:
         InputError: the list there is another one, or cannot be written.
     """
     path = Path(config.exclude or "")
-    names = {name for name, held in zip(looked.names, mine, strict=True) if held}
+    names = {name for name, held in zip(audited.names, mine, strict=True) if held}
     if path.exists():
         if read_excluded_names(path) != names:
             raise _another(path.parent, "it holds out other faces")
@@ -146,7 +148,7 @@ def _another(folder: Path, why: str) -> InputError:
 
 def _fold(
     config: TrainConfig,
-    looked: AuditedFaces,
+    audited: AuditedFaces,
     mine: npt.NDArray[np.bool_],
     seen: npt.NDArray[np.bool_],
     classes: int,
@@ -161,7 +163,7 @@ def _fold(
         return kept
     whole = read_resumed_config(folder) if begun else config
     run = train(whole, resume=folder if begun else None, hint=False)
-    held_out, known = (looked.images(rows) for rows in (mine, seen))
+    held_out, known = (audited.images(rows) for rows in (mine, seen))
     scores, distances = predict_held_out(load_trained(run.folder), held_out, known)
     content = io.BytesIO()
     np.savez(content, scores=scores, distances=distances)

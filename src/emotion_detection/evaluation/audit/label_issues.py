@@ -56,9 +56,9 @@ class LabelIssues:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def keep(self, wanted: npt.NDArray[np.bool_]) -> "LabelIssues":
+    def keep(self, selected: npt.NDArray[np.bool_]) -> "LabelIssues":
         """Return a selection of the faces."""
-        return LabelIssues(self.rows[wanted], self.scores[wanted], self.suggested[wanted])
+        return LabelIssues(self.rows[selected], self.scores[selected], self.suggested[selected])
 
     def top(self, count: int | None) -> "LabelIssues":
         """Return the first faces, or all for None."""
@@ -161,20 +161,20 @@ def find_outliers(distances: Values, folds: Numbers) -> LabelIssues:
     return LabelIssues(ranked, distances[ranked], np.full(len(ranked), -1, np.int64))
 
 
-def drop_repeated(found: dict[str, LabelIssues], wanted: Sequence[str]) -> dict[str, LabelIssues]:
+def drop_repeated(found: dict[str, LabelIssues], selected: Sequence[str]) -> dict[str, LabelIssues]:
     """Keep each face under the first selected reason that it was found for.
 
     Args:
         found: the faces of each reason.
-        wanted: the reasons to list.
+        selected: the reasons to list.
 
     Returns:
         The faces of each selected reason, in the given order.
     """
     taken: set[int] = set()
     kept = {}
-    for reason in sorted(wanted, key=BEFORE.index):
+    for reason in sorted(selected, key=BEFORE.index):
         own = found[reason]
         kept[reason] = own.keep(np.array([row not in taken for row in own.rows.tolist()], np.bool_))
         taken |= set(own.rows.tolist())
-    return {reason: kept[reason] for reason in wanted}
+    return {reason: kept[reason] for reason in selected}

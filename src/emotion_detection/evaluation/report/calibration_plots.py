@@ -60,23 +60,23 @@ def draw_reliability(after: Sequence[Values], before: Sequence[Values] | None) -
 
 
 @use_plot_style
-def draw_coverage(curve: Values, chosen: Values | None, wanted: float) -> "Figure":
+def draw_coverage(curve: Values, chosen: Values | None, target: float) -> "Figure":
     """Plot accuracy against coverage.
 
     Args:
         curve: ``coverage`` and ``accuracy``, equally long.
         chosen: the threshold's ``coverage`` and ``accuracy`` (``value``); None: not reached.
-        wanted: the target accuracy.
+        target: the target accuracy.
     """
     from matplotlib.ticker import MultipleLocator
 
     figure, (axes,) = new_figure(4.4, 3.4)
-    axes.axhline(wanted, color=PALE, lw=0.8, linestyle=(0, (3, 2)))
+    axes.axhline(target, color=PALE, lw=0.8, linestyle=(0, (3, 2)))
     axes.plot(curve["coverage"], curve["accuracy"], color=FIRST, lw=1.6)
     if chosen is not None:
         axes.plot([chosen["coverage"]], [chosen["accuracy"]["value"]], "o", color=SECOND, ms=6)
     axes.set(xlabel="faces answered", ylabel="accuracy on them", xlim=(0, 1))
-    least = min(min(curve["accuracy"]), wanted)
+    least = min(min(curve["accuracy"]), target)
     bottom = max(0.0, np.floor(least * 10 - 0.5) / 10)
     axes.set_ylim(bottom, 1.01)
     axes.yaxis.set_major_locator(MultipleLocator(0.05 if bottom >= 0.7 else 0.1))
@@ -91,7 +91,7 @@ def draw_intensity(bins: Sequence[Values], of_raters: bool) -> "Figure":
     """Plot the model's intensity against the target.
 
     Args:
-        bins: bins of the target: ``wanted``, ``median``, ``low``, ``high``, ``n``.
+        bins: bins of the target: ``target``, ``median``, ``low``, ``high``, ``n``.
         of_raters: whether the target is a fraction of raters.
     """
     figure, (axes,) = new_figure(4.4, 4.1)
@@ -115,7 +115,7 @@ def draw_votes(scores: Mapping[str, Sequence[Values]]) -> "Figure":
     """Plot each class's mean score against the fraction of raters who chose it.
 
     Args:
-        scores: class name -> bins of ``wanted`` and ``mean``.
+        scores: class name -> bins of ``target`` and ``mean``.
     """
     figure, (axes,) = new_figure(4.4, 4.1)
     axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))

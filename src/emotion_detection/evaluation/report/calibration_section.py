@@ -53,7 +53,7 @@ def render_calibration(facts: Values, drawn: Plot) -> str:
     coverage = drawn.add(
         "coverage",
         draw_coverage(cover["curve"], cover["chosen"], cover["wanted_accuracy"]),
-        "Accuracy of the answered faces against the share of faces that is answered",
+        "Accuracy of the answered faces against the fraction of faces that is answered",
     )
     return markup.section(
         "sureness",
@@ -82,14 +82,14 @@ def render_calibration(facts: Values, drawn: Plot) -> str:
 
 
 def _threshold(cover: Values, test: Values, place: str | None) -> str:
-    wanted, chosen = cover["wanted_accuracy"], cover["chosen"]
+    target, chosen = cover["wanted_accuracy"], cover["chosen"]
     if chosen is None:
         return markup.paragraph(
-            f"No threshold reaches an accuracy of {percent(wanted)} on the {cover['chosen_on']} "
+            f"No threshold reaches an accuracy of {percent(target)} on the {cover['chosen_on']} "
             "faces."
         )
     said = markup.paragraph(
-        f"<b>For an accuracy of {percent(wanted)}</b>, leave faces unanswered whose highest score "
+        f"<b>For an accuracy of {percent(target)}</b>, leave faces unanswered whose highest score "
         f"is below <b>{chosen['threshold']:.3f}</b>. Here that answers "
         f"{percent(chosen['coverage'])} of the faces with an accuracy of "
         f"{percent(chosen['accuracy']['value'])} "
@@ -161,7 +161,7 @@ def render_intensity(facts: Values, drawn: Plot) -> str:
             markup.figure(svg, "Dots: the median face; lines: the middle 80 % of the faces.")
         )
         names = {"pearson": "Pearson", "spearman": "Spearman", "ccc": "CCC", "mae": "MAE"}
-        names["raters_reliability"] = "raters' own reliability"
+        names["raters_reliability"] = "inter-rater reliability"
         told = [
             f"{what} {found[key]:.3f}" for key, what in names.items() if found.get(key) is not None
         ]
@@ -187,7 +187,7 @@ def render_intensity(facts: Values, drawn: Plot) -> str:
         keys = ("pearson", "ccc", "mae", "raters_reliability")
         table = markup.table(
             "Agreement of scores with votes",
-            ["class", "Pearson", "CCC", "MAE", "raters' own reliability"],
+            ["class", "Pearson", "CCC", "MAE", "inter-rater reliability"],
             (
                 [text(name), *(number(one.get(key), 3) for key in keys)]
                 for name, one in votes.items()

@@ -108,7 +108,7 @@ def _reliabilities(test: SavedTest) -> Facts:
     }
 
 
-def compute_coverage(test: SavedTest, validation: SavedTest | None, wanted: float) -> Facts:
+def compute_coverage(test: SavedTest, validation: SavedTest | None, target: float) -> Facts:
     """Return accuracy against coverage, and the threshold for a target accuracy.
 
     The threshold is chosen on validation if that was tested, else on the same faces.
@@ -116,10 +116,10 @@ def compute_coverage(test: SavedTest, validation: SavedTest | None, wanted: floa
     Args:
         test: the test.
         validation: the same model's test on the validation split, or None.
-        wanted: target accuracy.
+        target: target accuracy.
     """
     chosen_on = validation or test
-    found = find_threshold(chosen_on.scores, chosen_on.truth, wanted)
+    found = find_threshold(chosen_on.scores, chosen_on.truth, target)
     chosen = None
     if found is not None:
         answered = test.scores.max(axis=1) >= np.float32(found.threshold)
@@ -131,7 +131,7 @@ def compute_coverage(test: SavedTest, validation: SavedTest | None, wanted: floa
         }
     return {
         "curve": as_dict(compute_coverage_curve(test.scores, test.truth)),
-        "wanted_accuracy": wanted,
+        "wanted_accuracy": target,
         "chosen_on": chosen_on.metrics["split"],
         "chosen": chosen,
     }
@@ -172,11 +172,11 @@ def _intensity(test: SavedTest) -> Facts | None:
     if test.intensity is None or test.wanted_intensity is None:
         return None
     known = ~np.isnan(test.wanted_intensity)
-    wanted, ours = test.wanted_intensity[known], test.intensity[known]
+    target, ours = test.wanted_intensity[known], test.intensity[known]
     bins = []
-    for rows in _alike(wanted):
+    for rows in _alike(target):
         low, median, high = np.quantile(ours[rows], (0.1, 0.5, 0.9))
-        middle = float(wanted[rows].mean())
+        middle = float(target[rows].mean())
         ends = {"low": float(low), "median": float(median), "high": float(high)}
         bins.append({"wanted": middle, **ends, "n": len(rows)})
     return {**(test.metrics.get("intensity") or {}), "bins": bins}

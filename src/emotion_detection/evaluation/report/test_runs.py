@@ -102,7 +102,7 @@ class TestedModel:
         return np.array(self.faces.draw(self.rows[row : row + 1])[0])
 
 
-def open_tests(places: Sequence[str], wanted: ReportRequest) -> list[TestedModel]:
+def open_tests(places: Sequence[str], request: ReportRequest) -> list[TestedModel]:
     """Return the tests of several models on the same faces and classes.
 
     By default the first model's data and classes are used; the other models' classes are mapped to
@@ -110,7 +110,7 @@ def open_tests(places: Sequence[str], wanted: ReportRequest) -> list[TestedModel
 
     Args:
         places: as for :func:`open_test`.
-        wanted: the requested tests.
+        request: the requested tests.
 
     Raises:
         InputError: as for :func:`open_test`.
@@ -120,40 +120,42 @@ def open_tests(places: Sequence[str], wanted: ReportRequest) -> list[TestedModel
     def unseen(place: str) -> tuple[str, ...]:
         return tuple(model for model in models if model != place)
 
-    first = open_test(places[0], replace(wanted, unseen_by=unseen(places[0])))
-    others = wanted
+    first = open_test(places[0], replace(request, unseen_by=unseen(places[0])))
+    others = request
     if first.options is not None:
-        others = replace(wanted, options=first.options, changes={}, classes=tuple(first.test.names))
+        others = replace(
+            request, options=first.options, changes={}, classes=tuple(first.test.names)
+        )
     rest = (open_test(place, replace(others, unseen_by=unseen(place))) for place in places[1:])
     return [first, *rest]
 
 
-def open_test(place: str, wanted: ReportRequest) -> TestedModel:
+def open_test(place: str, request: ReportRequest) -> TestedModel:
     """Return a model's test: read a matching one, or run it.
 
     Args:
         place: run folder, checkpoint, ONNX file, 'pretrained', or the folder of a test.
-        wanted: the requested test.
+        request: the requested test.
 
     Raises:
         InputError: the model or test does not exist, and the test cannot be run.
     """
     if is_test(Path(place)):
-        return _of_folder(place, wanted)
+        return _of_folder(place, request)
     try:
         asked = ask(
             [place],
-            wanted.data,
-            wanted.labels,
-            wanted.split,
-            changes=wanted.changes,
-            classes=wanted.classes,
-            options=wanted.options,
-            unseen_by=wanted.unseen_by,
+            request.data,
+            request.labels,
+            request.split,
+            changes=request.changes,
+            classes=request.classes,
+            options=request.options,
+            unseen_by=request.unseen_by,
         )
     except InputError as error:
         # missing data that was named is a user error, which metrics of other data would hide
-        found = None if wanted.data else _earlier(place, wanted)
+        found = None if request.data else _earlier(place, request)
         if found is None:
             raise
         test = read_test(found)
@@ -168,39 +170,39 @@ def open_test(place: str, wanted: ReportRequest) -> TestedModel:
             raise InputError("a report is made by one process: run it without torchrun")
         note = f"Tested for this report; the files are in {asked.folder}."
     notes: tuple[str, ...] = (note,)
-    if count := asked.dataset.left_out.get(wanted.split):
+    if count := asked.dataset.left_out.get(request.split):
         notes += (f"{count} faces are left out that a model was trained or validated on.",)
-    known = _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), notes)
+    known = _known(place, read_test(asked.folder), asked.dataset.split(request.split), notes)
     options = data_config_fields(config_to_dict(asked.config)) | {"data": asked.dataset.source}
     for own in ("size", "channels"):
         del options[own]
     return replace(known, options=options)
 
 
-def _of_folder(place: str, wanted: ReportRequest) -> TestedModel:
+def _of_folder(place: str, request: ReportRequest) -> TestedModel:
     test = read_test(Path(place))
     known = {"labels": test.metrics["data"].get("label_set"), "split": test.metrics["split"]}
-    for option, asked_for in (("labels", wanted.labels), ("split", wanted.split)):
+    for option, asked_for in (("labels", request.labels), ("split", request.split)):
         if (option, asked_for) == ("labels", "original") and known["labels"] != "ferplus":
             continue
         if asked_for not in (None, known[option]) and (option, asked_for) != ("split", "test"):
             raise InputError(f"--{option} {asked_for}: {place} holds a test of {known[option]}")
     try:
-        faces, note = _faces(test, wanted), f"The metrics are those of the test in {place}."
+        faces, note = _faces(test, request), f"The metrics are those of the test in {place}."
     except InputError as error:
         faces, note = None, f"The faces are not shown: {error}"
     return _known(place, test, faces, (note,))
 
 
-def _faces(test: SavedTest, wanted: ReportRequest) -> Faces:
+def _faces(test: SavedTest, request: ReportRequest) -> Faces:
     data, split = test.metrics["data"], test.metrics["split"]
     labels = "ferplus" if data["label_set"] == "ferplus" else "original"
-    source, model = wanted.data or data["source"], _models(test)[0]
+    source, model = request.data or data["source"], _models(test)[0]
     place = "pretrained" if is_shipped(model) else model
     try:
-        dataset = ask([place], source, labels, split, changes=wanted.changes).dataset
+        dataset = ask([place], source, labels, split, changes=request.changes).dataset
     except InputError:  # without the model: the faces by the default settings
-        dataset = load(DataConfig(**{"data": source, "labels": labels, **wanted.changes}))
+        dataset = load(DataConfig(**{"data": source, "labels": labels, **request.changes}))
     # faces of FER-2013 are named by their row, whatever their content
     if data.get("hash", dataset.hash) != dataset.hash:
         raise InputError(f"{dataset.source} holds others than were tested")
@@ -232,12 +234,12 @@ def _no_older(folder: Path, model: Path) -> bool:
     return (folder / METRICS).stat().st_mtime >= model.stat().st_mtime
 
 
-def _earlier(place: str, wanted: ReportRequest) -> Path | None:
+def _earlier(place: str, request: ReportRequest) -> Path | None:
     """Return an earlier test of a model whose data no longer exists."""
     path = Path("models/pretrained" if place == "pretrained" else place)
     tests = (path.parent if path.is_file() else path) / "test"
     of = f"-of-{path.stem}" if path.is_file() and path.stem not in BEST else ""
-    folders = [tests / f"{name}-{wanted.split}{of}" for name in _labels(place, wanted.labels)]
+    folders = [tests / f"{name}-{request.split}{of}" for name in _labels(place, request.labels)]
     return next((folder for folder in folders if is_test(folder)), None)
 
 

@@ -148,7 +148,7 @@ def inline(figure: "Figure", name: str, says: str) -> str:
 
     Args:
         figure: drawn in the colours of :data:`VARIABLES`.
-        name: name of the figure in the page; prefix of all ids.
+        name: name of the plot in the page; prefix of all ids.
         says: the alternative text.
     """
     out = io.StringIO()

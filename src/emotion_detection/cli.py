@@ -41,7 +41,7 @@ _INPUT = re.compile(r"\d|\w+://.+|.*[/\\*]|.*\.\w{2,5}", re.DOTALL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 1 (cannot go on), 2 (bad usage or input)."""
+    """Run a command and return the exit code: 0, 1 (cannot continue), 2 (bad usage or input)."""
     if getattr(sys, "frozen", False):
         # in a program frozen by PyInstaller and the like, workers start as this same program
         import multiprocessing

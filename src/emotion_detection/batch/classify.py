@@ -227,7 +227,7 @@ def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
 
 
 def check_target(out: Path, source: str, settings: Settings) -> None:
-    """Check that what is written to a place below ``annotate`` replaces no file that is read.
+    """Check that writing below ``annotate`` replaces no input file.
 
     Those lie outside of it (:func:`.files.split_inputs`), so a link out of it must not be followed.
 
@@ -244,7 +244,7 @@ def check_target(out: Path, source: str, settings: Settings) -> None:
 
 
 def place_below_annotate(source: str, settings: Settings) -> Path:
-    """Return where a file lies, or what is made of it shall lie, below ``annotate``.
+    """Return the path of a file's output below ``annotate``.
 
     No two files have the same place: they lie there as they do below ``root``.
     """

@@ -16,14 +16,14 @@ Engine = Callable[[Pull], Done]
 DIED = "the process that read it died twice"
 
 DEATHS = 20
-"""Deaths in a row after which it is no single image's fault."""
+"""Deaths in a row after which a single image cannot be the cause."""
 
 FAILED_STARTS = 3
-"""Workers in a row that end with an error, before any did anything, after which none can start."""
+"""Workers in a row that fail before the first result, after which starting is given up."""
 
 
 def iterate_shards(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
-    """Yield the shards of a part of the work: all parts together have each shard once.
+    """Yield the shards of a part of the job; each shard is in one part.
 
     Args:
         work: the work.
@@ -92,7 +92,7 @@ class _Run:
         return None
 
     def take(self, task: Task, lines: list[str] | WorkerExit) -> int:
-        """Keep what came of a task; return how many files that were."""
+        """Store the result of a task; return the number of files."""
         if isinstance(lines, WorkerExit):
             death = lines
             self._deaths.append(death)

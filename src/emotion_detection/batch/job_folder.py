@@ -44,11 +44,11 @@ class Work:
 
     @property
     def table(self) -> Path:
-        """Where the table grows that is made of the shards in the end."""
+        """Temporary file of the table that is made from the shards."""
         return self.folder / f"table.{_own_name()}.part"
 
     def shards(self) -> Iterator[Shard]:
-        """Yield all shards, done or not; the same ones whenever it is asked."""
+        """Yield all shards, finished or not, always the same ones."""
         size = min(max(self.count // SHARDS, SMALLEST_SHARD), LARGEST_SHARD)
         number, some = 0, list[str]()
         with _list(self.folder, self.digest).open(encoding="ascii") as file:
@@ -66,7 +66,7 @@ class Work:
 
     @contextmanager
     def writing(self, shard: Shard) -> Iterator[Callable[[str], object]]:
-        """Write a shard's records; once the block is left without an error it is done.
+        """Write a shard's records; it is finished when the block ends without an error.
 
         Yields:
             A function that takes lines of JSON, in order.
@@ -81,7 +81,7 @@ class Work:
         ):
 
             def put(text: str) -> None:
-                with _said(path):  # whoever puts may catch an OSError for one of a video
+                with _said(path):  # the caller may mistake an OSError for an error of a video
                     write(text)
 
             yield put
@@ -114,7 +114,7 @@ class Work:
         self._path(shard).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete all of the work, first what says that there is any; nothing else."""
+        """Delete the job, the manifest first, and no other files."""
         with suppress(OSError):
             (self.folder / "manifest.json").unlink(missing_ok=True)
             for path in list_own_files(self.folder):
@@ -201,7 +201,7 @@ def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping
 
 @contextmanager
 def _said(path: Path) -> Iterator[None]:
-    """Turn what the system says while a file is written into a line that names it."""
+    """Convert system errors while a file is written to a line that names the file."""
     try:
         yield
     except OSError as error:
@@ -209,7 +209,7 @@ def _said(path: Path) -> Iterator[None]:
 
 
 def _own_name() -> str:
-    """Return what no other process that works on the same disk is called."""
+    """Return a name that is unique among processes on the same disk."""
     return f"{platform.node()}.{os.getpid()}"
 
 
@@ -222,7 +222,7 @@ def _shards(folder: Path, digest: str) -> Path:
 
 
 def _is_same(folder: Path, manifest: Path, expected: dict[str, Any]) -> bool:
-    """Say whether it is the same work; refuse other work of which anything is done."""
+    """Return True for the same job; reject another job with finished shards."""
     advice = f"give those again, remove {folder}, or choose another --out"
     try:
         there = parse_json(manifest.read_bytes())

@@ -28,11 +28,11 @@ PATIENCE = 10.0
 _MEND = "('ray start --head' starts one)"
 
 TRIES = 3
-"""How often Ray itself gives a task to another node when one dies."""
+"""Number of retries by Ray if a node dies."""
 
 
 def run_on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
-    """Do the tasks on a cluster that is there.
+    """Run the tasks on an existing cluster.
 
     If the settings name a GPU, each task requests a fraction of one from Ray. 'auto' is the CPU
     here, since Ray hides the GPUs from tasks that do not request one.
@@ -149,7 +149,7 @@ def _connected(address: str | None) -> Any:
 
 
 def _check_listens(address: str) -> None:
-    """Find out in seconds whether anyone is there; Ray itself tries for many minutes."""
+    """Check within seconds that the cluster answers; Ray itself tries for many minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdecimal() and int(port) < 1 << 16):
         raise InputError(f"--address {address}: must be HOST:PORT, as 10.0.0.1:6379")

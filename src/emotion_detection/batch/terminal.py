@@ -38,7 +38,7 @@ _MOST_SHARES = 3
 
 
 class Lines:
-    """Writes records on a terminal, under one head.
+    """Print records on a terminal, as a table.
 
     Args:
         console: the terminal.
@@ -65,7 +65,7 @@ class Lines:
         if "error" in record:
             yield Text.assemble(name, "  ", (printable(record["error"]), "red"))
             return
-        # what holds for the model is said once, before the table
+        # notes on the model are printed once, before the table
         notes = [note for note in record["notes"] if note != SYNTHETIC_NOTE]
         if record["skipped"]:
             notes.insert(0, f"{record['skipped']} smaller than {self._smallest:g} px")
@@ -112,7 +112,7 @@ class Lines:
 
 
 def print_persons(console: Console, video: VideoPersons) -> None:
-    """Print what a video shows of each person: a line a person, under a head.
+    """Print a table of the persons in a video.
 
     Args:
         console: the terminal.
@@ -176,7 +176,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def bar(count: int, earlier: int, console: Console | None) -> Iterator[Callable[[int], None]]:
-    """Show how far some work is, with its rate and the time left, as long as the block lasts.
+    """Show the progress, rate and remaining time of a job while the block runs.
 
     Args:
         count: of files.
@@ -185,7 +185,7 @@ def bar(count: int, earlier: int, console: Console | None) -> Iterator[Callable[
             not even that of few files.
 
     Yields:
-        A function that is told how many more files are done.
+        A function to call with the number of newly finished files.
     """
     start, done = time.monotonic(), 0
     if console is not None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class WorkerExit(NamedTuple):
-    """The end of a process that had a task in hand.
+    """The end of a process with a running task.
 
     Args:
         exit_code: as :attr:`multiprocessing.Process.exitcode` says it: that of the process, or the

@@ -212,7 +212,7 @@ def describe_fields(kind: type) -> dict[str, str]:
 
 
 def join_data_words(words: Sequence[str]) -> list[str]:
-    r"""Make one word of the several that ``--data``, ``--classes`` and ``--rename`` may have.
+    r"""Join the several words of ``--data``, ``--classes`` and ``--rename`` into one.
 
     For commands without arguments that stand alone. Classes may also be separated by commas.
 

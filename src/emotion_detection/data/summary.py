@@ -56,7 +56,7 @@ def format_facts(*rows: tuple[str, str]) -> Table:
 
 
 def describe_unreadable(corrupt: Sequence[UnreadableImage]) -> str:
-    """Say how many images could not be read, and the first of them with the reasons."""
+    """Print the number of unreadable images, and the first ones with reasons."""
     lines = [f"{len(corrupt):,}" if corrupt else "none"]
     lines += [
         f"{escape_text(c.name)}: {escape_text(c.reason)}" for c in corrupt[:_UNREADABLE_SHOWN]

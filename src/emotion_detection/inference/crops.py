@@ -47,7 +47,7 @@ def load_crops(
         uint8 (N, H, W) or (N, H, W, 3); arrays keep their size.
 
     Raises:
-        InputError: anything else; the message says what is allowed.
+        InputError: anything else; the message names the accepted inputs.
         ImageError: one of several images cannot be read.
     """
     check_color(color)

@@ -114,7 +114,7 @@ def read_live_frames(
     Args:
         source: the source.
         frame_stride: as for :func:`.video.read_frames`; dropped frames count.
-        every_seconds: likewise.
+        every_seconds: as for :func:`.video.read_frames`.
 
     Raises:
         InputError: a bad stride or interval, or the extra ``video`` is missing.

@@ -123,7 +123,7 @@ class SaveAndStop(Callback):
 
     Args:
         folder: the run's folder; ``last.ckpt`` is written there.
-        hint: whether to say how the run goes on.
+        hint: whether to print how to resume the run.
         seconds: time limit; None: there is none.
     """
 
@@ -135,7 +135,7 @@ class SaveAndStop(Callback):
         self._end = float("inf")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signal over, and start the clock.
+        """Install the signal handler, and start the clock.
 
         Lightning puts the old handler back when it is done.
         """
@@ -185,6 +185,6 @@ class SaveAndStop(Callback):
         if is_sigterm:
             raise SystemExit(128 + signal.SIGTERM)
         best = next(each for each in trainer.checkpoint_callbacks if isinstance(each, KeepBest))
-        if best.best_epoch < 0:  # within the first epoch: a model all the same
+        if best.best_epoch < 0:  # within the first epoch: save a model too
             trainer.save_checkpoint(self.folder / "best.ckpt")
         raise TimeLimitError

@@ -108,7 +108,7 @@ def read_validation_metrics(checkpoint: Path) -> dict[str, Any]:
 
 
 def _forget_places(program: torch.onnx.ONNXProgram) -> None:
-    """Leave out where on this machine the code of each node lies: the exporter's stack traces."""
+    """Remove the exporter's stack traces, which contain paths of this machine."""
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
         node.doc_string = None
@@ -149,7 +149,7 @@ def _difference(model: DeployedNetwork, path: Path, sample: npt.NDArray[np.uint8
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    """Keep the exporter's own progress lines from users: its errors are raised, not printed."""
+    """Suppress the exporter's progress output; errors are raised."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

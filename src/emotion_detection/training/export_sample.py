@@ -27,7 +27,7 @@ def choose_sample_rows(count: int, most: int = SAMPLE) -> npt.NDArray[np.int64]:
 
 
 def keep_sample(run: Path, sample: Images) -> None:
-    """Keep a sample with its run, of about 2 MB at most.
+    """Save a sample of at most about 2 MB in the run's folder.
 
     Args:
         run: ``models/RUN``.

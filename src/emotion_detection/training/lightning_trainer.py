@@ -36,7 +36,7 @@ from emotion_detection.training.task import EmotionTask
 
 OURS = "this project sets it itself"
 SET_BY = {"logger": "loggers are named by --logger", "max_epochs": "epochs are named by --epochs"}
-"""What sets a field of Lightning's Trainer instead."""
+"""Hints for fields of Lightning's Trainer that users cannot set."""
 
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # a batch is one index operation: workers would cost
@@ -74,7 +74,7 @@ def make_trainer(
     callbacks: list[Callback],
     loggers: Sequence[Logger] = (),
 ) -> Trainer:
-    """Make the Trainer of a run.
+    """Create the Trainer of a run.
 
     Args:
         config: the recipe; its ``trainer`` fields go to Lightning.
@@ -145,7 +145,7 @@ def check_trainer(config: TrainConfig) -> None:
 
 
 def _check_strategy(trainer: Trainer, named: object) -> None:
-    """Refuse ways to run several processes that cannot work here.
+    """Reject strategies for several processes that cannot work here.
 
     Raises:
         InputError: the strategy is not DDP, or its processes cannot be started.
@@ -185,7 +185,7 @@ def fit(
         task: the network and its losses.
         batches: the faces.
         folder: ``models/RUN``.
-        hint: whether to say after Ctrl-C how the run goes on.
+        hint: whether to print after Ctrl-C how to resume the run.
 
     Returns:
         Why it ended: 'epochs', 'max_steps', 'patience' or 'max_time'.
@@ -197,7 +197,7 @@ def fit(
     """
     last = folder / "last.ckpt"
     if last.exists():
-        read_checkpoint(last)  # says clearly what is wrong with it, if anything is
+        read_checkpoint(last)  # raises a clear error if the checkpoint is damaged
     try:
         trainer.fit(
             task, datamodule=batches, ckpt_path=last if last.exists() else None, weights_only=True
@@ -250,7 +250,7 @@ def close_connection(together: bool = False) -> None:
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Leave out Lightning's chatter; what it warns of beyond the expected is shown."""
+    """Suppress Lightning's messages and expected warnings."""
     names = ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.profilers")
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]

@@ -77,7 +77,7 @@ class ModelSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ModelSpec":
-        """Make it from :meth:`as_dict`'s values."""
+        """Create an instance from the values of :meth:`as_dict`."""
         # runs of earlier versions may have other forms of the names that the data has
         also = {name: tuple(map(compose_name, own)) for name, own in values.get("also", {}).items()}
         return cls(**{**values, "labels": tuple(map(compose_name, values["labels"])), "also": also})
@@ -96,7 +96,7 @@ class Outputs(NamedTuple):
 
 
 def take_apart(spec: ModelSpec, outputs: Tensor) -> Outputs:
-    """Take the columns of an output (N, spec.outputs) apart."""
+    """Split an output (N, spec.outputs) into logits and intensity."""
     widths = [len(labels) for labels in spec.label_sets.values()]
     parts = torch.split(outputs, [*widths, *([1] * spec.intensity)], dim=1)
     return Outputs(

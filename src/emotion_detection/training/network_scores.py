@@ -17,9 +17,8 @@ class DeployedNetwork(nn.Module):
     Args:
         network: float32 (N, C, H, W) from 0 to 1 -> float32 (N, spec.outputs).
         spec: what it declares of itself.
-        temperatures: what each label set's logits are divided by before the softmax; 1 where
-            nothing is said.
-        readouts: of each label set, whose bias is added after that; none where nothing is said.
+        temperatures: temperature of each label set; default: 1.
+        readouts: postprocessing of each label set, with a bias of the logits; default: none.
     """
 
     def __init__(
@@ -71,12 +70,12 @@ def compute_outputs(
     """Score faces with a network.
 
     Args:
-        network: as :class:`DeployedNetwork` takes it.
-        spec: likewise.
-        temperatures: likewise.
+        network: as for :class:`DeployedNetwork`.
+        spec: as for :class:`DeployedNetwork`.
+        temperatures: as for :class:`DeployedNetwork`.
         images: uint8 (N, C, H, W).
         device: where to compute.
-        readouts: as :class:`DeployedNetwork` takes them.
+        readouts: as for :class:`DeployedNetwork`.
 
     Returns:
         What :attr:`Deployed.names` says, by name.

@@ -24,7 +24,7 @@ from emotion_detection.training.task import CHECKPOINT_KEY
 from emotion_detection.training.trained_faces import keep_trained_faces
 
 CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache", "cache_limit", "logger"}
-"""Fields that may change when a run goes on; data and cache may have moved, not changed."""
+"""Fields that may change when a run is resumed; data and cache may have moved, not changed."""
 
 
 def make_run_folder(config: TrainConfig, make: bool) -> Path:
@@ -149,7 +149,7 @@ def forget_run(folder: Path, logs: Path) -> None:
 
 
 def check_checkpoints(folder: Path) -> None:
-    """Refuse to resume a run that lacks one of its checkpoints.
+    """Reject resuming a run without one of the checkpoints.
 
     Training would start from nothing and overwrite what is left. Only a run that was stopped
     before its first checkpoint has none; ``last.ckpt`` is written before the first ``best.ckpt``.

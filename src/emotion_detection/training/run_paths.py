@@ -15,7 +15,7 @@ from emotion_detection.io.hub_download import is_hub_address
 from emotion_detection.io.plain_values import read_json, read_yaml
 
 _WORDS = {"auto", "fer2013", "demo", "pretrained"}
-"""What stands in place of a path."""
+"""Values of options that are words instead of paths."""
 
 _INPUTS = ("data", "exclude", "init", "teacher")
 _OUTPUTS = ("cache", "models", "logs")
@@ -101,7 +101,7 @@ def record_path(config: TrainConfig, run: Path) -> TrainConfig:
 
 
 def relative_to(start: Path, value: str) -> str:
-    """Return a path below a folder relative to it; another one absolute; a word as it is."""
+    """Make a path relative to a folder that contains it, or absolute; keep words unchanged."""
     if value in _WORDS or is_hub_address(value):
         return value
     place = Path(os.path.abspath(value))

@@ -75,12 +75,12 @@ def prepare(config: TrainConfig) -> Prepared:
 
 
 def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None) -> EmotionTask:
-    """Make the task: a fresh network, or one that starts from other weights.
+    """Create the task, with random or given initial weights.
 
     Args:
         config: the recipe.
-        prepared: its data.
-        resume: a run's folder to go on with: what the run started from is in its checkpoint.
+        prepared: the data.
+        resume: folder of a run to resume, whose initial weights are in the checkpoint.
 
     Raises:
         InputError: no such run, teacher or published weights, or they do not fit.

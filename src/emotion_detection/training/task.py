@@ -176,7 +176,7 @@ class EmotionTask(LightningModule):
             torch.manual_seed(seed)
 
     def on_train_start(self) -> None:
-        """Take the teachers, and the sums that a resumed run brings, to the device."""
+        """Move the teachers, and the sums of a resumed run, to the device."""
         if self.teachers is not None:
             self.teachers.to(self.device)
         # float64, where there is any, so that many small numbers add up

@@ -90,7 +90,7 @@ def keep_trained_faces(folder: Path, splits: dict[str, Faces], config: TrainConf
         config: the recipe, which names the runs that this one starts or learns from.
 
     Raises:
-        InputError: it cannot be written, or a resumed run would go on with other faces.
+        InputError: the file cannot be written, or a resumed run would use other faces.
     """
     path = folder / FILE
     if path.exists():
@@ -287,7 +287,7 @@ def _find_fer2013(faces: Fingerprints, split: str) -> Mask:
 
 
 def _refuse_unknown(model: ModelTrainingFaces, dataset: Dataset) -> None:
-    """Refuse data that a model without a record of its faces may have been trained on."""
+    """Reject data that a model without a record of faces may have been trained on."""
     source = model.data.get("options", {}).get("data")
     if not read_known_hashes(model.data) or source is None or dataset.label_set == "demo":
         return

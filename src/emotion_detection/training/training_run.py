@@ -74,9 +74,9 @@ def train(
 
     Args:
         config: the recipe and the data.
-        resume: a run's folder to go on with; ``config`` is then that run's own
+        resume: folder of a run to resume; ``config`` is then the run's config
             (:func:`.run_folder.read_resumed_config`).
-        hint: whether to say, when it is stopped, how ``train.py`` goes on with it.
+        hint: whether to print how to resume the run if it is stopped.
         callbacks: further callbacks of Lightning, called before the project's own.
         loggers: further loggers of Lightning, beside those that ``config.logger`` names.
 

@@ -53,7 +53,7 @@ CKPLUS_NUMBERS: Numbers = {
     6: "sadness",
     7: "surprise",
 }
-"""Of CK+'s emotion files (Lucey et al. 2010)."""
+"""Numbers in CK+'s emotion files (Lucey et al. 2010)."""
 
 _RAFDB_NAME = re.compile(r"(train|test)_\d{3,6}(_aligned)?\.(jpg|png)", re.IGNORECASE)
 

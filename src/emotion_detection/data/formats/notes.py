@@ -40,7 +40,7 @@ def describe_classes(counts: Mapping[str, int], used: Mapping[str, str]) -> str:
 
 
 def note_numbers(labels: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence where classes are numbers that nobody explains; else nothing."""
+    """Return a note if classes are numbers of unknown meaning, else nothing."""
     numbers = [label for label in labels if is_number(label)]
     if not numbers:
         return ()

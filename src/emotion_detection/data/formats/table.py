@@ -94,7 +94,7 @@ def _text_table(path: Path, split: str | None) -> Table:
 def make_table_source(
     tables: Sequence[Table], kind: str, numbers: Numbers | None, fer2013: bool = False
 ) -> Source:
-    """Make a source of tables that belong together.
+    """Create a source from tables that belong together.
 
     Args:
         tables: at least one.
@@ -179,7 +179,7 @@ class _Reader:
         return self.numbers[int(label)]
 
     def check_taught(self) -> None:
-        """Refuse a class of validation or test that no training line has: it is a typing error.
+        """Reject a class of validation or test that no training line has, as a typing error.
 
         Raises:
             InputError: names the line.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class _OnDevice(WeightAveraging):
-    """Lightning's own makes its copy before the module is moved: of a GPU's run, on the CPU."""
+    """Lightning's weight averaging, with the copy on the device of the weights."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Move the copy to where the weights are."""

@@ -149,7 +149,7 @@ class FaceBatches(LightningDataModule):
         self._place = {"epoch": 0, "batch": 0}
 
     def _loader(self, faces: Faces, seed: int | None) -> DataLoader[Any]:
-        # made here, in the process that uses it: only there its number is known for sure
+        # created in the process that uses it, where the process number is known
         assert self.trainer is not None
         process, processes = self.trainer.global_rank, self.trainer.world_size
         size = self.config.batch_size if seed is not None else VALIDATION_BATCH

@@ -59,7 +59,7 @@ class KeepBest(Checkpoint):
 
 
 class StopEarly(EarlyStopping):
-    """Stops when validation accuracy no longer rises; a resumed run does what it would have done.
+    """Early stopping on validation accuracy, with the same result in a resumed run.
 
     Lightning's own takes the old patience from the checkpoint, and trains on after having stopped.
 
@@ -88,7 +88,7 @@ class StopWhenNotFinite(Callback):
     ) -> None:
         """Check the norm of the gradient, which is NaN if any part is."""
         if trainer.precision == "16-mixed":
-            return  # its loss scaler skips infinite gradients as a matter of course: see the loss
+            return  # the loss scaler skips infinite gradients by design: check the loss
         groups = optimizer.param_groups
         gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
         if not torch.isfinite(get_total_norm(gradients)):
@@ -111,7 +111,7 @@ def _not_finite(trainer: Trainer, step: int) -> TrainingError:
 
 
 class TimeLimitError(Exception):
-    """A training that was stopped by its time limit; ``last.ckpt`` is where it stands."""
+    """A training was stopped by the time limit; ``last.ckpt`` has its state."""
 
 
 class SaveAndStop(Callback):
@@ -155,7 +155,7 @@ class SaveAndStop(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save in the middle of an epoch; at its last batch the epoch's end does it."""
+        """Save in the middle of an epoch; after the last batch, the end of the epoch saves."""
         # gradients that wait for further batches are in no checkpoint
         whole_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if whole_step and self._agreed(trainer) and not trainer.is_last_batch:

@@ -174,7 +174,7 @@ def load_trained(place: str | Path) -> LoadedCheckpoint:
 
 
 def check_spec(spec: ModelSpec) -> None:
-    """Check what a checkpoint declares, before a network of that size is made.
+    """Check a checkpoint's specification before a network of this size is created.
 
     Raises:
         ValueError: it is none that a training writes.

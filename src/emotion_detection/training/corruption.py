@@ -157,7 +157,7 @@ def occlude(faces: Tensor) -> Tensor:
 
 
 def _draw_cover(faces: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Return what lies over each face: float32 (N, C, H, W)."""
+    """Return the occluding content of each face: float32 (N, C, H, W)."""
     tone, slant = _draw(faces, 0, 1), _draw(faces, -0.6, 0.6)
     angle = _draw(faces, 0, 2 * math.pi)
     ramp = angle.cos()[:, None, None] * (x - 0.5) + angle.sin()[:, None, None] * (y - 0.5)[:, None]

@@ -84,13 +84,13 @@ def export_onnx(
         reason = " ".join(str(error).split())[:200]
         raise TrainingError(f"{path}: torch cannot export this network: {reason}") from None
     finally:
-        with contextlib.suppress(OSError):  # else it would hide what went wrong
+        with contextlib.suppress(OSError):  # otherwise it would hide the error
             part.unlink(missing_ok=True)
     return difference
 
 
 def read_validation_metrics(checkpoint: Path) -> dict[str, Any]:
-    """Return the metrics of a run on validation that its ONNX file holds.
+    """Return a run's metrics on validation, for the ONNX file.
 
     Args:
         checkpoint: the run's best checkpoint.

@@ -43,7 +43,7 @@ def keep_sample(run: Path, sample: Images) -> None:
 
 
 def find_sample(run: Path, spec: ModelSpec) -> tuple[Images, str]:
-    """Return faces to compare on, and what they are: the run's sample, else synthetic faces.
+    """Return faces for the comparison, and their origin: the run's sample, else synthetic.
 
     Args:
         run: folder of the checkpoint.

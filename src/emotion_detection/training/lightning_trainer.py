@@ -218,7 +218,7 @@ def fit(
     except (MisconfigurationException, ValueError) as error:
         if trainer.global_step or not task.config.trainer:
             raise
-        raise _refused(error) from None  # what only shows once the data is there
+        raise _refused(error) from None  # errors that need the data
     except OSError as error:
         where = error.filename or folder
         raise TrainingError(
@@ -255,7 +255,7 @@ def quiet_lightning() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        # a profiler was asked for: what it found is no chatter
+        # a profiler was requested, so its output is shown
         is_profiler = logger.name.endswith("profilers")
         logger.setLevel(logging.INFO if is_profiler else logging.WARNING)
     try:

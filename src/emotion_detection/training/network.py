@@ -60,7 +60,7 @@ class ModelSpec:
 
     @property
     def input(self) -> dict[str, Any]:
-        """Return what the model takes, as ONNX metadata and records say it."""
+        """Return the description of the input for ONNX metadata and records."""
         return {
             "layout": "NCHW",
             "dtype": "uint8",

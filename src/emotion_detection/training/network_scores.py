@@ -39,7 +39,7 @@ class DeployedNetwork(nn.Module):
 
     @property
     def names(self) -> list[str]:
-        """Names of what :meth:`forward` returns."""
+        """Names of the outputs of :meth:`forward`."""
         also = [f"scores_{name}" for name in self.spec.also]
         return ["scores", *(["intensity"] if self.spec.intensity else []), *also]
 

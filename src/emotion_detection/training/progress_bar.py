@@ -117,7 +117,7 @@ class RunProgress(ProgressBar, Checkpoint):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Close the bar, so that the error stands on a line of its own."""
+        """Close the bar, so that the error is on a separate line."""
         self._close()
 
     def _show(self, trainer: Trainer, **fields: Any) -> None:

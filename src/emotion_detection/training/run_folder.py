@@ -251,7 +251,7 @@ def is_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
 
 
 def _old_end(trained: dict[str, Any]) -> str:
-    """Return why a run ended whose record does not hold it, as those of earlier versions."""
+    """Return why a run of an earlier version ended, which has no record of the reason."""
     asked = trained["asked"]
     if asked["patience"] is None and asked["max_steps"] in (None, -1):
         return "epochs" if trained["epochs"] >= asked["epochs"] else "max_time"
@@ -259,7 +259,7 @@ def _old_end(trained: dict[str, Any]) -> str:
 
 
 def select_finish_options(config: TrainConfig) -> dict[str, Any]:
-    """Return what decides when a run is finished."""
+    """Return the settings that decide when a run is finished."""
     steps = config.trainer.get("max_steps")
     return {"epochs": config.epochs, "patience": config.patience, "max_steps": steps}
 
@@ -280,7 +280,7 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
         earlier = before.get("resumed", [])
         record = {**before, "resumed": [*(earlier if isinstance(earlier, list) else []), record]}
     _write(path, json.dumps(record, indent=2))
-    # without its name, so that the file runs again as it stands
+    # without the name, so that the file can be run again
     values = config_to_dict(dataclasses.replace(config, name=None))
     _write(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 

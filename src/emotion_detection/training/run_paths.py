@@ -1,4 +1,4 @@
-"""The paths that a run records: relative to where it was started, found from any folder.
+"""Record the paths of a run relative to the start folder, and resolve them from any folder.
 
 Nothing absolute is stored in checkpoints and ONNX files, which people share; and a project folder
 that moves as a whole takes its runs along.
@@ -38,7 +38,7 @@ def start_folder(run: Path) -> Path | None:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    """Return a record of the run; nothing where it is missing or broken: others say so."""
+    """Return a record of the run, or nothing if it is missing or damaged, which others report."""
     try:
         values = read_json(path) if path.suffix == ".json" else read_yaml(path, "")
     except (OSError, ValueError):  # InputError is a ValueError
@@ -84,7 +84,7 @@ def _several(value: str) -> list[str]:
 
 
 def record_path(config: TrainConfig, run: Path) -> TrainConfig:
-    """Return a config as its run records it: paths below its start folder relative to that."""
+    """Return a config for the record of a run, with paths relative to the start folder."""
     start = start_folder(run) or Path.cwd()
     if start == Path.cwd():
         return config

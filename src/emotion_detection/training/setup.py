@@ -46,7 +46,7 @@ def prepare(config: TrainConfig) -> Prepared:
             "duplicates or images of one person; add faces, change "
             "--validation_fraction, --test_fraction or --person, or give the splits yourself"
         )
-    # what a run starts from must not be validated on the faces that it has learnt
+    # initial weights must not be validated on faces that they were trained on
     sources = open_sources(config.init, config.teacher)
     dataset = leave_out_trained(dataset, "validation", sources, config)
     other = None

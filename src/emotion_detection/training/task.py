@@ -67,7 +67,7 @@ class EmotionTask(LightningModule):
         self.val_loss = MeanMetric()
         self.val_accuracy = MulticlassAccuracy(classes, average="micro")
         self.val_confusion = MulticlassConfusionMatrix(classes)
-        # what LogImages shows: float32 (N, C, H, W) of the first batch, int64 (classes, classes)
+        # for LogImages: float32 (N, C, H, W) of the first batch, int64 (classes, classes)
         self.first_faces: Tensor | None = None
         self.confusion: Tensor | None = None
         self.val_also = nn.ModuleDict(
@@ -98,7 +98,7 @@ class EmotionTask(LightningModule):
         faces = scale_to_unit(batch.images)
         if self.augmentation is not None:
             faces = self.augmentation(faces)
-        # what a teacher says of a face beyond recognition is not worth learning
+        # a teacher's scores of an unrecognizable face are not worth learning
         clean = faces
         if self.corruption is not None:
             faces = self.corruption(faces)
@@ -203,7 +203,7 @@ class EmotionTask(LightningModule):
         self.confusion = self.val_confusion.compute().cpu()
         by = {self.spec.label_set: self.val_accuracy.compute()}
         by |= {n: cast(MulticlassAccuracy, metric).compute() for n, metric in self.val_also.items()}
-        # what the best checkpoint goes by: with several label sets, the mean over them
+        # metric of the best checkpoint: with several label sets, the mean over them
         values = {"val_loss": self.val_loss.compute(), "val_accuracy": sum(by.values()) / len(by)}
         if len(by) > 1:
             values |= {f"val_accuracy_{name}": accuracy for name, accuracy in by.items()}

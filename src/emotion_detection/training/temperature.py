@@ -26,7 +26,7 @@ def apply_temperature(scores: Scores, temperature: float) -> Scores:
 
 
 def apply_postprocessing(scores: Scores, temperature: float, bias: Sequence[float] = ()) -> Scores:
-    """Return the scores with temperature and bias: ``softmax(logits / temperature + bias)``.
+    """Apply temperature and bias to scores: ``softmax(logits / temperature + bias)``.
 
     Args:
         scores: float32 (N, classes), the softmax of the logits.

@@ -44,7 +44,7 @@ SPLIT_OPTIONS = (
     "folds",
     "fold",
 )
-"""Options that decide which faces are in which of the splits that are drawn."""
+"""Options that sampled splits depend on."""
 
 _FER2013_TRAINING, _FER2013_VALIDATION = ROWS["Training"], ROWS["PublicTest"]
 _FERPLUS_TRAINING = 27_000
@@ -231,7 +231,7 @@ def leave_out_trained(
 
 
 def is_unchanged(trained_on: dict[str, Any], dataset: Dataset, config: DataConfig) -> bool:
-    """Return whether data is, split for split, what a model was trained on.
+    """Return True if data has the same splits as a model's training data.
 
     It may be read for another input, or by another label set.
 
@@ -270,7 +270,7 @@ def read_known_hashes(trained_on: dict[str, Any]) -> set[str]:
 
 
 def _is_fer2013(trained_on: dict[str, Any]) -> bool:
-    """Return whether a model was trained on all of FER-2013, by its labels or by FER+'s votes."""
+    """Return True if a model was trained on all of FER-2013, by its labels or FER+'s votes."""
     train = trained_on.get("sizes", {}).get("train", 0)
     return trained_on.get("label_set") in ("fer2013", "ferplus") and train >= _FERPLUS_TRAINING
 

@@ -108,7 +108,7 @@ def _pixel_columns(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def read_label(cell: Any) -> str:
-    """Read a label from a cell: a word, or a whole number; '' where it is empty.
+    """Parse the label of a cell: a word, or an integer; '' if the cell is empty.
 
     >>> read_label("3.0"), read_label(3), read_label(" happy "), read_label(None)
     ('3', '3', 'happy', '')

@@ -292,7 +292,7 @@ def holds_several(source: Source, root: Path) -> bool:
 
 
 def _describe_rest(tree: Tree, images: int) -> str:
-    """Return what was left out, with counts; '' where nothing was."""
+    """Return a note on left-out files with counts, or ''."""
     words = [f"{images:,} {'image' if images == 1 else 'images'} outside the classes"] * bool(
         images
     )

@@ -114,7 +114,7 @@ def test_names_at_the_root_of_other_packages_are_answered() -> None:
 
 def test_right_arguments_of_decorated_methods_stay_visible() -> None:
     assert list(inspect.signature(EmotionDetector.detect).parameters) == [
-        *("self", "picture", "color")
+        *("self", "image", "color")
     ]
 
 

@@ -436,5 +436,5 @@ def test_old_names_still_work_and_warn() -> None:
 
 
 def test_the_old_name_of_the_image_error_is_understood_with_a_warning() -> None:
-    with pytest.warns(FutureWarning, match="called ImageError now"):
+    with pytest.warns(FutureWarning, match="now called ImageError"):
         assert emotion_detection.PictureError is emotion_detection.ImageError

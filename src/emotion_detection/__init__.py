@@ -1,4 +1,4 @@
-"""Emotion detection: finds faces in images and classifies their expressions.
+"""Emotion detection: detect faces in images and classify their expressions.
 
 >>> from emotion_detection import EmotionDetector
 >>> result = EmotionDetector().detect("photo.jpg")
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     __version__: str
 else:
-    # imported when they are asked for: training and ``--help`` do without onnxruntime
+    # imported on first use: training and ``--help`` do not need onnxruntime
     _MODULES = {
         "EmotionDetector": "inference",
         "Explanation": "inference.explanation",
@@ -35,13 +35,13 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for; reading the version, too, would take most of the time."""
+        """Import a public name on first use; reading the version is slow too."""
         if name == "__version__":
             value = _version()
         elif name == "PictureError":
             import warnings
 
-            warnings.warn("PictureError is called ImageError now", FutureWarning, stacklevel=2)
+            warnings.warn("PictureError is now called ImageError", FutureWarning, stacklevel=2)
             return __getattr__("ImageError")
         elif name in _MODULES:
             from importlib import import_module
@@ -56,7 +56,7 @@ else:
         return value
 
     def __dir__() -> list[str]:
-        """List what can be asked for, for completion, too."""
+        """List the public names, for completion."""
         return sorted({*globals(), *__all__} - {"_MODULES", "TYPE_CHECKING"})
 
 

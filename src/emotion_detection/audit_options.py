@@ -7,19 +7,19 @@ from emotion_detection.errors import InputError
 from emotion_detection.io.field_types import check_types
 
 REASONS = ("label", "duplicate", "nonface", "outlier")
-"""Why a face is named: its label is likely wrong, a copy of it has another label, there is
-likely no face in it, or it is unlike all others."""
+"""Reasons to list a face: the label is likely wrong, a duplicate has another label, the image
+probably shows no face, or the face is an outlier."""
 
 RANKS = ("normalized_margin", "self_confidence")
-"""Which label is likeliest wrong: the one furthest behind another class, which ranks people's
-labels better, or the one least probable, which ranks mix-ups with any class better."""
+"""Ranking of likely label errors: by the margin to another class, which is better for human errors,
+or by the probability of the label, which is better for random errors."""
 
 AUDITED_SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """Which faces are audited, and which are listed.
+    """The audited faces, and the faces to list.
 
     Args:
         out: folder for the results and the trained folds; the same command resumes an audit.

@@ -37,11 +37,11 @@ _COMMANDS = {
 }
 
 _INPUT = re.compile(r"\d|\w+://.+|.*[/\\*]|.*\.\w{2,5}", re.DOTALL)
-"""Of a first word that is meant for predict: camera, address, path, pattern or file name."""
+"""Pattern of a first word that is an input of predict: camera, address, path or file name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 1 (cannot go on), 2 (bad usage or input)."""
+    """Run a command and return the exit code: 0, 1 (cannot continue), 2 (bad usage or input)."""
     if getattr(sys, "frozen", False):
         # in a program frozen by PyInstaller and the like, workers start as this same program
         import multiprocessing
@@ -71,13 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_input(word: str) -> bool:
-    """Return True for a first word that is no command, but an input or an option of predict."""
+    """Return True if the first word is an input or an option of predict, not a command."""
     is_option = word.startswith("-") and word != "-"
     return is_option or os.path.exists(word) or _INPUT.fullmatch(word) is not None
 
 
 def _print_whatever_letters() -> None:
-    """Let letters that the terminal's encoding lacks, as in file names, be printed as escapes."""
+    """Print characters that the terminal's encoding lacks as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
@@ -100,7 +100,7 @@ def _run_guarded(command: str, words: list[str]) -> int:
         if (error.name or "").startswith("emotion_detection"):
             raise
         return _print_line(str(missing_package(f"'{command}'", str(error.name), "train")), 2)
-    except BrokenPipeError:  # whoever reads the output wants no more
+    except BrokenPipeError:  # the reader of the output has closed the pipe
         raise
     except OSError as error:
         where = f"{shorten(str(error.filename))}: " if error.filename is not None else ""

@@ -1,4 +1,4 @@
-"""Settings of the commands: frozen, checked when made, free of torch.
+"""Settings of the commands: frozen, validated on creation, free of torch.
 
 Every field is an option of the command line; defaults live here and nowhere else. A preset in
 ``configs/`` is a YAML file of the same fields.
@@ -43,7 +43,7 @@ LABELS = ("original", "fer2013", "ferplus")
 """Values of ``--labels``."""
 
 LOGGERS = ("tensorboard", "csv", "wandb", "mlflow")
-"""What ``--logger`` may name."""
+"""Values of ``--logger``."""
 
 
 @dataclass(frozen=True)
@@ -132,20 +132,20 @@ class DataConfig:
 
 
 OLD_FIELDS = {"also": "extra_labels", "also_weight": "extra_labels_weight"}
-"""Names of fields in records and config files of earlier versions, and what they are now."""
+"""Field names of earlier versions, in records and config files -> present names."""
 
 
 def rename_fields(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a config with the names of today.
+    """Rename the fields of a config of an earlier version.
 
     Args:
-        values: as a record or a config file of this or of an earlier version holds them.
+        values: fields of a record or a config file, of this or an earlier version.
     """
     return {OLD_FIELDS.get(name, name): value for name, value in values.items()}
 
 
 def _rename_old_keys(named: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments with the names of today, with a warning where one is an old name."""
+    """Rename deprecated arguments, with a warning for each."""
     for name in OLD_FIELDS.keys() & named.keys():
         # of the caller of the wrapped __init__
         text = f"TrainConfig({name}=) is now called {OLD_FIELDS[name]}"
@@ -154,7 +154,7 @@ def _rename_old_keys(named: dict[str, Any]) -> dict[str, Any]:
 
 
 def _apply_preset(cls: type[T]) -> type[T]:
-    """Let a config take what it is not given from the preset that it is given."""
+    """Decorate a config class: fields that are not given come from the preset."""
     init: Callable[..., None] = cls.__init__
     names = list(inspect.signature(cls).parameters)
 
@@ -175,12 +175,11 @@ def _apply_preset(cls: type[T]) -> type[T]:
 @_apply_preset
 @dataclass(frozen=True)
 class TrainConfig(DataConfig):
-    """One training.
+    """Settings of one training.
 
-    A preset that is named gives the values that are not:
-    ``TrainConfig(preset="compact", data="faces", epochs=5)`` is
-    ``emotion train --preset compact --data faces --epochs 5``. A config with all its fields given
-    (a copy, a record) is taken as it is.
+    Fields that are not given take the preset's values: ``TrainConfig(preset="compact",
+    data="faces", epochs=5)`` is ``emotion train --preset compact --data faces --epochs 5``. A
+    config with all its fields given (a copy, a record) is used unchanged.
 
     Args:
         preset: recipe that the other options start from.
@@ -329,7 +328,7 @@ def config_to_dict(config: DataConfig) -> dict[str, Any]:
 
 
 def config_from_dict(values: dict[str, Any]) -> TrainConfig:
-    """Return the config of a record: fields that it lacks take their defaults, not a preset's.
+    """Return the config of a record; missing fields take the defaults, not a preset's values.
 
     A preset may have changed since the record was written.
 
@@ -347,7 +346,7 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
 
 
 def data_config_fields(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a config that describe its data.
+    """Return the fields of a config that describe the data.
 
     The labels 'fer2013' become 'original': both read the same labels of FER-2013, and records of
     earlier versions say 'fer2013' of any data.

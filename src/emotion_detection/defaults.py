@@ -4,23 +4,23 @@ This module imports nothing, so that ``--help`` needs neither NumPy nor onnxrunt
 """
 
 WORKING_SIZE = 640
-"""Pixels of the longer side in the first look."""
+"""Longer side in pixels that images are resized to for detection."""
 THRESHOLD = 0.3
-"""Least confidence of a face; small boxes need more (:mod:`.inference.closer_look`)."""
+"""Minimum confidence of a detection; small boxes need more (:mod:`.inference.second_pass`)."""
 CERTAIN = 0.5
-"""Faces with less confidence are flagged as uncertain."""
+"""Detections with a lower confidence are flagged as uncertain."""
 SMALLEST = 24.0
-"""Pixels of the longer side of the smallest face that is classified."""
+"""Longer side in pixels of the smallest face that is classified."""
 
 SMOOTHING = 0.5
-"""Seconds: time constant of the smoothing of scores in videos."""
+"""Time constant in seconds of the smoothing of scores in videos."""
 START_CONFIDENCE = 0.5
-"""Confidence of a face that begins a track by itself."""
+"""Confidence of a detection that starts a track immediately."""
 MIN_TRACK_TIME = 0.2
-"""Seconds that a track must last."""
+"""Minimum duration of a track in seconds."""
 
 MAX_PIXELS = 25_000_000
-"""Of images from strangers (the server's limit) and of faces to train on. Images with more are
-detected in at reduced size."""
+"""Maximum pixels of images in requests to the server and of training faces. Detection runs on
+larger images at a reduced size."""
 DEFAULT_MAX_PIXELS = 250_000_000
-"""Of a user's own images: phones take up to 200 megapixels."""
+"""Maximum pixels of a user's own images: phones take up to 200 megapixels."""

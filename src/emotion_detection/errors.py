@@ -4,14 +4,14 @@ import importlib.util
 import sys
 
 LONGEST_MESSAGE = 2000
-"""Characters of an error's message."""
+"""Maximum length of an error message in characters."""
 
 REINSTALL = "reinstall the package: pip install --force-reinstall --no-deps . (in the checkout)"
-"""What to do where a file of the package is missing or damaged, for messages."""
+"""Advice for messages about missing or damaged files of the package."""
 
 
 class InputError(ValueError):
-    """Bad usage or bad input: says what is wrong, where, and what is allowed. Exit code 2.
+    """Bad usage or bad input; the message names the value and the allowed ones. Exit code 2.
 
     >>> from emotion_detection import EmotionDetector, InputError
     >>> try:
@@ -20,7 +20,7 @@ class InputError(ValueError):
     ...     print(error)
     min_confidence 50: must be a number above 0 and below 1
 
-    A message is cut to :data:`LONGEST_MESSAGE` characters: what it quotes may be a whole file.
+    Messages are shortened to :data:`LONGEST_MESSAGE` characters, since they may quote a file.
     """
 
     def __init__(self, *args: object) -> None:
@@ -30,7 +30,7 @@ class InputError(ValueError):
 
 
 class ImageError(InputError):
-    """An image that cannot be read; the message says why.
+    """An image cannot be read; the message gives the reason.
 
     >>> from emotion_detection import EmotionDetector, ImageError
     >>> try:
@@ -42,14 +42,14 @@ class ImageError(InputError):
 
 
 def missing_package(what: str, package: str, extra: str) -> InputError:
-    """Return the error of something that needs an extra which is not installed.
+    """Return the error for a feature whose extra is not installed.
 
     Args:
-        what: needs it.
-        package: that is not installed.
-        extra: of this package, that installs it.
+        what: name of the feature.
+        package: the missing package.
+        extra: the extra of this package that installs it.
     """
-    # the package is on no index: only a checkout can be installed from
+    # the package is not on PyPI: it is installed from a checkout
     return InputError(
         f"{what} needs {package}, which is not installed; run this in the checkout: "
         f"pip install '.[{extra}]'"
@@ -57,27 +57,27 @@ def missing_package(what: str, package: str, extra: str) -> InputError:
 
 
 def require_package(what: str, extra: str, *modules: str) -> None:
-    """Refuse to go on without some modules; they are not imported.
+    """Check that modules are installed, without importing them.
 
     Args:
-        what: needs them.
-        extra: of this package, that installs them.
-        modules: top-level modules, by their names.
+        what: name of the feature that needs them.
+        extra: the extra of this package that installs them.
+        modules: names of top-level modules.
 
     Raises:
-        InputError: one of them is not installed.
+        InputError: a module is not installed.
     """
     for module in modules:
         try:
             found = importlib.util.find_spec(module)
-        except ValueError:  # imported by hand, without a record of where from
+        except ValueError:  # a module in sys.modules without a spec
             found = None
         if found is None and sys.modules.get(module) is None:
             raise missing_package(what, module, extra)
 
 
 def shorten(text: str, longest: int = 160) -> str:
-    """Return a text for a message: without its middle where it is long.
+    """Shorten a long text for a message by removing the middle.
 
     >>> shorten("a" * 1000, 9)
     'aaa...aaa'
@@ -101,4 +101,4 @@ def printable(text: str) -> str:
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot go on (not finite, disk full). Exit code 1."""
+    """A training cannot continue (not finite, disk full). Exit code 1."""

@@ -1,4 +1,4 @@
-"""The emotions, their order, and every dataset's names for them."""
+"""The emotions, in order, and the names that datasets use for them."""
 
 import re
 import unicodedata
@@ -14,10 +14,10 @@ EMOTIONS = (
     "neutral",
     "contempt",
 )
-"""All emotions known by name. The first seven stand in FER-2013's own order (0 to 6)."""
+"""All known emotions. The first seven are in the order of FER-2013 (0 to 6)."""
 
 FER2013 = EMOTIONS[:7]
-"""FER-2013's classes; the position is the number in its files (Goodfellow et al. 2013)."""
+"""Classes of FER-2013; the position is the number in the files (Goodfellow et al. 2013)."""
 
 FERPLUS = EMOTIONS
 """FER+'s eight emotions, in this project's order (Barsoum et al. 2016)."""
@@ -50,13 +50,13 @@ _CANONICAL = {other: name for name, others in _OTHER_NAMES.items() for other in 
 
 
 _NUMBERED = re.compile(r"^\d+[\s._-]*(?=[^\W\d])")
-"""What stands before a name in folders that are sorted by number, such as ``0_angry``."""
+"""Number before a class name, in folders such as ``0_angry``."""
 
 
 def canonical_name(name: str) -> str | None:
-    """Return the project's name for a dataset's emotion name, or None for one it does not know.
+    """Return the project's name of a dataset's emotion, or None if it is unknown.
 
-    A number before the name does not matter.
+    A number before the name is ignored.
 
     >>> canonical_name("Angry"), canonical_name("0_angry"), canonical_name("confused")
     ('anger', 'anger', None)
@@ -65,10 +65,10 @@ def canonical_name(name: str) -> str | None:
 
 
 def class_key(name: str) -> str:
-    """Return what two names of one class have in common.
+    """Return a key that is equal for all spellings of a class name.
 
-    Compare classes of two sources by their keys: known emotions go by the project's name, other
-    classes by their name without regard to case and Unicode form.
+    For known emotions the key is the project's name, for other classes the name without regard to
+    case and Unicode form.
 
     >>> class_key("Happy") == class_key("joy"), class_key("Bored") == class_key("bored")
     (True, True)
@@ -82,17 +82,18 @@ def compose_name(name: str) -> str:
 
 
 def class_names(found: Iterable[str]) -> dict[str, str]:
-    """Map each class name of a dataset to the name that the project uses for it.
+    """Map each class name of a dataset to the project's name.
 
-    Known emotions get the project's names and come first, in its order. Other classes keep their
-    names, in Unicode's composed form, and follow, sorted; names that differ in case or Unicode form
-    alone are one class.
+    Known emotions get the project's names and come first, in the project's order. Other classes
+    keep their names, in Unicode's composed form, and follow in sorted order. Names that differ only
+    in case or Unicode form are one class.
 
     Args:
-        found: class names as they stand on disk; repeated names count once.
+        found: class names from disk; repeated names count once.
 
     Returns:
-        Own name to used name. The used names, each once and in this order, are the classes.
+        Name on disk to name in the project. The latter, each once and in this order, are the
+        classes.
 
     >>> class_names(["sad", "Angry"])
     {'Angry': 'anger', 'sad': 'sadness'}
@@ -117,7 +118,7 @@ def sort_labels(mapping: dict[str, str]) -> tuple[str, ...]:
 
 
 def find_positions(labels: Sequence[str], within: Sequence[str]) -> list[int | None]:
-    """Return where each label stands in another list of labels, None where it does not.
+    """Return the index of each label in another list of labels, or None.
 
     Labels are compared by :func:`class_key`.
 
@@ -130,7 +131,7 @@ def find_positions(labels: Sequence[str], within: Sequence[str]) -> list[int | N
 
 
 def shared_classes(labels: Iterable[str], others: Iterable[str]) -> set[str]:
-    """Return those labels that stand among others too, by :func:`class_key`.
+    """Return the labels that are also in another list, compared by :func:`class_key`.
 
     >>> shared_classes(["happy", "bored"], ["anger", "happiness"])
     {'happy'}

@@ -41,14 +41,14 @@ FACE_NAMES = {
     "region": "box (x, y, width, height)",
     "xyxy": "box (x, y, width, height)",
 }
-"""Name in other libraries -> what is used here."""
+"""Name in other libraries -> name in this package."""
 
 PACKAGE_NAMES = {
     **dict.fromkeys(("DeepFace", "Detector", "FER", "Model", "YOLO"), "EmotionDetector"),
     **dict.fromkeys(("analyze", "detect", "infer", "predict"), "EmotionDetector().detect(image)"),
     **dict.fromkeys(("load", "load_model", "pipeline"), "EmotionDetector(model)"),
 }
-"""Name at the root of other packages -> what is used here."""
+"""Name at the root of other packages -> name in this package."""
 
 SETTINGS = {
     "checkpoint": "model",
@@ -79,7 +79,7 @@ SETTINGS = {
     "vid_stride": "frame_stride",
     "weights": "model",
 }
-"""Argument in other libraries -> the setting, or the argument of a method, that means the same."""
+"""Argument in other libraries -> equivalent setting or method argument."""
 
 DETECTOR_SETTINGS = (
     *("model", "threads", "labels", "detection_size", "min_confidence", "min_face_size"),
@@ -128,16 +128,16 @@ ANSWERS = {
         ("file", "frame", "image", "images", "img", "img_path", "inputs", "path", "source"), _FIRST
     ),
 }
-"""Argument in other libraries of what is no setting here -> what to do."""
+"""Argument in other libraries without an equivalent -> advice."""
 
 
 def raise_unknown_argument(function: str, name: str, parameters: Iterable[str]) -> NoReturn:
-    """Raise the error that an argument does not exist, with what is used here instead.
+    """Raise an error for an unknown argument that names the right one.
 
     Args:
-        function: that was called.
-        name: of the argument.
-        parameters: that the function has.
+        function: name of the function that was called.
+        name: name of the argument.
+        parameters: parameters of the function.
 
     Raises:
         TypeError: always.
@@ -175,7 +175,7 @@ def answer_unknown_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def raise_unknown(owner: object, name: str, known: dict[str, str]) -> NoReturn:
-    """Say that an attribute does not exist, and what is used here instead.
+    """Raise an error for an unknown attribute that names the right one.
 
     Raises:
         AttributeError: always.

@@ -1,13 +1,13 @@
-"""From a network's scores to an answer: averaging over views of a face, and the prior of classes.
+"""Postprocess scores: average over the views of a face, and adjust the class prior.
 
-A model is run on one or several views of each face (:func:`make_views`); its scores are averaged,
-and the average is tempered, since a mean of scores is less confident than each of them. The same
-arithmetic is used by training, tests, the detector, the server and the page.
+A model runs on one or several views of each face (:func:`make_views`). The scores are averaged, and
+a temperature is applied to the average, which is less confident than the scores of each view. The
+same arithmetic is used by training, tests, the detector, the server and the page.
 
-The prior: a model learns how frequent each class is in its training faces, and answers accordingly.
-Rare classes such as disgust are then hardly ever predicted. ``'natural'`` keeps the prior as the
-model was exported; ``'balanced'`` removes what is left of it, as if all classes were equally
-frequent (logit adjustment, Menon et al. 2021).
+A model learns the class frequencies of the training faces (the prior), so that rare classes such as
+disgust are hardly ever predicted. ``'natural'`` keeps the prior of the exported model.
+``'balanced'`` removes it, as if all classes were equally frequent (logit adjustment, Menon et al.
+2021).
 """
 
 import math
@@ -29,22 +29,21 @@ VIEWS = (1, 2, 4)
 """Numbers of views: the face; with its mirror image; both again, enlarged by :data:`ZOOM`."""
 
 ZOOM = 1.15
-"""How much larger the face is in the third and fourth view. Chosen on validation
-(``docs/results.md``)."""
+"""Enlargement of the third and fourth view. Chosen on validation (``docs/results.md``)."""
 
 _TINY = 1e-30
-"""Added before a logarithm."""
+"""Added before taking a logarithm."""
 
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """What a model says of how its scores are to be read; one for each label set.
+    """Postprocessing of the scores of one label set, as stored in the model.
 
     Args:
         prior: frequency of each class among the training faces, in the order of the scores; empty
-            where it is unknown.
+            if unknown.
         adjustment: exponent of the prior that the exported scores were divided by, 0 to 1.
-        temperatures: number of views -> temperature of the averaged scores; 1 where none is given.
+        temperatures: number of views -> temperature of the averaged scores; default 1.
     """
 
     prior: tuple[float, ...] = ()
@@ -53,7 +52,7 @@ class Postprocessing:
 
     @property
     def bias(self) -> tuple[float, ...]:
-        """What is added to the logits for the adjustment; empty: nothing."""
+        """Term that the adjustment adds to the logits; empty: none."""
         if not self.adjustment or not self.prior:
             return ()
         return tuple(-self.adjustment * math.log(one) for one in self.prior)
@@ -63,14 +62,14 @@ class Postprocessing:
 
         Args:
             views: float32 (N, classes) for each view; rows sum to 1.
-            prior: whose class frequencies the answer goes by.
+            prior: class frequencies that the result assumes.
 
         Returns:
-            float32 (N, classes); rows sum to 1. One view with the natural prior is returned as
-            it is.
+            float32 (N, classes); rows sum to 1. One view with the natural prior is returned
+            unchanged.
 
         Raises:
-            InputError: a balanced answer from a model that does not say its prior.
+            InputError: the prior 'balanced', for a model without stored class frequencies.
         """
         temperature = self.temperatures.get(len(views), 1.0)
         if prior == "balanced" and not self.prior:
@@ -96,14 +95,14 @@ class Postprocessing:
 
     @classmethod
     def from_dict(cls, values: Any, classes: int) -> "Postprocessing":
-        """Make it from :meth:`as_dict`'s values, checked.
+        """Create and validate an instance from the values of :meth:`as_dict`.
 
         Args:
-            values: what a file says.
+            values: the values from a file.
             classes: number of classes of the label set.
 
         Raises:
-            ValueError: anything else; the message says what.
+            ValueError: a value is not allowed; the message names it.
         """
         try:
             prior = tuple(float(one) for one in values["prior"])
@@ -121,10 +120,10 @@ class Postprocessing:
 
 
 def check_views(views: object) -> int:
-    """Return a number of views, known to be one of :data:`VIEWS`.
+    """Check that a number of views is one of :data:`VIEWS`, and return it.
 
     Raises:
-        InputError: it is not.
+        InputError: the number is another one.
     """
     if isinstance(views, bool) or views not in VIEWS:
         raise InputError(f"views {views!r}: must be one of {', '.join(map(str, VIEWS))}")
@@ -132,10 +131,10 @@ def check_views(views: object) -> int:
 
 
 def check_prior(prior: object) -> Prior:
-    """Return the name of a prior, known to be one.
+    """Check the name of a prior, and return it.
 
     Raises:
-        InputError: it is not.
+        InputError: there is no such prior.
     """
     for known in get_args(Prior):
         if prior == known:
@@ -144,16 +143,16 @@ def check_prior(prior: object) -> Prior:
 
 
 def make_views(faces: Images, views: int, enlarged: Images | None = None) -> list[Images]:
-    """Return the views of faces that a model is run on.
+    """Return the views of faces for test-time augmentation.
 
     Args:
-        faces: uint8 (N, C, S, S), as the model takes them.
+        faces: uint8 (N, C, S, S), in the model's input size.
         views: one of :data:`VIEWS`.
-        enlarged: the same faces cut from their images at :data:`ZOOM`, uint8 (N, C, S, S); None:
-            made of the faces themselves.
+        enlarged: the same faces, cropped from their images at :data:`ZOOM`, uint8 (N, C, S, S);
+            None: the faces are enlarged.
 
     Returns:
-        As many arrays, uint8 (N, C, S, S).
+        ``views`` arrays, uint8 (N, C, S, S).
     """
     shown = [faces]
     if views == 4:
@@ -164,11 +163,11 @@ def make_views(faces: Images, views: int, enlarged: Images | None = None) -> lis
 
 
 def zoom_faces(faces: Images, zoom: float = ZOOM) -> Images:
-    """Enlarge faces about their middle: bilinear, rounded half up, border pixels replicated.
+    """Enlarge faces about the centre: bilinear, rounded half up, border pixels replicated.
 
     Args:
         faces: uint8 (N, C, S, S).
-        zoom: how much larger, above 0.
+        zoom: factor, above 0.
 
     Returns:
         uint8 (N, C, S, S).

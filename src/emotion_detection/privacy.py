@@ -1,4 +1,4 @@
-"""Telemetry of the libraries that this package uses, turned off.
+"""Turn off the telemetry of the libraries that this package uses.
 
 ``docs/privacy.md`` lists every dependency and how it was checked.
 """

@@ -1,4 +1,4 @@
-"""What a prediction is: faces in an image or a frame; checks itself; to JSON and to table rows."""
+"""Results: the faces of an image or a video frame, and their conversion to JSON and tables."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,18 +21,18 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """The five landmarks in order; left and right as the viewer sees them."""
 
 CUT = "cut"
-"""Flag of a face that reaches beyond the image."""
+"""Flag of a face that is cut off by the image border."""
 
 UNCERTAIN_FACE = "uncertain_face"
-"""Flag of what may be no face: its confidence is between the least one and the certain one."""
+"""Flag of a detection that may be a false positive: the confidence is below ``certain``."""
 
 UNSURE = "unsure"
-"""Flag of a face whose highest score is below what was asked for."""
+"""Flag of a face whose highest score is below ``min_score``."""
 
 
 @dataclass(frozen=True, repr=False)
 class Face:
-    """One face: where it is, and what its expression looks like.
+    """One face: box, landmarks and the scores of the expression.
 
     >>> face = detector.detect("photo.jpg")[0]
     >>> face
@@ -42,18 +42,18 @@ class Face:
 
     Args:
         box: x, y of the upper left corner, width and height, in pixels of the image.
-        landmarks: x, y of each of :data:`LANDMARKS`, in pixels; empty where none were looked for.
-        confidence: of the detection, 0 to 1; 1 where nothing was detected (crops).
-        scores: each emotion's score, summing to 1.
-        intensity: 0 (neutral) to 1, or None where the model tells none.
+        landmarks: x, y of each of :data:`LANDMARKS`, in pixels; empty for crops.
+        confidence: confidence of the detection, 0 to 1; 1 for crops.
+        scores: score of each emotion, summing to 1.
+        intensity: 0 (neutral) to 1, or None if the model predicts none.
         flags: such as 'cut', 'uncertain_face' and 'unsure'.
         track: number of the person in a video, from 1; None in images.
         raw_scores: in videos the scores of this frame alone, where ``scores`` are smoothed over
             time; None in images.
-        raw_intensity: likewise the intensity.
+        raw_intensity: in videos the intensity of this frame alone; None in images.
 
     Raises:
-        ValueError: a value is not as said above.
+        ValueError: a value is out of the range given above.
     """
 
     box: tuple[float, float, float, float]
@@ -97,7 +97,7 @@ class Face:
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether this may be no face: it is listed, and not counted in summaries."""
+        """Whether this may be a false positive, which is listed but not counted in summaries."""
         return UNCERTAIN_FACE in self.flags
 
     @property
@@ -142,7 +142,7 @@ class Face:
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What was found in one image, or in one frame of a video: a sequence of faces.
+    """The faces of one image, or of one frame of a video: a sequence of :class:`Face`.
 
     >>> result = detector.detect("photo.jpg")
     >>> result
@@ -150,21 +150,20 @@ class Result:
     >>> len(result), result[0].emotion, [face.emotion for face in result]
     (1, 'happiness', ['happiness'])
 
-    A result refers to the image that it was made of, which :meth:`plot`, :meth:`save` and
-    :meth:`crops` use: a file is read again, and an array or a PIL image must not have been changed
-    meanwhile. Results of a generator's images (but for paths), of video files, and of results that
-    you make yourself refer to none: give ``image=`` then.
+    :meth:`plot`, :meth:`save` and :meth:`crops` use the image that the result refers to. A file is
+    read again; an array or a PIL image must not have been changed meanwhile. Results of a
+    generator's images (except paths), of video files, and results that you make yourself refer to
+    no image: pass ``image=`` then.
 
     Args:
-        width: of the image in pixels, upright.
-        height: of the image in pixels.
-        faces: those found, from left to right.
-        skipped: faces that were found but are smaller than the smallest size asked for.
-        source: file that it comes from, or None.
-        notes: what the user should know of this image, such as that only its first frame was
-            looked at.
+        width: width of the upright image in pixels.
+        height: height of the upright image in pixels.
+        faces: the detected faces, from left to right.
+        skipped: number of detected faces below the minimum size.
+        source: the image file, or None.
+        notes: remarks on this image, for example that only the first frame was read.
         frame: number of the frame in a video, from 0.
-        time: of the frame, in seconds.
+        time: time of the frame in the video, in seconds.
     """
 
     width: int
@@ -224,7 +223,7 @@ class Result:
         return f"Result({', '.join([*about, f'{self.width}x{self.height}', faces])})"
 
     def _repr_png_(self) -> bytes | None:
-        """Return the annotated image for notebooks; None where it cannot be drawn."""
+        """Return the annotated image for notebooks; None if it cannot be drawn."""
         from emotion_detection.inference.result_output import draw_shown
 
         return draw_shown(self)
@@ -236,7 +235,7 @@ class Result:
         return write_html(self)
 
     def with_unsure(self, min_score: float) -> "Result":
-        """Return a copy in which faces with a lower highest score are flagged 'unsure'.
+        """Return a copy in which faces below a minimum score are flagged 'unsure'.
 
         >>> detector.detect("photo.jpg").with_unsure(1.0)[0].flags
         ('unsure',)
@@ -250,14 +249,14 @@ class Result:
 
     @answer_unknown_arguments
     def plot(self, image: object = None, *, bars: bool = True, color: str = "rgb") -> "Image":
-        """Draw the faces into a copy of the image.
+        """Draw the faces and their emotions on the image, and return it.
 
         >>> result = detector.detect("photo.jpg")
         >>> result.plot().size
         (512, 512)
 
         Args:
-            image: the image, where the result refers to none; as for ``detect``.
+            image: the image, if the result refers to none; as for ``detect``.
             bars: whether labels may show bars of the scores.
             color: order of the channels of ``image``, if it is an array: 'rgb' or 'bgr'.
 
@@ -265,7 +264,7 @@ class Result:
             A PIL image, mode "RGB"; ``.show()`` opens a window.
 
         Raises:
-            InputError: there is no image, or one of another size.
+            InputError: there is no image, or it has another size.
             ImageError: the image cannot be read.
         """
         from emotion_detection.inference.result_output import plot_result
@@ -276,22 +275,22 @@ class Result:
     def save(
         self, path: str | Path, image: object = None, *, bars: bool = True, color: str = "rgb"
     ) -> Path:
-        """Write the image with the faces drawn into it, completely or not at all.
+        """Write the annotated image to a file, atomically.
 
         >>> detector.detect("photo.jpg").save("annotated.jpg").name
         'annotated.jpg'
 
         Args:
-            path: ends in .jpg, .jpeg, .png or .webp; missing folders are made.
+            path: ends in .jpg, .jpeg, .png or .webp; parent directories are created.
             image: as for :meth:`plot`.
-            bars: likewise.
-            color: likewise.
+            bars: as for :meth:`plot`.
+            color: as for :meth:`plot`.
 
         Returns:
             The path.
 
         Raises:
-            InputError: it cannot be written there, it is the image itself, or as :meth:`plot`.
+            InputError: the file cannot be written or is the image itself; or as for :meth:`plot`.
         """
         from emotion_detection.inference.result_output import save_result
 
@@ -306,7 +305,7 @@ class Result:
         aligned: bool = False,
         color: str = "rgb",
     ) -> "list[Image]":
-        """Cut out the faces.
+        """Crop the faces from the image.
 
         >>> result = detector.detect("photo.jpg")
         >>> [crop.size for crop in result.crops()]
@@ -316,22 +315,22 @@ class Result:
 
         Args:
             image: as for :meth:`plot`.
-            margin: added on each side, by the box's width and height: 0.2 is a fifth.
-            aligned: square and turned upright, as the model takes faces.
+            margin: margin on each side, as a fraction of the box's width and height.
+            aligned: return square, upright crops, as the model's input.
             color: as for :meth:`plot`.
 
         Returns:
             PIL images, mode "RGB", in the order of the faces.
 
         Raises:
-            InputError: as :meth:`plot`, or a margin below 0.
+            InputError: the margin is below 0; or as for :meth:`plot`.
         """
         from emotion_detection.inference.result_output import crop_result
 
         return crop_result(self, image, margin, aligned, color)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a flat row a face, with the columns and values of the CSV table.
+        """Return one flat row per face, with the columns and values of the CSV table.
 
         >>> detector.detect("photo.jpg").rows()[0]["emotion"]
         'happiness'
@@ -342,22 +341,21 @@ class Result:
 
     @answer_unknown_arguments
     def to_frame(self, *, full: bool = False) -> Any:
-        """Return a pandas ``DataFrame`` with a row a face; needs pandas.
+        """Return a pandas ``DataFrame`` with one row per face; needs pandas.
 
         The columns are ``file``, ``face`` (in a video ``frame``, ``time`` and ``track``),
-        ``emotion`` and its ``score``, ``intensity``, the box (``x``, ``y``, ``width``,
-        ``height``), ``confidence``, ``uncertain_face``, ``flags``, and ``score_...`` of each
-        emotion.
+        ``emotion``, ``score``, ``intensity``, the box (``x``, ``y``, ``width``, ``height``),
+        ``confidence``, ``uncertain_face``, ``flags``, and ``score_...`` of each emotion.
 
         >>> detector.detect("photo.jpg").to_frame().iloc[:, 1:4]
            face    emotion  score
         0     1  happiness    1.0
 
-        Several results make one frame by ``pandas.concat``.
+        Combine several results with ``pandas.concat``.
 
         Args:
-            full: return the columns of the CSV table instead, as :meth:`rows`: also the landmarks,
-                notes, and the raw scores of a video.
+            full: return the columns of the CSV table, as :meth:`rows` does, which include the
+                landmarks, notes, and the raw scores of a video.
 
         Raises:
             InputError: pandas is not installed.
@@ -369,9 +367,9 @@ class Result:
     def to_supervision(self) -> Any:
         """Return ``supervision.Detections``; needs supervision.
 
-        ``confidence`` is that of the face, ``class_id`` the place of the emotion in the scores,
-        and ``tracker_id`` the person's number in a video. ``data`` holds ``class_name`` (the
-        emotion), ``score`` and, where the model has it, ``intensity``.
+        ``confidence`` is that of the detection, ``class_id`` the index of the emotion, and
+        ``tracker_id`` the person's number in a video. ``data`` has ``class_name`` (the emotion),
+        ``score`` and, if the model predicts it, ``intensity``.
 
         >>> detections = detector.detect("photo.jpg").to_supervision()
         >>> detections["class_name"].tolist()
@@ -418,14 +416,14 @@ def list_columns(labels: Iterable[str]) -> list[str]:
 
 
 def list_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return flat rows, for tables: one a face, or one without a face where there is none.
+    """Return flat table rows: one per face, or one without a face if there is none.
 
-    The columns are those of :func:`list_columns`. The values are the record's own, its emotion too:
-    rounded scores may have another maximum, and need not sum to 1.
+    The columns are those of :func:`list_columns`. The emotion is the record's, since rounded scores
+    may have another maximum. Rounded scores need not sum to 1.
 
     Args:
-        record: of :meth:`Result.as_dict`; or ``source`` and ``error`` of a file that could not be
-            read.
+        record: the values of :meth:`Result.as_dict`; or ``source`` and ``error`` of an unreadable
+            file.
     """
     if "error" in record:
         return [{"file": record["source"], "faces": None, "error": record["error"]}]
@@ -464,5 +462,5 @@ def _rounded(values: Iterable[float]) -> list[float]:
 
 
 def _share(value: float) -> float:
-    # what is a hair out of range came so from float32
+    # float32 values may be slightly out of range
     return round(min(max(0.0, float(value)), 1.0), 4)

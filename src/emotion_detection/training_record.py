@@ -1,6 +1,6 @@
-"""What a model's file records of the data that it was trained on, and its check.
+"""Check a model's record of the training data.
 
-The record may come from a stranger, so its parts are checked before anything relies on them.
+The record may come from a stranger, so all fields are checked before use.
 """
 
 from dataclasses import fields
@@ -14,13 +14,13 @@ SYNTHETIC = "demo"
 SYNTHETIC_NOTE = (
     "this model was trained on synthetic faces only: its predictions for real faces mean nothing"
 )
-"""What users of such a model are told, wherever it predicts."""
+"""Warning with every prediction of a model that was trained on synthetic faces."""
 
 _DEFAULTS = {field.name: field.default for field in fields(DataConfig)}
 
 
 def is_training_data(data: Any) -> bool:
-    """Return True for a record of training data whose parts are of the kinds that tests use."""
+    """Return True if a record of training data has fields of the expected types."""
     if not isinstance(data, dict):
         return False
     parts = [data.get(name, {}) for name in ("options", "sizes", "also")]
@@ -42,7 +42,7 @@ def is_synthetic(data: Any) -> bool:
 
 
 def _is_option(name: str, value: Any) -> bool:
-    """Return True for a value of the kind that its field has; unknown fields are left out later."""
+    """Return True if a value has the type of the field; unknown fields are dropped later."""
     default = _DEFAULTS.get(name)
     if isinstance(default, str):
         return isinstance(value, str)

@@ -248,7 +248,7 @@ def test_the_table_cuts_nothing_at_80_columns(write, planted):
     whole = "".join(line.strip() for line in text.splitlines())
     assert "very-long-name-" * 8 + "\\udcff\\x1b[2J.png: [bold]truncated" in whole
     assert "and 2 more" in text
-    assert "2 of 13 test faces have an exact copy in train" in text
+    assert "2 of 13 test faces have an exact duplicate in train" in text
 
 
 def test_the_command_prints_writes_and_returns_the_exit_code(

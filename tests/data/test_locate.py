@@ -74,7 +74,7 @@ def test_auto_offline_draws_faces_with_a_banner_on_stderr(data_config, capsys):
     assert sum(dataset.sizes.values()) == 80
     said = capsys.readouterr()
     assert said.out == ""
-    assert "NO DATASET FOUND: USING DRAWN FACES" in said.err
+    assert "NO DATASET FOUND: USING SYNTHETIC FACES" in said.err
     assert "FER-2013 was not downloaded" in said.err
     lines = [line for line in find.BANNER.splitlines() if line]
     assert {len(line) for line in lines} == {80}

@@ -137,7 +137,7 @@ def own_source(images):
 def test_photographs_are_noticed_and_the_answer_is_kept(drawn, tmp_path, monkeypatch):
     source = own_source([photograph(face) for face in drawn])
     note = note_photographs(source, tmp_path)
-    assert note.startswith("these look like whole photographs, not cut-out faces: in 4 of 4 the")
+    assert note.startswith("these look like uncropped images, not face crops: in 4 of 4 the")
     assert "emotion data crop IN OUT" in note
     monkeypatch.setattr("emotion_detection.data.whole_images.measure_faces", None)
     assert note_photographs(source, tmp_path) == note
@@ -160,4 +160,4 @@ def test_loading_photographs_says_so_once(photographs, data_config, capsys):
     config = data_config(photographs)
     load(config)
     load(config)
-    assert capsys.readouterr().err.count("whole photographs") == 1
+    assert capsys.readouterr().err.count("uncropped images") == 1

@@ -76,7 +76,7 @@ def test_copies_of_training_faces_are_counted_by_the_record() -> None:
     assert f"17 of the {whole['n']:,} faces" in render_card(read_shipped_facts(record))
     for row in record["figures"]:
         row["without_duplicates"] = None
-    assert "copies of training faces, pixel" not in render_card(read_shipped_facts(record))
+    assert "are exact duplicates of" not in render_card(read_shipped_facts(record))
 
 
 def test_the_front_matter_is_the_hubs() -> None:
@@ -143,7 +143,7 @@ def test_a_runs_card_has_its_own_figures(tested: Path, tmp_path: Path) -> None:
         for file in sorted(tested.glob("test/*/metrics.json"))
     )
     for row in (plain, mirrored):
-        assert f"{row['accuracy']:.4f}" in sections["Figures"]
+        assert f"{row['accuracy']:.4f}" in sections["Metrics"]
     assert front["license"] == "unknown"
     made = json.loads((tested / "provenance.json").read_text(encoding="utf-8"))
     assert made["data"]["hash"] in sections["Reproduction"]
@@ -162,7 +162,7 @@ def test_a_test_on_other_data_stands_apart(tested: Path, tmp_path: Path) -> None
     other.write_text(json.dumps(metrics), encoding="utf-8")
     _, sections = parts(render_card(run_facts(run)))
     assert "elsewhere/faces" in sections["Other datasets"]
-    assert "elsewhere/faces" not in sections["Figures"]
+    assert "elsewhere/faces" not in sections["Metrics"]
 
 
 @pytest.mark.parametrize("model", ["models/own/last.ckpt", ["a/best.ckpt", "b/best.ckpt"]])
@@ -216,5 +216,5 @@ def test_a_card_of_drawn_faces_says_so(tested: Path, tmp_path: Path) -> None:
     made["data"]["label_set"] = "demo"
     (run / "provenance.json").write_text(json.dumps(made), encoding="utf-8")
     _, sections = parts(render_card(run_facts(run)))
-    assert "drawn by the project" in sections["Training data and its rights"]
+    assert "rendered by the project" in sections["Training data and its rights"]
     assert "say nothing about people" in sections["Limits"]

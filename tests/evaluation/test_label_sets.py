@@ -220,4 +220,4 @@ def test_labels_that_nobody_named_are_not_blamed(
     assert "add --labels original" in said
     assert said.count("\n") == 1
     assert main([*words, "--labels", "ferplus"]) == 2
-    assert "--labels ferplus: drawn faces have no votes" in capsys.readouterr().err
+    assert "--labels ferplus: synthetic faces have no votes" in capsys.readouterr().err

@@ -311,7 +311,7 @@ FIRST = [[10, 20, 30], [200, 100, 0], [255, 255, 255]]
 
 
 @pytest.mark.parametrize(
-    ("picture", "first_row"),
+    ("image", "first_row"),
     [
         (Image.fromarray(sixteen_bits()), [[0] * 3, [255] * 3, [128] * 3]),
         (palette(), FIRST),
@@ -328,7 +328,7 @@ def test_modes_of_files_and_pil_images(image, first_row):
 
 
 @pytest.mark.parametrize(
-    ("picture", "first_row"),
+    ("image", "first_row"),
     [
         (Image.new("CMYK", (2, 2), (0, 0, 0, 0)), [[255] * 3] * 2),
         (Image.new("CMYK", (2, 2), (0, 255, 255, 0)), [[255, 0, 0]] * 2),
@@ -403,7 +403,7 @@ def test_a_palette_with_a_transparent_colour_lies_on_the_background():
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [Image.new("F", (2, 2)), Image.new("LA", (2, 2)).convert("La")],
     ids=lambda image: image.mode,
 )

@@ -253,7 +253,7 @@ def test_settings_out_of_range_are_named(setting: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         None,
         [[1, 2, 3]],

@@ -113,7 +113,7 @@ def test_a_disk_that_is_full_keeps_the_older_checkpoint(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(TrainingError, match=r"last\.ckpt: .*No space left on device.*is whole"):
+    with pytest.raises(TrainingError, match=r"last\.ckpt: .*No space left on device.*is intact"):
         DurableCheckpointIO().save_checkpoint({"weights": torch.zeros(3)}, saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["last.ckpt"]
@@ -156,7 +156,7 @@ def test_a_training_whose_folder_cannot_be_written_says_so(
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", denied)
-    with pytest.raises(TrainingError, match=r"last\.ckpt: .*Permission denied.*is whole"):
+    with pytest.raises(TrainingError, match=r"last\.ckpt: .*Permission denied.*is intact"):
         train(make())
     assert read_checkpoint(tmp_path / "models" / "run" / "last.ckpt")["global_step"] == 4
 

@@ -1,4 +1,4 @@
-"""A few images -> their records; the same in every process, on whatever machine."""
+"""Classify a few images; the same in every process, on any machine."""
 
 import dataclasses
 import hashlib
@@ -27,28 +27,28 @@ from emotion_detection.postprocessing import Prior
 from emotion_detection.results import Result
 
 TOGETHER, LOOKED_AT = 64, 8
-"""Crops that are read in one batch; photographs, of which each takes longer to find its faces."""
+"""Crops, and images, per block; an image takes longer, since faces must be detected."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All that decides what an image's record says.
+    """All settings that an image's record depends on.
 
     Args:
         model: the ONNX file.
-        sha256: of that file; every process checks it.
-        labels: name of the set of labels; None: the model's own.
-        detection_size: as :class:`EmotionDetector`'s.
-        min_confidence: likewise.
-        min_face_size: likewise.
-        min_score: likewise.
-        certain: likewise.
-        max_pixels: likewise.
-        views: likewise.
-        prior: likewise.
-        device: likewise.
-        crops: the images are crops of faces: nothing is looked for in them.
-        folder: that relative names are relative to.
+        sha256: SHA-256 of the file, which every process checks.
+        labels: name of the label set; None: the model's main one.
+        detection_size: as for :class:`EmotionDetector`.
+        min_confidence: as for :class:`EmotionDetector`.
+        min_face_size: as for :class:`EmotionDetector`.
+        min_score: as for :class:`EmotionDetector`.
+        certain: as for :class:`EmotionDetector`.
+        max_pixels: as for :class:`EmotionDetector`.
+        views: as for :class:`EmotionDetector`.
+        prior: as for :class:`EmotionDetector`.
+        device: as for :class:`EmotionDetector`.
+        crops: the images are face crops: detect nothing.
+        folder: base folder of relative names.
         annotate: folder for annotated images, or None.
         root: folder above all images; below ``annotate`` they lie as they do below this.
     """
@@ -71,7 +71,7 @@ class Settings:
     root: str = "."
 
     def path(self, source: str) -> Path:
-        """Return where an image lies, from whichever folder a process runs in."""
+        """Return an image's absolute path, whatever the working folder of the process."""
         return Path(self.folder, source)
 
 
@@ -89,10 +89,10 @@ def sha256_of(model: str | Path) -> str:
 
 @lru_cache(maxsize=1)
 def open_detector(settings: Settings, threads: int | None = None) -> EmotionDetector:
-    """Return this process's detector; made once.
+    """Return this process's detector, created once.
 
     Raises:
-        InputError: the model is not there, or is another than the one that was meant.
+        InputError: the model does not exist, or is another one.
     """
     detector = EmotionDetector(
         settings.model,
@@ -116,15 +116,15 @@ def open_detector(settings: Settings, threads: int | None = None) -> EmotionDete
 def read(
     entries: Sequence[Entry], settings: Settings, detector: EmotionDetector
 ) -> Iterator[Record]:
-    """Read images.
+    """Classify images.
 
     Args:
         entries: images, and files that are known to be unreadable; no videos.
-        settings: how.
+        settings: the settings.
         detector: :func:`open_detector` these settings.
 
     Yields:
-        A record for each, in order; of an image that anything unforeseen happens with, an error.
+        A record for each, in order; an error record if an unexpected error occurs.
 
     Raises:
         InputError: annotated images cannot be written, or must not be.
@@ -135,12 +135,12 @@ def read(
 
 
 def describe_unforeseen_error(error: Exception) -> str:
-    """Return what a record says of an error that nobody thought of."""
+    """Return the text of an unexpected error."""
     return " ".join(f"unforeseen {type(error).__name__}: {error}".split())
 
 
 def _surely(some: Sequence[Entry], settings: Settings, detector: EmotionDetector) -> list[Record]:
-    """Return the records; where one of many images fails, that of each is found by itself."""
+    """Return the records; if one of several images fails, classify them one by one."""
     try:
         return _records(some, settings, detector)
     except InputError:
@@ -189,7 +189,7 @@ def _crops(
 
 
 def _whole(source: str, settings: Settings, detector: EmotionDetector) -> DetectedImage | str:
-    """Take an image as a whole for a face; say why, where it cannot be read."""
+    """Treat the complete image as one face; return an error if it cannot be read."""
     try:
         pixels, notes = image_to_array(settings.path(source), settings.max_pixels)
     except ImageError as error:
@@ -205,7 +205,7 @@ def _whole(source: str, settings: Settings, detector: EmotionDetector) -> Detect
 
 
 def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
-    """Write the annotated image; say why, where that image cannot be drawn or written."""
+    """Write the annotated image; return an error if it cannot be drawn or written."""
     from emotion_detection.inference.annotate import SUFFIXES, annotate_image, save_image
 
     try:
@@ -227,7 +227,7 @@ def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
 
 
 def check_target(out: Path, source: str, settings: Settings) -> None:
-    """Check that what is written to a place below ``annotate`` replaces no file that is read.
+    """Check that writing below ``annotate`` replaces no input file.
 
     Those lie outside of it (:func:`.files.split_inputs`), so a link out of it must not be followed.
 
@@ -244,7 +244,7 @@ def check_target(out: Path, source: str, settings: Settings) -> None:
 
 
 def place_below_annotate(source: str, settings: Settings) -> Path:
-    """Return where a file lies, or what is made of it shall lie, below ``annotate``.
+    """Return the path of a file's output below ``annotate``.
 
     No two files have the same place: they lie there as they do below ``root``.
     """

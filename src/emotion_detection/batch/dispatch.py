@@ -1,4 +1,4 @@
-"""From a list of files to what is shown or written: at once, or by way of shards on disk."""
+"""Process a list of files: directly, or by shards on disk."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from emotion_detection.batch.shards import Shard
 from emotion_detection.inference.tables import Record, line, open_table
 
 AT_ONCE = 8
-"""Images that are read before their lines are shown."""
+"""Images that are processed before their lines are shown."""
 
 Video = Callable[[Entry, Callable[[Record], object]], None]
 """Reads a video in this process, and hands each record on."""
@@ -27,7 +27,7 @@ Video = Callable[[Entry, Callable[[Record], object]], None]
 def predict_at_once(
     entries: Sequence[Entry], settings: Settings, video: Video, show: Output
 ) -> None:
-    """Read a few files in this process, and show them in order as they come.
+    """Process a few files in this process, and show the records in order.
 
     Args:
         entries: the files.
@@ -53,7 +53,7 @@ def predict_at_once(
 
 
 def predict_in_order(work: Work, engine: Engine, video: Video, show: Output) -> None:
-    """Read many files, and show them in order as they come; nothing of the work is kept.
+    """Process many files, and show the records in order, without storing them.
 
     A video is read when it is its turn; meanwhile no more images are handed out.
 
@@ -91,17 +91,17 @@ def predict_in_order(work: Work, engine: Engine, video: Video, show: Output) -> 
 def predict_shard(
     work: Work, engine: Engine, video: Video, show: Output, part: tuple[int, int]
 ) -> tuple[int, int]:
-    """Do what is missing of a part of some work, so that it is on the disk.
+    """Process the missing shards of a part of a job, and store them on disk.
 
     Args:
         work: the work.
         engine: has images read.
         video: reads videos.
         show: has the bar.
-        part: which share of the shards: number, from 1, and how many there are.
+        part: number of the part, from 1, and number of parts.
 
     Returns:
-        How many files of the part, videos left out, there are, and how many were done before.
+        Number of files in the part, without videos, and number of files that were done before.
     """
     count, earlier = count_planned(work, part)
     with show.bar(count, earlier) as advance:
@@ -115,7 +115,7 @@ def predict_shard(
 def predict_all(
     work: Work, engine: Engine, video: Video, show: Output, out: Path, labels: Sequence[str]
 ) -> None:
-    """Do what is missing of some work, make its table meanwhile, and delete the work.
+    """Process the missing shards of a job, write the table, and delete the job folder.
 
     A core is free for the table then: after the last image all but one would wait for it.
 
@@ -124,7 +124,7 @@ def predict_all(
         engine: has images read.
         video: reads videos.
         show: has the bar, and is given the records.
-        out: the table; it is there whole, or as it was.
+        out: the table, written atomically.
         labels: the model's emotions.
 
     Raises:

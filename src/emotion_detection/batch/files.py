@@ -1,4 +1,4 @@
-"""What is to be read: the files that inputs name, one after another."""
+"""List the files of the inputs: images, videos and live sources."""
 
 import glob
 import os
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 def list_entries(
     inputs: Sequence[str], left_out: Counter[str] | None = None, videos: bool = False
 ) -> Iterator[Entry]:
-    """Yield the files that inputs name: images, videos, and what is in folders.
+    """Yield the files of the inputs: images, videos, and images in folders.
 
     Args:
         inputs: files, folders and live sources. A folder stands for the images in it, at any
@@ -42,8 +42,8 @@ def list_entries(
         videos: folders stand for the videos in them, too.
 
     Yields:
-        The files in the order of the inputs, each once; those of a folder sorted. What cannot be
-        looked at, and a folder without images, is an entry with an error.
+        The files in the order of the inputs, each once; those of a folder are sorted. An unreadable
+        input, or a folder without images, is an entry with an error.
     """
     waiting: list[Entry] = []  # what is known beside the images, in the order of all
     found = 0  # in the input that is gone through
@@ -109,7 +109,7 @@ def common_folder(inputs: Sequence[str]) -> str:
 
 
 def lies_in(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
-    """Say whether a path, its links followed, is a folder or lies below it."""
+    """Return True if a path, with links resolved, is a folder or lies below it."""
     try:
         place, top = (os.path.normcase(os.path.realpath(name)) for name in (path, folder))
         return os.path.commonpath([place, top]) == top
@@ -118,7 +118,7 @@ def lies_in(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> boo
 
 
 def make_annotate(annotate: str, inputs: Sequence[str]) -> None:
-    """Make the folder for annotated images, once it is seen that it is apart from the inputs.
+    """Create the folder for annotated images, after checking that it is outside the inputs.
 
     Raises:
         InputError: the folder lies in an input or an input in it; or it cannot be made.
@@ -139,7 +139,7 @@ def make_annotate(annotate: str, inputs: Sequence[str]) -> None:
 
 
 def split_inputs(files: Iterable[Entry], annotate: str | None) -> Iterator[Entry]:
-    """Yield the files, once it is seen that none of them, by whatever link, lies in ``annotate``.
+    """Yield the files, after checking that none of them, with links resolved, is in ``annotate``.
 
     Raises:
         InputError: one does.

@@ -1,4 +1,4 @@
-"""Drives an engine over the shards that are missing."""
+"""Run an engine over the missing shards of a job."""
 
 import collections
 from collections.abc import Callable, Generator, Iterator
@@ -16,14 +16,14 @@ Engine = Callable[[Pull], Done]
 DIED = "the process that read it died twice"
 
 DEATHS = 20
-"""Deaths in a row after which it is no single image's fault."""
+"""Deaths in a row after which a single image cannot be the cause."""
 
 FAILED_STARTS = 3
-"""Workers in a row that end with an error, before any did anything, after which none can start."""
+"""Workers in a row that fail before the first result, after which starting is given up."""
 
 
 def iterate_shards(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[Shard]:
-    """Yield the shards of a part of the work: all parts together have each shard once.
+    """Yield the shards of a part of the job; each shard is in one part.
 
     Args:
         work: the work.
@@ -51,21 +51,21 @@ def find_missing_videos(work: Work, part: tuple[int, int] = (1, 1)) -> Iterator[
 
 
 def run(work: Work, engine: Engine, part: tuple[int, int] = (1, 1)) -> Generator[int, None, None]:
-    """Do the shards of images that are missing.
+    """Process the missing shards of images.
 
-    A shard whose worker died is tried again, image by image; an image whose worker dies then
-    gets an error for a record. No other is lost.
+    A shard whose worker died is retried image by image. An image whose worker dies again gets an
+    error record. No other image is lost.
 
     Args:
         work: the work.
         engine: has images read.
-        part: which share of the shards to do: number, from 1, and how many there are.
+        part: number of the part, from 1, and number of parts.
 
     Yields:
-        How many more files are done, again and again.
+        The number of newly finished files.
 
     Raises:
-        InputError: a shard cannot be written, or workers die whatever they do.
+        InputError: a shard cannot be written, or workers die repeatedly.
     """
     progress = _Run(work, part)
     for task, lines in engine(progress.pull):
@@ -92,7 +92,7 @@ class _Run:
         return None
 
     def take(self, task: Task, lines: list[str] | WorkerExit) -> int:
-        """Keep what came of a task; return how many files that were."""
+        """Store the result of a task; return the number of files."""
         if isinstance(lines, WorkerExit):
             death = lines
             self._deaths.append(death)

@@ -1,9 +1,9 @@
-"""Work on disk: an unchanging list of files in shards, and what is done of them.
+"""Job folders: a fixed list of files in shards, and the finished records.
 
-The folder holds ``manifest.json`` (what the work is), ``list-DIGEST.jsonl`` (the files, in order)
-and ``shards-DIGEST/`` (a file of records a shard that is done, written elsewhere and renamed). The
-digest is of model, options and list together: what was done for other work is never taken for
-this one's. Whoever dies at whatever moment leaves a folder that the same work goes on in.
+The folder has ``manifest.json`` (the description of the job), ``list-DIGEST.jsonl`` (the files, in
+order) and ``shards-DIGEST/`` (one file of records per finished shard, written atomically). The
+digest is of model, options and list, so that results of another job are never used. After a crash
+at any moment, the same job can be resumed from the folder.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ LARGEST_SHARD, SMALLEST_SHARD, SHARDS = 256, 16, 64
 
 @dataclass(frozen=True)
 class Work:
-    """Some work, and how far it is.
+    """A job and its progress.
 
     Args:
-        folder: that it lies in.
-        digest: of model, options and list.
-        count: files in the list.
+        folder: the job folder.
+        digest: digest of model, options and list.
+        count: number of files in the list.
     """
 
     folder: Path
@@ -44,11 +44,11 @@ class Work:
 
     @property
     def table(self) -> Path:
-        """Where the table grows that is made of the shards in the end."""
+        """Temporary file of the table that is made from the shards."""
         return self.folder / f"table.{_own_name()}.part"
 
     def shards(self) -> Iterator[Shard]:
-        """Yield all shards, done or not; the same ones whenever it is asked."""
+        """Yield all shards, finished or not, always the same ones."""
         size = min(max(self.count // SHARDS, SMALLEST_SHARD), LARGEST_SHARD)
         number, some = 0, list[str]()
         with _list(self.folder, self.digest).open(encoding="ascii") as file:
@@ -61,12 +61,12 @@ class Work:
             yield Shard(number, tuple(some))
 
     def is_done(self, shard: Shard) -> bool:
-        """Say whether a shard's records are there."""
+        """Return True if a shard is finished."""
         return self._path(shard).exists()
 
     @contextmanager
     def writing(self, shard: Shard) -> Iterator[Callable[[str], object]]:
-        """Write a shard's records; once the block is left without an error it is done.
+        """Write a shard's records; it is finished when the block ends without an error.
 
         Yields:
             A function that takes lines of JSON, in order.
@@ -81,7 +81,7 @@ class Work:
         ):
 
             def put(text: str) -> None:
-                with _said(path):  # whoever puts may catch an OSError for one of a video
+                with _said(path):  # the caller may mistake an OSError for an error of a video
                     write(text)
 
             yield put
@@ -92,17 +92,17 @@ class Work:
         Raises:
             InputError: they are not those of its files.
         """
-        path, wanted = self._path(shard), shard.entries
+        path, expected = self._path(shard), shard.entries
         try:
             with path.open(encoding="ascii") as file:
                 if shard.is_video:  # it has any number of records, too many to be kept
                     for text in file:
-                        yield _checked(parse_json(text), wanted[0]), text
+                        yield _checked(parse_json(text), expected[0]), text
                     return
                 lines = list(file)
-            if len(lines) != len(wanted) or not lines[-1].endswith("\n"):
-                raise ValueError(f"{len(lines)} of {len(wanted)} records")
-            for record, entry, text in zip(values(lines), wanted, lines, strict=True):
+            if len(lines) != len(expected) or not lines[-1].endswith("\n"):
+                raise ValueError(f"{len(lines)} of {len(expected)} records")
+            for record, entry, text in zip(values(lines), expected, lines, strict=True):
                 yield _checked(record, entry), text
         except BrokenPipeError:
             raise  # of who takes the records, not of the file
@@ -114,7 +114,7 @@ class Work:
         self._path(shard).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete all of the work, first what says that there is any; nothing else."""
+        """Delete the job, the manifest first, and no other files."""
         with suppress(OSError):
             (self.folder / "manifest.json").unlink(missing_ok=True)
             for path in list_own_files(self.folder):
@@ -154,16 +154,16 @@ def _is_face(face: dict[str, Any]) -> bool:
 
 
 def open_work(folder: Path, entries: Iterable[Entry], options: Mapping[str, Any]) -> Work:
-    """Begin some work, or go on with it where the folder holds the same.
+    """Create a job, or resume it if the folder has the same one.
 
     Args:
-        folder: that it lies, or shall lie, in.
-        entries: the files; they are gone through once and not kept in memory.
-        options: all else that the records depend on, as JSON takes it.
+        folder: the job folder, which is created if needed.
+        entries: the files, which are iterated once and not kept in memory.
+        options: all other settings that the records depend on, as JSON values.
 
     Raises:
-        InputError: the folder holds other work that is unfinished, is none of this project's, or
-            cannot be written.
+        InputError: the folder has another unfinished job, is not of this project, or cannot be
+            written.
     """
     with _said(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -186,8 +186,8 @@ def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping
         os.fsync(file.fileno())
     about = {"format": FORMAT, "files": files.hexdigest(), "count": count, "options": dict(options)}
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    # several processes may begin the same work at once: all they write has names of their own,
-    # or the same content
+    # several processes may create the same job at the same time: they write files with names of
+    # their own, or the same content
     manifest = folder / "manifest.json"
     same = manifest.exists() and _is_same(folder, manifest, {**about, "digest": digest})
     os.replace(part, _list(folder, digest))
@@ -201,7 +201,7 @@ def _opened(folder: Path, part: Path, entries: Iterable[Entry], options: Mapping
 
 @contextmanager
 def _said(path: Path) -> Iterator[None]:
-    """Turn what the system says while a file is written into a line that names it."""
+    """Convert system errors while a file is written to a line that names the file."""
     try:
         yield
     except OSError as error:
@@ -209,7 +209,7 @@ def _said(path: Path) -> Iterator[None]:
 
 
 def _own_name() -> str:
-    """Return what no other process that works on the same disk is called."""
+    """Return a name that is unique among processes on the same disk."""
     return f"{platform.node()}.{os.getpid()}"
 
 
@@ -221,26 +221,26 @@ def _shards(folder: Path, digest: str) -> Path:
     return folder / f"shards-{digest[:16]}"
 
 
-def _is_same(folder: Path, manifest: Path, wanted: dict[str, Any]) -> bool:
-    """Say whether it is the same work; refuse other work of which anything is done."""
-    mend = f"give those again, remove {folder}, or choose another --out"
+def _is_same(folder: Path, manifest: Path, expected: dict[str, Any]) -> bool:
+    """Return True for the same job; reject another job with finished shards."""
+    advice = f"give those again, remove {folder}, or choose another --out"
     try:
         there = parse_json(manifest.read_bytes())
-        if there["digest"] == wanted["digest"]:
+        if there["digest"] == expected["digest"]:
             return True
         if next(_shards(folder, there["digest"]).glob("*.jsonl"), None) is None:
             return False
-        before, now = there["options"], wanted["options"]
+        before, now = there["options"], expected["options"]
         changed = [
             f"{name} {before.get(name)} (now {now.get(name)})"
             for name in {**before, **now}
             if before.get(name) != now.get(name)
         ]
-        if there["files"] != wanted["files"]:
-            changed.append(f"{there['count']:,} files (now {wanted['count']:,}, or others)")
+        if there["files"] != expected["files"]:
+            changed.append(f"{there['count']:,} files (now {expected['count']:,}, or others)")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             f"{manifest}: cannot be read as that of unfinished work; remove {folder}, or choose "
             "another --out"
         ) from None
-    raise InputError(f"{folder}: holds unfinished work with {', '.join(changed)}: {mend}")
+    raise InputError(f"{folder}: holds unfinished work with {', '.join(changed)}: {advice}")

@@ -1,9 +1,8 @@
-"""Engines of one machine: this process alone, or a process a core.
+"""Engines of one machine: this process alone, or one process per core.
 
-An engine is a function ``engine(pull, settings) -> iterator``. It asks ``pull()`` for a task
-whenever it can begin another one (None: nothing to do now) and yields each task with its records
-as lines of JSON, or with the death of whoever had it in hand. It ends when ``pull()`` has
-nothing and no task is in hand.
+An engine is a function ``engine(pull, settings) -> iterator``. It calls ``pull()`` for a task
+whenever it can start one (None: no task now). It yields each task with the records as lines of
+JSON, or with the death of its worker. It ends when ``pull()`` returns None and no task is running.
 """
 
 import multiprocessing
@@ -25,8 +24,8 @@ from emotion_detection.io.cpus import count_cpus
 from emotion_detection.io.parent_process import exit_with_parent
 
 WORKERS_PER_GPU = 4
-"""Processes that share a GPU unless another number is asked for: each holds some 0.5 GB of it, and
-decodes images on a core of its own meanwhile."""
+"""Default number of processes that share a GPU: each uses about 0.5 GB of it, and decodes images on
+one core."""
 
 _LAST_BREATH = 10.0
 """Seconds that a process whose pipe is closed may take to end."""
@@ -61,7 +60,7 @@ def count_workers(device: str) -> int:
 
 
 def run_here(pull: Pull, settings: Settings) -> Done:
-    """Do the tasks in this process: for few images, which no other needs to start for."""
+    """Run the tasks in this process, for few images."""
     detector = open_detector(settings)
     while (task := pull()) is not None:
         yield task, [line(record) for record in read(task.entries, settings, detector)]
@@ -90,7 +89,7 @@ def start_workers(settings: Settings, count: int) -> Iterator["list[Worker]"]:
 def run_pool(
     pull: Pull, settings: Settings, workers: int, waiting: Sequence["Worker"] = ()
 ) -> Done:
-    """Do the tasks in processes of one thread each, which share nothing.
+    """Run the tasks in processes of one thread each, which share nothing.
 
     A process that dies takes down neither the others nor their tasks; another one is started.
 
@@ -131,7 +130,7 @@ def run_pool(
 
 
 class Worker:
-    """A process, as this one holds it.
+    """A worker process, seen from the parent.
 
     Args:
         settings: how images are read.
@@ -147,7 +146,7 @@ class Worker:
         other.close()  # so that its death is the end of the pipe
 
     def given(self, task: Task) -> Self:
-        """Hand a task over and return the worker."""
+        """Send a task and return the worker."""
         with suppress(OSError):  # it died: its answer will say so
             self.connection.send(task.entries)
         return self
@@ -178,7 +177,7 @@ class Worker:
 
 
 def _serve(connection: Connection, settings: Settings) -> None:
-    """Do tasks until the other end of the pipe is closed, be it by a death."""
+    """Run tasks until the other end of the pipe is closed, also by a crash."""
     exit_with_parent()  # also amid a task, which may take a minute
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was started
     with suppress(Exception):  # the first task will say so

@@ -1,4 +1,4 @@
-"""Where records go while they come: lines of JSON, or a table on a terminal; counted in the end."""
+"""Show records as JSON lines or as a table on a terminal, and summarize them."""
 
 import sys
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Output:
 
     Args:
         json: lines of JSON also on a terminal.
-        quiet: the records go elsewhere: only what was found is said, at the end.
+        quiet: print the summary only, since the records go elsewhere.
         smallest: of a face, in pixels.
     """
 
@@ -95,7 +95,7 @@ class Output:
         self._show_persons(self.persons.end())
 
     def end(self, also: str = "") -> int:
-        """Say what was found and what could not be read; return the exit code.
+        """Print the summary and the errors; return the exit code.
 
         Args:
             also: said after what was found.

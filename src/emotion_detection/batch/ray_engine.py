@@ -28,14 +28,14 @@ PATIENCE = 10.0
 _MEND = "('ray start --head' starts one)"
 
 TRIES = 3
-"""How often Ray itself gives a task to another node when one dies."""
+"""Number of retries by Ray if a node dies."""
 
 
 def run_on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
-    """Do the tasks on a cluster that is there.
+    """Run the tasks on an existing cluster.
 
-    Where the settings name a GPU, each task asks Ray for a share of one; 'auto' is the CPU here,
-    since Ray hides the GPUs from tasks that ask for none.
+    If the settings name a GPU, each task requests a fraction of one from Ray. 'auto' is the CPU
+    here, since Ray hides the GPUs from tasks that do not request one.
 
     Args:
         pull: gives the next task.
@@ -73,14 +73,14 @@ def run_on_ray(pull: Pull, settings: Settings, address: str | None) -> Done:
 
 
 def choose_task_resources(device: str) -> dict[str, float]:
-    """Return what a task asks Ray for: a core, and a share of a GPU where it runs on one."""
+    """Return the resources of a task: a core, and a fraction of a GPU if it runs on one."""
     chosen = parse_device(device)
     on_gpu = chosen is not None and chosen.is_gpu
     return {"num_cpus": 1} | ({"num_gpus": 1 / WORKERS_PER_GPU} if on_gpu else {})
 
 
 def count_tasks(cluster: dict[str, float], needs: dict[str, float]) -> int:
-    """Return how many tasks a cluster can run at once.
+    """Return the number of tasks that a cluster can run in parallel.
 
     Args:
         cluster: its resources, as Ray names them.
@@ -149,7 +149,7 @@ def _connected(address: str | None) -> Any:
 
 
 def _check_listens(address: str) -> None:
-    """Find out in seconds whether anyone is there; Ray itself tries for many minutes."""
+    """Check within seconds that the cluster answers; Ray itself tries for many minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdecimal() and int(port) < 1 << 16):
         raise InputError(f"--address {address}: must be HOST:PORT, as 10.0.0.1:6379")

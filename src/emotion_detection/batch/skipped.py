@@ -1,4 +1,4 @@
-"""Which files in folders were left out, and why."""
+"""Describe the left-out files of folders."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ SHOWN = 5
 
 
 def describe_left_out(counts: Mapping[str, int]) -> str:
-    """Return in one line which files were left out, and what would have them read.
+    """Return in one line the left-out files, and how to include them.
 
     Args:
         counts: of files, by suffix in lower case.

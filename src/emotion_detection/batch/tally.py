@@ -1,4 +1,4 @@
-"""Counts of what came out, said at the end."""
+"""Count the results, for the summary at the end."""
 
 import sys
 from collections import Counter
@@ -9,11 +9,11 @@ from emotion_detection.inference.tables import Record
 from emotion_detection.results import UNCERTAIN_FACE
 
 SHOWN = 5
-"""Errors that are told one by one."""
+"""Maximum number of errors that are listed."""
 
 
 class Tally:
-    """Counts records; keeps none."""
+    """Count records without storing them."""
 
     def __init__(self) -> None:
         self.records = self.faces = self.uncertain = self.errors = self._frames = 0
@@ -48,7 +48,7 @@ class Tally:
         return f"{where}; not counted: {_of(self.uncertain, 'uncertain face')}"
 
     def say_left_out(self) -> None:
-        """Say on standard error which files in folders were left out, and why."""
+        """Print the left-out files of folders, with reasons, on standard error."""
         if self.left_out:
             print(f"emotion: left out: {describe_left_out(self.left_out)}", file=sys.stderr)
 

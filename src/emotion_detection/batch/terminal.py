@@ -1,4 +1,4 @@
-"""What a person sees: a line a face on a terminal, and a bar that says how far the work is."""
+"""Show results on a terminal: one line per face, and a progress bar."""
 
 import sys
 import time
@@ -34,11 +34,11 @@ _FEWEST = 20
 _WORTH_A_LINE = 64
 
 _MOST_SHARES = 3
-"""Emotions whose share of a person's time is written."""
+"""Number of emotions whose fraction of a person's time is printed."""
 
 
 class Lines:
-    """Writes records on a terminal, under one head.
+    """Print records on a terminal, as a table.
 
     Args:
         console: the terminal.
@@ -65,7 +65,7 @@ class Lines:
         if "error" in record:
             yield Text.assemble(name, "  ", (printable(record["error"]), "red"))
             return
-        # what holds for the model is said once, before the table
+        # notes on the model are printed once, before the table
         notes = [note for note in record["notes"] if note != SYNTHETIC_NOTE]
         if record["skipped"]:
             notes.insert(0, f"{record['skipped']} smaller than {self._smallest:g} px")
@@ -112,7 +112,7 @@ class Lines:
 
 
 def print_persons(console: Console, video: VideoPersons) -> None:
-    """Print what a video shows of each person: a line a person, under a head.
+    """Print a table of the persons in a video.
 
     Args:
         console: the terminal.
@@ -133,7 +133,12 @@ def print_persons(console: Console, video: VideoPersons) -> None:
         return
     is_ascii = console.options.ascii_only
     bar_head = "" if is_ascii else " " * (_BAR + 2)
-    put((f"  {'person':>6}  {'seen':>8}  {bar_head}{'share of the time seen':<40}  changes", "dim"))
+    put(
+        (
+            f"  {'person':>6}  {'seen':>8}  {bar_head}{'fraction of visible time':<40}  changes",
+            "dim",
+        )
+    )
     colours = list_emotion_colours(dict.fromkeys(name for one in people for name in one.seconds))
     for person in people:
         names = sorted(person.seconds, key=lambda name: -person.seconds[name])
@@ -150,7 +155,7 @@ def print_persons(console: Console, video: VideoPersons) -> None:
 def _stacked_bar(
     person: Person, names: Sequence[str], colours: Mapping[str, tuple[int, int, int]]
 ) -> list[str | tuple[str, str | Style]]:
-    """Return cells of an emotion's colour for its share of the time seen."""
+    """Return a bar in an emotion's colour for the fraction of the visible time."""
     parts: list[str | tuple[str, str | Style]] = []
     end = 0.0
     for name in names:
@@ -171,7 +176,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def bar(count: int, earlier: int, console: Console | None) -> Iterator[Callable[[int], None]]:
-    """Show how far some work is, with its rate and the time left, as long as the block lasts.
+    """Show the progress, rate and remaining time of a job while the block runs.
 
     Args:
         count: of files.
@@ -180,7 +185,7 @@ def bar(count: int, earlier: int, console: Console | None) -> Iterator[Callable[
             not even that of few files.
 
     Yields:
-        A function that is told how many more files are done.
+        A function to call with the number of newly finished files.
     """
     start, done = time.monotonic(), 0
     if console is not None:

@@ -1,4 +1,4 @@
-"""How a worker process ended, and what that may mean."""
+"""Describe how a worker process ended, and the likely cause."""
 
 import signal
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class WorkerExit(NamedTuple):
-    """The end of a process that had a task in hand.
+    """The end of a process with a running task.
 
     Args:
         exit_code: as :attr:`multiprocessing.Process.exitcode` says it: that of the process, or the

@@ -1,1 +1,1 @@
-"""The verbs of the command line, a module each: ``run(words) -> exit code``."""
+"""The commands of the command line, one module each: ``run(words) -> exit code``."""

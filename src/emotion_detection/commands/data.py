@@ -27,7 +27,7 @@ WHAT = {
 _OUT = {
     "info": "the contact sheet, a PNG",
     "check": "the report, a JSON file",
-    "crop": "folder to write, which must not exist yet; may be the last of the first words",
+    "crop": "folder to write, which must not exist yet; may follow IN without --out",
 }
 
 _USAGE = {
@@ -39,7 +39,7 @@ _USAGE = {
 
 
 def run(words: list[str]) -> int:
-    """Do what the first word says."""
+    """Run the command that the first word names."""
     what = words[0] if words else ""
     if what in ("-h", "--help", "help"):
         for name, description in WHAT.items():
@@ -87,7 +87,7 @@ def _run(what: str, words: list[str]) -> int:
 
 
 def _source_first(words: list[str], out_last: bool = False) -> list[str]:
-    """Take first words that are no options for the data: 'emotion data info PATH' reads better."""
+    """Convert leading words without an option to --data, as in 'emotion data info PATH'."""
     first = list(takewhile(lambda word: not word.startswith("-"), words))
     rest = words[len(first) :]
     if out_last and len(first) > 1:

@@ -34,11 +34,11 @@ from emotion_detection.config import TrainConfig, config_from_dict, find_preset,
 from emotion_detection.errors import InputError, require_package
 
 PRESET = "quick"
-"""The recipe of the folds when none is named: each is trained in a minute or two."""
+"""Default recipe of the folds, which trains each in a minute or two."""
 
 _THE_AUDITS = {"trainer", "preset", "extra_labels", "extra_labels_weight", "teacher"}
 _THE_AUDITS |= {"teacher_weight", "exclude", "name", "models", "logs", "data", "folds", "fold"}
-"""Fields of a training that an audit sets itself, has no use for, or asks for."""
+"""Fields of a training that an audit sets itself, does not use, or has as own options."""
 
 _LISTS = {
     "splits": f"audited splits, some of {', '.join(AUDITED_SPLITS)}",
@@ -47,10 +47,10 @@ _LISTS = {
 
 
 def run(words: list[str]) -> int:
-    """Audit as the words say.
+    """Run ``emotion data audit``.
 
     Raises:
-        InputError: bad options, or no data is named: hours of training are no default.
+        InputError: an option is not allowed, or no data is named.
     """
     if asks_for_trainer_help(words):
         return print_trainer_help("data audit")
@@ -60,7 +60,7 @@ def run(words: list[str]) -> int:
     first = f"--config={find_preset(preset_name(words, PRESET))}"
     words = [first, *rename_configs(words)]
     own, _ = split_trainer_words(words, parser.prog)
-    # before Lightning is imported, which takes seconds: help, and what is wrong with the options
+    # before Lightning is imported, which takes seconds: help and errors in the options
     if not prints_config(words):  # that is printed with the Trainer's fields
         _read(parser, own, {})
     require_package("'data audit'", "train,audit", "torch", "pytorch_lightning")
@@ -75,7 +75,7 @@ def run(words: list[str]) -> int:
 def _read(
     parser: ArgumentParser, words: Sequence[str], usual: dict[str, Any]
 ) -> tuple[TrainConfig, AuditOptions]:
-    """Return the recipe and the options; of the Trainer's fields those that are not usual."""
+    """Return the recipe and the options, without default values of the Trainer's fields."""
     values: dict[str, Any] = parse(parser, words).as_dict()
     trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
     for name in ("config", HELP.removeprefix("--")):

@@ -7,7 +7,7 @@ from emotion_detection.inference.devices import choose_device, parse_device
 
 
 def check_device(name: str) -> None:
-    """Raise :class:`InputError` unless this is the name of a device, there or not."""
+    """Raise :class:`InputError` unless this is the name of a device, available or not."""
     try:
         parse_device(name)
     except InputError as error:
@@ -15,7 +15,7 @@ def check_device(name: str) -> None:
 
 
 def settle_device(name: str) -> str:
-    """Return what networks will run on; one line says where that is not what was asked for.
+    """Return the device of the networks; print a line if it is not the requested one.
 
     Raises:
         InputError: no such name.
@@ -28,11 +28,11 @@ def settle_device(name: str) -> str:
 
 
 def report_device(name: str, asked: str) -> None:
-    """Print what networks run on, for people: on a terminal, or where a device was asked for.
+    """Print the device, on a terminal or if a device was requested.
 
     Args:
-        name: of the device.
-        asked: that was asked for; where it is not the same, :func:`settle_device` has said so.
+        name: name of the device.
+        asked: the requested device; if it differs, :func:`settle_device` has printed a line.
     """
     wanted = parse_device(asked)
     is_fallback = wanted is not None and name != wanted.name

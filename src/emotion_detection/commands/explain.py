@@ -1,4 +1,4 @@
-"""``emotion explain``: which regions of a face drove the answer -> one PNG."""
+"""``emotion explain``: draw which regions of a face drove the prediction, as one PNG."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run(words: list[str]) -> int:
-    """Explain as the words say; print what was explained, and the file last."""
+    """Run ``emotion explain``; print the predictions, and the file last."""
     parsed = parse(_parser(), words)
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""``emotion export``: a run -> an ONNX file or a folder for the hub; the page -> a folder."""
+"""``emotion export``: write an ONNX file, a folder for the hub, or the web page."""
 
 import shlex
 from pathlib import Path
@@ -10,7 +10,7 @@ from emotion_detection.errors import InputError, require_package
 
 
 def run(words: list[str]) -> int:
-    """Export as the words say; print the file or the folder."""
+    """Run ``emotion export``; print the file or the folder."""
     parsed = parse(_parser(), words)
     if parsed.hub is not None:
         return _export_hub(parsed)
@@ -46,7 +46,7 @@ def _parser() -> ArgumentParser:
     add(
         "--data",
         type=str,
-        help="faces to compare PyTorch and ONNX on; default: those that the run keeps",
+        help="faces to compare PyTorch and ONNX on; default: the sample in the run folder",
     )
     add("--hub", type=str, metavar="DIR", help="folder for the Hugging Face hub")
     add("--web", type=str, metavar="DIR", help="folder for the page, new or of an earlier export")
@@ -90,19 +90,19 @@ def _export_onnx(parsed: Namespace) -> int:
     if out.suffix != ".onnx":
         raise InputError(f"--out {out}: the name must end in .onnx")
     data = trained.record.get("data", {})
-    if not is_training_data(data):  # it goes into the file, which no test would take then
-        raise InputError(f"{trained.path}: what it tells of its training data is damaged")
+    if not is_training_data(data):  # tests would reject an ONNX file with a damaged record
+        raise InputError(f"{trained.path}: its record of the training data is damaged")
     if parsed.data is None:
         sample, kind = find_sample(trained.path.parent, trained.spec)
     else:
         options = data.get("options")
         if not options:
-            raise InputError(f"{trained.path}: does not tell how its faces were read: damaged")
+            raise InputError(f"{trained.path}: its data settings are missing: damaged")
         try:
             config = DataConfig(**data_config_fields(options | {"data": parsed.data}))
         except TypeError as error:
             raise InputError(
-                f"{trained.path}: how its faces were read is not understood: {error}"
+                f"{trained.path}: its data settings cannot be understood: {error}"
             ) from None
         faces = load(config).split("validation")
         sample, kind = faces.draw(choose_sample_rows(len(faces))), "validation"

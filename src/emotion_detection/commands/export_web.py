@@ -1,4 +1,4 @@
-"""``emotion export --web``: the page and the networks it loads -> a folder that any host serves."""
+"""``emotion export --web``: write the page and its networks as a folder for any web host."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def export_page(folder: Path, model: str | None = None, labels: str | None = Non
     }
     contents[f"{MODELS}/{ABOUT}"] = (json.dumps(about, indent=1) + "\n").encode()
     contents |= {path.relative_to(page).as_posix(): path.read_bytes() for path in _files(page)}
-    # the entry last: whoever opens it meets the rest
+    # the entry page last, so that it never refers to missing files
     index = contents.pop(INDEX)
     try:
         for name, content in {**contents, INDEX: index}.items():

@@ -1,7 +1,7 @@
-"""Option names of earlier versions and of other tools, and what they are here.
+"""Translate option names of earlier versions and of other tools.
 
-Options that mean exactly the same are taken, with a line on standard error. Names that mean
-something similar are answered instead (:mod:`.suggestions`).
+Exact equivalents are accepted, with a line on standard error. For similar options, the error
+suggests the right name (:mod:`.suggestions`).
 """
 
 import os
@@ -26,7 +26,7 @@ OLD_NAMES = {
     "together": "max_batch",
     "working_size": "detection_size",
 }
-"""Names of the version before, which are taken for one more."""
+"""Names of the previous version, which are accepted for one more."""
 
 SAME = {
     "batch": ("batch_size",),
@@ -57,10 +57,10 @@ SAME = {
     "wd": ("weight_decay",),
     "weights": ("model",),
 }
-"""Names in other tools -> options here that mean the same; the first that the command has."""
+"""Names in other tools -> equivalent options; the first that the command has is used."""
 
 INPUTS = ("source", "input", "inputs", "image", "images", "img_path", "file", "path")
-"""Names in other tools for what is here an argument without an option, or ``--data``."""
+"""Names in other tools for arguments without an option, or for ``--data``."""
 
 
 def understand(
@@ -68,18 +68,17 @@ def understand(
 ) -> list[str]:
     """Return a command's words with the option names of this version.
 
-    ``--min-score`` becomes ``--min_score``, names of the version before and of other tools
-    (:data:`OLD_NAMES`, :data:`SAME`) become what they are here, and ``--device`` becomes the fields
-    of Lightning's Trainer where a command has these. Each replaced name is printed once, on
-    standard error.
+    ``--min-score`` becomes ``--min_score``. Names of the previous version and of other tools are
+    translated (:data:`OLD_NAMES`, :data:`SAME`). ``--device`` becomes fields of Lightning's Trainer
+    if the command has these. Each replaced name is printed once, on standard error.
 
     Args:
-        words: what follows the command.
+        words: the words that follow the command.
         options: the command's options, with their dashes.
         takes_inputs: whether the command takes files without an option.
 
     Raises:
-        InputError: ``--device`` names none.
+        InputError: the value of ``--device`` is not a device.
     """
     understood: list[str] = []
     rest = iter(words)
@@ -93,7 +92,7 @@ def understand(
 def _understood(
     word: str, rest: Iterator[str], options: Collection[str], takes_inputs: bool
 ) -> list[str]:
-    """Return what a word means; the value of ``--device`` and the like is taken from the rest."""
+    """Translate one word; the value of ``--device`` and the like is removed from the rest."""
     name, equals, value = word.partition("=")
     if equals and takes_inputs and _is_setting(name) and not os.path.exists(word):
         return _understood(f"--{word}", rest, options, takes_inputs)
@@ -130,7 +129,7 @@ def _is_setting(name: str) -> bool:
 
 
 def _device(name: str, value: str) -> list[str]:
-    """Return the Trainer's fields for a device as PyTorch and Ultralytics name it."""
+    """Return the Trainer's fields for a device name of PyTorch or Ultralytics."""
     numbers = re.fullmatch(r"(?:(?:cuda|gpu):)?(\d+(?:,\d+)*)", value)
     if numbers:
         words = ["--trainer.accelerator=gpu", f"--trainer.devices=[{numbers[1]}]"]
@@ -143,6 +142,6 @@ def _device(name: str, value: str) -> list[str]:
 
 
 def note(text: str) -> None:
-    """Print a line on standard error that says what a name is called here."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes only the first
+    """Print a line on standard error that gives the present name of an option."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # with several processes, only the first prints
         print(f"emotion: {text}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Command line parsing: options from plain data, and mistakes in one line."""
+"""Parse the command line: options from dataclasses, errors in one line."""
 
 import dataclasses
 import inspect
@@ -32,12 +32,12 @@ PRIOR_HELP = (
 
 
 def new_parser(command: str, description: str, usage: str = "[OPTIONS]") -> ArgumentParser:
-    """Make the parser of a command.
+    """Create the parser of a command.
 
     Args:
-        command: the command's words, as ``data info``.
-        description: what the command does.
-        usage: what follows the command.
+        command: the command's words, such as ``data info``.
+        description: the description in the help.
+        usage: the usage line behind the command.
     """
     parser = ArgumentParser(
         prog=f"emotion {command}",
@@ -52,7 +52,7 @@ def new_parser(command: str, description: str, usage: str = "[OPTIONS]") -> Argu
 
 
 class _Help(DefaultHelpFormatter):
-    """Options without the names of Python's types; defaults only where they say something."""
+    """Format the help without Python's type names, and with informative defaults only."""
 
     def _get_help_string(self, action: Action) -> str:
         text = action.help or ""
@@ -64,7 +64,7 @@ class _Help(DefaultHelpFormatter):
         return text
 
     def _format_action_invocation(self, action: Action) -> str:
-        """Leave out jsonargparse's ``--name+``, which appends to a list."""
+        """Hide jsonargparse's ``--name+``, which appends to a list."""
         kept = [option for option in action.option_strings if not option.endswith("+")]
         shown, action.option_strings = action.option_strings, kept
         try:
@@ -116,7 +116,7 @@ def add_tested_faces(parser: Any) -> None:
 
 
 def check_tested_faces(options: Namespace) -> None:
-    """Refuse labels and splits that do not exist.
+    """Reject labels and splits that do not exist.
 
     Raises:
         InputError: there are no such labels, or no such split.
@@ -192,15 +192,16 @@ def add_field_groups(
 
 
 def _metavar(kind: Any) -> str | None:
-    """Return what stands for a number's value in the help."""
+    """Return the placeholder of a number's value in the help."""
     kinds = {one for one in (get_args(kind) or (kind,)) if one is not type(None)}
     return {frozenset({int}): "N", frozenset({float}): "X"}.get(frozenset(kinds))
 
 
 def describe_fields(kind: type) -> dict[str, str]:
-    """Return what the docstrings of a dataclass and of its bases say of each field.
+    """Return the help of each field from the docstrings of a dataclass and its bases.
 
-    They are Google style: a section ``Args:`` of entries ``name: text``, further lines indented.
+    The docstrings are Google style: a section ``Args:`` with entries ``name: text``, further lines
+    indented.
     """
     texts: dict[str, str] = {}
     for one in reversed(kind.__mro__):
@@ -211,7 +212,7 @@ def describe_fields(kind: type) -> dict[str, str]:
 
 
 def join_data_words(words: Sequence[str]) -> list[str]:
-    r"""Make one word of the several that ``--data``, ``--classes`` and ``--rename`` may have.
+    r"""Join the several words of ``--data``, ``--classes`` and ``--rename`` into one.
 
     For commands without arguments that stand alone. Classes may also be separated by commas.
 
@@ -228,7 +229,7 @@ def join_data_words(words: Sequence[str]) -> list[str]:
         values = [value] if mark else []
         while rest and not rest[0].startswith("--"):
             values.append(rest.pop(0))
-        if not values:  # the parser says what is missing
+        if not values:  # the parser reports the missing value
             joined.append(option)
         elif option == "--data":
             from emotion_detection.data.class_mapping import join_paths
@@ -244,7 +245,7 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     """Parse a command's words.
 
     Raises:
-        InputError: one line that names the option and what is allowed.
+        InputError: one line that names the option and the allowed values.
     """
     try:
         return parser.parse_args(_with_switches(parser, words))
@@ -266,15 +267,15 @@ def read_words(parser: ArgumentParser, words: Sequence[str], more: Iterable[str]
 
     Args:
         parser: the command's parser.
-        words: what follows the command.
-        more: options that the command has beside the parser's.
+        words: the words that follow the command.
+        more: options of the command that the parser lacks.
     """
     inputs = any(a.dest == "inputs" and not a.option_strings for a in parser._actions)
     return understand(words, [*option_names(parser), *more], inputs)
 
 
 def _with_switches(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
-    """Understand ``--frozen`` as ``--frozen true``."""
+    """Read ``--frozen`` as ``--frozen true``."""
     switches = {
         option
         for action in parser._actions
@@ -296,12 +297,12 @@ def _takes_bool(kind: Any) -> bool:
 
 
 def one_line(parser: ArgumentParser, message: str, more: Iterable[str] = ()) -> str:
-    """Return a parser's error as a line that names the option and what is allowed.
+    """Convert a parser's error to a line that names the option and the allowed values.
 
     Args:
         parser: the command's parser.
-        message: of its error.
-        more: options that the command has beside the parser's.
+        message: the parser's error message.
+        more: options of the command that the parser lacks.
     """
     text = " ".join(message.split())
     if bad := _BAD_VALUE.match(text):
@@ -315,7 +316,7 @@ def one_line(parser: ArgumentParser, message: str, more: Iterable[str] = ()) -> 
 
 
 def _allowed(types: str) -> str:
-    """Turn the names of Python's types into words, each once."""
+    """Translate the names of Python's types into words, each once."""
     literals = ",".join(re.findall(r"Literal\[(.*?)\]", types))
     words = [value.strip(" '") for value in literals.split(",") if value]
     words += [TYPE_WORDS.get(name, name) for name in re.findall(r"<class '([\w.]+)'>", types)]
@@ -333,17 +334,17 @@ def plain(value: Any) -> Any:
 
 
 def check_choice(option: str, value: str | None, choices: Sequence[str]) -> None:
-    """Refuse a value that is none of the choices; None is let pass.
+    """Reject a value that is not among the choices; None is allowed.
 
     Raises:
-        InputError: it is another one.
+        InputError: the value is another one.
     """
     if value is not None and value not in choices:
         raise InputError(f"--{option} {value}: must be {join_choices(list(choices))}")
 
 
 def option_value(words: Sequence[str], name: str) -> str | None:
-    """Find an option that must be known before the others are parsed; the last one counts."""
+    """Return the value of an option before the others are parsed; the last one counts."""
     values = _option_values(words, name)
     return values[-1] if values else None
 
@@ -361,7 +362,7 @@ def _option_values(words: Sequence[str], name: str) -> list[str]:
 def preset_name(words: Sequence[str], default: str) -> str:
     """Return the preset that an option names, else the last --config file that names one.
 
-    Every --config file is checked here, before the parser reads it in a way of its own.
+    Every --config file is checked here, before the parser reads it.
 
     Raises:
         InputError: a --config file is missing, no plain YAML, or not a mapping.
@@ -380,12 +381,12 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def prints_config(words: Sequence[str]) -> bool:
-    """Return True where ``--print_config`` is among the words."""
+    """Return True if ``--print_config`` is among the words."""
     return any(word.partition("=")[0] == "--print_config" for word in words)
 
 
 def rename_config(path: Path, option: str) -> str:
-    """Return a config file for ``--config``: its path, or its text where it has names of old.
+    """Return a config file for ``--config``: the path, or the text with renamed fields.
 
     Args:
         path: the file.
@@ -405,7 +406,7 @@ def rename_config(path: Path, option: str) -> str:
 def rename_configs(words: Sequence[str]) -> list[str]:
     """Return words whose ``--config`` files hold the field names of this version.
 
-    A file with old names is told on standard error.
+    For a file with old names, a line is printed on standard error.
 
     Raises:
         InputError: a file is no plain YAML, or no mapping.

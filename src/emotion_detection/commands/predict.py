@@ -1,4 +1,4 @@
-"""``emotion predict``: images, folders and videos -> the expressions of the faces in them."""
+"""``emotion predict``: predict the expressions of faces in images, folders and videos."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ _ENGINES = ("local", "ray")
 
 
 def run(words: list[str]) -> int:
-    """Predict as the words say; return 0, or 3 where some files could not be read."""
+    """Run ``emotion predict``; return 0, or 3 if some files could not be read."""
     parser = _parser()
     options = parse(parser, _inputs_last(parser, read_words(parser, words)))
     _check(options)
@@ -78,7 +78,7 @@ def _add_model(group: Any) -> None:
 
 def _add_output(group: Any) -> None:
     _add(group, "out", "FILE", "table to write: FILE.csv, FILE.jsonl or FILE.parquet")
-    _add(group, "annotate", "DIR", "folder for copies of the images and videos with drawn results")
+    _add(group, "annotate", "DIR", "folder for the annotated images and videos")
     group.add_argument("--json", action="store_true", help="print JSON lines on a terminal, too")
 
 

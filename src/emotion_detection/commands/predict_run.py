@@ -1,4 +1,4 @@
-"""What ``emotion predict`` does once its options are read (:mod:`.predict`)."""
+"""Run ``emotion predict`` on parsed options (:mod:`.predict`)."""
 
 import importlib.util
 import os
@@ -55,26 +55,26 @@ from emotion_detection.postprocessing import check_prior
 from emotion_detection.training_record import SYNTHETIC_NOTE
 
 FEW = 64
-"""Files fewer than this are read in this process: others would take longer to start."""
+"""Fewer files than this are processed in this process, since workers take longer to start."""
 
 _REASONS = 5
-"""Why there is nothing to read is said of so many inputs."""
+"""Maximum number of inputs whose errors are listed if there is nothing to read."""
 
 
 def predict(options: Namespace) -> int:
-    """Predict as the options say; return 0, or 3 where some files could not be read."""
+    """Predict by the options; return 0, or 3 if some files could not be read."""
     options.inputs = list(expand_patterns(options.inputs))
     shard = _checked(options)
     try:
         return _predicted(options, shard)
     except BrokenPipeError:
-        # who reads the output has seen enough; nothing is left to be flushed at the end
+        # the reader has closed the pipe, so nothing may be flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as of a process that SIGPIPE ends
+        return 141  # exit code of a process that SIGPIPE ends
 
 
 def _checked(parsed: Namespace) -> tuple[int, int] | None:
-    """Check files and folders, make the folder of --annotate; return the shard asked for."""
+    """Check files and folders, create the folder of --annotate, and return the shard."""
     check_device(parsed.device)
     if parsed.out is not None:
         check_suffix(Path(parsed.out))
@@ -106,7 +106,7 @@ def _shard(parsed: Namespace) -> tuple[int, int]:
 
 
 def _check_annotate(folder: str) -> None:
-    """Refuse the name of an image or a video: the copies keep the names of the inputs."""
+    """Reject the name of an image or a video: --annotate needs a folder."""
     path = Path(folder)
     if path.is_dir() or (path.suffix.lower() not in IMAGE_SUFFIXES and not is_video(folder)):
         return
@@ -135,7 +135,7 @@ def _settings(options: Namespace) -> Settings:
     model = find_model_file(options.model)
     return Settings(
         model=os.path.abspath(model) if os.path.exists(model) else options.model,
-        # of what is no file the detector will say what is wrong
+        # the detector reports what is wrong with other inputs
         sha256=sha256_of(model) if os.path.isfile(model) else "",
         labels=options.labels,
         detection_size=options.detection_size,
@@ -144,7 +144,7 @@ def _settings(options: Namespace) -> Settings:
         min_score=options.min_score,
         views=options.views,
         prior=check_prior(options.prior),
-        # of a Ray cluster, the nodes choose for themselves
+        # in a Ray cluster, each node chooses its own
         device=CPU_NAME if options.engine == "ray" else settle_device(options.device),
         certain=options.certain,
         max_pixels=options.max_pixels,
@@ -207,7 +207,8 @@ def _predicted(options: Namespace, shard: tuple[int, int] | None) -> int:
             count, earlier = predict_shard(work, engine, video, show, shard)
         except KeyboardInterrupt:
             print(
-                f"emotion: {folder} keeps what is done; the same command goes on", file=sys.stderr
+                f"emotion: {folder} keeps the finished part; the same command resumes",
+                file=sys.stderr,
             )
             raise
     print(
@@ -227,7 +228,7 @@ def _video_options(options: Namespace) -> VideoOptions:
 
 
 def _nothing(files: Sequence[Entry]) -> str:
-    """Return why there is nothing to read, in one line."""
+    """Return in one line the reasons why there is nothing to read."""
     reasons = [f"{shorten(entry.source)}: {entry.error}" for entry in files[:_REASONS]]
     if len(files) > _REASONS:
         reasons.append(f"... and {len(files) - _REASONS} more")
@@ -235,7 +236,7 @@ def _nothing(files: Sequence[Entry]) -> str:
 
 
 def _engine(options: Namespace, settings: Settings, count: int, stack: ExitStack) -> Engine:
-    """Return the engine for some files, of which at least ``count`` are known already."""
+    """Return the engine for the files, of which at least ``count`` are known so far."""
     if options.engine == "ray":
         on_nodes = replace(settings, device=options.device)
         return partial(run_on_ray, settings=on_nodes, address=options.address)
@@ -247,7 +248,7 @@ def _engine(options: Namespace, settings: Settings, count: int, stack: ExitStack
 
 
 def _about(options: Namespace, settings: Settings) -> dict[str, Any]:
-    """Return all that a record depends on beside its file."""
+    """Return all settings that a record depends on, beside the file."""
     relative = not all(map(os.path.isabs, options.inputs))
     return {
         "version": __version__,

@@ -1,4 +1,4 @@
-"""The part of ``emotion predict`` that goes through a video."""
+"""Process a video for ``emotion predict``."""
 
 import errno
 import os
@@ -39,18 +39,18 @@ from emotion_detection.results import Result
 __all__ = ["is_video", "read_video", "run_video"]
 
 _LIVE_RATE = 15.0
-"""Frames a second of an annotated live source, about: they are shown when they came."""
+"""Nominal frame rate of an annotated live source; frames keep their times of arrival."""
 
 
 class Detector(Protocol):
-    """What finds and reads the faces of a frame: an ``EmotionDetector``."""
+    """The interface of ``EmotionDetector`` that videos need."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The emotions, in order."""
 
     def detect(self, image: npt.NDArray[np.uint8], /) -> Result:
-        """Return what is in a frame, uint8 (H, W, 3)."""
+        """Return the result of a frame uint8 (H, W, 3)."""
 
 
 def read_video(
@@ -60,15 +60,15 @@ def read_video(
     options: VideoOptions | None = None,
     console: Console | None = None,
 ) -> None:
-    """Read a video, or a live source, in this process.
+    """Process a video or a live source in this process.
 
     Args:
         entry: the video.
-        emit: is given the record of each frame, and where the video cannot be read, or anything
-            unforeseen happens, that of the error.
-        settings: how frames are read, and where annotated videos lie.
-        options: as of :func:`run_video`.
-        console: likewise.
+        emit: called with the record of each frame, or with an error record if the video cannot be
+            read or an unexpected error occurs.
+        settings: settings of the frames, and the folder for annotated videos.
+        options: as for :func:`run_video`.
+        console: as for :func:`run_video`.
 
     Raises:
         InputError: annotated videos cannot be written, or must not be.
@@ -99,26 +99,26 @@ def read_video(
         )
     except ImageError as error:
         emit(make_error_record(entry.source, str(error).removeprefix(f"{source}: ")))
-    except (InputError, BrokenPipeError):  # of who takes the records
+    except (InputError, BrokenPipeError):  # errors of the consumer of the records
         raise
     except Exception as error:
         emit(make_error_record(entry.source, describe_unforeseen_error(error)))
 
 
 def _file_name(source: str) -> str:
-    """Return a name for files that are made of a live source."""
+    """Return a name for the output files of a live source."""
     address = urlsplit(source)
     words = re.sub(r"[^\w.-]+", "-", f"{address.hostname or ''}{address.path}").strip("-.")
     return f"camera-{words}" if source.isdecimal() else words or "stream"
 
 
 def _made(folder: Path, name: str, entry: Entry, settings: Settings) -> str | None:
-    """Make the folder for what is made of a video; say why, where its name does not do."""
+    """Create the output folder of a video, and check the name."""
     targets = [folder / f"{name}.mp4", folder / f"{name}-timeline.png"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for target in targets:
-            with suppress(FileNotFoundError):  # while it is written it has a longer name
+            with suppress(FileNotFoundError):  # the temporary file has a longer name
                 target.with_name(f".{target.name}.{os.getpid()}.part").lstat()
     except OSError as error:
         reason = f"--annotate {folder / name}: cannot be written: {error.strerror or error}"
@@ -142,26 +142,26 @@ def run_video(
     name: str | None = None,
     console: Console | None = None,
 ) -> None:
-    """Read the expressions in a video, or in a live source until it ends or Ctrl-C is pressed.
+    """Predict the expressions in a video, or in a live source until it ends or Ctrl-C.
 
     Args:
         source: the video, or a live source as :func:`.find_live_source` takes it.
-        detector: detects and reads the faces.
-        options: which frames are used, and how people are followed.
-        annotate: folder for ``NAME.mp4``, all frames with what was found drawn on them, and for
-            ``NAME-timeline.png``; None: neither is made. Of a live source, ``NAME.mp4`` has the
+        detector: detects and classifies the faces.
+        options: the frames that are used, and settings of tracking.
+        annotate: folder for ``NAME.mp4``, all frames with results drawn on them, and for
+            ``NAME-timeline.png``; None: neither is written. Of a live source, ``NAME.mp4`` has the
             frames that were not dropped, and no sound.
-        emit: is given each result in order, with source, frame, time and tracks.
-        least_score: faces whose smoothed score is below are flagged 'unsure'.
-        plot: whether the timeline is made.
-        name: what NAME is; None: the video's own, without its suffix.
+        emit: called with each result in order, with source, frame, time and tracks.
+        least_score: faces whose smoothed score is below this are flagged 'unsure'.
+        plot: whether to draw the timeline.
+        name: NAME of the files; None: the video's name without the suffix.
         console: terminal that ``emit`` writes to, so that the bar stays below; None: elsewhere.
 
     Raises:
-        InputError: an address that is none of a stream, a missing extra; or a file in ``annotate``
-            cannot be written, or is the video itself.
-        ImageError: the video cannot be read. Where it is cut off, what was found until there
-            has been emitted, drawn and plotted.
+        InputError: the address is not a stream, the extra is missing, or a file in ``annotate``
+            cannot be written or is the video itself.
+        ImageError: the video cannot be read. For a truncated video, the results so far have been
+            emitted, drawn and plotted.
     """
     options = options or VideoOptions()
     live = find_live_source(source)
@@ -210,7 +210,7 @@ def _run_file(
     take: Callable[[Result], Result],
     console: Console | None,
 ) -> None:
-    """Go through a file; for an annotated copy twice, since results look ahead."""
+    """Process a file; twice for an annotated copy, since results use later frames."""
     info = read_video_info(path)
     if target is not None and target.exists() and target.samefile(path):
         raise InputError(f"--annotate {target.parent}: would replace {path}; name another folder")
@@ -246,8 +246,8 @@ def _run_live(
     take: Callable[[Result], Result],
     console: Console | None,
 ) -> None:
-    """Go through a live source until it ends, or Ctrl-C ends it."""
-    detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first takes longest
+    """Process a live source until it ends or Ctrl-C."""
+    detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first frame takes longest
     layout = LabelLayout()
     with ExitStack() as stack:
         opened = read_live_frames(live, options.frame_stride, options.every_seconds)
@@ -269,10 +269,10 @@ def _run_live(
 def _progress(
     name: str, duration: float | None, console: Console | None, tells: bool = True
 ) -> Iterator[Callable[[float], None]]:
-    """Show how far a video is: a bar on a terminal, a closing line elsewhere if it ``tells``.
+    """Show the progress of a video: a bar on a terminal, or a closing line if ``tells``.
 
     Yields:
-        A function that takes the time of each frame that is done.
+        A function to call with the time of each finished frame.
     """
     count, start = 0, time.monotonic()
     if not sys.stderr.isatty():
@@ -295,7 +295,7 @@ def _progress(
         *more,
         console=console or Console(stderr=True),
         transient=True,
-        # what others print on the same terminal goes above the bar, too
+        # other output on the same terminal goes above the bar too
         redirect_stdout=console is None and sys.stdout.isatty(),
         redirect_stderr=False,
     ) as bar:

@@ -1,4 +1,4 @@
-"""``emotion report``: models -> one page on how good they are and where they fail."""
+"""``emotion report``: write one page on how good models are and where they fail."""
 
 import shlex
 from pathlib import Path
@@ -15,7 +15,7 @@ from emotion_detection.errors import InputError, require_package
 
 
 def run(words: list[str]) -> int:
-    """Report as the words say; print where the page is last."""
+    """Run ``emotion report``; print the path of the page last."""
     parsed = parse(_parser(), words)
     check_tested_faces(parsed)
     if not 0 < parsed.accuracy <= 1:
@@ -38,7 +38,7 @@ def run(words: list[str]) -> int:
     wanted = ReportRequest(parsed.data, parsed.labels, parsed.split, changes)
     groups = Path(parsed.groups) if parsed.groups else None
     audit = Path(parsed.audit) if parsed.audit else None
-    # what is wrong with them is said before tests that take minutes
+    # report errors in them before tests that take minutes
     if groups:
         read_groups(groups)
     if audit:
@@ -97,7 +97,7 @@ def _parser() -> ArgumentParser:
 
 
 def _default_folder(model: str) -> Path:
-    """Return the folder of a report for which none is named: beside the model's tests."""
+    """Return the default folder of a report, beside the model's tests."""
     if model == "pretrained":
         return Path("models", "pretrained", "report")
     path = Path(model)

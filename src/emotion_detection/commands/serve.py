@@ -1,4 +1,4 @@
-"""``emotion serve``: answers over HTTP, and the page that reads expressions in the browser."""
+"""``emotion serve``: serve predictions over HTTP, and the web page."""
 
 import importlib.util
 import logging
@@ -31,7 +31,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def run(words: list[str]) -> int:
-    """Serve as the words say until told to stop; return 0, or 1 where it failed."""
+    """Run ``emotion serve`` until shutdown; return 0, or 1 after a failure."""
     parsed = parse(_parser(), words)
     names = [field.name for field in fields(Settings)]
     settings = Settings(
@@ -69,7 +69,7 @@ def run(words: list[str]) -> int:
     report_device(detector.device, parsed.device)
     if detector.is_synthetic:
         print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)
-    # opens the network that finds faces: what is wrong with it, or with the settings, is said now
+    # opens the face detection network, so that errors in it or in the settings show now
     detector.look(np.zeros((32, 32, 3), np.uint8))
     _set_up_logging(parsed.access_log)
     quiet_pillow()
@@ -135,7 +135,7 @@ def _say_where(host: str, port: int) -> None:
 
 
 def _set_up_logging(access: bool) -> None:
-    """Let warnings and errors go to standard error, and requests to standard output if asked."""
+    """Log warnings and errors to standard error, and optionally requests to standard output."""
     logging.basicConfig(format="emotion: %(message)s", level=logging.WARNING)
     if access:
         from emotion_detection.serving.app import ACCESS

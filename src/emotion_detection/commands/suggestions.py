@@ -1,4 +1,4 @@
-"""Answers to unknown options and commands: the right name, or that there is none."""
+"""Suggest the right name for unknown options and commands."""
 
 import difflib
 from collections.abc import Sequence
@@ -115,7 +115,7 @@ _MEANINGS = {
     "trainer.tpu_cores": "--trainer.devices",
     "trainer.weights_summary": "--trainer.enable_model_summary",
 }
-"""Names from other tools -> the options here; those before '|' go where the command has them."""
+"""Names in other tools -> options here; those before '|' are used if the command has them."""
 
 _ANSWERS = {
     "train": {
@@ -148,7 +148,7 @@ _ANSWERS = {
         "verbose": "nothing more can be printed",
     },
 }
-"""Names from other tools of what cannot be chosen, by command ('': any), and why."""
+"""Names in other tools without an equivalent, by command ('': any), and the reason."""
 
 _COMMANDS = {
     "analyze": "predict",
@@ -176,16 +176,17 @@ _COMMANDS = {
     "web": "serve",
     "webcam": "predict 0",
 }
-"""First words of other tools' commands -> the command here."""
+"""Names of commands in other tools -> the command here."""
 
 _CLOSE = 0.75
-"""Least similarity of a misspelt name, by :mod:`difflib`."""
+"""Minimum similarity of a misspelt name, by :mod:`difflib`."""
 
 
 def suggest(name: str, options: Sequence[str], command: str) -> str:
-    """Return the end of the message that an option does not exist.
+    """Return the end of the message for an unknown option.
 
-    The meaning comes before the spelling: ``--lr`` is not answered with ``--logs``.
+    Known meanings come before similar spellings: ``--lr`` suggests ``--learning_rate``, not
+    ``--logs``.
 
     Args:
         name: the unknown option, as ``--lr``.
@@ -208,7 +209,7 @@ def suggest(name: str, options: Sequence[str], command: str) -> str:
 
 
 def suggest_command(word: str, commands: Sequence[str]) -> str:
-    """Return the end of the message that a command does not exist.
+    """Return the end of the message for an unknown command.
 
     Args:
         word: the unknown command.
@@ -234,7 +235,7 @@ def _meaning(plain: str, known: Sequence[str]) -> str | None:
 def _alike(plain: str, names: Sequence[str]) -> list[str]:
     """Return one or two options: misspelt, cut off, or with the typed words in their names."""
     group, dot, own = plain.rpartition(".")
-    if dot:  # within its group alone: 'trainer.' would make all of them alike
+    if dot:  # within its group only, since 'trainer.' would make all of them similar
         members = [name.removeprefix(f"{group}.") for name in names if name.startswith(f"{group}.")]
         return [f"{group}.{name}" for name in _alike(own, members)]
     names = [name for name in names if "." not in name]

@@ -1,4 +1,4 @@
-"""``emotion test``: a model on labelled faces -> figures."""
+"""``emotion test``: test a model on labelled faces."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from emotion_detection.errors import require_package
 
 
 def run(words: list[str]) -> int:
-    """Test as the words say; print the accuracy last."""
+    """Run ``emotion test``; print the accuracy last."""
     parser = _parser()
     parsed = parse(parser, join_data_words(read_words(parser, words)))
     check_tested_faces(parsed)
@@ -100,13 +100,13 @@ def _help(name: str) -> str:
 
 
 def _intensity(figures: dict[str, Any]) -> str:
-    """Say how the intensity follows the wanted one; a correlation of a constant is None."""
+    """Print the agreement of the intensity with its target; constants have no correlation."""
     named = {"pearson": "Pearson", "spearman": "Spearman", "ccc": "CCC", "mae": "MAE"}
     words = [
         f"{what} {figures[key]:.3f}" for key, what in named.items() if figures[key] is not None
     ]
     if (reliability := figures.get("raters_reliability")) is not None:
-        words.append(f"the raters' own reliability {reliability:.3f}")
+        words.append(f"inter-rater reliability {reliability:.3f}")
     return f"intensity: {', '.join(words)} (n={figures['n']})"
 
 
@@ -141,7 +141,7 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
         low, high = clean["accuracy_ci95"]
         print(
             f"without the {clean['exact_or_near']} faces that resemble a training face "
-            f"({clean['exact']} exact copies): {clean['accuracy']:.4f} "
+            f"({clean['exact']} exact duplicates): {clean['accuracy']:.4f} "
             f"(95% CI {low:.4f}-{high:.4f}, n={clean['n']})"
         )
     if note := synthetic_note(metrics):

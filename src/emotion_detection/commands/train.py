@@ -1,4 +1,4 @@
-"""``emotion train``: presets, config files and options -> a training."""
+"""``emotion train``: train a model by a preset, config files and options."""
 
 import sys
 from argparse import SUPPRESS
@@ -51,14 +51,14 @@ GROUPS = {
     ),
     "output": ("name", "models", "logs"),
 }
-"""Headings of the help, and the fields below each; the others are below 'training'."""
+"""Headings of the help and their fields; the other fields are below 'training'."""
 
 _APART = {"trainer", "preset", "teacher", "logger"}
-"""Fields whose options are added by themselves."""
+"""Fields whose options are added separately."""
 
 
 def run(words: list[str]) -> int:
-    """Train as the words say; print the run's folder last."""
+    """Run ``emotion train``; print the run's folder last."""
     if asks_for_trainer_help(words):
         return print_trainer_help("train")
     parser = new_train_parser()
@@ -69,7 +69,7 @@ def run(words: list[str]) -> int:
     own, _ = split_trainer_words(words, parser.prog)
     resume = option_value(words, "--resume")
     first = f"--config={find_preset(preset)}"
-    # before Lightning is imported, which takes seconds: help, and what is wrong with the options
+    # before Lightning is imported, which takes seconds: help and errors in the options
     if resume is not None:
         parse(parser, own)
     elif not prints_config(words):  # that is printed with the Trainer's fields
@@ -79,10 +79,10 @@ def run(words: list[str]) -> int:
 
 
 def _train(words: Sequence[str], first: str, resume: str | None) -> int:
-    """Train with Lightning at hand.
+    """Train, with Lightning imported.
 
     Args:
-        words: the command's.
+        words: the words of the command.
         first: the preset, as an option.
         resume: the run to resume, if any.
     """
@@ -125,7 +125,7 @@ def _cross_validate(config: TrainConfig) -> int:
 
 
 def new_train_parser() -> ArgumentParser:
-    """Make the parser of ``emotion train``, without the fields of Lightning's Trainer."""
+    """Create the parser of ``emotion train``, without the fields of Lightning's Trainer."""
     parser = new_parser(
         "train",
         "Train a network, validate it after every epoch, and export the best checkpoint.",
@@ -165,7 +165,7 @@ def new_train_parser() -> ArgumentParser:
 
 
 def _config(parsed: Namespace, usual: dict[str, Any]) -> TrainConfig:
-    """Return the config; of the Trainer's fields those that differ from the usual ones."""
+    """Return the config, with the Trainer's fields that differ from the defaults."""
     values: dict[str, Any] = parsed.as_dict()
     trainer = {k: v for k, v in plain(values.pop("trainer")).items() if v != usual.get(k)}
     for name in ("config", "resume", HELP.removeprefix("--")):
@@ -184,7 +184,7 @@ def _say_end(done: "Run") -> None:
     for name, what in (
         ("best.ckpt", "best checkpoint"),
         ("model.onnx", "for use without torch"),
-        ("metrics.json", "figures on validation"),
+        ("metrics.json", "metrics on validation"),
     ):
         print(f"  {done.folder / name}  ({what})")
     print(f"  {done.logs / 'curves.png'}  (loss and accuracy)")

@@ -1,7 +1,7 @@
-"""``--trainer.*``: fields of Lightning's Trainer, for plain values only.
+"""The options ``--trainer.*``: fields of Lightning's Trainer with plain values.
 
-Their names and help come from the source of Lightning, which takes seconds to import: so ``--help``
-and mistakes in other options need neither Lightning nor torch.
+Names and help are parsed from Lightning's source, since importing Lightning takes seconds. Thus
+``--help`` and errors in other options need neither Lightning nor torch.
 """
 
 import ast
@@ -33,8 +33,8 @@ class TrainerField(NamedTuple):
     """A field of Lightning's Trainer.
 
     Args:
-        default: its default.
-        text: what Lightning says of it, without markup.
+        default: the default value.
+        text: Lightning's description, without markup.
     """
 
     default: Any
@@ -43,7 +43,7 @@ class TrainerField(NamedTuple):
 
 @functools.cache
 def trainer_fields() -> dict[str, TrainerField]:
-    """Return the fields of Lightning's Trainer that users may set; none where it is missing."""
+    """Return the settable fields of Lightning's Trainer; none if it is not installed."""
     try:
         spec = importlib.util.find_spec("pytorch_lightning")
     except ValueError:
@@ -69,7 +69,7 @@ def trainer_fields() -> dict[str, TrainerField]:
 
 
 def _describe(docstring: str) -> dict[str, str]:
-    """Return what the Trainer's docstring says of each field, without markup and defaults."""
+    """Return the Trainer's docstring by field, without markup and defaults."""
     _, _, listed = docstring.partition("Args:\n")
     texts = {}
     for name, text in re.findall(r"(?m)^    (\w+): ((?:.*\n?)(?:^(?: {8,}.*)?\n)*)", listed + "\n"):
@@ -86,7 +86,7 @@ def trainer_names() -> list[str]:
 
 
 def asks_for_trainer_help(words: Sequence[str]) -> bool:
-    """Return True where ``--help_trainer`` is among the words."""
+    """Return True if ``--help_trainer`` is among the words."""
     return HELP in words or HELP.replace("_", "-") in words
 
 
@@ -116,7 +116,7 @@ def split_trainer_words(words: Sequence[str], command: str) -> tuple[list[str], 
     """Split words into those for the parser without Lightning, and those for the Trainer.
 
     Args:
-        words: what follows the command, with the option names of this version.
+        words: the words that follow the command, with the option names of this version.
         command: the command, as ``emotion train``.
 
     Raises:
@@ -154,8 +154,9 @@ def _check_name(option: str, command: str) -> None:
 def add_trainer_options(parser: ArgumentParser) -> None:
     """Add an option for each field of Lightning's Trainer that users may set.
 
-    Types that are classes, such as ``Union[str, Strategy]``, are reduced to their plain part. The
-    parser would import whatever class a value names, so a config file could run any module.
+    Types that are classes, such as ``Union[str, Strategy]``, are reduced to their plain part.
+    Otherwise the parser would import any class that a value names, and a config file could run any
+    module.
     """
     from pytorch_lightning import Trainer
 
@@ -169,7 +170,7 @@ def add_trainer_options(parser: ArgumentParser) -> None:
 
 
 def _plain_part(hint: Any) -> Any:
-    """Return a type without its classes: of a union, the members that hold plain values."""
+    """Return a type without classes: of a union, the members that hold plain values."""
     if get_origin(hint) not in (Union, types.UnionType):
         return hint
     members = [one for one in get_args(hint) if one in _PLAIN or get_origin(one) is not None]

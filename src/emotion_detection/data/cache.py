@@ -1,11 +1,11 @@
-"""Decoding, once: a source's faces become arrays on disk that later starts map into memory.
+"""Decode a source's faces once, to arrays on disk that later runs map into memory.
 
-The cache has a folder for the decoded faces of each source and size (:mod:`.pixel_store`), and in
-it, below ``labels``, one for each label set, split and choice of classes: which of these faces are
-in which split, and their labels. Both are named by keys over the paths, sizes and times of the
-files that they are made of and the options that shape them. A folder is written under another
-name, flushed, and renamed when it is complete: a killed start leaves nothing that looks finished.
-A content hash over pixels and labels is stored with the labels.
+The cache has a folder for the decoded faces of each source and size (:mod:`.pixel_store`). Below
+``labels`` in it, there is a folder for each label set, split and choice of classes, with the splits
+and labels of these faces. Both are named by keys over the paths, sizes and times of the source
+files and the options. A folder is written under a temporary name, flushed, and renamed when it is
+complete, so a killed run leaves no incomplete folder. A content hash over pixels and labels is
+stored with the labels.
 """
 
 import contextlib
@@ -51,12 +51,12 @@ from emotion_detection.errors import InputError
 from emotion_detection.io.plain_values import read_json
 
 FORMAT = 4
-"""Raised when the arrays' layout, the decoding or the drawing of splits changes, so that old
-caches are not used."""
+"""Version of the format; increased when the arrays' layout, the decoding or the sampling of splits
+changes, so that old caches are not used."""
 
 
 def open_cached(source: Source, config: DataConfig) -> Dataset:
-    """Return a source's faces as arrays, decoding them if that was not done before.
+    """Return a source's faces as arrays, decoding them unless they are cached.
 
     Raises:
         InputError: too many images are unreadable, or the folder cannot be written.
@@ -83,7 +83,7 @@ def open_cached(source: Source, config: DataConfig) -> Dataset:
 
 
 class _HeldLock:
-    """Stands for a store that is in use until this object is gone."""
+    """Token that marks a store as used for the lifetime of the object."""
 
 
 def _is_complete(folder: Path) -> bool:
@@ -119,11 +119,11 @@ def _open(source: Source, config: DataConfig, store: Path, folder: Path) -> Data
 
 
 def _options(config: DataConfig) -> dict[str, Any]:
-    # of a training's config only what says how faces are read: one cache for all trainings
+    # only the data settings of a training's config, so that all trainings share one cache
     options = data_config_fields(dataclasses.asdict(config))
     for name in ("data", "cache", "cache_limit", "max_corrupt"):
         del options[name]
-    if options["labels"] == "original":  # the same labels, under the name that they had before
+    if options["labels"] == "original":  # the same labels under an earlier name
         options["labels"] = "fer2013"
     return options
 
@@ -133,7 +133,7 @@ def _store_options(config: DataConfig) -> dict[str, Any]:
 
 
 def _cache_path(source: Source, config: DataConfig, options: dict[str, Any]) -> str:
-    """Return what was read, and how, whatever its files held."""
+    """Return the source and the settings, independent of the files' content."""
     place = os.path.abspath(config.data) if source.files else config.data
     return json.dumps([place, source.kind, options], sort_keys=True)
 
@@ -160,9 +160,9 @@ def _digest(values: list[Any], files: Iterable[Path]) -> str:
 
 @contextlib.contextmanager
 def _write_locked(folder: Path, cache: Path) -> Iterator[Path]:
-    """Give a folder to write into, which takes its name once everything in it is on disk.
+    """Write a folder atomically: yield a temporary one, which is renamed after a flush.
 
-    Where another process was first, what that wrote stays.
+    If another process was first, its folder is kept.
     """
     working = folder.with_name(f"{folder.name}.tmp-{secrets.token_hex(8)}")
     try:
@@ -173,7 +173,7 @@ def _write_locked(folder: Path, cache: Path) -> Iterator[Path]:
         try:
             working.rename(folder)
         except OSError:
-            if not _is_complete(folder):  # what an interrupted deletion left
+            if not _is_complete(folder):  # remains of an interrupted deletion
                 shutil.rmtree(folder, ignore_errors=True)
                 working.rename(folder)
     except OSError as error:
@@ -188,7 +188,7 @@ def _write_locked(folder: Path, cache: Path) -> Iterator[Path]:
 def _flush(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
-            with path.open("r+b") as file:  # Windows flushes only what it may write
+            with path.open("r+b") as file:  # Windows can only flush files that are open for writing
                 os.fsync(file.fileno())
 
 
@@ -226,7 +226,7 @@ def _build_store(source: Source, config: DataConfig, store: Path, name: str) -> 
 
 
 def _build_labels(source: Source, config: DataConfig, store: Path, folder: Path) -> None:
-    """Make a label set of faces that are decoded already."""
+    """Create a label set of decoded faces."""
     base = source.base or source
     labelled = _collect(source.relabel(read_faces(store, len(base.labels))), config)
     pixels = open_pixels(store)
@@ -241,10 +241,10 @@ def _build_labels(source: Source, config: DataConfig, store: Path, folder: Path)
 
 
 def _collect(faces: Iterable[Face], config: DataConfig) -> _LabelledRows:
-    """Go through the faces of a label set.
+    """Iterate over the faces of a label set.
 
     Raises:
-        InputError: none can be read, or too many cannot.
+        InputError: no face can be read, or too many cannot.
     """
     found = _LabelledRows()
     for face in faces:
@@ -262,7 +262,7 @@ def _collect(faces: Iterable[Face], config: DataConfig) -> _LabelledRows:
 
 @dataclass(frozen=True)
 class _Splits:
-    """Which faces are in which split, in their order there: positions among the label set's."""
+    """Return the faces of each split in order, as positions in the label set."""
 
     places: dict[str, Numbers]
     rows: dict[str, Numbers]
@@ -279,14 +279,14 @@ def _assign(
     places = {}
     for number, name in enumerate(SPLITS):
         own = np.flatnonzero(assigned.splits == number)
-        # FER-2013's own numbers are the order, whatever shape the data came in
+        # faces of FER-2013 are sorted by number, whatever the format of the data
         order = [-1 if (k := labelled.faces[place].order) is None else k for place in own]
         places[name] = own[np.argsort(np.array(order, np.int64), kind="stable")]
     return _Splits(places, {name: rows[own] for name, own in places.items()}, assigned)
 
 
 def _lay_out(splits: _Splits, count: int) -> Numbers:
-    """Return the rows of decoded faces split by split, and last those that are in none."""
+    """Return the rows of decoded faces split by split, with unused ones last."""
     used = np.concatenate(list(splits.rows.values()))
     rest = np.setdiff1d(np.arange(count), used)
     return np.concatenate([used, rest])
@@ -300,15 +300,15 @@ def _write_labels(
     pixels: Pixels,
     places: Numbers,
 ) -> dict[str, object]:
-    """Write the arrays of a label set, and return what is recorded of it.
+    """Write the arrays of a label set, and return the record.
 
     Args:
-        folder: where to.
-        source: gives the class names.
+        folder: folder to write to.
+        source: source of the class names.
         labelled: the faces.
-        splits: where each of them is.
-        pixels: of all faces of the store.
-        places: int64 (M,), where each row of ``pixels`` lies, or will lie, in the store.
+        splits: the faces of each split.
+        pixels: pixels of all faces of the store.
+        places: int64 (M,), final position of each row of ``pixels`` in the store.
     """
     content = hashlib.sha256(json.dumps(source.labels).encode())
     for name, rows in splits.rows.items():

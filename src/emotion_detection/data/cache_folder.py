@@ -1,8 +1,8 @@
-"""Where decoded faces are kept, and how many: the least recently used are removed.
+"""Manage the cache folder: remove the least recently used datasets.
 
-The decoded faces of each dataset are a folder of their own below the cache, and their label sets
-folders in it. Both, while in use, hold a shared lock on their file ``used``, whose time is that of
-the last use.
+Each dataset has a folder of decoded faces in the cache, and each of its label sets a folder in it.
+Both hold a shared lock on their file ``used`` while they are in use. The file's time is that of the
+last use.
 """
 
 import contextlib
@@ -43,16 +43,16 @@ def find_cache_folder(cache: str) -> Path:
 
 
 def hold(folder: Path, owner: object) -> None:
-    """Mark decoded faces or labels as used now, and keep them while their owner lives.
+    """Mark decoded faces or labels as used, and lock them for the lifetime of an object.
 
-    Where the disk has no locks (Windows, some network disks) files that are open cannot be
-    removed, or a removed file stays readable for those that have it open.
+    Without file locks (Windows, some network file systems), open files cannot be removed, or stay
+    readable after they are removed.
 
     Args:
-        folder: theirs, in the cache.
-        owner: the object that they are used through.
+        folder: folder in the cache.
+        owner: object whose lifetime counts.
     """
-    with contextlib.suppress(OSError):  # a cache that can only be read
+    with contextlib.suppress(OSError):  # a read-only cache
         handle = os.open(folder / _USED, os.O_RDWR | os.O_CREAT, 0o666)
         os.utime(folder / _USED)
         _lock(handle, exclusive=False)
@@ -62,12 +62,12 @@ def hold(folder: Path, owner: object) -> None:
 def make_room(newest: Path, limit: float | None) -> None:
     """Remove datasets that a new one replaces, and the least recently used above the limit.
 
-    A dataset replaces those that were read from the same place, in the same way: their files have
-    changed since, or an earlier version kept them in another form.
+    A dataset replaces those from the same path with the same settings, whose files have changed
+    since or whose format is of an earlier version.
 
     Args:
-        newest: the dataset that was just written; it stays.
-        limit: gigabytes that all datasets of its cache may take together; None: any.
+        newest: the dataset that was just written, which is kept.
+        limit: maximum size of the cache in gigabytes; None: no limit.
     """
     place, others = _place(newest), []
     for entry in newest.parent.iterdir():
@@ -86,7 +86,7 @@ def make_room(newest: Path, limit: float | None) -> None:
 
 
 def remove_replaced(newest: Path) -> None:
-    """Remove label sets that a new one replaces: other files of labels from the same place."""
+    """Remove label sets that a new one replaces, from the same path."""
     place = _recorded_place(newest)
     for entry in newest.parent.iterdir():
         if entry != newest and place is not None and _recorded_place(entry) == place:
@@ -94,7 +94,7 @@ def remove_replaced(newest: Path) -> None:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove what starts that were killed have left half-written."""
+    """Remove incomplete folders of killed runs."""
     for left in folder.glob("*.tmp-*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
@@ -102,7 +102,7 @@ def remove_stale(folder: Path) -> None:
 
 
 def _remove(entry: Path) -> bool:
-    """Remove a dataset that nobody uses; return whether it is gone."""
+    """Remove a dataset unless it is in use; return True if it was removed."""
     try:
         handle = os.open(entry / _USED, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
@@ -111,7 +111,7 @@ def _remove(entry: Path) -> bool:
         if not _lock(handle, exclusive=True):
             return False
         gone = entry.with_name(f"{entry.name}.tmp-{os.getpid()}")
-        entry.rename(gone)  # first, so that nobody finds half of it
+        entry.rename(gone)  # first, so that no process finds an incomplete dataset
     except OSError:
         return False
     finally:
@@ -131,12 +131,12 @@ def _lock(handle: int, exclusive: bool) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        return not exclusive  # no locks here: nobody knows who uses it
+        return not exclusive  # no locks here: whether the dataset is in use is unknown
     return True
 
 
 def _place(entry: Path) -> object:
-    """Return what a dataset was read from, and how decoded; None where that is not recorded."""
+    """Return the recorded source and settings of a dataset, or None."""
     try:
         data, kind, options = json.loads(str(_recorded_place(entry)))
         decoded_as = options["size"], options["channels"], options.get("crop", "none")
@@ -162,5 +162,5 @@ def _used(entry: Path) -> float:
 
 
 def _size(entry: Path) -> int:
-    """Return the bytes that a dataset takes."""
+    """Return the size of a dataset in bytes."""
     return sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())

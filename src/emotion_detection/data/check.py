@@ -1,9 +1,10 @@
-"""What is wrong with a dataset: unreadable images, copies, copies with different labels.
+"""Check a dataset for unreadable images, duplicates, and duplicates with different labels.
 
-A copy is exact (the same pixels) or near: a near-duplicate (:mod:`.duplicates`) that is confirmed
-at full size (:mod:`.image_similarity`); every exact copy is a near one too.
-All splits are laid end to end and every pair of faces is compared once. Pairs are counted to the
-last one and listed up to :data:`LISTED`, so that thousands of equal images fill no memory.
+A duplicate is exact (the same pixels) or near: a near-duplicate (:mod:`.duplicates`) that is
+confirmed at full size (:mod:`.image_similarity`). Exact duplicates count as near ones too.
+
+Every pair of faces of all splits is compared once. All pairs are counted, but only :data:`LISTED`
+are listed, so that thousands of equal images do not fill the memory.
 """
 
 import itertools
@@ -38,7 +39,7 @@ Values = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two faces that are copies; correlation is None where neither has any contrast."""
+    """A pair of duplicates; correlation is None for faces without contrast."""
 
     names: tuple[str, ...]
     splits: tuple[str, ...]
@@ -49,10 +50,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Copies:
-    """The copies found in one place; near ones include exact ones.
+    """The duplicates within or between splits; near ones include exact ones.
 
-    Faces are those with a copy before them, in the same or the other split; of copies with
-    different labels, all that take part. The first pairs are listed, exact ones before the others.
+    Counted faces have an earlier duplicate, in the same or the other split. Of duplicates with
+    different labels, all faces are counted. The first pairs are listed, exact ones first.
     """
 
     exact_faces: int
@@ -64,15 +65,15 @@ class Copies:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What :func:`check` found.
+    """The result of :func:`check`.
 
     Args:
         dataset: the faces.
-        blank: number of faces without any contrast, whose copies are found only when exact.
-        blank_listed: the names of the first of them.
-        copies: for 'train', 'test in train' and the like: copies within a split, and faces of the
-            later split with copies in the earlier; splits without faces do not occur.
-        different_labels: copies, wherever they are, with two labels.
+        blank: number of faces without contrast, for which only exact duplicates are found.
+        blank_listed: names of the first faces without contrast.
+        copies: for 'train', 'test in train' and so on: duplicates within a split, and faces of the
+            later split with duplicates in the earlier one, without empty splits.
+        different_labels: duplicates with different labels, in all splits.
         different_groups: number of groups of equal images with more than one label.
     """
 
@@ -85,16 +86,16 @@ class CheckReport:
 
     @property
     def leaked(self) -> int:
-        """Number of test faces with an exact copy in train."""
+        """Number of test faces with an exact duplicate in train."""
         return self.copies["test in train"].exact_faces if "test in train" in self.copies else 0
 
     @property
     def exit_code(self) -> int:
-        """1 when exact copies of test faces stand in train, else 0."""
+        """1 if test faces have exact duplicates in train, else 0."""
         return int(self.leaked > 0)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the whole report as plain values, with what its figures mean."""
+        """Return the complete report as plain values, with definitions."""
         found = asdict(self)
         read = found.pop("dataset")
         about = {name: read[name] for name in ("source", "kind", "hash", "corrupt")}
@@ -120,22 +121,24 @@ class CheckReport:
             table.add_row(name, *(f"{count:,}" for count in counts))
         notes = Text(
             f"near: {MEASURE} >= {NEAR},\n"
-            "confirmed at full size; exact copies included\n"
-            "faces: those with a copy before them, in the same or the other split;\n"
+            "confirmed at full size; exact duplicates included\n"
+            "faces: those with an earlier duplicate, in the same or the other split;\n"
             f"with different labels: all that take part ({self.different_groups:,} exact groups)\n",
             "dim",
         )
-        verdict = Text("No test face has an exact copy in train.", "green")
+        verdict = Text("No test face has an exact duplicate in train.", "green")
         if self.leaked:
             share = f"{self.leaked:,} of {sizes['test']:,} test faces have"
-            verdict = Text(f"{share} an exact copy in train: test figures are too good.", "red")
+            verdict = Text(
+                f"{share} an exact duplicate in train: test metrics are inflated.", "red"
+            )
         return Group(top, table, notes, verdict)
 
 
 def check(dataset: Dataset) -> CheckReport:
-    """Look for copies in a dataset, within its splits and across them, and count what is wrong.
+    """Find duplicates within and across the splits of a dataset, and count problems.
 
-    Every pair is compared, and what looks like a copy once more at full size.
+    Every pair is compared; possible duplicates are confirmed at full size.
     """
     names = [name for name in SPLITS if dataset.sizes[name]]
     splits = [dataset.split(name) for name in names]
@@ -178,7 +181,7 @@ def check(dataset: Dataset) -> CheckReport:
 
 
 class _Laid:
-    """Arrays laid end to end without a copy of them."""
+    """Arrays concatenated without copying."""
 
     def __init__(self, parts: Sequence[StoredRows]) -> None:
         self.parts = parts
@@ -197,7 +200,7 @@ class _Laid:
 def _confirm_pairs(
     found: Iterator[tuple[Pairs, Values]], groups: Pairs, reference: _Laid
 ) -> Iterator[tuple[Pairs, Values]]:
-    """Yield the pairs that are copies at full size; exact ones are."""
+    """Yield the pairs that are duplicates at full size, including exact ones."""
     for pairs, values in found:
         for start in range(0, len(pairs), _AT_ONCE):
             some = pairs[start : start + _AT_ONCE]
@@ -211,7 +214,7 @@ def _confirm_pairs(
 
 
 def _find_blank_pairs(blank: Pairs, groups: Pairs) -> Iterator[tuple[Pairs, Values]]:
-    """Yield the exact copies among faces without contrast: their thumbnails correlate with none."""
+    """Yield exact duplicates among faces without contrast, whose thumbnails do not correlate."""
     for position, row in enumerate(blank):
         later = blank[position + 1 :]
         later = later[groups[later] == groups[row]]
@@ -221,7 +224,7 @@ def _find_blank_pairs(blank: Pairs, groups: Pairs) -> Iterator[tuple[Pairs, Valu
 
 
 class _Tally:
-    """Counts pairs and marks the faces in them; keeps the first pairs, exact ones apart."""
+    """Count pairs and mark their faces; keep the first pairs, exact ones separately."""
 
     def __init__(self, faces: int) -> None:
         self.pairs, self.exact_pairs = 0, 0

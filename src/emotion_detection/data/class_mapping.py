@@ -111,7 +111,7 @@ def _mapped(face: Face, mapping: Sequence[int | None], classes: int) -> Face | N
 
 
 def join_sources(sources: Sequence[Source], places: Sequence[Path]) -> Source:
-    """Put several datasets together; each face keeps its split and the name of its dataset.
+    """Join several datasets; each face keeps the split and the name of the dataset.
 
     Args:
         sources: at least two.

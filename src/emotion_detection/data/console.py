@@ -1,6 +1,6 @@
-"""``emotion data info``, ``check`` and ``download``: what a person sees of the data.
+"""Print the results of ``emotion data info``, ``check`` and ``download``.
 
-Results go to standard output; what happens on the way goes to standard error.
+Results go to standard output, progress and notes to standard error.
 """
 
 import dataclasses
@@ -24,15 +24,15 @@ from emotion_detection.data.summary import (
 )
 
 REPORT = Path("data-check.json")
-"""Where :func:`check` writes when no other place is named."""
+"""Default output file of :func:`check`."""
 
 
 def info(config: DataConfig, out: Path) -> int:
-    """Print what a dataset holds and draw a sheet of its training faces.
+    """Print a dataset's counts, and draw a contact sheet of the training faces.
 
     Args:
-        config: which faces, and how they are read.
-        out: the PNG to write; folders that are missing are made.
+        config: the data settings.
+        out: the PNG to write; parent directories are created.
 
     Returns:
         0, the exit code.
@@ -51,19 +51,19 @@ def info(config: DataConfig, out: Path) -> int:
 
 
 def check(config: DataConfig, out: Path | None) -> int:
-    """Print what is wrong with a dataset, and write the whole report as JSON.
+    """Print the problems of a dataset, and write the complete report as JSON.
 
     Args:
-        config: which faces, and how they are read; any number of unreadable images is let pass.
+        config: the data settings; any number of unreadable images is accepted.
         out: the JSON to write; None: ``data-check.json`` in the current folder.
 
     Returns:
-        The exit code: 1 when exact copies of test faces stand in train, else 0.
+        The exit code: 1 if test faces have exact duplicates in train, else 0.
 
     Raises:
         InputError: the data cannot be read, or the report cannot be written.
     """
-    # a dataset with too many unreadable images for training is what this is to tell about
+    # unreadable images are reported here, even if there are too many for training
     report = checking.check(load(dataclasses.replace(config, max_corrupt=1.0)))
     console = Console()
     console.print(report.table())
@@ -74,16 +74,16 @@ def check(config: DataConfig, out: Path | None) -> int:
 
 
 def download() -> int:
-    """Download FER-2013 and FER+'s votes into ``data/``, and print where they are.
+    """Download FER-2013 and FER+'s votes into ``data/``, and print the paths.
 
     Returns:
         0, the exit code.
 
     Raises:
-        DownloadError: offline, refused, or the file has not the rows that it should have.
+        DownloadError: offline, refused, or the file does not have the expected rows.
     """
     place = download_fer2013(DATA)
-    # a file that lay there before was not looked into
+    # an existing file was not checked
     check_rows(place / "fer2013.csv")
     counts = [(FER2013_SPLITS[usage], f"{rows:,} faces") for usage, rows in ROWS.items()]
     votes = "fer2013new.csv" if (place / "fer2013new.csv").is_file() else "not there"

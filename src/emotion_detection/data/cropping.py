@@ -1,4 +1,4 @@
-"""``emotion data crop IN OUT``: a dataset of whole photographs -> one of cut-out faces."""
+"""``emotion data crop IN OUT``: convert a dataset of uncropped images to face crops."""
 
 import csv
 import io
@@ -29,15 +29,15 @@ MANIFEST = "faces.csv"
 
 
 def crop_dataset(config: DataConfig, out: Path) -> int:
-    """Cut the largest face out of each image of a dataset, as ``emotion predict`` does.
+    """Crop the largest face of each image of a dataset, as ``emotion predict`` does.
 
-    Folders, splits and labels stay. Images without a face are left out and listed in
-    ``left-out.csv``. Of data that is no folders of classes, ``faces.csv`` keeps labels and splits.
-    A contact sheet is drawn beside the folder.
+    Folders, splits and labels are kept. Images without a face are left out and listed in
+    ``left-out.csv``. If the data is not in folders of classes, ``faces.csv`` has the labels and
+    splits. A contact sheet is drawn beside the folder.
 
     Args:
-        config: which images, and size and channels of the faces.
-        out: the folder to write; it must not exist, or be empty.
+        config: the data settings, with size and channels of the faces.
+        out: the folder to write, which must not exist or be empty.
 
     Returns:
         0, the exit code.
@@ -82,7 +82,7 @@ def crop_dataset(config: DataConfig, out: Path) -> int:
 
 
 def _write_crops(source: Source, config: DataConfig, out: Path) -> tuple[int, int, int]:
-    """Write the crops; return how many, of how many images with several faces, how many not."""
+    """Write the crops; return the numbers of crops, images with several faces, and left out."""
     taken: set[str] = set()
     listed: list[tuple[str, Face]] = []
     left_out: list[tuple[str, str]] = []
@@ -105,7 +105,7 @@ def _write_crops(source: Source, config: DataConfig, out: Path) -> tuple[int, in
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """Return where a face goes below the new folder: a PNG, its path as before where it can be."""
+    """Return a face's path in the new folder: the old one as a PNG, if possible."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if PurePosixPath(name).is_absolute() or ".." in parts or ":" in name:
         parts = parts[-1:]

@@ -1,4 +1,4 @@
-"""What every data source ends as: arrays of faces, memory-mapped, by split."""
+"""Memory-mapped arrays of faces, by split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -28,20 +28,20 @@ class Faces:
     """The faces of one split.
 
     Args:
-        stored: uint8 (M, C, H, W), memory-mapped: the source's pixels as they lie in the cache.
+        stored: uint8 (M, C, H, W), memory-mapped: the source's pixels in the cache.
         labels: int64 (N,), index into the dataset's class names; -1 where unknown, which only
             :func:`join_splits` makes.
-        targets: float32 (N, classes), rows sum to 1, or None where labels are all there is.
+        targets: float32 (N, classes), rows sum to 1, or None for plain labels.
         intensity: float32 (N,), 0 to 1, NaN where unknown, or None.
         digests: uint8 (N, 16), BLAKE2 of each face's pixels at 48 x 48 in grey: equal means the
             same image, whatever input it is read for.
         thumbnails: float32 (N, 64), of the same pixels, for near-duplicates (:mod:`.duplicates`).
-        folder: where the pixels lie.
-        shares: float32 (N, classes), the share of all raters who saw each class, or None.
+        folder: folder of the pixels.
+        shares: float32 (N, classes), fraction of all raters who chose each class, or None.
         also: labels of further label sets for the same faces, each int64 (N,).
-        rows: int64 (N,), which of the stored faces these are; None: all, in order.
+        rows: int64 (N,), rows of these faces in ``stored``; None: all, in order.
         reference: uint8 (M, 48, 48), memory-mapped: the stored faces at the size of digests and
-            thumbnails; None where that is what is stored.
+            thumbnails; None if ``stored`` has this size.
     """
 
     stored: npt.NDArray[np.uint8]
@@ -61,7 +61,7 @@ class Faces:
 
     @property
     def images(self) -> npt.NDArray[np.uint8]:
-        """Pixels, uint8 (N, C, H, W): a memory map, or a copy where they lie scattered."""
+        """Pixels, uint8 (N, C, H, W): a memory map, or a copy if rows are not contiguous."""
         return self.stored if self.rows is None else take_rows(self.stored, self.rows)
 
     @property
@@ -70,7 +70,7 @@ class Faces:
         return StoredRows(self.stored, self.rows)
 
     def draw(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Return the pixels of some of these faces, a copy: uint8 (places, C, H, W)."""
+        """Return the pixels of some faces as a new array: uint8 (places, C, H, W)."""
         return self.stored[places if self.rows is None else self.rows[places]]
 
     @property
@@ -87,12 +87,12 @@ class Faces:
 
     @property
     def fingerprints(self) -> Fingerprints:
-        """What these faces are recognised by."""
+        """The fingerprints of these faces."""
         return take_fingerprints(self.digests, self.reference_pixels)
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """Each face's name: its file, or FER-2013's ``Training_00017.png``; read when asked for."""
+        """Name of each face: the file, or FER-2013's ``Training_00017.png``; loaded lazily."""
         path = self.folder / "names.json"
         try:
             names: list[str] = read_json(path)
@@ -105,12 +105,12 @@ class Faces:
         return names if self.rows is None else [names[row] for row in self.rows]
 
     def counts(self, classes: int) -> npt.NDArray[np.int64]:
-        """Return the number of faces a class, int64 (classes,)."""
+        """Return the number of faces per class, int64 (classes,)."""
         known = self.labels[self.labels >= 0]
         return np.bincount(known, minlength=classes).astype(np.int64)
 
     def keep(self, rows: npt.NDArray[np.int64]) -> "Faces":
-        """Return these faces alone; the pixels stay where they are."""
+        """Return a selection of faces without copying pixels."""
         return replace(
             self,
             labels=self.labels[rows],
@@ -125,7 +125,7 @@ class Faces:
 
 
 def join_splits(first: Faces, other: Faces, name: str) -> Faces:
-    """Put two label sets of the same faces together, to learn both at once.
+    """Join two label sets of the same faces, for joint training.
 
     Args:
         first: faces with the first label set.
@@ -175,11 +175,11 @@ class UnreadableImage:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data source, read: class names, splits, and what was noticed while reading.
+    """A loaded data source: class names, splits and problems.
 
     Args:
-        source: the source as the user gave it.
-        kind: its shape on disk, in words.
+        source: the user's name of the source.
+        kind: description of the format.
         label_set: 'fer2013', 'ferplus', 'demo' or 'own'.
         labels: the class names, in order.
         folder: the cache's folder of these labels.
@@ -187,10 +187,10 @@ class Dataset:
         hash: SHA-256 of pixels, labels, targets and splits: equal from every shape of the data.
         sizes: number of faces a split.
         corrupt: images that could not be read.
-        drawn: whether any of the splits was drawn rather than given by the data.
-        too_few: sentences on classes that got less than half of what was asked in a split.
-        kept: of splits that faces were left out of, int64, the faces that are left.
-        stored: number of faces that such a split has in the cache.
+        drawn: whether any split was sampled rather than given by the data.
+        too_few: sentences on classes with less than half of the requested faces in a split.
+        kept: for splits with left-out faces, int64, the remaining faces.
+        stored: number of faces of these splits in the cache.
     """
 
     source: str
@@ -209,11 +209,11 @@ class Dataset:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many faces were left out of each split of which any were."""
+        """Number of left-out faces of each split that has any."""
         return {name: self.stored[name] - len(rows) for name, rows in self.kept.items()}
 
     def leave_out(self, name: str, faces: npt.NDArray[np.bool_]) -> "Dataset":
-        """Return this dataset without some faces of a split, bool (N,); the hash stays."""
+        """Return this dataset without some faces of a split, bool (N,); the hash is unchanged."""
         rows = np.flatnonzero(~faces)
         rows = self.kept[name][rows] if name in self.kept else rows
         return replace(
@@ -224,10 +224,10 @@ class Dataset:
         )
 
     def split(self, name: str) -> Faces:
-        """Open one split; the others stay closed.
+        """Open one split, without the others.
 
         Raises:
-            InputError: no such split, or no faces in it.
+            InputError: the split does not exist, or has no faces.
         """
         if name not in SPLITS:
             raise InputError(f"--split {name}: must be one of {', '.join(SPLITS)}")
@@ -261,7 +261,7 @@ class Dataset:
         return faces.keep(self.kept[name]) if name in self.kept else faces
 
     def record(self) -> dict[str, Any]:
-        """Return what files that are written about this data say of it; plain values."""
+        """Return plain values that describe this data, for records."""
         return {
             "source": self.source,
             "kind": self.kind,

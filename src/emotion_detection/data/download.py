@@ -62,7 +62,7 @@ def check_rows(path: Path) -> None:
     """Check that a FER-2013 CSV has every row of every split.
 
     Raises:
-        DownloadError: says what is there and what should be.
+        DownloadError: the rows differ; the message names the expected ones.
     """
     found = dict.fromkeys(ROWS, 0)
     with path.open("rb") as file:
@@ -124,7 +124,7 @@ def _reachable(url: str) -> bool:
 
 
 def _within(action: Callable[[], None], seconds: float) -> bool:
-    """Say whether an action succeeded in time; a look-up of a name can hang past any timeout."""
+    """Return True if an action succeeds in time; a DNS lookup can exceed any timeout."""
     done = threading.Event()
 
     def run() -> None:

@@ -1,10 +1,10 @@
 """Exact and near-duplicate faces.
 
 Exact: the same pixels. Near: the Pearson correlation of two faces' 8 x 8 thumbnails (block means)
-is at least :data:`NEAR`. The measure sees through changes of brightness, contrast, compression
-and a pixel's shift; it is stated with every figure that uses it. On posed images it also takes
-other expressions of one person for near-duplicates, so that a pair is called a copy only after it
-was compared at full size (:mod:`.image_similarity`).
+is at least :data:`NEAR`. The measure is robust to changes of brightness, contrast, compression and
+a pixel's shift. It is stated with every metric that uses it. On posed images it also matches other
+expressions of one person, so a pair only counts as a duplicate after a comparison at full size
+(:mod:`.image_similarity`).
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from emotion_detection.data.image_similarity import LARGEST_DIFFERENCE, are_copi
 from emotion_detection.data.stored_arrays import Images
 
 NEAR = 0.98
-"""Correlation from which on two faces are called near-duplicates.
+"""Minimum correlation of near-duplicates.
 
 Of FER-2013 pairs drawn between 0.97 and 0.99 all were, by eye, one image cut or printed twice;
 below 0.97 different people begin to appear. That holds for images from the web alone.
@@ -89,7 +89,7 @@ def find_near_pairs(
 
 
 def group_exact(digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Number the faces by their pixels: equal numbers mean equal faces.
+    """Number the faces so that faces with equal pixels have equal numbers.
 
     Args:
         digests: uint8 (N, 16).
@@ -134,7 +134,7 @@ def group_alike(
 
     for pairs, _ in find_near_pairs(thumbnails, threshold=threshold):
         for part in np.array_split(pairs, -(-len(pairs) // _CONFIRMED)):
-            # of a group's many pairs only those that would join two groups are looked at
+            # only pairs that would join two groups are compared
             apart = np.array([root(one) != root(other) for one, other in part.tolist()], np.bool_)
             some = part[apart]
             if faces is not None and len(some):
@@ -152,7 +152,7 @@ def find_duplicates(
     other_thumbnails: npt.NDArray[np.float32],
     threshold: float = NEAR,
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Say which faces have an exact, and which an exact or near, duplicate in another set.
+    """Find the faces with an exact, or an exact or near, duplicate in another set.
 
     Returns:
         exact bool (N,), near bool (N,); near includes exact.

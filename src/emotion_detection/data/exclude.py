@@ -16,7 +16,7 @@ _HEADERS = {"file", "name", "row", "path", "image", "filename", "file_name", "fi
 
 
 def read_excluded_names(path: Path) -> set[str]:
-    """Read the names of faces to leave out: one a line, or a column of a table.
+    """Read the names of faces to leave out: one per line, or a column of a table.
 
     The column is the one that a header calls file, name, row, path, image or filename, else the
     first that mostly holds names of image files, else the first. Empty lines and lines that begin
@@ -60,11 +60,11 @@ def _plain(name: str) -> str:
 def exclude_faces(splits: dict[str, Faces], path: Path) -> dict[str, Faces]:
     """Leave the listed faces out of some splits.
 
-    A face is meant by its whole name, also with folders before it (the path from where the user
-    stands, or an absolute one), or by its file name where only one face has it.
+    A face is matched by its full name, also with leading folders (a path relative to the working
+    directory, or an absolute one), or by its file name if that is unique.
 
     Raises:
-        InputError: none of the names is in these splits, or a file name means several faces.
+        InputError: none of the names is in these splits, or a file name matches several faces.
     """
     names = read_excluded_names(path)
     met: set[str] = set()

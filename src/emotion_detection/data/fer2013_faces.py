@@ -2,7 +2,7 @@
 
 ``fer2013_digests.bin`` holds for each of the 35,887 faces, in the order of Kaggle's file, the first
 8 bytes of BLAKE2b (of 16) over its 48 x 48 grey levels. ``benchmarks/fer2013_digests.py`` writes
-it. No face can be made from it.
+it. Faces cannot be reconstructed from it.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ def name_file(number: int) -> str:
 
 
 def shorten_digest(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """Return 8 bytes that stand for the pixels of a face, uint8 (48, 48)."""
+    """Return 8 bytes that identify the pixels of a face, uint8 (48, 48)."""
     digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16)
     return digest.digest()[:8]
 
@@ -52,10 +52,10 @@ def _numbers() -> dict[bytes, tuple[int, ...]]:
 
 
 class Fer2013Matcher:
-    """Finds the numbers of FER-2013's faces, each number once.
+    """Find the numbers of FER-2013's faces, each number once.
 
-    FER-2013 holds some faces twice and more, to the pixel. Of equal ones the number that is
-    expected is taken, else the lowest of the same usage that is left, else the lowest that is left.
+    FER-2013 has exact duplicates. Among these the expected number is used, else the lowest unused
+    one of the same usage, else the lowest unused one.
     """
 
     def __init__(self) -> None:
@@ -89,9 +89,9 @@ class Fer2013Matcher:
 
 
 class PixelNames:
-    """Names the faces of a table of pixels by what they are, not by where they stand.
+    """Name the faces of a table of pixels by content, not by row.
 
-    A face of FER-2013 gets its own number, also where rows were left out or shuffled; any other
+    A face of FER-2013 gets its number there, also if rows were left out or shuffled. Any other face
     gets a digest of its pixels.
     """
 

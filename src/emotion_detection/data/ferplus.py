@@ -1,12 +1,11 @@
 """FER+: ten raters' votes for each face of FER-2013, from ``fer2013new.csv``.
 
 Format: ``Usage,Image name,`` then the votes for neutral, happiness, surprise, sadness, anger,
-disgust, fear, contempt, unknown and NF (no face); line k+1 is face k of Kaggle's ``fer2013.csv``;
-a face without an image name has no usable image and is left out. Which face is which is told by
-the pixels, not by the row (:func:`pair_faces`). Classes: eight emotions.
-Split: FER-2013's. Licence: MIT (the votes). Citation: Barsoum, Zhang, Canton Ferrer and Zhang
-2016, "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
-Distribution", arXiv:1608.01041.
+disgust, fear, contempt, unknown and NF (no face); line k+1 is face k of Kaggle's ``fer2013.csv``; a
+face without an image name has no usable image and is left out. Faces are identified by pixels, not
+by row (:func:`pair_faces`). Classes: eight emotions. Split: FER-2013's. Licence: MIT (the votes).
+Citation: Barsoum, Zhang, Canton Ferrer and Zhang 2016, "Training Deep Networks for Facial
+Expression Recognition with Crowd-Sourced Label Distribution", arXiv:1608.01041.
 """
 
 import csv
@@ -44,9 +43,9 @@ Shares = npt.NDArray[np.float32]
 
 
 def compute_majority(votes: Votes) -> int | None:
-    """Return the emotion that most raters saw, by FER+'s rule.
+    """Return the majority emotion by FER+'s rule.
 
-    Single votes count as none; the top class needs more than half of what is left and must be an
+    Single votes are ignored. The top class needs more than half of the other votes and must be an
     emotion, neither unknown nor no face (Barsoum et al. 2016, section 3).
 
     Args:
@@ -66,13 +65,13 @@ def compute_majority(votes: Votes) -> int | None:
 
 
 def compute_vote_distribution(votes: Votes) -> Shares | None:
-    """Return the distribution over emotions that FER+'s probability rule makes of the votes.
+    """Return the distribution over emotions by FER+'s probability rule.
 
-    Single votes count as none. Classes are taken from the most votes down, equal ones together,
-    until they hold three quarters of the votes or are three; reaching unknown or no face ends it,
-    and these count only if they came first. The face is dropped when what was taken is no more
-    than half of the votes, is more than three classes, or is led by unknown or no face
-    (Barsoum et al. 2016, section 3, and the rule's published reference behaviour).
+    Single votes are ignored. Classes are added from the most votes down, ties together, until they
+    have three quarters of the votes or are three. Reaching unknown or no face ends the procedure,
+    and these count only if they came first. The face is dropped if the added classes have no more
+    than half of the votes, are more than three, or begin with unknown or no face (Barsoum et al.
+    2016, section 3, and the rule's published reference behaviour).
 
     Args:
         votes: int64 (10,), in the file's order.
@@ -104,15 +103,15 @@ def compute_vote_distribution(votes: Votes) -> Shares | None:
 
 
 def expression_fraction(votes: Votes) -> float:
-    """Return perceived intensity: the share of all raters who saw any expression, 0 to 1."""
+    """Return perceived intensity: the fraction of raters who saw any expression, 0 to 1."""
     neutral = FERPLUS_COLUMNS.index("neutral")
     return float((votes[:_EMOTIONS].sum() - votes[neutral]) / max(1, votes.sum()))
 
 
 def vote_fractions(votes: Votes) -> Shares:
-    """Return the share of all raters who saw each emotion: float32 (8,), in this project's order.
+    """Return the fraction of raters who chose each emotion: float32 (8,), in this project's order.
 
-    The shares sum to less than 1 where raters answered unknown or no face.
+    The fractions sum to less than 1 if raters answered unknown or no face.
     """
     shares: Shares = (votes[:_EMOTIONS][_ORDER] / max(1, votes.sum())).astype(np.float32)
     return shares
@@ -149,12 +148,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str, Votes | None]]:
 
 
 def add_votes(source: Source, path: Path, rule: str) -> Source:
-    """Give FER-2013's faces FER+'s votes in place of their labels.
+    """Replace the labels of FER-2013's faces by FER+'s votes.
 
     Training keeps the faces that ``rule`` keeps, validation and test those with a majority.
 
     Args:
-        source: FER-2013 in any shape, whole or in part, in any order.
+        source: FER-2013 in any format, complete or in part, in any order.
         path: ``fer2013new.csv``.
         rule: 'probability' or 'majority', for the training targets.
 
@@ -193,22 +192,22 @@ def add_votes(source: Source, path: Path, rule: str) -> Source:
 
 
 _FIRST = 64
-"""Faces by which it is decided whether the pixels are FER-2013's."""
+"""Number of faces that decide whether the pixels are FER-2013's."""
 
 
 def pair_faces(faces: Iterable[Face], usages: Sequence[str], label_set: str) -> Iterator[Face]:
-    """Yield the faces that have a line in the votes file, with its number as their order.
+    """Yield the faces with a line in the votes file, with the line's number as their order.
 
-    Faces are told by their pixels. Where these are not FER-2013's to the bit, as after another
-    compression, the faces must be all that the file has, with its usages line by line.
+    Faces are identified by pixels. If these differ from FER-2013's, for example after another
+    compression, the faces must match all lines of the file, with the same usages in order.
 
     Args:
         faces: the faces.
         usages: the usage of each line of the votes file.
-        label_set: of the faces' own labels.
+        label_set: label set of the faces' own labels.
 
     Raises:
-        InputError: it cannot be proven which face is which.
+        InputError: the faces cannot be identified with certainty.
     """
     faces = iter(faces)
     first = list(islice(faces, _FIRST))
@@ -254,7 +253,7 @@ def _number(matcher: Fer2013Matcher, face: Face) -> int | None:
 
 
 def _pair_by_lines(faces: Iterable[Face], usages: Sequence[str], label_set: str) -> Iterator[Face]:
-    """Yield the faces, and refuse at the end if they were not all of the votes file's lines."""
+    """Yield the faces, and raise at the end if they did not match all lines of the votes file."""
     if label_set != "fer2013":
         raise InputError("--labels ferplus: FER+ has votes for FER-2013 alone, not for this data")
     left = set(range(len(usages)))
@@ -293,7 +292,7 @@ def _voted(face: Face, counts: Votes, rule: str) -> Face | None:
 
 @lru_cache(maxsize=16_384)  # many faces have the same votes
 def _apply_rules(votes: bytes) -> tuple[int | None, Shares | None, float, Shares]:
-    """Return the majority, the distribution, the intensity and the raters' shares of votes."""
+    """Return the majority, the distribution, the intensity and the fractions of votes."""
     counts = np.frombuffer(votes, np.int64)
     return (
         compute_majority(counts),

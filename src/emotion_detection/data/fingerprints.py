@@ -1,4 +1,4 @@
-"""Recognise a face again: by its pixels at a fixed size, whatever its name, file or format.
+"""Recognise faces by pixels at a fixed size, whatever the name, file or format.
 
 A fingerprint is taken from the face at 48 x 48 pixels in grey, whatever input a network wants. It
 has two parts: the digest of these pixels, equal for equal images, and a miniature of 16 x 16
@@ -49,12 +49,12 @@ class Fingerprints:
         return len(self.digests)
 
     def keep(self, rows: npt.NDArray[np.generic]) -> "Fingerprints":
-        """Return some of them, by positions or by a mask."""
+        """Return a selection, by positions or by a mask."""
         return Fingerprints(self.digests[rows], self.miniatures[rows])
 
 
 def take_fingerprints(digests: Bytes, faces: Images) -> Fingerprints:
-    """Take the fingerprints of faces.
+    """Compute the fingerprints of faces.
 
     Args:
         digests: uint8 (N, 16), as :func:`.duplicates.digest_faces` makes them of these faces.
@@ -71,7 +71,7 @@ def take_fingerprints(digests: Bytes, faces: Images) -> Fingerprints:
 
 
 def join_fingerprints(parts: Sequence[Fingerprints]) -> Fingerprints:
-    """Lay fingerprints end to end."""
+    """Concatenate fingerprints."""
     empty = take_fingerprints(np.empty((0, 16), np.uint8), np.empty((0, SIZE, SIZE), np.uint8))
     return Fingerprints(
         np.concatenate([empty.digests, *(part.digests for part in parts)]),
@@ -83,12 +83,12 @@ def find_same_faces(faces: Fingerprints, known: Fingerprints) -> npt.NDArray[np.
     """Find each face among known ones.
 
     Args:
-        faces: of the faces to look for.
-        known: of the faces to look among.
+        faces: fingerprints of the faces to find.
+        known: fingerprints of the known faces.
 
     Returns:
-        int64 (N,), the position among the known ones, -1 where there is none: first that of equal
-        pixels, else of the most similar copy.
+        int64 (N,), the position among the known faces, -1 for none: a face with equal pixels, else
+        the most similar duplicate.
     """
     place = {digest.tobytes(): row for row, digest in reversed(list(enumerate(known.digests)))}
     found = np.array([place.get(digest.tobytes(), -1) for digest in faces.digests], np.int64)
@@ -129,11 +129,11 @@ def write_fingerprints(path: Path, faces: Fingerprints, **more: npt.NDArray[np.g
 
 
 def read_fingerprints(path: Path) -> tuple[Fingerprints, dict[str, npt.NDArray[np.generic]]]:
-    """Read what :func:`write_fingerprints` wrote.
+    """Read a file of :func:`write_fingerprints`.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: it is broken, or of another version.
+        OSError: the file does not exist.
+        ValueError: the file is damaged, or of another version.
     """
     try:
         # read first, since numpy leaves a file that it cannot read open

@@ -1,16 +1,16 @@
-"""Tell copies of one image from images that only resemble each other.
+"""Distinguish duplicates of an image from images that are merely similar.
 
-Two posed images of one person correlate as highly as two prints of one photograph, but they
-differ where the expression is: in the mouth, the eyes or the brows. So a pair is aligned first
-(shift, scale, rotation, contrast; Lucas and Kanade 1981) and then compared window by window: in a
-copy no window differs much, in another expression at least one does.
+Two posed images of one person correlate as highly as two versions of one image, but they differ in
+the mouth, the eyes or the brows. Therefore a pair is first aligned (shift, scale, rotation,
+contrast; Lucas and Kanade 1981) and then compared window by window: in a duplicate no window
+differs much, in another expression at least one does.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 LARGEST_DIFFERENCE = 0.03
-"""Largest difference of any window of two copies, in units of the faces' variance.
+"""Largest difference of any window of duplicates, in units of the faces' variance.
 
 Measured on both sides of the trade-off. Of FER-2013's pairs of near-duplicates 95 % lie below it.
 So do JPEG copies of quality 75 and WebP copies of quality 80. Of pairs of synthetic posed faces
@@ -18,8 +18,9 @@ of one person with different expressions, 3 % do: weak expressions that hardly c
 """
 
 LARGEST_CERTAIN = 0.01
-"""The same where copies are to be left out for having different labels: a weaker expression is not
-to be taken for a copy. Of FER-2013's pairs 89 % lie below it, of the posed pairs fewer than 1 %."""
+"""Stricter limit for leaving out duplicates with different labels, so that a weaker expression is
+not mistaken for a duplicate. Of FER-2013's pairs 89 % lie below it, of the posed pairs under 1
+%."""
 
 WINDOW = 0.25
 """Side of a window as a fraction of the face's; neighbouring windows overlap by half."""
@@ -36,22 +37,22 @@ Values = npt.NDArray[np.float32]
 def are_copies(
     first: Images, second: Images, largest: float = LARGEST_DIFFERENCE
 ) -> npt.NDArray[np.bool_]:
-    """Return which pairs of faces are copies of one image.
+    """Return which pairs of faces are duplicates.
 
     Args:
         first: uint8 (P, H, W), the pairs' first faces, grey.
         second: uint8 (P, H, W), their second faces.
-        largest: largest difference of two copies.
+        largest: largest difference of duplicates.
 
     Returns:
-        bool (P,). Faces without contrast are copies of no other image.
+        bool (P,). Faces without contrast are never duplicates.
     """
     found = np.zeros(len(first), np.bool_)
     for start in range(0, len(first), _BLOCK):
         rows = slice(start, start + _BLOCK)
         one, other = _standardize(first[rows]), _standardize(second[rows])
         found[rows] = find_largest_differences(one, other) <= largest
-        # most copies need no alignment, which takes ten times as long
+        # most duplicates need no alignment, which takes ten times as long
         left = np.flatnonzero(~found[rows])
         if len(left):
             aligned, border = _align(one[left], other[left]), first.shape[1] // 16

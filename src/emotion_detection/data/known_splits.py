@@ -1,8 +1,8 @@
-"""Remember into which split each face was drawn, so that it stays there.
+"""Store the sampled split of each face, so that it does not change.
 
-Kept in the cache's folder, by the face's fingerprint: a face keeps its split when others come or
-go, when its file is renamed, moved or re-encoded, and in whichever dataset it turns up. Without
-this file splits are drawn by hash alone. The list of faces that a run keeps does not depend on it.
+The file in the cache folder identifies faces by fingerprints. A face keeps its split if others are
+added or removed, if its file is renamed, moved or re-encoded, and in any other dataset. Without the
+file, splits are sampled by hash only. The list of faces in a run does not depend on it.
 """
 
 import hashlib
@@ -27,21 +27,21 @@ Numbers = npt.NDArray[np.int64]
 
 
 def known_splits_path(cache: Path, config: DataConfig) -> Path:
-    """Return the file for these options: other fractions, seeds or people are another draw."""
+    """Return the file for these options; each choice of fractions, seed and people has its own."""
     drawn_by = [config.split_seed, config.validation_fraction, config.test_fraction, config.person]
     key = hashlib.sha256(json.dumps(drawn_by).encode()).hexdigest()[:12]
     return cache / "splits" / f"{key}.npz"
 
 
 def find_known_splits(path: Path, faces: Fingerprints) -> Numbers:
-    """Return the split that each face was drawn into before, int64 (N,); -1: in none."""
+    """Return the stored split of each face, int64 (N,); -1: none."""
     known, splits = _read(path)
     places = find_same_faces(faces, known)
     return np.where(places < 0, UNKNOWN, splits[places] if len(splits) else UNKNOWN)
 
 
 def remember_splits(path: Path, faces: Fingerprints, splits: Numbers) -> None:
-    """Add faces and the splits that they were drawn into.
+    """Add faces and their sampled splits.
 
     Raises:
         OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Where faces are, and in what shape: from the word or path a user gives to a source."""
+"""Find and recognise the data source of a word or path of the user."""
 
 import sys
 from dataclasses import replace
@@ -26,7 +26,7 @@ from emotion_detection.data.whole_images import note_photographs
 from emotion_detection.errors import InputError
 
 DATA = Path("data")
-"""Where datasets are looked for, below the current folder."""
+"""Folder for datasets, below the current folder."""
 
 DEEPER = 3
 """Levels below a folder in which a dataset is searched."""
@@ -38,12 +38,12 @@ TABLE_SUFFIXES = {".csv", ".tsv", ".tab"}
 
 BANNER = """
 ┌──────────────────────────────────────────────────────────────────────────────┐
-│  NO DATASET FOUND: USING DRAWN FACES                                         │
+│  NO DATASET FOUND: USING SYNTHETIC FACES                                     │
 │                                                                              │
-│  Nothing in data/ and FER-2013 could not be downloaded, so the faces that    │
-│  this project draws itself are used. Everything works, but the figures say   │
-│  nothing about real faces. To use real ones: put fer2013.csv, a folder       │
-│  train/<emotion>/*.png or a manifest into data/, or name it with --data.     │
+│  Nothing in data/ and FER-2013 could not be downloaded, so synthetic faces   │
+│  are used. Everything works, but the metrics say nothing about real faces.   │
+│  To use real ones: put fer2013.csv, a folder train/<emotion>/*.png or a      │
+│  manifest into data/, or name it with --data.                                │
 └──────────────────────────────────────────────────────────────────────────────┘
 """
 
@@ -52,20 +52,20 @@ def load(config: DataConfig) -> Dataset:
     """Find, recognise, decode (once) and open a data source.
 
     Args:
-        config: which faces, and how they are read.
+        config: the data settings.
 
     Raises:
-        InputError: nothing is there, or it is in no known shape, or it is broken.
+        InputError: the data does not exist, has an unknown format, or is damaged.
     """
     source, place = find(config)
     if config.labels == "ferplus":
         if place is None:
             raise InputError(
-                "--labels ferplus: drawn faces have no votes; name FER-2013 with --data"
+                "--labels ferplus: synthetic faces have no votes; name FER-2013 with --data"
             )
         source = add_votes(source, _votes_beside(Path(place)), config.votes)
     source = choose_classes(source, config.rename, config.classes)
-    # what 'auto' and 'fer2013' meant this time is what a record of the run must say
+    # records of a run need the dataset that 'auto' or 'fer2013' stood for
     dataset = open_cached(source, replace(config, data="demo" if place is None else place))
     if config.labels == "fer2013" and dataset.label_set != "fer2013":
         _note_once(
@@ -98,7 +98,7 @@ def _note_once(line: str) -> None:
 
 
 def _note_missing_rows(dataset: Dataset) -> None:
-    """Say when what calls itself FER-2013 is not all of it: its figures compare with nobody's."""
+    """Print a note if FER-2013 is incomplete, so that metrics are not comparable."""
     whole = {FER2013_SPLITS[usage]: rows for usage, rows in ROWS.items()}
     if dataset.label_set == "fer2013" and dataset.sizes != whole:
         print(
@@ -108,7 +108,7 @@ def _note_missing_rows(dataset: Dataset) -> None:
 
 
 def find(config: DataConfig) -> tuple[Source, str | None]:
-    """Return the source that a user's words mean, and where it lies (None: drawn)."""
+    """Return the source of a user's words, and the path (None: synthetic)."""
     if config.data == "demo":
         return make_synthetic_source(config.size), None
     if config.data in ("auto", "fer2013"):
@@ -141,24 +141,23 @@ def find(config: DataConfig) -> tuple[Source, str | None]:
 
 
 def recognise_format(place: Path) -> Source:
-    """Recognise the shape of a file or folder.
+    """Recognise the format of a file or folder.
 
     Raises:
-        InputError: it is in none of the known shapes, or some of it is not understood.
+        InputError: the format is unknown, or a part is not understood.
     """
     return locate_data(place)[0]
 
 
 def locate_data(place: Path, deeper: int = DEEPER) -> tuple[Source, Path]:
-    """Recognise the shape of a file or folder, and return where the dataset lies.
+    """Recognise the format of a file or folder, and return the path of the dataset.
 
     Args:
         place: a file or folder.
-        deeper: how many levels below a folder are searched, if it is no dataset itself.
+        deeper: number of levels below a folder to search, if it is not a dataset itself.
 
     Raises:
-        InputError: it is in none of the known shapes, or some of it is not understood; several
-            datasets lie side by side.
+        InputError: the format is unknown, a part is not understood, or there are several datasets.
     """
     if place.is_file():
         return _of_file(place), place

@@ -1,4 +1,4 @@
-"""How much a Parquet file unpacks to, from the headers of its pages, before it is unpacked.
+"""Check the unpacked size of a Parquet file by the headers of its pages.
 
 A page of a few hundred bytes can unpack to two gigabytes, and a dictionary page of one large value
 can be used by every row. The file's footer tells sizes too, but nothing compares them with the

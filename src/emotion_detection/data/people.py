@@ -1,4 +1,4 @@
-"""Whose face is whose: by a column of the data, a pattern in the faces' names, or a folder."""
+"""Find the person of each face, by a column, a pattern in names, or a folder."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def find_people(faces: Sequence[Face], rule: str | None) -> list[str | None]:
-    """Return whose face each is, None where nothing says so.
+    """Return the person of each face, or None.
 
     Args:
         faces: the faces.
@@ -56,8 +56,8 @@ def join_groups(groups: Numbers, people: Sequence[str | None]) -> Numbers:
     """Join groups of faces that show the same person.
 
     Args:
-        groups: int64 (N,), equal numbers for copies of one image.
-        people: whose face each is, or None.
+        groups: int64 (N,), equal numbers for duplicates.
+        people: the person of each face, or None.
 
     Returns:
         int64 (N,), equal numbers for faces that belong together.

@@ -1,8 +1,8 @@
-"""Decoded faces on disk, once for all label sets, splits and choices of classes.
+"""Store decoded faces on disk, for all label sets, splits and choices of classes.
 
-A store is a folder of the cache: ``images.npy`` and what is computed of the pixels, ``names.json``
-beside them, and ``faces.json`` with what the data itself says of each face, in the reader's order.
-From these a label set is made without decoding anything again.
+A store is a folder of the cache: ``images.npy`` and fingerprints, ``names.json``, and
+``faces.json`` with the data's facts on each face, in the reader's order. Label sets are created
+from it without decoding images again.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -45,7 +45,7 @@ _BATCH = 512
 _COLUMNS = ("label", "split", "order", "intensity", "person", "origin")
 _MATRICES = ("target", "shares")
 _DIGEST = 8
-"""Bytes of the digest by which a face of FER-2013 is recognised."""
+"""Bytes of the digest that identifies a face of FER-2013."""
 
 _Stored = tuple[Face, Decoded | Unreadable]
 
@@ -66,7 +66,7 @@ def decode(content: Content) -> Image.Image:
 
 
 class Decoder:
-    """Decodes the faces of a source, each once, into files of a working folder.
+    """Decode the faces of a source once, into files of a working folder.
 
     Args:
         source: the source with the labels that its data brings.
@@ -113,7 +113,7 @@ class Decoder:
         return Decoded(self._count - 1, digest)
 
     def _inputs(self, image: Image.Image) -> tuple[Bytes, Bytes]:
-        """Return a face as the network's input, and as what it is recognised by."""
+        """Return a face as the network's input, and at the size of fingerprints."""
         size, channels = self._config.size, self._config.channels
         if self._config.crop == "faces":
             rgb = np.asarray(image.convert("RGB"))
@@ -133,7 +133,7 @@ class Decoder:
         self._batch.clear()
 
     def pixels(self) -> Pixels:
-        """Map what was decoded, in the reader's order; at least one face was."""
+        """Memory-map the decoded faces (at least one), in the reader's order."""
         config, count = self._config, self._count
         shape = (count, config.channels, config.size, config.size)
         reference = None
@@ -169,7 +169,7 @@ def _row_of(content: Decoded | Unreadable) -> int:
 
 
 def _write_faces(folder: Path, stored: Sequence[_Stored], places: Numbers) -> None:
-    """Write what the data says of its faces, in the reader's order."""
+    """Write the data's facts on the faces, in the reader's order."""
     faces = [face for face, _ in stored]
     found = [_row_of(content) for _, content in stored]
     rows = [int(places[row]) if row >= 0 else -1 for row in found]

@@ -1,4 +1,4 @@
-"""How a face is drawn: from a person, muscle movements, pose, light and occlusion to grey levels.
+"""Render synthetic faces from a person, muscle movements, pose, light and occlusion.
 
 Lengths are in half image widths (the image spans -1..1), x to the right and y down.
 """
@@ -13,9 +13,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 _Array = npt.NDArray[np.floating[Any]]
 
-# What one fully contracted unit does to the drawing. Lengths as above (down is positive), except
-# "lip_thickness" (a share of the resting thickness) and the lines and folds (darkness, 0..1).
-# fmt: off
+# Effect of one fully contracted unit. Lengths as above (down is positive), except "lip_thickness"
+# (a fraction of the resting thickness) and the lines and folds (darkness, 0..1). fmt: off
 _DISPLACEMENTS: dict[str, dict[str, float]] = {
     "AU1": {"brow_inner": -0.14, "brow_outer": 0.02, "forehead_lines": 0.14},
     "AU2": {"brow_inner": -0.02, "brow_outer": -0.15, "forehead_lines": 0.14},
@@ -23,25 +22,47 @@ _DISPLACEMENTS: dict[str, dict[str, float]] = {
     "AU5": {"upper_lid": 0.055, "lower_lid": 0.01},
     "AU6": {"upper_lid": -0.015, "lower_lid": -0.03, "cheek_raise": 0.08, "eye_lines": 0.4},
     "AU7": {"upper_lid": -0.02, "lower_lid": -0.025},
-    "AU9": {"brow_inner": 0.07, "brow_outer": 0.02, "brow_medial": 0.02, "upper_lid": -0.02,
-            "lower_lid": -0.02, "cheek_raise": 0.05, "nose_raise": 0.06, "upper_lip_raise": 0.06,
-            "nose_lines": 0.5, "cheek_folds": 0.32},
-    "AU12": {"mouth_width": 0.10, "mouth_corner": -0.14, "lip_thickness": -0.25,
-             "cheek_raise": 0.03, "cheek_folds": 0.32},
+    "AU9": {
+        "brow_inner": 0.07,
+        "brow_outer": 0.02,
+        "brow_medial": 0.02,
+        "upper_lid": -0.02,
+        "lower_lid": -0.02,
+        "cheek_raise": 0.05,
+        "nose_raise": 0.06,
+        "upper_lip_raise": 0.06,
+        "nose_lines": 0.5,
+        "cheek_folds": 0.32,
+    },
+    "AU12": {
+        "mouth_width": 0.10,
+        "mouth_corner": -0.14,
+        "lip_thickness": -0.25,
+        "cheek_raise": 0.03,
+        "cheek_folds": 0.32,
+    },
     "AU15": {"mouth_width": 0.02, "mouth_corner": 0.12, "upper_lid": -0.012, "cheek_folds": 0.10},
     "AU16": {"lower_lip_drop": 0.06},
-    "AU20": {"mouth_width": 0.11, "mouth_corner": 0.04, "lower_lip_drop": 0.06,
-             "lip_thickness": -0.3},
+    "AU20": {
+        "mouth_width": 0.11,
+        "mouth_corner": 0.04,
+        "lower_lip_drop": 0.06,
+        "lip_thickness": -0.3,
+    },
     "AU23": {"mouth_width": -0.07, "lip_thickness": -0.6},
-    "AU26": {"mouth_width": -0.06, "lower_lip_drop": 0.20, "upper_lip_raise": 0.03,
-             "jaw_drop": 0.12},
+    "AU26": {
+        "mouth_width": -0.06,
+        "lower_lip_drop": 0.20,
+        "upper_lip_raise": 0.03,
+        "jaw_drop": 0.12,
+    },
 }
 # fmt: on
 ACTION_UNITS = tuple(_DISPLACEMENTS)
 
 
 def render_faces(parameters: Mapping[str, Floats], size: int = 48) -> Floats:
-    """Renders faces from their parameters, without the camera's noise.
+    """Render faces from parameters, without the camera's noise.
 
     Args:
         parameters: The names of `SyntheticFaces.parameters`, each (N,) float32.
@@ -177,7 +198,7 @@ def _draw_mouth(image: _Array, p: SimpleNamespace, x: _Array, y: _Array) -> None
 
 
 def _draw_eyes(image: _Array, p: SimpleNamespace, x: _Array, y: _Array) -> None:
-    side = np.abs(x) - p.eye_spacing  # both eyes at once: 0 in their middle, outwards positive
+    side = np.abs(x) - p.eye_spacing  # for both eyes: 0 in the centre, outwards positive
     t = side / p.eye_width
     bow, ends = np.clip(1 - t * t, 0, 1), (np.abs(t) - 1) * p.eye_width
     dy = y + 0.14 - p.eye_slant * t

@@ -1,4 +1,4 @@
-"""What a reader of one shape of data gives: its classes, and its faces one by one."""
+"""The result of a reader of one data format: classes, and faces one by one."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 FER2013_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-"""FER-2013's usages, as Kaggle's file and its images' names say them."""
+"""FER-2013's usages, as in Kaggle's file and in image names."""
 
 SPLIT_NAMES = {
     "train": "train",
@@ -50,7 +50,7 @@ def split_of(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands for an image in a line that cannot be read; it counts as an unreadable image.
+    """Placeholder of an image in an invalid line; counts as an unreadable image.
 
     Args:
         reason: what is wrong with the line, and what is allowed.
@@ -61,7 +61,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Stands for an image that was decoded already.
+    """Placeholder of an image that is already decoded.
 
     Args:
         row: its row among the stored pixels; -1 where it could not be decoded.
@@ -80,19 +80,19 @@ Content = bytes | Path | npt.NDArray[np.uint8] | Unreadable | Decoded
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face as a reader meets it.
+    """One face of a data source.
 
     Args:
-        name: its file or row, unique in the source.
+        name: file or row, unique in the source.
         content: the image, not yet decoded.
         label: index of its class.
         split: 'train', 'validation', 'test', or None where the data does not say.
         order: its number in FER-2013 (position in Kaggle's file), or None.
         target: float32 (classes,) that sums to 1, or None.
         intensity: 0 to 1, or None.
-        shares: float32 (classes,), the share of all raters who saw each class, or None.
-        person: whose face it is, where that is known.
-        origin: the dataset that it comes from, where there are several.
+        shares: float32 (classes,), fraction of raters who chose each class, or None.
+        person: the person, if known.
+        origin: the dataset of the face, if there are several.
     """
 
     name: str
@@ -109,19 +109,19 @@ class Face:
 
 @dataclass(frozen=True)
 class Source:
-    """A data source that was found and recognised, not yet read.
+    """A recognised data source, not yet read.
 
     Args:
-        kind: its shape in words.
-        files: the files whose paths, sizes and times the cache goes by.
+        kind: description of the format.
+        files: the files whose paths, sizes and times identify the data in the cache.
         labels: class names.
-        read: gives the faces, in a fixed order; may be called again.
+        read: yields the faces in a fixed order; may be called again.
         label_set: 'fer2013', 'ferplus', 'demo' or 'own'.
-        count: number of faces where it is known before reading.
-        notes: sentences on what was taken as splits and classes, and what was left out.
-        base: the source of the same images with the labels that they came with, where this source
-            gives them others; see :func:`relabel_source`.
-        relabel: gives faces of ``base`` the labels of this source, and leaves some out.
+        count: number of faces, if known before reading.
+        notes: sentences on splits, classes and left-out files.
+        base: the source of the same images with their original labels, if this source replaces
+            them; see :func:`relabel_source`.
+        relabel: replaces the labels of the faces of ``base``, and leaves some out.
     """
 
     kind: str
@@ -136,7 +136,7 @@ class Source:
 
 
 Relabel = Callable[[Iterable[Face]], Iterator[Face]]
-"""Takes faces and yields them with other labels; their names and images stay."""
+"""Function that yields faces with other labels, but the same names and images."""
 
 
 def relabel_source(source: Source, relabel: Relabel, **changes: Any) -> Source:

@@ -1,4 +1,4 @@
-"""Decide which split each face of a dataset is in: given, remembered or drawn, by person or not."""
+"""Assign the faces of a dataset to splits: given, stored or sampled, optionally by person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SplitFaces:
-    """The splits of a dataset's faces, and what a user should know of them.
+    """The splits of a dataset's faces, with notes.
 
     Args:
         splits: int64 (N,), index into ``SPLITS``, below 0 for faces that are left out.
-        drawn: whether any of them was drawn rather than given.
-        too_few: sentences on classes that got less than half of what was asked in a split.
+        drawn: whether any split was sampled rather than given.
+        too_few: sentences on classes with less than half of the requested faces in a split.
         notes: further sentences.
     """
 
@@ -61,7 +61,7 @@ def split_faces(
     config: DataConfig,
     cache: Path,
 ) -> SplitFaces:
-    """Give every face its split; draw what the data does not say.
+    """Assign every face to a split; sample missing splits.
 
     Args:
         faces: the faces, without their pixels.
@@ -70,11 +70,11 @@ def split_faces(
         reference: uint8 (N, 48, 48), grey; read in parts.
         names: class names.
         config: fractions, seed, people and folds.
-        cache: folder in which drawn splits are remembered.
+        cache: folder in which sampled splits are stored.
 
     Raises:
         InputError: ``person`` fits no face, or no faces are left for folds.
-        OSError: drawn splits cannot be remembered.
+        OSError: sampled splits cannot be stored.
     """
     people = find_people(faces, config.person)
     assignment = _assign(faces, people, digests, thumbnails, reference, config, cache)
@@ -130,7 +130,7 @@ def _assign(
 def _assign_fold(
     labels: Numbers, given: Numbers, groups: Numbers, keys: Sequence[bytes], config: DataConfig
 ) -> Assignment:
-    """Test on one fold; the rest is for training and validation. A given test split stays out."""
+    """Test on one fold; the rest is for training and validation, without a given test split."""
     # with it stays out what belongs together with its faces
     closed = np.isin(groups, groups[given == TEST])
     rows = np.flatnonzero(~closed)

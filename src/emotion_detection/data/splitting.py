@@ -1,9 +1,9 @@
-"""Splits for data that brings none, or not all: a split is a property of a face.
+"""Sample missing splits, independently of other faces.
 
-Faces that belong together (copies of one image, or images of one person) form a group. A hash of
-the group's key and the seed says which split it is in, whatever other faces there are. Faces whose
-split was drawn before keep it (:mod:`.known_splits`). Every split gets at least half of what was
-asked of each class, where the groups allow that.
+Faces that belong together (duplicates, or images of one person) form a group. A hash of the group's
+key and the seed determines the split, whatever other faces there are. Faces with a stored split
+keep it (:mod:`.known_splits`). Every split gets at least half of the requested faces of each class,
+if the groups allow it.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Shortage:
-    """A class that has too few faces in a split.
+    """A class with too few faces in a split.
 
     Args:
         split: 'train', 'validation' or 'test'.
         label: the class.
-        faces: how many it has there.
-        least: how many it should have: half of what was asked.
-        of: how many faces of the class there are to split.
+        faces: number of faces.
+        least: minimum number of faces: half of the requested ones.
+        of: number of faces of the class to split.
     """
 
     split: str
@@ -49,8 +49,8 @@ class Assignment:
     Args:
         splits: int64 (N,), index into ``SPLITS``; :data:`LEFT_OUT` for a face that belongs
             together with faces of two splits.
-        drawn: bool (N,), whether the split was drawn rather than given.
-        shortages: what could not be reached.
+        drawn: bool (N,), whether the split was sampled rather than given.
+        shortages: classes with too few faces.
     """
 
     splits: Numbers
@@ -67,7 +67,7 @@ def assign_splits(
     seed: int,
     known: Numbers | None = None,
 ) -> Assignment:
-    """Give every face a split.
+    """Assign a split to every face.
 
     Given splits stay, but for faces taken out of a given train split to make a validation or
     test split that is missing. Known splits stay. A group never ends in two splits through this
@@ -170,7 +170,7 @@ class _Drawer:
         rest = 1.0
         for split in sorted(self.luck, reverse=True):
             chosen = ~taken & (self.luck[split] < self.fractions[split] / rest)
-            # a group far larger than what is wanted stays in train, whole
+            # a group far larger than the requested size stays in train
             chosen &= (self.counts <= np.maximum(2, 2 * self.goals[split])).all(axis=1)
             self.place[chosen] = split
             taken |= chosen
@@ -237,15 +237,15 @@ def _uniform(keys: Sequence[bytes], seed: int, purpose: str) -> npt.NDArray[np.f
 def deal_folds(
     labels: Numbers, groups: Numbers, keys: Sequence[bytes], folds: int, seed: int
 ) -> Numbers:
-    """Deal faces into folds: groups stay whole, classes are spread evenly.
+    """Assign faces to folds: groups are not split, classes are spread evenly.
 
     Args:
         labels: int64 (N,), classes.
         groups: int64 (N,), equal numbers for faces that belong together; a group may have faces
             of several classes.
-        keys: what each face is recognised by.
+        keys: key of each face.
         folds: number of folds.
-        seed: decides which group goes where.
+        seed: seed of the assignment.
 
     Returns:
         int64 (N,), 0 to folds - 1.
@@ -256,7 +256,7 @@ def deal_folds(
     own = [b""] * len(names)
     for row, group in enumerate(number):
         own[group] = min(own[group] or keys[row], keys[row])
-    # large groups first: what comes after evens them out
+    # large groups first: smaller ones then balance the folds
     order = np.lexsort((_uniform(own, seed, "fold"), -counts.sum(axis=1)))
     filled = np.zeros((folds, counts.shape[1]), np.int64)
     place = np.empty(len(names), np.int64)

@@ -1,4 +1,4 @@
-"""Arrays in the cache: mapped into memory, read by rows, and written without a memory map."""
+"""Read and write arrays of the cache: memory-mapped reading, streamed writing."""
 
 import hashlib
 import json
@@ -78,7 +78,7 @@ def write_rows(
 
 
 def digest_rows(array: Bytes, rows: Numbers, digest: "hashlib._Hash") -> None:
-    """Give the bytes of some rows of an array to a digest, block by block."""
+    """Update a digest with the bytes of some rows of an array, block by block."""
     for part in _blocks(array, rows):
         digest.update(part)
 
@@ -122,7 +122,7 @@ def read_optional(path: Path, dimensions: int) -> npt.NDArray[np.float32] | None
 
 @dataclass(frozen=True)
 class Pixels:
-    """Decoded faces, and what is computed of their pixels once.
+    """Decoded faces, with fingerprints that are computed once.
 
     Args:
         images: uint8 (M, C, H, W), may be memory-mapped, as are the others.

@@ -1,4 +1,4 @@
-"""What a dataset holds: a table of its counts, and a sheet of its faces."""
+"""Summarize a dataset: a table of counts, and a contact sheet."""
 
 import contextlib
 import io
@@ -56,7 +56,7 @@ def format_facts(*rows: tuple[str, str]) -> Table:
 
 
 def describe_unreadable(corrupt: Sequence[UnreadableImage]) -> str:
-    """Say how many images could not be read, and the first of them with the reasons."""
+    """Print the number of unreadable images, and the first ones with reasons."""
     lines = [f"{len(corrupt):,}" if corrupt else "none"]
     lines += [
         f"{escape_text(c.name)}: {escape_text(c.reason)}" for c in corrupt[:_UNREADABLE_SHOWN]
@@ -88,7 +88,7 @@ def format_info_table(dataset: Dataset) -> RenderableType:
         ("hash", dataset.hash),
         ("cache", escape_text(str(dataset.folder))),
         ("faces", f"{counts.sum():,}, {width} x {height}, {'grey' if channels == 1 else 'colour'}"),
-        ("labels", f"{dataset.label_set}, {classes} classes{', with vote shares' * votes}"),
+        ("labels", f"{dataset.label_set}, {classes} classes{', with votes' * votes}"),
         ("intensity", _intensity(list(splits.values()))),
         ("unreadable", describe_unreadable(dataset.corrupt)),
         ("missing", "\n".join(missing) or "none: every class has faces in every split"),
@@ -122,8 +122,8 @@ def draw_contact_sheet(
 
     Args:
         dataset: where the faces come from.
-        path: the PNG; it is replaced whole, and folders that are missing are made.
-        columns: number of faces a row, at least 1.
+        path: the PNG, written atomically; parent directories are created.
+        columns: number of faces per row, at least 1.
         split: 'train', 'validation' or 'test'.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Faces drawn by the project itself, so that everything runs with no dataset and no internet.
+"""Generate synthetic faces, so that everything runs without a dataset and offline.
 
 A face is a parametric drawing: a person, the muscle movements of an emotion, a pose, a light and
-sometimes something in front of the face. Emotions move the drawing as the Facial Action Coding
-System describes them: a strong one can be read by a person, a weak one is truly ambiguous.
+sometimes an occlusion. Emotions move the face as the Facial Action Coding System describes them.
+People can recognize a strong one; a weak one is truly ambiguous.
 """
 
 from collections.abc import Iterator
@@ -26,52 +26,79 @@ EMOTION_ACTION_UNITS: dict[str, dict[str, float]] = {
     "surprise": {"AU1": 1.0, "AU2": 1.0, "AU5": 0.8, "AU26": 1.0},
     "neutral": {},
 }
-# fmt: off
-# name: (low, high, probability): uniform between low and high with that probability, otherwise 0.
-# Tones (skin, iris, background) are grey levels 0..1; "hair" is a share of the skin's; "tilt" and
-# "occlusion_angle" are degrees; "yaw" is the sine of the turn to the side; "noise" is a standard
-# deviation; "lips_part" is speech, which belongs to no emotion; the rest are lengths and shares.
+# fmt: off name: (low, high, probability): uniform between low and high with that probability,
+# otherwise 0. Tones (skin, iris, background) are grey levels 0..1; "hair" is a fraction of the
+# skin's; "tilt" and "occlusion_angle" are degrees; "yaw" is the sine of the turn to the side;
+# "noise" is a standard deviation; "lips_part" is speech, which belongs to no emotion; the rest are
+# lengths and fractions.
 _PERSON: dict[str, tuple[float, float, float]] = {
-    "skin": (0.48, 0.90, 1.0), "hair": (0.12, 0.60, 1.0), "hair_length": (0.35, 1.0, 0.45),
-    "hairline": (-0.76, -0.58, 1.0), "parting": (-0.15, 0.15, 1.0),
-    "head_width": (0.60, 0.74, 1.0), "head_height": (0.82, 0.94, 1.0),
-    "jaw_taper": (0.08, 0.30, 1.0), "eye_spacing": (0.27, 0.34, 1.0),
-    "eye_width": (0.13, 0.17, 1.0), "eye_opening": (0.050, 0.080, 1.0),
-    "eye_slant": (-0.02, 0.02, 1.0), "iris": (0.08, 0.40, 1.0), "brow_height": (0.19, 0.26, 1.0),
-    "brow_thickness": (0.022, 0.048, 1.0), "brow_slant": (-0.02, 0.02, 1.0),
-    "brow_arch": (0.01, 0.05, 1.0), "nose_length": (0.30, 0.40, 1.0),
-    "nose_width": (0.08, 0.12, 1.0), "mouth_height": (0.47, 0.55, 1.0),
-    "mouth_size": (0.21, 0.28, 1.0), "mouth_curve": (-0.03, 0.01, 1.0),
-    "lip_fullness": (0.035, 0.075, 1.0), "toothy_smile": (0.3, 1.0, 0.65),
-    "beard": (0.3, 0.85, 0.22), "glasses": (0.6, 1.0, 0.22), "shirt": (0.05, 0.90, 1.0),
+    "skin": (0.48, 0.90, 1.0),
+    "hair": (0.12, 0.60, 1.0),
+    "hair_length": (0.35, 1.0, 0.45),
+    "hairline": (-0.76, -0.58, 1.0),
+    "parting": (-0.15, 0.15, 1.0),
+    "head_width": (0.60, 0.74, 1.0),
+    "head_height": (0.82, 0.94, 1.0),
+    "jaw_taper": (0.08, 0.30, 1.0),
+    "eye_spacing": (0.27, 0.34, 1.0),
+    "eye_width": (0.13, 0.17, 1.0),
+    "eye_opening": (0.050, 0.080, 1.0),
+    "eye_slant": (-0.02, 0.02, 1.0),
+    "iris": (0.08, 0.40, 1.0),
+    "brow_height": (0.19, 0.26, 1.0),
+    "brow_thickness": (0.022, 0.048, 1.0),
+    "brow_slant": (-0.02, 0.02, 1.0),
+    "brow_arch": (0.01, 0.05, 1.0),
+    "nose_length": (0.30, 0.40, 1.0),
+    "nose_width": (0.08, 0.12, 1.0),
+    "mouth_height": (0.47, 0.55, 1.0),
+    "mouth_size": (0.21, 0.28, 1.0),
+    "mouth_curve": (-0.03, 0.01, 1.0),
+    "lip_fullness": (0.035, 0.075, 1.0),
+    "toothy_smile": (0.3, 1.0, 0.65),
+    "beard": (0.3, 0.85, 0.22),
+    "glasses": (0.6, 1.0, 0.22),
+    "shirt": (0.05, 0.90, 1.0),
 }
 _PICTURE: dict[str, tuple[float, float, float]] = {
-    "tilt": (-15.0, 15.0, 1.0), "yaw": (-0.4, 0.4, 1.0), "scale": (0.88, 1.08, 1.0),
-    "shift_x": (-0.09, 0.09, 1.0), "shift_y": (-0.09, 0.07, 1.0), "gaze": (-0.035, 0.035, 1.0),
-    "lips_part": (0.01, 0.05, 0.15), "smile_skew": (-0.02, 0.02, 1.0),
-    "light_x": (-0.40, 0.40, 1.0), "light_y": (-0.25, 0.20, 1.0), "gain": (0.85, 1.10, 1.0),
-    "contrast": (0.80, 1.15, 1.0), "background": (0.05, 0.90, 1.0), "blur": (0.1, 0.9, 0.4),
-    "noise": (0.005, 0.035, 1.0), "occlusion": (0.12, 0.24, 0.12),
-    "occlusion_x": (-0.75, 0.75, 1.0), "occlusion_y": (-0.40, 0.80, 1.0),
-    "occlusion_angle": (-90.0, 90.0, 1.0), "occlusion_tone": (0.05, 0.75, 1.0),
+    "tilt": (-15.0, 15.0, 1.0),
+    "yaw": (-0.4, 0.4, 1.0),
+    "scale": (0.88, 1.08, 1.0),
+    "shift_x": (-0.09, 0.09, 1.0),
+    "shift_y": (-0.09, 0.07, 1.0),
+    "gaze": (-0.035, 0.035, 1.0),
+    "lips_part": (0.01, 0.05, 0.15),
+    "smile_skew": (-0.02, 0.02, 1.0),
+    "light_x": (-0.40, 0.40, 1.0),
+    "light_y": (-0.25, 0.20, 1.0),
+    "gain": (0.85, 1.10, 1.0),
+    "contrast": (0.80, 1.15, 1.0),
+    "background": (0.05, 0.90, 1.0),
+    "blur": (0.1, 0.9, 0.4),
+    "noise": (0.005, 0.035, 1.0),
+    "occlusion": (0.12, 0.24, 0.12),
+    "occlusion_x": (-0.75, 0.75, 1.0),
+    "occlusion_y": (-0.40, 0.80, 1.0),
+    "occlusion_angle": (-90.0, 90.0, 1.0),
+    "occlusion_tone": (0.05, 0.75, 1.0),
 }
 # fmt: on
 
 PER_PERSON = 10  # consecutive faces of one person
-_BLOCK = 10 * PER_PERSON  # faces drawn at once: small enough for the processor's cache
+_BLOCK = 10 * PER_PERSON  # faces rendered per block: small enough for the processor's cache
 _STRENGTH_JITTER = 0.20  # how unlike one another two people's (and two images') movements are
 _IDLE_MOVEMENT = 0.03  # movements that no emotion caused, in all faces
 
 
 @dataclass(frozen=True)
 class SyntheticFaces:
-    """Drawn grey faces and what they were drawn from.
+    """Synthetic grey faces and their parameters.
 
     Attributes:
         faces: (N, size, size) uint8, grey.
         labels: (N,) int64, index into `emotions.FER2013`.
         intensity: (N,) float32, 0 for neutral and 0.2..1 for every other emotion.
-        identity: (N,) int64, the drawn person; ten consecutive faces are one person.
+        identity: (N,) int64, the person; ten consecutive faces are one person.
         parameters: name to (N,) float32: person, pose, light, occlusion and the action units
             ("AU1".."AU26", 0 relaxed, about 1 fully contracted). `render_faces` takes these.
     """
@@ -84,7 +111,7 @@ class SyntheticFaces:
 
 
 def make_synthetic_faces(count: int = 6000, seed: int = 0, size: int = 48) -> SyntheticFaces:
-    """Draws faces of random people; the same arguments give the same bytes.
+    """Generate faces of random people; the same arguments give the same bytes.
 
     Face i does not depend on the count. Labels cycle through `emotions.FER2013`; every ten
     faces are a new person, so a caller can split by identity.
@@ -137,7 +164,7 @@ def draw_blocks(count: int, seed: int, size: int) -> Iterator[SyntheticFaces]:
 
 
 def make_action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[str, Floats]:
-    """Gives the prototypical action units of emotions, without individual variation.
+    """Return the prototypical action units of emotions, without individual variation.
 
     Args:
         labels: (N,) integers, index into `emotions.FER2013`.
@@ -152,7 +179,7 @@ def make_action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[s
 
 
 def _sample_block(rng: np.random.Generator, labels: npt.NDArray[np.int64]) -> dict[str, Floats]:
-    """Draws all parameters, and "intensity", each (N,) float32, of one block of faces."""
+    """Sample all parameters, and "intensity", each (N,) float32, of one block of faces."""
     total, people = len(labels), len(labels) // PER_PERSON
     sampled: dict[str, Floats] = {}
     for ranges, rows in ((_PERSON, people), (_PICTURE, total)):

@@ -1,9 +1,9 @@
-"""``demo``: faces that the project draws itself, so that everything works with no dataset.
+"""``demo``: synthetic faces, so that everything works without a dataset.
 
-Format: none on disk; 6,000 faces, seed 0. Classes: FER-2013's seven, in equal numbers, with a
-true intensity (0 for neutral, 0.2 to 1 for the others). Split: by drawn person, 4,500 train, 750
-validation, 750 test. Licence: MIT, as the project. Citation: none; figures on drawn faces say
-nothing about people.
+Format: none on disk; 6,000 faces, seed 0. Classes: FER-2013's seven, in equal numbers, with a true
+intensity (0 for neutral, 0.2 to 1 for the others). Split: by person, 4,500 train, 750 validation,
+750 test. Licence: MIT, as the project. Citation: none; metrics on synthetic faces say nothing about
+people.
 """
 
 from collections.abc import Iterator
@@ -19,15 +19,18 @@ _SHARES = (("train", 0.75), ("validation", 0.875), ("test", 1.0))
 
 
 def make_synthetic_source(size: int, count: int = COUNT) -> Source:
-    """Return the drawn faces as a data source.
+    """Return the synthetic faces as a data source.
 
     Args:
         size: height and width in pixels.
         count: number of faces.
     """
     return Source(
-        kind=f"drawn faces ({count}, {size} px)",
-        files=(Path(drawn.__file__), Path(drawing.__file__)),  # drawn otherwise: drawn anew
+        kind=f"synthetic faces ({count}, {size} px)",
+        files=(
+            Path(drawn.__file__),
+            Path(drawing.__file__),
+        ),  # rendered anew after changes of the code
         labels=FER2013,
         read=lambda: _read(size, count),
         label_set="demo",

@@ -37,7 +37,7 @@ _FIRST = 2000
 
 
 def find_crop(content: Content, size: int, channels: int) -> tuple[npt.NDArray[np.uint8], int]:
-    """Cut the largest face out of an image, exactly as ``emotion predict`` cuts it.
+    """Crop the largest face of an image, exactly as ``emotion predict`` does.
 
     Args:
         content: the image.
@@ -48,7 +48,7 @@ def find_crop(content: Content, size: int, channels: int) -> tuple[npt.NDArray[n
         uint8 (channels, size, size), and the number of faces that were found.
 
     Raises:
-        ImageError: it cannot be read, or no face is found in it.
+        ImageError: the image cannot be read, or no face is detected.
     """
     from emotion_detection.inference.detection import detect_faces
     from emotion_detection.inference.model import ModelInput
@@ -63,9 +63,9 @@ def find_crop(content: Content, size: int, channels: int) -> tuple[npt.NDArray[n
 
 
 def note_photographs(source: Source, folder: Path) -> str | None:
-    """Return a sentence where a dataset's images are whole photographs; None where they are not.
+    """Return a note if a dataset's images are not face crops, or None.
 
-    The answer is kept in the dataset's cache.
+    The answer is stored in the dataset's cache.
 
     Args:
         source: the dataset.
@@ -84,7 +84,7 @@ def note_photographs(source: Source, folder: Path) -> str | None:
     if not fractions or small * 2 <= len(fractions):
         return None
     return (
-        f"these look like whole photographs, not cut-out faces: in {small} of {len(fractions)} the "
+        f"these look like uncropped images, not face crops: in {small} of {len(fractions)} the "
         f"face is smaller than {SMALL:.0%} of the image; a model trained on them does not fit the "
         "faces that 'emotion predict' cuts out; 'emotion data crop IN OUT' cuts them out, or add "
         "--crop faces"

@@ -1,4 +1,4 @@
-"""Model cards: Markdown with the front matter of Hugging Face's hub, made of files alone.
+"""Write model cards: Markdown with the front matter of the Hugging Face hub, from files.
 
 After Mitchell et al. 2019, *Model Cards for Model Reporting*. Written by ``emotion report --card``.
 """
@@ -43,13 +43,13 @@ def write_card(model: str, folder: Path, groups: Mapping[str, Any] | None = None
     Args:
         model: the model.
         folder: where ``model-card.md`` goes.
-        groups: figures by groups, or None.
+        groups: metrics by group, or None.
 
     Returns:
         The file.
 
     Raises:
-        InputError: it is no such model, was not tested, or the card cannot be written.
+        InputError: the model does not exist, was not tested, or the card cannot be written.
     """
     text = (
         pretrained.read_card()
@@ -96,7 +96,7 @@ def _front_matter(facts: CardFacts) -> str:
         name for label_set in facts.labels for name in _DATASETS.get(label_set, ())
     )
     values = {
-        "license": facts.licence,  # 'unknown' is a word of the hub's, too
+        "license": facts.licence,  # 'unknown' is a value of the hub too
         "library_name": "emotion-detection",
         "pipeline_tag": "image-classification",
         "tags": ["facial-expression-recognition", "emotion", "onnx", *facts.labels],
@@ -122,7 +122,7 @@ def _sections(facts: CardFacts) -> Iterator[str]:
     yield f"## Training data and its rights\n\n{facts.training['data']}. {facts.rights}"
     noise = [NOISE, *_copies(facts), *facts.notes] if _is_fer2013(facts) else ["Unknown."]
     yield f"## Label noise\n\n{' '.join(noise)}"
-    yield f"## Figures\n\n{_figures([row for row in facts.figures if row['own']])}"
+    yield f"## Metrics\n\n{_figures([row for row in facts.figures if row['own']])}"
     yield f"## Each emotion\n\n{_classes(facts)}"
     yield f"## Calibration\n\n{_calibration(facts)}"
     if intensity := _intensity(facts):
@@ -141,14 +141,14 @@ def _is_fer2013(facts: CardFacts) -> bool:
 
 
 def _copies(facts: CardFacts) -> Iterator[str]:
-    """Say how many faces of the largest test are copies of training faces, where that is known."""
+    """Return a sentence on exact duplicates of training faces in the largest test, if known."""
     known = [row for row in facts.figures if row["own"] and row.get("without_duplicates")]
     if known:
         row = max(known, key=lambda row: int(row["n"]))
         copies, by = row["without_duplicates"]["exact"], row["labels_set"]
         yield (
-            f"{copies:,} of the {row['n']:,} faces tested by the labels {by} are copies of "
-            "training faces, pixel by pixel."
+            f"{copies:,} of the {row['n']:,} faces tested by the labels {by} are exact duplicates "
+            "of training faces."
         )
 
 
@@ -159,7 +159,7 @@ def _table(header: str, rows: list[str]) -> str:
 
 
 def _cell(name: str) -> str:
-    """Return a name as a table can hold it: on one line, its bars not taken for columns."""
+    """Escape a name for a table cell: one line, without column separators."""
     return " ".join(name.split()).replace("|", r"\|")
 
 
@@ -177,7 +177,7 @@ def _figures(figures: list[Values]) -> str:
         )
     header = (
         "| data | labels | views | prior | faces | accuracy (95 % interval) | balanced | macro F1 "
-        "| without copies of training faces |"
+        "| without duplicates |"
     )
     commands = dict.fromkeys(f"`{row['command']}`" for row in figures)
     filters = dict.fromkeys(f"{row['labels_set']}: {row['filter']}" for row in figures)
@@ -188,7 +188,7 @@ def _figures(figures: list[Values]) -> str:
 
 
 def _plain(facts: CardFacts) -> Values:
-    """Return the figure that the details are told of: the model's own labels, as they are."""
+    """Return the test that the details are about: the model's own labels, one view."""
     own = next(iter(facts.labels))
     return min(
         facts.figures,
@@ -232,9 +232,9 @@ def _intensity(facts: CardFacts) -> str:
     named = {"pearson": "Pearson", "spearman": "Spearman", "ccc": "CCC", "mae": "MAE"}
     told = [f"{name} {found[key]:.3f}" for key, name in named.items() if found[key] is not None]
     raters = found.get("raters_reliability")
-    of_raters = "" if raters is None else f" The raters' own reliability is {raters:.3f}."
+    of_raters = "" if raters is None else f" The inter-rater reliability is {raters:.3f}."
     return (
-        "From 0 (neutral) to 1, an output of its own: the share of raters who would see any "
+        "From 0 (neutral) to 1, a separate output: the fraction of raters who would see any "
         f"expression, or what the data gives. {', '.join(told)} (n={found['n']:,}).{of_raters}"
     )
 

@@ -1,4 +1,4 @@
-"""What a model card says, gathered from the files that commands wrote; nothing is typed in."""
+"""Gather the facts of a model card from the files that commands wrote."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,44 +14,46 @@ from emotion_detection.io.plain_values import read_json, read_yaml
 Values = dict[str, Any]
 
 UNKNOWN = "unknown"
-"""What a card says where no file tells."""
+"""Text of a card for unknown facts."""
 
 FILTERS = {
     "fer2013": "none: all faces of the split",
     "ferplus": "a majority among FER+'s ten raters (Barsoum et al. 2016)",
 }
-"""Which faces of a split are tested, by label set; others have no filter."""
+"""Tested faces of a split, by label set; other label sets have no filter."""
 
 _OWN_RIGHTS = (
     "The rights in the training faces, and whether the people shown agreed, are for whoever "
     "publishes this model to state; no file tells."
 )
-_DRAWN_RIGHTS = "The faces are drawn by the project itself (MIT licence); no person is shown."
-_DRAWN_LIMITS = "Trained on drawn faces: its figures on them say nothing about people."
+_DRAWN_RIGHTS = (
+    "The faces are synthetic, rendered by the project (MIT licence); no person is shown."
+)
+_DRAWN_LIMITS = "Trained on synthetic faces: its metrics on them say nothing about people."
 _OWN_LIMITS = "What was not measured is not known; see the tables for what was."
 _OWN_USE = "Not stated; whoever publishes this model says what it is meant for."
 
 
 @dataclass(frozen=True)
 class CardFacts:
-    """All that a card is made of.
+    """The facts of a model card.
 
     Args:
-        name: of the model.
-        labels: for each label set its emotions, the model's own set first.
-        input: a face, in words.
+        name: name of the model.
+        labels: for each label set the emotions, the model's main set first.
+        input: description of a face.
         parameters: number of trained parameters.
-        licence: of the model.
+        licence: licence of the model.
         rights: the state of the rights in the training faces.
-        intended_use: what it is for.
-        limits: what it cannot do.
+        intended_use: intended use of the model.
+        limits: limits of the model.
         training: ``command``, ``data``, ``data_hash``, ``seed``, ``code``, ``hardware``,
-            ``seconds``, ``packages``; 'unknown' where no file tells.
-        figures: what tests found, each a test's ``metrics.json`` with ``labels_set``, ``filter``,
-            ``test_data``, ``command``, ``own`` (whether it is the data that was trained on).
-        robustness: what ``corruptions.json`` holds, or None.
-        groups: figures by groups (``groups`` of ``report.json``), or None.
-        notes: further measured sentences, such as of the two label sets' agreement.
+            ``seconds``, ``packages``; 'unknown' by default.
+        figures: metrics of tests, each a test's ``metrics.json`` with ``labels_set``, ``filter``,
+            ``test_data``, ``command``, ``own`` (whether it is the training dataset).
+        robustness: content of ``corruptions.json``, or None.
+        groups: metrics by group (``groups`` of ``report.json``), or None.
+        notes: further measured sentences, such as on the agreement of the two label sets.
     """
 
     name: str
@@ -78,10 +80,10 @@ def read_shipped_facts(
     """Return the facts of the shipped model.
 
     Args:
-        record: its record (``pretrained.read_record()``).
-        robustness: what ``emotion test --corruptions`` found of it, or None.
+        record: the record of the model (``pretrained.read_record()``).
+        robustness: result of ``emotion test --corruptions``, or None.
         notes: further sentences.
-        groups: figures by groups, or None.
+        groups: metrics by group, or None.
     """
     training, face = record["training"], record["input"]
     return CardFacts(
@@ -117,15 +119,15 @@ def read_shipped_facts(
 def run_facts(
     run: Path, groups: Mapping[str, Any] | None = None, untested: bool = False
 ) -> CardFacts:
-    """Return the facts of a run: of its own files, and of every test of it that lies in it.
+    """Return the facts of a run, from the files and tests in the run folder.
 
     Args:
         run: ``models/RUN``.
-        groups: figures by groups, or None.
-        untested: whether a run without a test is accepted; its metrics are those on validation.
+        groups: metrics by group, or None.
+        untested: whether to accept a run without a test, with metrics on validation.
 
     Raises:
-        InputError: it is no whole run, or it was never tested.
+        InputError: the run is incomplete, or was never tested.
     """
     check_run(run)
     try:
@@ -140,7 +142,8 @@ def _facts_of(run: Path, groups: Mapping[str, Any] | None, untested: bool) -> Ca
     tests = {path: found for path, found in tests.items() if _of_this_model(found)}
     if not tests and not untested:
         raise InputError(
-            f"{run}: was not tested yet, a card has no figures: python test.py --model {run}"
+            f"{run}: was not tested yet, so the card would have no metrics: "
+            f"python test.py --model {run}"
         )
     trained_on = made["data"]["source"]
     figures = [_figure(path, found, trained_on) for path, found in tests.items()]
@@ -178,14 +181,14 @@ def _facts_of(run: Path, groups: Mapping[str, Any] | None, untested: bool) -> Ca
 
 
 def check_run(run: Path, option: str = "--card") -> None:
-    """Check that a card can be made of a run.
+    """Check that a run has the files for a card.
 
     Args:
         run: ``models/RUN``.
         option: begins the message of an error.
 
     Raises:
-        InputError: it is no run's folder.
+        InputError: the folder is not a run.
     """
     if not (run / "provenance.json").is_file():
         raise InputError(
@@ -195,7 +198,7 @@ def check_run(run: Path, option: str = "--card") -> None:
 
 
 def _of_this_model(found: Values) -> bool:
-    """Say whether a test is of a run's best epoch, not of another one or of several models."""
+    """Return True if a test is of a run's best epoch, and of this model only."""
     return isinstance(found["model"], str) and Path(found["model"]).stem in BEST
 
 

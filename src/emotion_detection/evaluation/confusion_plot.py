@@ -1,4 +1,4 @@
-"""The confusion matrix as a drawing: a test's own file, and in a report."""
+"""Plot the confusion matrix, for a test's folder and for reports."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 def draw_confusion(
     confusion: Sequence[Sequence[int]], names: Sequence[str], title: str = ""
 ) -> "Figure":
-    """Draw shares of each true class, with the numbers of faces.
+    """Plot a confusion matrix, normalized by true class, with the numbers of faces.
 
     Args:
         confusion: rows are true classes.
         names: class names.
-        title: what stands above it.
+        title: title of the plot.
     """
     from matplotlib.patches import Rectangle
 

@@ -1,10 +1,10 @@
-"""The fixed set of corruptions that a model is tested under, each at five strengths.
+"""The fixed set of corruptions for robustness tests, each at five strengths.
 
-As ImageNet-C (Hendrycks and Dietterich 2019) does for objects, with what happens to images of
-faces. A face's corruption is drawn from (seed, name, strength, row of the face): it does not depend
-on the batch, on other faces or on the model. Lengths are in widths of the face, so that faces of
-any size look alike; noise and JPEG's blocks alone are of pixels, those of the face as the model
-takes it in. The set is fixed: a change to any number here makes figures that cannot be compared.
+The set follows ImageNet-C (Hendrycks and Dietterich 2019), with corruptions that are typical of
+face images. The random numbers depend on seed, name, strength and row of the face only, not on the
+batch, other faces or the model. Lengths are in face widths, so that the effect does not depend on
+the size of the face; noise and JPEG blocks are in pixels of the model's input. The set is fixed:
+after any change to a number here, results cannot be compared with earlier ones.
 """
 
 from collections.abc import Callable
@@ -23,18 +23,18 @@ STRENGTHS = (1, 2, 3, 4, 5)
 SEED = 0
 
 _EYES = TEMPLATE[0][1] / TEMPLATE_SIZE
-"""Height at which faces' eyes lie, from the top; means of FER-2013's crops."""
+"""Height of the eyes from the top of the crop; means of FER-2013's crops."""
 _MOUTH = TEMPLATE[3][1] / TEMPLATE_SIZE
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way to spoil a face.
+    """One corruption of faces.
 
     Args:
-        change: faces, strength, random words -> faces.
-        strengths: what ``change`` takes at 1 to 5.
-        scale: what the strengths are, in words.
+        change: function of faces, strength and random words that returns faces.
+        strengths: argument of ``change`` at strengths 1 to 5.
+        scale: unit of the strengths.
     """
 
     change: Callable[[Images, Any, Words], Images]
@@ -50,10 +50,10 @@ def _cover(tones: tuple[int, int]) -> Callable[[Images, Any, Words], Images]:
     return lambda faces, area, words: distortions.cover(faces, area, tones, words)
 
 
-# What strengths look like is said for the weakest and the strongest; benchmarks/robustness.py draws
-# all of them. Pixels are those of a face of 48.
+# Comments describe the weakest and the strongest level; benchmarks/robustness.py draws all of them.
+# Pixels are those of a face of 48 pixels.
 CORRUPTIONS: dict[str, Corruption] = {
-    # a head that turns at 1/30 s: 4 pixels are hardly seen, 14 leave no mouth
+    # a head that turns at 1/30 s: 4 pixels are hardly visible, 14 leave no mouth
     "motion_blur": Corruption(
         distortions.blur_by_motion, (0.08, 0.12, 0.17, 0.23, 0.30), "length, widths"
     ),
@@ -61,7 +61,7 @@ CORRUPTIONS: dict[str, Corruption] = {
     "defocus_blur": Corruption(
         distortions.blur_by_defocus, (0.03, 0.045, 0.06, 0.08, 0.11), "radius, widths"
     ),
-    # a cheap sensor: grain that is just seen, to one that drowns all but eyes and mouth
+    # a cheap sensor: barely visible grain, to grain that hides all but eyes and mouth
     "gaussian_noise": Corruption(distortions.add_noise, (8, 16, 28, 44, 64), "s.d., grey levels"),
     # a short exposure: s.d. 11 grey levels in white, to 81; dark parts stay clean
     "shot_noise": Corruption(
@@ -69,9 +69,9 @@ CORRUPTIONS: dict[str, Corruption] = {
     ),
     # messengers and video: rings around edges, to flat blocks of 8 pixels
     "jpeg": Corruption(distortions.compress, (40, 20, 12, 7, 3), "quality"),
-    # faces far from the camera: of 24 pixels, the smallest that are read from photographs, to 7
+    # faces far from the camera: of 24 pixels, the smallest that are classified in images, to 7
     "low_resolution": Corruption(
-        resampling.lower_resolution, (1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 7), "share of the pixels"
+        resampling.lower_resolution, (1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 7), "fraction of the pixels"
     ),
     # a dim room, to one where only a stretched image shows a face
     "darkness": Corruption(distortions.darken, (60, 40, 25, 15, 8), "% of the light left"),
@@ -85,7 +85,7 @@ CORRUPTIONS: dict[str, Corruption] = {
     "tight_crop": Corruption(resampling.zoom, (1.1, 1.25, 1.4, 1.6, 1.85), "times as large"),
     # a box too large: at half the face has 24 of the 48 pixels
     "loose_crop": Corruption(resampling.zoom, (1 / 1.1, 0.8, 0.7, 0.6, 0.5), "times as large"),
-    # dark glasses: a strip over the pupils, then both eyes, then brows to half the nose
+    # dark glasses: a strip over the eyes' centres, then both eyes, then brows to half the nose
     "eyes_covered": Corruption(
         _cover((10, 60)),
         tuple(
@@ -126,20 +126,20 @@ def corrupt(
     rows: npt.NDArray[np.int64] | None = None,
     seed: int = SEED,
 ) -> Images:
-    """Spoil faces.
+    """Corrupt faces.
 
     Args:
         faces: uint8 (N, C, H, W), grey (C = 1) or RGB (C = 3).
         name: one of :data:`CORRUPTIONS`.
         strength: 1 to 5.
         rows: int64 (N,), each face's number in its data; None: 0 to N - 1.
-        seed: of what is drawn at random.
+        seed: random seed.
 
     Returns:
-        uint8 (N, C, H, W), new.
+        uint8 (N, C, H, W), a new array.
 
     Raises:
-        ValueError: no such corruption or strength, or faces of another type or shape.
+        ValueError: the corruption or strength does not exist, or faces have another type or shape.
     """
     if name not in CORRUPTIONS:
         raise ValueError(f"no corruption {name}; there are {', '.join(CORRUPTIONS)}")

@@ -1,7 +1,7 @@
 """Cross-validation: train on all folds but one, test on that one, for each fold in turn.
 
-The runs are ``models/NAME/fold-1`` and so on. A fold that is done is kept, one that was stopped is
-resumed from its last checkpoint: the same command goes on.
+The runs are ``models/NAME/fold-1`` and so on. The same command resumes a stopped cross-validation:
+finished folds are kept, and the stopped one resumes from the last checkpoint.
 """
 
 import dataclasses
@@ -32,8 +32,8 @@ class CrossValidation:
     """A finished cross-validation.
 
     Args:
-        folder: where the runs and ``folds.json`` lie.
-        record: what ``folds.json`` holds: each fold's metrics, their means and deviations.
+        folder: folder of the runs and of ``folds.json``.
+        record: content of ``folds.json``: metrics of each fold, means and standard deviations.
     """
 
     folder: Path
@@ -41,19 +41,19 @@ class CrossValidation:
 
 
 def cross_validate(config: TrainConfig) -> CrossValidation:
-    """Train and test a run for each fold, unless that was done before.
+    """Train and test a run for each fold that is not finished.
 
     Args:
         config: the recipe; ``folds`` says how many, ``fold`` must be None.
 
     Raises:
-        InputError: bad data or settings, or another cross-validation is in the folder.
-        TrainingError: a training cannot go on.
+        InputError: data or settings are not valid, or the folder has another cross-validation.
+        TrainingError: a training cannot continue.
     """
     if config.folds is None or config.fold is not None:
         raise InputError("--folds: give the number of folds, and no --fold")
     for option in ("devices", "num_nodes"):
-        # each process would run all the folds
+        # each process would run all folds
         if str(value := config.trainer.get(option, 1)) not in ("1", "auto", "[0]"):
             raise InputError(
                 f"--trainer.{option} {value}: must be 1 with --folds: its runs follow one another; "
@@ -85,7 +85,7 @@ def cross_validate(config: TrainConfig) -> CrossValidation:
 
 
 def _run_fold(config: TrainConfig) -> dict[str, Any]:
-    """Train a fold's run, from where it was stopped, and return its metrics on the fold."""
+    """Train or resume a fold's run, and return the metrics on the fold."""
     folder = Path(config.models, config.name or "")
     begun = (folder / "config.yaml").exists()
     if begun:
@@ -117,7 +117,7 @@ def _label_set(run: Path) -> str:
 
 
 def _read(path: Path, model: Path) -> dict[str, Any] | None:
-    """Return a fold's metrics where the test is there and no older than its model."""
+    """Return a fold's metrics if its test exists and is not older than the model."""
     try:
         if path.stat().st_mtime < model.stat().st_mtime:
             return None

@@ -1,4 +1,4 @@
-"""Testing on several processes (torchrun): every face is scored once, by one of them."""
+"""Test on several processes (torchrun); each face is scored by one of them."""
 
 import atexit
 import os
@@ -22,7 +22,7 @@ def own_rows(count: int) -> npt.NDArray[np.int64]:
 
 
 def gather_rows(scores: Scores, count: int) -> Scores | None:
-    """Bring the scores of all processes together in the first.
+    """Gather the scores of all processes in the first.
 
     Args:
         scores: float32 (rows of this process, classes), in the order of :func:`own_rows`.
@@ -35,7 +35,7 @@ def gather_rows(scores: Scores, count: int) -> Scores | None:
     if processes == 1:
         return scores
     if not dist.is_initialized():
-        # kept until the end: processes that connect a second time can miss each other
+        # kept until the end: a second connection between processes can fail
         dist.init_process_group("gloo", timeout=timedelta(days=1))
         atexit.register(dist.destroy_process_group)
     parts: list[Scores] | None = [scores] * processes if process == 0 else None

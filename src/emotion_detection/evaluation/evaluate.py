@@ -1,4 +1,4 @@
-"""``python test.py``: a model on labelled faces, from files to figures."""
+"""Test models on labelled faces, from files to metrics (``emotion test``)."""
 
 import shlex
 import time
@@ -40,11 +40,11 @@ BEST = ("best", "model")
 
 @dataclass(frozen=True)
 class Test:
-    """What a test found.
+    """The result of a test.
 
     Args:
-        folder: where ``metrics.json``, ``predictions.parquet`` and ``confusion.png`` were written.
-        metrics: what ``metrics.json`` holds. Empty in all processes but the first of several.
+        folder: folder of ``metrics.json``, ``predictions.parquet`` and ``confusion.png``.
+        metrics: content of ``metrics.json``; empty in all processes but the first.
     """
 
     folder: Path
@@ -53,17 +53,17 @@ class Test:
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """A test that was asked for: everything is open, nothing is scored yet.
+    """A planned test: models and data are open, nothing is scored yet.
 
     Args:
         models: opened models.
-        config: how the faces are read.
+        config: the data settings.
         dataset: the data.
         split: 'test', 'validation' or 'train'.
-        views: views of each face whose scores are averaged.
-        prior: whose class frequencies the scores go by.
-        folder: where the results go.
-        command: what tests this again.
+        views: number of views per face whose scores are averaged.
+        prior: class frequencies that the scores assume.
+        folder: folder for the results.
+        command: command that repeats this test.
         classes: the class names to test on; None: the data's or the models' own.
     """
 
@@ -97,19 +97,20 @@ def evaluate(
         data: source of the faces; None: the one that the first model was trained on.
         labels: 'original', 'fer2013' or 'ferplus'; None: those that the first model was trained on.
         split: 'test', 'validation' or 'train'.
-        tta: average with the scores of the mirrored face: the same as two views.
+        tta: flip test-time augmentation: the same as two views.
         out: folder for the results; None: in the first model's folder.
         changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
-        runs: folder where the newest run is looked for.
-        views: views of each face whose scores are averaged: 1, 2 or 4; None: 1, or 2 with ``tta``.
-        prior: 'natural', or 'balanced' for classes that are all equally frequent.
+        runs: folder that is searched for the newest run.
+        views: number of views per face whose scores are averaged: 1, 2 or 4; None: 1, or 2 with
+            ``tta``.
+        prior: 'natural', or 'balanced' for equal class frequencies.
 
-    Faces that a model was trained or validated on are left out, whatever path they come by
-    (:mod:`emotion_detection.training.trained_faces`).
+            Faces that a model was trained or validated on are left out, also under other paths
+            (:mod:`emotion_detection.training.trained_faces`).
 
     Raises:
-        InputError: no such model, data or split, models and data share no class, or no face is
-            left that the models have not seen.
+        InputError: the model, data or split does not exist, models and data have no class in
+            common, or the models were trained on all faces.
     """
     return run(ask(models, data, labels, split, tta, out, changes, runs, views, prior))
 
@@ -136,14 +137,14 @@ def ask(
         data: source of the faces.
         labels: label set.
         split: split.
-        tta: average with the scores of the mirrored face.
+        tta: flip test-time augmentation.
         out: folder for the results.
         changes: further fields of the data's config to change.
-        runs: folder where the newest run is looked for.
-        views: views of each face.
-        prior: whose class frequencies the scores go by.
+        runs: folder that is searched for the newest run.
+        views: number of views per face.
+        prior: class frequencies that the scores assume.
         classes: the class names to test on; None: the data's or the models' own.
-        options: how the data is read; None: as for the first model's training.
+        options: the data settings; None: those of the first model's training.
         unseen_by: further models; faces that these were trained on are left out too.
 
     Raises:
@@ -182,7 +183,7 @@ def ask(
     before = dataset.left_out
     dataset = leave_out_trained(dataset, split, others, config)
     if not out and dataset.left_out != before:
-        # the figures on all faces that are new to the model alone are kept
+        # do not overwrite the metrics on all faces that are new to the first model
         folder = folder.with_name(f"{folder.name}-unseen-by-{len(others) + len(opened)}")
     command = ["emotion", "test", "--model", *map(str, places), "--data", dataset.source]
     command += ["--labels", find_labels_option(dataset.label_set), "--split", split]
@@ -202,16 +203,16 @@ def ask(
 
 
 def name_way(views: int, prior: Prior) -> str:
-    """Return what the folder of a test is called after for its views and prior."""
+    """Return the suffix of a test's folder for views and prior."""
     shown = {1: "", 2: "-tta"}.get(views, f"-views{views}")
     return shown + ("" if prior == "natural" else f"-{prior}")
 
 
 def run(asked: EvaluationPlan) -> Test:
-    """Score the faces, compute the figures and write the files of a test.
+    """Score the faces, compute the metrics and write the files of a test.
 
     Raises:
-        InputError: models and data share no class, or nothing can be written.
+        InputError: models and data have no class in common, or the files cannot be written.
     """
     start = time.perf_counter()
     opened, dataset, split = asked.models, asked.dataset, asked.split
@@ -242,7 +243,7 @@ def run(asked: EvaluationPlan) -> Test:
 
 
 def _followed(dataset: Dataset, faces: Faces, predicted: Predicted) -> dict[str, Any]:
-    """Return how intensity and scores follow what the data knows of them, where it does."""
+    """Return the agreement of intensity and scores with the raters, if the data has votes."""
     raters = RATERS if dataset.label_set == "ferplus" else None
     found: dict[str, Any] = {}
     if predicted.intensity is not None and faces.intensity is not None:
@@ -269,9 +270,7 @@ def _data_config(model: Model, given: dict[str, Any], whole: bool) -> DataConfig
     try:
         return DataConfig(**(values | {"size": model.size, "channels": model.channels}))
     except TypeError as error:
-        raise InputError(
-            f"{model.path}: how its faces were read is not understood: {error}"
-        ) from None
+        raise InputError(f"{model.path}: its data settings cannot be understood: {error}") from None
 
 
 def _record(asked: EvaluationPlan) -> dict[str, Any]:
@@ -300,7 +299,7 @@ def _record(asked: EvaluationPlan) -> dict[str, Any]:
 
 
 def _training_faces(model: Model, dataset: Dataset, config: DataConfig) -> Faces:
-    """Return the faces that a model was trained on, also those without a label of this set."""
+    """Return a model's training faces, including those without a label of this set."""
     if dataset.label_set == "ferplus" and "fer2013" in model.label_sets:
         dataset = load(replace(config, labels="original"))
     return dataset.split("train")
@@ -311,7 +310,7 @@ def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dic
     exact, near = find_duplicates(faces.digests, faces.thumbnails, train.digests, train.thumbnails)
     right = (predicted.scores.argmax(axis=1) == predicted.truth)[~near]
     return {
-        # not confirmed at full size: leaving out more than copies cannot make a figure too good
+        # not confirmed at full size: leaving out too many faces cannot inflate a metric
         "measure": f"correlation of 8 x 8 thumbnails with a training face of at least {NEAR}",
         "exact": int(exact.sum()),
         "exact_or_near": int(near.sum()),
@@ -322,7 +321,7 @@ def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dic
 
 
 def _trained_on(model: Model, dataset: Dataset) -> bool:
-    """Say whether a model was trained on this data's training split."""
+    """Return True if a model was trained on this data's training split."""
     known = model.training_data
     source = known.get("options", {}).get("data")
     hashes = {known.get("hash"), *(other["hash"] for other in known.get("also", {}).values())}
@@ -338,13 +337,13 @@ def _default_folder(
     classes: tuple[str, ...] | None,
 ) -> Path:
     name = f"{dataset.label_set}-{split}"
-    # what is not the model's own data, or not the run's best, must not overwrite its figures
+    # tests of other data, or not of the run's best epoch, must not overwrite the run's metrics
     if not _trained_on(models[0], dataset):
         name += f"-{Path(dataset.source).stem}"
     elif read_known_hashes(models[0].training_data) and not is_unchanged(
         models[0].training_data, dataset, config
     ):
-        # the figures on what the data was before are kept
+        # do not overwrite the metrics on an earlier state of the data
         name += f"-{dataset.hash[:8]}"
     if classes and list(map(class_key, classes)) != list(map(class_key, models[0].labels)):
         name += f"-{len(classes)}-classes"
@@ -356,12 +355,12 @@ def _default_folder(
 
 
 def find_tests_folder(model: Path) -> Path:
-    """Return the folder that a model's tests go to unless another is named."""
-    # the shipped model lies in the package, and others in the hub's cache: nothing is written there
+    """Return the default folder of a model's tests."""
+    # nothing is written to the package of the shipped model, or to the hub's cache
     name = "pretrained" if is_shipped(model) else find_cached_name(model)
     return (model.parent if name is None else Path("models", name)) / "test"
 
 
 def is_shipped(model: Path) -> bool:
-    """Say whether a model's file is the one that comes with the package, here or elsewhere."""
+    """Return True if a model's file equals the shipped model."""
     return model.parent.parts[-2:] == Path(pretrained.__file__).parent.parts[-2:]

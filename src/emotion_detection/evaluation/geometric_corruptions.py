@@ -1,6 +1,6 @@
 """Corruptions that resample faces: rotation, shift, zoom and low resolution.
 
-As in :mod:`.pixel_corruptions`, all sums are of whole numbers (float64 in
+As in :mod:`.pixel_corruptions`, all arithmetic is exact in integers (float64 in
 :func:`lower_resolution`, exact for faces up to 1,700 pixels wide). Areas outside the image are
 filled by replicating border pixels.
 """
@@ -21,15 +21,15 @@ from emotion_detection.evaluation.pixel_corruptions import (
 
 
 def lower_resolution(faces: Images, share: float, words: Words) -> Images:
-    """Shrink to a share of width and height (mean of areas) and enlarge again (bilinear)."""
+    """Downsample to a fraction of the size (area mean), and upsample again (bilinear)."""
     rows, columns = (_low(pixels, max(1, round(share * pixels))) for pixels in faces.shape[2:])
     total = int(rows[0].sum() * columns[0].sum())
-    found = rows @ faces.astype(np.float64) @ columns.T  # whole numbers: no order of sums matters
+    found = rows @ faces.astype(np.float64) @ columns.T  # integers: in any order
     return ((found.astype(np.int64) + total // 2) // total).astype(np.uint8)
 
 
 def _low(pixels: int, few: int) -> npt.NDArray[np.float64]:
-    """Return whole weights (pixels, pixels), rows of equal sums: to ``few`` pixels and back."""
+    """Return integer weights (pixels, pixels), rows of equal sums: to ``few`` pixels and back."""
     ours, theirs = np.arange(pixels), np.arange(few)[:, None]
     first = np.maximum(theirs * pixels, ours * few)
     last = np.minimum((theirs + 1) * pixels, (ours + 1) * few)
@@ -44,7 +44,7 @@ def _low(pixels: int, few: int) -> npt.NDArray[np.float64]:
 
 
 def rotate(faces: Images, degrees: float, words: Words) -> Images:
-    """Turn about the middle, to the side that is the face's own."""
+    """Rotate about the centre, in a random direction per face."""
 
     def turn(faces: Images, side: int) -> Images:
         cosine, sine = circle(degrees if side else -degrees)
@@ -55,7 +55,7 @@ def rotate(faces: Images, degrees: float, words: Words) -> Images:
 
 
 def shift(faces: Images, share: float, words: Words) -> Images:
-    """Move by a share of the width, in the direction that is the face's own."""
+    """Shift by a fraction of the width, in a random direction per face."""
     pixels = share * faces.shape[3]
 
     def move(faces: Images, choice: int) -> Images:
@@ -67,21 +67,21 @@ def shift(faces: Images, share: float, words: Words) -> Images:
 
 
 def zoom(faces: Images, factor: float, words: Words) -> Images:
-    """Enlarge about the middle; a factor below 1 shrinks."""
+    """Zoom about the centre; a factor below 1 shrinks."""
     x, y = _from_middle(faces)
     step = round(ONE / factor)
     return _sampled(faces, x * step, y * step)
 
 
 def _from_middle(faces: Images) -> tuple[Integers, Integers]:
-    """Return where pixels lie from the middle, in half pixels: (1, W) and (H, 1)."""
+    """Return the pixels' offsets from the centre, in half pixels: (1, W) and (H, 1)."""
     height, width = faces.shape[2:]
     x, y = (2 * np.arange(n, dtype=np.int64) - (n - 1) for n in (width, height))
     return x[None, :], y[:, None]
 
 
 def _sampled(faces: Images, x: Integers, y: Integers) -> Images:
-    """Read faces at points, bilinear; x, y from the middle in 1/65536 of half a pixel."""
+    """Sample faces at points, bilinear; x, y from the centre in 1/65536 of half a pixel."""
     height, width = faces.shape[2:]
     first, last = [], []
     for place, pixels in ((y, height), (x, width)):

@@ -1,7 +1,7 @@
-"""Which face belongs to which groups: a CSV that the user has; nothing is inferred about people.
+"""Read the groups of faces from a user's CSV; nothing is inferred about people.
 
-The CSV has a column ``file`` and one or more of groups (age, gender, light, anything). A column
-``identity`` says whose face each is: then intervals are over people instead of faces.
+The CSV has a column ``file`` and one or more columns of groups (age, gender, light, anything). With
+a column ``identity``, the person of each face, intervals are over people instead of faces.
 """
 
 import csv
@@ -21,14 +21,14 @@ from emotion_detection.metrics.statistics import Ints
 
 IDENTITY = "identity"
 DATASETS = "datasets.csv"
-"""Written with a test on several datasets: the groups of its report where no others are named."""
+"""File of a test on several datasets, with the default groups of its report."""
 
 
 def read_groups(path: Path) -> dict[str, dict[str, str]]:
-    """Read a CSV of groups: each column's name to each file's group; empty cells are left out.
+    """Read a CSV of groups: column to file to group, without empty cells.
 
     Raises:
-        InputError: names file, line and what is allowed.
+        InputError: the CSV is not valid; the message names the line.
     """
     names = read_columns(path)
     if "file" not in names or not set(names) - {"file", IDENTITY}:
@@ -60,11 +60,11 @@ class Groups:
     """The groups of a test's faces.
 
     Args:
-        columns: name of each column (but identity) to the group of each face, '' where unknown.
-        identity: int64 (N,), whose face each is; None where the file does not say. A face of
-            whom nothing is said counts as a person of its own.
-        unmatched: faces that the file does not name.
-        unknown: names in the file that no face has.
+        columns: name of each column (except identity) to the group of each face, '' if unknown.
+        identity: int64 (N,), the person of each face; None without this column. A face without an
+            entry counts as a separate person.
+        unmatched: number of faces that are not in the file.
+        unknown: number of names in the file that are not faces of the test.
     """
 
     columns: dict[str, list[str]]
@@ -74,22 +74,22 @@ class Groups:
 
 
 def read_groups_of(path: Path, files: Sequence[str]) -> Groups:
-    """Read a CSV of groups and give each face its groups.
+    """Read a CSV of groups, and return the groups of each face.
 
-    A face is meant by its whole name, or by its file name where only one face has it.
+    A face is matched by its full name, or by its file name if that is unique.
 
     Args:
         path: the CSV.
         files: each face's name.
 
     Raises:
-        InputError: the CSV is not as needed, names none of the faces, or a file name means several.
+        InputError: the CSV is not valid, matches no face, or a file name matches several.
     """
     table = read_groups(path)
     named = {file for column in table.values() for file in column}
     short = [PurePosixPath(file).name for file in files]
     times = Counter(short)
-    key = []  # under which name, if any, the file has each face
+    key = []  # the name of each face in the file, if any
     for file, name in zip(files, short, strict=True):
         if file not in named and name in named and times[name] > 1:
             raise InputError(
@@ -118,10 +118,10 @@ def read_groups_of(path: Path, files: Sequence[str]) -> Groups:
 
 
 def write_datasets(folder: Path, files: Sequence[str], data: str) -> None:
-    """Write which dataset each face comes from, as a CSV of groups; nothing where there is one.
+    """Write the dataset of each face as a CSV of groups, if there are several datasets.
 
     Args:
-        folder: of the test.
+        folder: folder of the test.
         files: each face's name.
         data: the datasets, as in ``--data``.
     """

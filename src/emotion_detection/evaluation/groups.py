@@ -1,6 +1,6 @@
-"""How good a model is for each group of people, and what is different between groups.
+"""Metrics of each group of people, and differences between groups.
 
-Only groups that a file names are looked at (:mod:`.group_table`); none are inferred.
+Groups come from a file (:mod:`.group_table`); none are inferred.
 """
 
 from collections import Counter
@@ -17,29 +17,29 @@ from emotion_detection.metrics.gaps import Gap, Rates, compute_gaps
 from emotion_detection.metrics.statistics import Floats, Interval, Ints, resample_counts
 
 LEAST = 50
-"""Groups with fewer faces are listed, and no more: their figures would be chance."""
+"""Groups with fewer faces are only listed: their metrics would be dominated by chance."""
 
 LEAST_PEOPLE = 10
-"""Where people are known, groups of fewer are likewise only listed."""
+"""Groups with fewer people, if they are known, are only listed too."""
 
 MOST_GROUPS = 100
-"""A column with more groups of :data:`LEAST` faces is not of groups."""
+"""Maximum number of groups with at least :data:`LEAST` faces in a column."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A model's figures on one group; intervals are Wilson's, over people where they are known.
+    """A model's metrics on one group, with Wilson's intervals, over people if they are known.
 
     Args:
-        name: of the group.
-        n: its faces.
-        accuracy: share named rightly.
-        macro_recall: mean recall of the classes that the group has.
-        confidence: mean highest score; far above accuracy the model is too sure.
-        ece: expected calibration error; the fewer faces, the larger by chance.
-        ece_by_chance: what 95 % of entirely honest models stay below on as many faces.
-        recall: of each class.
-        false_rates: for each class, the share of the faces of other classes that are called so.
+        name: name of the group.
+        n: number of faces.
+        accuracy: accuracy.
+        macro_recall: mean recall over the classes of the group's faces.
+        confidence: mean highest score; far above the accuracy, the model is overconfident.
+        ece: expected calibration error; by chance it is larger on fewer faces.
+        ece_by_chance: ECE that 95 % of perfectly calibrated models stay below on as many faces.
+        recall: recall of each class.
+        false_rates: false positive rate of each class.
     """
 
     name: str
@@ -55,22 +55,23 @@ class Group:
 
 @dataclass(frozen=True)
 class GroupMetrics:
-    """A model's figures on the groups of a column.
+    """A model's metrics on the groups of a column.
 
     Args:
-        column: its name.
-        least: faces that a group needs, and for each rate the faces that could be hits.
-        groups: those that have them, by name.
-        too_few: faces of each other group, or of fewer than :data:`LEAST_PEOPLE` people; they
-            take no part in anything else.
-        without: faces of which the file does not say the group.
-        unknown: names in the file that no face has.
-        people: number of people, where known.
+        column: name of the column.
+        least: minimum number of faces of a group, and for each rate of faces that could be hits.
+        groups: the groups with enough faces, by name.
+        too_few: number of faces of each other group, or group of fewer than :data:`LEAST_PEOPLE`
+            people, which are excluded from everything else.
+        without: number of faces without a group.
+        unknown: number of names in the file that are not faces of the test.
+        people: number of people, if known.
         worst: group with the lowest accuracy; None with fewer than two groups.
-        best: group with the highest.
-        gap: of accuracy between both.
-        recall_gaps: of each class's recall; None where fewer than two groups have enough faces.
-        false_gaps: of each class's false rate: who is wrongly called angry more often than others?
+        best: group with the highest accuracy.
+        gap: difference of accuracy between both.
+        recall_gaps: gap of each class's recall; None if fewer than two groups have enough faces.
+        false_gaps: gap of each class's false positive rate: for example, who is wrongly predicted
+            as angry more often than others.
     """
 
     column: str
@@ -95,18 +96,18 @@ def compute_group_metrics(
     column: str,
     least: int = LEAST,
 ) -> GroupMetrics:
-    """Compute the figures of each group of a column, and what is different between groups.
+    """Compute the metrics of each group of a column, and the gaps between groups.
 
     Args:
         labels: class names.
         scores: (N, classes), rows sum to 1.
         truth: int64 (N,), index into ``labels``.
-        groups: of the same faces.
+        groups: groups of the same faces.
         column: one of ``groups.columns``.
         least: groups with fewer faces are only listed.
 
     Raises:
-        InputError: there is no such column, or it has too many groups.
+        InputError: the column does not exist, or has too many groups.
     """
     if column not in groups.columns:
         raise InputError(f"no groups {column!r}; there are: {', '.join(groups.columns)}")
@@ -116,7 +117,7 @@ def compute_group_metrics(
     if len(names) > MOST_GROUPS:
         raise InputError(f"{column}: {len(names)} groups; at most {MOST_GROUPS} can be compared")
     place = {name: number for number, name in enumerate(names)}
-    # whoever is in no group that counts is in one more, which is drawn from and not looked at
+    # all other faces form one more group, which is resampled but not reported
     group = np.array([place.get(name, len(names)) for name in groups.columns[column]], np.int64)
     accuracy, recall, false = _rates(group, len(names), labels, scores, truth, groups.identity)
     gap = compute_gaps(names, {"accuracy": accuracy}, least)["accuracy"] if names else None
@@ -141,7 +142,7 @@ def compute_group_metrics(
 
 
 def _large_enough(groups: Groups, column: str, sizes: Counter[str], least: int) -> list[str]:
-    """Return the groups of enough faces and, where people are known, of enough people."""
+    """Return the groups with enough faces and, if people are known, enough people."""
     names = sorted(name for name, n in sizes.items() if n >= least)
     if groups.identity is None:
         return names
@@ -183,7 +184,7 @@ def _rates(
     truth: Ints,
     identity: Ints | None,
 ) -> tuple[Rates, dict[str, Rates], dict[str, Rates]]:
-    """Return accuracy, each class's recall and each class's false rate, of each group."""
+    """Return accuracy, recall and false positive rate of each group."""
     classes = len(labels)
     cells = (group * classes + truth) * classes + scores.argmax(1)
     shape = (-1, number + 1, classes, classes)
@@ -211,7 +212,7 @@ def _rates(
 
 
 def _shares(tables: Floats) -> list[tuple[Floats, Floats]]:
-    """Return hits and faces that could be, each (T, G), of accuracy, recalls and false rates.
+    """Return hits and possible hits, each (T, G), of accuracy, recalls and false positive rates.
 
     Args:
         tables: (T, G, C, C), confusion tables of each group, rows true.

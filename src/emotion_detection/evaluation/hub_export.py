@@ -34,7 +34,7 @@ from emotion_detection.training.network import ModelSpec
 from emotion_detection.training_record import is_training_data
 
 NEW_CARD = "README.new.md"
-"""Where the card goes if the README.md that is there was written or edited by hand."""
+"""Name of the card if there is a README.md that was written or edited by hand."""
 
 _USE = """
 ## Use
@@ -62,7 +62,7 @@ class _Exported(NamedTuple):
     Args:
         onnx: content of the ONNX file.
         weights: content of the safetensors file.
-        spec: what the network declares of itself.
+        spec: specification of the network.
         data: record of the training data.
         card: the model card.
     """
@@ -89,9 +89,9 @@ def export_hub(model: str, folder: Path) -> list[Path]:
         The files that were written.
 
     Raises:
-        InputError: there is no such run, a file of the folder is in the way, or it cannot be
+        InputError: the run does not exist, the folder has foreign files of a model, or cannot be
             written.
-        TrainingError: the ONNX file does not agree with torch.
+        TrainingError: the outputs of the ONNX file differ from torch's.
     """
     before = _check_folder(folder)
     exported = _shipped() if model == PRETRAINED else _run(Path(model))
@@ -116,7 +116,7 @@ def _check_folder(folder: Path) -> HubConfig | None:
     """Return the config of an earlier export, or None.
 
     Raises:
-        InputError: it is no folder, or holds a file of a model that no export wrote.
+        InputError: the path is not a folder, or has a file of a model that is not from an export.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--hub {folder}: is a file; a folder is needed")
@@ -131,7 +131,7 @@ def _check_folder(folder: Path) -> HubConfig | None:
 
 
 def _is_by_hand(path: Path, before: HubConfig | None) -> bool:
-    """Return True for a README.md that is not the card of the earlier export."""
+    """Return True if the README.md is not the card of the earlier export."""
     if not path.is_file():
         return False
     return before is None or before.files.get(path.name) != describe_file(path.read_bytes())
@@ -147,7 +147,7 @@ def _shipped() -> _Exported:
 
 
 def _run(place: Path) -> _Exported:
-    """Return what a run exports, all of it of its best epoch."""
+    """Return the export of a run's best epoch."""
     if place.is_file() and place.name != "best.ckpt":
         raise InputError(f"--hub: {place}: name the run's folder; its best checkpoint is exported")
     run = place.parent if place.is_file() else place
@@ -155,7 +155,7 @@ def _run(place: Path) -> _Exported:
     trained = load_trained(run)
     data = trained.record.get("data", {})
     if not is_training_data(data):
-        raise InputError(f"{trained.path}: what it tells of its training data is damaged")
+        raise InputError(f"{trained.path}: its record of the training data is damaged")
     state = trained.network.state_dict().items()
     # each with memory of its own: safetensors refuses tensors that share it
     tensors = {name: value.detach().clone().contiguous() for name, value in state}

@@ -1,7 +1,7 @@
-"""Two models on the same faces: are they different, by how much, how sure is that, and where.
+"""Compare two models on the same faces: differences, intervals, tests, and where they differ.
 
-Each difference is the second's figure minus the first's. Its interval is a paired bootstrap: a
-draw takes the same faces for both, so that what is hard about a face counts for neither.
+Each difference is the second's metric minus the first's. The interval is a paired bootstrap: each
+resample uses the same faces for both models, which cancels out the difficulty of the faces.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ from emotion_detection.metrics.statistics import (
 
 @dataclass(frozen=True)
 class ClassDifference:
-    """How much better the second tells one class; NaN where neither can be said to.
+    """Differences of two models in one class; NaN where undefined.
 
     Args:
         recall: difference of the recalls.
@@ -44,20 +44,20 @@ class ClassDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is different between two models on the same faces.
+    """Differences of two models on the same faces.
 
     Args:
         n: number of faces.
-        mcnemar: test of both naming equally many rightly.
+        mcnemar: test of equal accuracy.
         accuracy: difference of the accuracies.
-        macro_f1: of the macro F1, over the classes that occur.
-        ece: of the expected calibration errors; below 0 the second is better.
-        nll: of the negative log likelihoods; below 0 the second is better.
-        per_class: of each class.
-        called_otherwise: faces that the two call differently.
-        only_first: int64, rows (of the first's files) that only the first named rightly, those
-            first whose true class the second thinks the least likely compared with the first.
-        only_second: int64, rows that only the second named rightly, likewise.
+        macro_f1: difference of the macro F1, over the classes that occur.
+        ece: difference of the expected calibration errors; below 0 the second is better.
+        nll: difference of the negative log likelihoods; below 0 the second is better.
+        per_class: differences in each class.
+        called_otherwise: number of faces with different predictions.
+        only_first: int64, rows (of the first's files) that only the first predicts correctly,
+            sorted by the difference in the score of the true class, largest first.
+        only_second: int64, rows that only the second predicts correctly, sorted alike.
         second_rows: int64 (N,), the row of each of the first's faces in the second's files.
     """
 
@@ -79,11 +79,11 @@ def compare(first: SavedTest, second: SavedTest, clusters: Ints | None = None) -
 
     Args:
         first: a test's files.
-        second: another test's, of the same faces with the same labels, in any order.
-        clusters: int64 (N,), whose face each of the first's is; then whole people are drawn.
+        second: another test's files, of the same faces with the same labels, in any order.
+        clusters: int64 (N,), the person of each of the first's faces; people are then resampled.
 
     Raises:
-        InputError: the two are not of the same classes, faces and labels.
+        InputError: the tests differ in classes, faces or labels.
     """
     rows, columns = _matched(first, second)
     truth, one, two = first.truth, first.scores, second.scores[rows][:, columns]
@@ -188,7 +188,7 @@ def _differences_of_tables(tables: npt.NDArray[np.number]) -> tuple[Floats, Floa
     f1 = [compute_f1(table) for table in (of_one, of_two)]
     with np.errstate(invalid="ignore"):
         recall: Floats = (hits[1] - hits[0]) / true
-    # a class that is called but does not occur is left out, as in metrics.json
+    # a class that is predicted but does not occur is left out, as in metrics.json
     macro = [np.where(true > 0, one, 0).sum(1) / (true > 0).sum(1) for one in f1]
     return recall, f1[1] - f1[0], macro[1] - macro[0]
 

@@ -1,4 +1,4 @@
-"""Opening what is to be tested: a run's folder, a checkpoint, or an ONNX file."""
+"""Open a model to test: a run's folder, a checkpoint, or an ONNX file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ Scores = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Model:
-    """A model, whichever file it came from.
+    """A model from any kind of file.
 
     Args:
         path: the checkpoint or ONNX file.
-        label_sets: class names of each label set, in the order of its scores; the first set first.
+        label_sets: class names of each label set, in the order of the scores.
         channels: 1 for grey, 3 for RGB.
         size: height and width of a face in pixels.
         parameters: number of trained parameters.
-        training_data: what is known of the faces it was trained on.
-        temperatures: what the logits of each label set were divided by.
-        readouts: how the scores of each label set are read.
-        outputs: uint8 (N, C, H, W) -> ``scores`` float32 (N, classes), rows sum to 1; where the
-            model has them ``scores_SET`` of a further label set, and ``intensity`` float32 (N,).
+        training_data: record of the training faces.
+        temperatures: temperature of each label set.
+        readouts: postprocessing of the scores of each label set.
+        outputs: uint8 (N, C, H, W) -> ``scores`` float32 (N, classes), rows sum to 1; if the model
+            has them, ``scores_SET`` of a further label set, and ``intensity`` float32 (N,).
     """
 
     path: Path
@@ -58,7 +58,7 @@ class Model:
         return next(iter(self.label_sets.values()))
 
     def label_set_for(self, wanted: str) -> str:
-        """Return the label set to test by: the wanted one if the model has it, else its first."""
+        """Return the preferred label set if the model has it, else the first one."""
         return wanted if wanted in self.label_sets else next(iter(self.label_sets))
 
     def output_name(self, label_set: str) -> str:
@@ -68,7 +68,7 @@ class Model:
 
 
 def find_newest_run(models: Path) -> Path:
-    """Return the run that ended last, or, where none has ended, the newest with a checkpoint.
+    """Return the run that finished last, or else the newest one with a checkpoint.
 
     Raises:
         InputError: there is no run.
@@ -85,7 +85,7 @@ def open_model(place: str | Path) -> Model:
     """Open a run's folder (its best checkpoint), a checkpoint, an ONNX file or a hub model.
 
     Raises:
-        InputError: none of these is there, or it is not this project's.
+        InputError: the model does not exist, or is not from this project.
     """
     if str(place) == "pretrained":
         return _onnx_model(pretrained.find_model())

@@ -1,9 +1,9 @@
 """Corruptions of faces: blur, noise, compression, light and occlusion.
 
-Each takes uint8 (N, C, H, W), how strongly, and the faces' random words, and returns uint8 of the
-same shape. All sums are of whole numbers and sines are rounded to 1/65536 before use, so that every
-platform gives the same bytes; only :func:`compress` depends on the JPEG library. Beyond an image's
-edge its nearest pixel stands.
+Each function maps uint8 (N, C, H, W), a strength and the faces' random words to uint8 of the same
+shape. All arithmetic is exact in integers, with sines rounded to 1/65536, so that every platform
+returns the same bytes; only :func:`compress` depends on the JPEG library. Areas outside the image
+are filled by replicating border pixels.
 """
 
 import hashlib
@@ -18,19 +18,19 @@ from PIL import Image
 Images = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 Words = Callable[[int], npt.NDArray[np.uint64]]
-"""count -> uint64 (N, count), uniform; a face's words are its own, whatever stands beside it."""
+"""count -> uint64 (N, count), uniform; a face's words do not depend on other faces."""
 
 DIRECTIONS = 16
-"""Ways that a face can be moved or smeared, around the circle."""
+"""Number of directions of shifts and motion blur."""
 
 ONE = 65536
-"""What :func:`circle` and the places of pixels are counted in."""
+"""Fixed-point unit of :func:`circle` and of pixel positions."""
 
 
 def make_random_words(salt: str, rows: npt.NDArray[np.int64]) -> Words:
     """Return the random words of faces: Philox (Salmon et al. 2011) keyed by salt and row.
 
-    NumPy promises the same raw words in every version, which it does not of its distributions.
+    NumPy guarantees the same raw words in every version, but not the same distributions.
     """
 
     def words(count: int) -> npt.NDArray[np.uint64]:
@@ -50,7 +50,7 @@ def circle(degrees: float) -> tuple[int, int]:
 
 
 def grouped(faces: Images, choices: Integers, change: Callable[[Images, int], Images]) -> Images:
-    """Change faces by a choice that each has made; those of the same choice at once."""
+    """Change faces by their choices, in one batch per choice."""
     changed = np.empty_like(faces)
     for choice in np.unique(choices):
         own = choices == choice
@@ -59,12 +59,12 @@ def grouped(faces: Images, choices: Integers, change: Callable[[Images, int], Im
 
 
 def chosen(words: Words, count: int) -> Integers:
-    """Return each face's own choice, 0 to ``count`` - 1: int64 (N,)."""
+    """Return a random choice per face, 0 to ``count`` - 1: int64 (N,)."""
     return (words(1)[:, 0] % np.uint64(count)).astype(np.int64)
 
 
 def _filtered(faces: Images, kernel: Integers) -> Images:
-    """Take the weighted mean around each pixel; ``kernel`` is (K, K), K odd, of whole weights."""
+    """Convolve with a normalized kernel (K, K), K odd, of integer weights."""
     height, width = faces.shape[2:]
     reach, total = len(kernel) // 2, int(kernel.sum())
     padded = np.pad(faces, ((0, 0), (0, 0), (reach, reach), (reach, reach)), mode="edge")
@@ -77,7 +77,7 @@ def _filtered(faces: Images, kernel: Integers) -> Images:
 
 
 def blur_by_motion(faces: Images, length: float, words: Words) -> Images:
-    """Smear along a line; ``length`` is in widths, the direction is the face's own."""
+    """Apply motion blur; ``length`` is in widths, the direction is random per face."""
     pixels = length * faces.shape[3]
     reach = math.ceil(pixels / 2) + 1
 
@@ -86,7 +86,7 @@ def blur_by_motion(faces: Images, length: float, words: Words) -> Images:
         kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.int64)
         steps = 4 * reach
         for step in range(-steps, steps + 1):
-            # in 1/16 pixel, laid on the four pixels around it
+            # in 1/16 pixel, spread over the four pixels around it
             at = pixels / 2 * step / steps * 16 / ONE
             x, y = (reach * 16 + round(at * part) for part in (across, down))
             for place, weight in _four(x, y):
@@ -108,18 +108,18 @@ def _four(x: int, y: int) -> list[tuple[tuple[int, int], int]]:
 
 
 def blur_by_defocus(faces: Images, radius: float, words: Words) -> Images:
-    """Spread each point over a disc, as an open lens does; ``radius`` is in widths."""
+    """Apply defocus blur: a disc with a ``radius`` in widths."""
     pixels = radius * faces.shape[3]
     reach = math.ceil(pixels)
     side = 2 * reach + 1
-    # each pixel's share of the disc, counted at 8 x 8 points of it
+    # each pixel's fraction of the disc, sampled at 8 x 8 points
     axis = (2 * np.arange(8 * side) + 1) / 16 - side / 2
     inside = axis[:, None] ** 2 + axis[None, :] ** 2 <= pixels**2
     return _filtered(faces, inside.reshape(side, 8, side, 8).sum(axis=(1, 3)))
 
 
 def _bell(faces: Images, words: Words) -> npt.NDArray[np.int32]:
-    """Return a sum of 8 random bytes a pixel, less its mean: near a normal, s.d. 209.02."""
+    """Return approximately normal noise, s.d. 209.02: a centred sum of 8 random bytes per pixel."""
     drawn = words(math.prod(faces.shape[1:])).view(np.uint8).reshape(*faces.shape, 8)
     bell: npt.NDArray[np.int32] = drawn.sum(axis=-1, dtype=np.int32) - 1020
     return bell
@@ -140,7 +140,7 @@ def add_noise(faces: Images, deviation: float, words: Words) -> Images:
 
 
 def add_shot_noise(faces: Images, photons: float, words: Words) -> Images:
-    """Count photons: noise that grows as the square root of the light.
+    """Add shot noise, which grows as the square root of the light.
 
     ``photons`` is their number for a white pixel; the normal limit of a Poisson count.
     """
@@ -149,7 +149,7 @@ def add_shot_noise(faces: Images, photons: float, words: Words) -> Images:
 
 
 def compress(faces: Images, quality: int, words: Words) -> Images:
-    """Write and read as JPEG; ``quality`` is libjpeg's, 1 to 95. Blocks are of 8 pixels."""
+    """Compress as JPEG; ``quality`` is libjpeg's, 1 to 95. Blocks have 8 pixels."""
     found = np.empty_like(faces)
     for own, face in zip(found, faces, strict=True):
         file = io.BytesIO()
@@ -162,12 +162,12 @@ def compress(faces: Images, quality: int, words: Words) -> Images:
 
 
 def darken(faces: Images, percent: int, words: Words) -> Images:
-    """Leave some percent of the light."""
+    """Reduce the brightness to some percent."""
     return ((faces.astype(np.int32) * percent + 50) // 100).astype(np.uint8)
 
 
 def flatten(faces: Images, percent: int, words: Words) -> Images:
-    """Leave some percent of each pixel's distance to the face's mean."""
+    """Reduce the contrast to some percent, around the face's mean."""
     pixels = math.prod(faces.shape[1:])
     mean = (faces.sum(axis=(1, 2, 3), dtype=np.int64) + pixels // 2) // pixels
     mixed = mean[:, None, None, None] * (100 - percent) + faces.astype(np.int64) * percent
@@ -178,12 +178,12 @@ def flatten(faces: Images, percent: int, words: Words) -> Images:
 def cover(
     faces: Images, area: tuple[float, float, float, float], tones: tuple[int, int], words: Words
 ) -> Images:
-    """Lay one grey over an area.
+    """Cover an area with one grey level.
 
     Args:
         faces: the faces.
         area: left, top, right, bottom, in widths and heights.
-        tones: darkest and brightest grey; each face has its own.
+        tones: darkest and brightest grey; the level is random per face.
         words: the faces' random words.
     """
     height, width = faces.shape[2:]

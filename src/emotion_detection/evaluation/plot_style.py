@@ -1,7 +1,7 @@
-"""How figures of tests look, and what is made of them: a PNG, and SVG that follows a page.
+"""Style of plots, and their output as PNG and as SVG that follows the page's theme.
 
-A figure is drawn in a few fixed colours. In the SVG each of them becomes one of the page's
-colour variables, so that one drawing serves light and dark; the PNG keeps them as they are.
+Plots use a few fixed colours. In the SVG, each becomes one of the page's colour variables, so that
+one plot serves the light and the dark theme; the PNG keeps the colours.
 """
 
 import functools
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INK, PALE, LINE, PAPER, ON = "#1f2329", "#5f6773", "#d5d9df", "#fffffe", "#fefefe"
 FIRST, SECOND, HEAT = "#0072b1", "#d55e01", "#0072b3"
 CLASSES = tuple(PAPER_SHADES.values())
-"""One colour a class; further classes begin again with another dash."""
+"""One colour per class; further classes repeat the colours with another dash."""
 
 VARIABLES = {
     INK: "ink",
@@ -41,7 +41,7 @@ VARIABLES = {
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 LETTERS = 14
-"""Letters of a class's name beside a drawing; the tables have it whole."""
+"""Maximum length of a class name in a plot; tables have the full name."""
 
 Words = ParamSpec("Words")
 
@@ -76,7 +76,7 @@ _STYLE: Any = {
 
 @dataclass
 class Plot:
-    """The figures of a report: kept as PNG, handed on as SVG.
+    """The plots of a report: stored as PNG, returned as SVG.
 
     Args:
         images: name -> PNG.
@@ -85,14 +85,14 @@ class Plot:
     images: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, name: str, figure: "Figure", says: str) -> str:
-        """Keep a figure as PNG and return it as SVG; ``says`` is for who does not see it."""
+        """Store a plot as PNG and return it as SVG; ``says`` is the alternative text."""
         self.images[name] = render_png(figure)
-        figure.set_layout_engine("none")  # laid out already, and that takes longest
+        figure.set_layout_engine("none")  # the layout is done, and takes longest
         return inline(figure, name, says)
 
 
 def use_plot_style(draw: Callable[Words, "Figure"]) -> Callable[Words, "Figure"]:
-    """Let a function draw in the report's style, whatever style the caller has set."""
+    """Decorate a function to draw in the report's style, whatever the caller's style."""
 
     @functools.wraps(draw)
     def drawn(*values: Words.args, **named: Words.kwargs) -> "Figure":
@@ -107,11 +107,11 @@ def use_plot_style(draw: Callable[Words, "Figure"]) -> Callable[Words, "Figure"]
 def new_figure(
     width: float = 4.6, height: float = 3.3, panels: Sequence[float] = (1,)
 ) -> tuple["Figure", Sequence["Axes"]]:
-    """Return an empty figure, so small that a telephone shows it at its own size.
+    """Return an empty figure, small enough for a phone.
 
     Args:
         width: in inches.
-        height: in inches, of all panels together.
+        height: of all panels together, in inches.
         panels: relative heights of the axes, one below the other.
     """
     from matplotlib.figure import Figure
@@ -122,7 +122,7 @@ def new_figure(
 
 
 def shorten_label(name: str) -> str:
-    """Return a name that fits beside a drawing, with nothing that matplotlib would typeset."""
+    """Shorten and escape a name for a plot."""
     name = "".join(letter if letter.isprintable() else "?" for letter in name)
     name = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
     return name.replace("$", r"\$")
@@ -147,12 +147,12 @@ def render_png(figure: "Figure") -> bytes:
 
 
 def inline(figure: "Figure", name: str, says: str) -> str:
-    """Return a figure as SVG to stand in a page: the same figure gives the same text.
+    """Return a figure as SVG for a page; equal figures give equal text.
 
     Args:
         figure: drawn in the colours of :data:`VARIABLES`.
-        name: of the figure in the page; its ids begin with it.
-        says: what a person who does not see the figure is told.
+        name: name of the plot in the page; prefix of all ids.
+        says: the alternative text.
     """
     out = io.StringIO()
     with _saving(name):
@@ -178,7 +178,7 @@ def inline(figure: "Figure", name: str, says: str) -> str:
 
 @contextmanager
 def _saving(salt: str | None = None) -> Iterator[None]:
-    """Save in the report's style, without a warning for each letter that its font has not."""
+    """Save in the report's style, without warnings about letters missing in the font."""
     import matplotlib
 
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}), warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Models + a split of labelled faces -> what they say of them, by the data's classes."""
+"""Predict a split of labelled faces with models, by the data's classes."""
 
 import sys
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ from emotion_detection.training.temperature import undo_postprocessing
 Scores = npt.NDArray[np.float32]
 
 _PART = 4096
-"""Faces that are read at a time; whole batches, so that scores do not depend on it."""
+"""Faces per block; whole batches, so that scores do not depend on the block size."""
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the models said of the faces, on the average.
+    """Predictions, averaged over the models.
 
     Args:
         scores: float32 (N, classes).
-        before: the same before temperature.
-        intensity: float32 (N,), of the models that have one, or None.
+        before: scores before temperature scaling.
+        intensity: float32 (N,), of the models that predict it, or None.
         truth: int64 (N,), the true classes.
         names: class names.
-        temperatures: of each model.
-        biases: of each model, what was added to the tempered logits, a number a class; empty where
-            nothing was.
+        temperatures: temperature of each model.
+        biases: for each model, the bias added to the scaled logits, one number per class; empty for
+            none.
     """
 
     scores: Scores
@@ -48,12 +48,12 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Matched:
-    """Models and a split's faces, brought together.
+    """Models and the faces of a split.
 
     Args:
         models: opened models.
-        faces: the split's faces as each model takes them in.
-        label_sets: which of its label sets each model answers by.
+        faces: the split's faces in each model's input size.
+        label_sets: the label set of each model.
         names: the class names to test on.
         truth: int64 (N,), the true classes.
     """
@@ -72,19 +72,19 @@ def match(
     split: str,
     classes: tuple[str, ...] | None = None,
 ) -> Matched:
-    """Bring models and a split's faces together.
+    """Match models with the faces of a split.
 
-    A model with several label sets answers by the data's, where it knows that one.
+    A model with several label sets uses that of the data, if it has it.
 
     Args:
         models: opened models.
-        config: how the faces were read.
+        config: the data settings.
         dataset: the data.
-        split: which split.
+        split: the split.
         classes: the class names to test on; None: the data's or the models' own.
 
     Raises:
-        InputError: models of different classes, or no class in common with the data.
+        InputError: the models have different classes, or no class in common with the data.
     """
     faces = dataset.split(split)
     label_sets = [model.label_set_for(dataset.label_set) for model in models]
@@ -108,22 +108,22 @@ def predict(
     prior: Prior = "natural",
     classes: tuple[str, ...] | None = None,
 ) -> Predicted | None:
-    """Ask models for a split's faces.
+    """Predict the faces of a split.
 
     Args:
-        models: opened models; their scores are averaged.
-        config: how the faces were read.
+        models: opened models; the scores are averaged.
+        config: the data settings.
         dataset: the data.
-        split: which split.
-        views: views of each face whose scores are averaged.
-        prior: whose class frequencies the scores go by.
+        split: the split.
+        views: number of views per face whose scores are averaged.
+        prior: class frequencies that the scores assume.
         classes: the class names to test on; None: the data's or the models' own.
 
     Returns:
         None in all processes but the first of several.
 
     Raises:
-        InputError: as :func:`match`.
+        InputError: as for :func:`match`.
     """
     matched = match(models, config, dataset, split, classes)
     names, label_sets = matched.names, matched.label_sets
@@ -140,7 +140,7 @@ def predict(
     means = [
         np.mean(column, axis=0, dtype=np.float32) for column in (scores, before, known or strengths)
     ]
-    # all at once: processes wait for one another once
+    # gathered in one call: processes wait for one another only once
     gathered = gather_rows(np.concatenate(means, axis=1), len(matched.truth))
     if gathered is None:
         return None
@@ -175,10 +175,10 @@ def _classes(
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the class names to test on, and the true labels as positions in them.
 
-    On a dataset with a label set of its own (FER-2013, FER+) these are its classes: a class that
-    only the model knows is dropped and the rest renormalised. On a user's own faces they are the
-    model's, so that a folder of two emotions does not become a two-class problem, and the classes
-    that only the data has. Classes that were asked for rule over both.
+    For a dataset with a known label set (FER-2013, FER+) these are the dataset's classes: a class
+    that only the model has is dropped and the scores are renormalised. For a user's own faces they
+    are the model's classes, so that a folder of two emotions does not become a two-class problem,
+    and the classes that only the data has. Requested classes override both.
     """
     shared = shared_classes(dataset.labels, known)
     if not shared:
@@ -200,7 +200,7 @@ def _classes(
 
 
 def _warn(names: Sequence[str], truth: npt.NDArray[np.int64], known: Sequence[str]) -> None:
-    """Say which classes are not in the faces, not known to the model, or not asked for."""
+    """Print the classes without faces, unknown to the model, or not requested."""
     for number, (name, place) in enumerate(zip(names, find_positions(names, known), strict=True)):
         count = int((truth == number).sum())
         if not count:
@@ -220,10 +220,10 @@ def _warn(names: Sequence[str], truth: npt.NDArray[np.int64], known: Sequence[st
 def _at_its_size(
     model: Model, config: DataConfig, dataset: Dataset, split: str, faces: Faces
 ) -> Faces:
-    """Return the faces, read at a model's own input.
+    """Load the faces in a model's input size.
 
     Raises:
-        InputError: some of them can be read at one of the sizes alone.
+        InputError: some faces can only be read at one of the sizes.
     """
     if (model.size, model.channels) == (config.size, config.channels):
         return faces
@@ -248,11 +248,11 @@ def _outputs(
     prior: Prior,
     names: Sequence[str],
 ) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
-    """Return what a model says of some rows; see :func:`predict_by_class`."""
+    """Return a model's predictions of some rows; see :func:`predict_by_class`."""
     if not len(rows):  # more processes than faces
         empty = np.zeros((0, len(names)), np.float32)
         return empty, empty, np.zeros((0, 1), np.float32)
-    # a part at a time: the faces, and their views, may be more than fit in memory
+    # in blocks, since the faces and their views may not fit in memory
     parts = [
         predict_by_class(
             faces.draw(rows[start : start + _PART]), model, label_set, views, prior, names
@@ -271,11 +271,11 @@ def predict_by_class(
     prior: Prior,
     names: Sequence[str],
 ) -> tuple[Scores, Scores, npt.NDArray[np.float32]]:
-    """Return what a model says of faces, uint8 (N, C, H, W), at least one.
+    """Return a model's predictions of faces uint8 (N, C, H, W), at least one.
 
     Returns:
-        Its scores, and its scores before temperature, each float32 (N, names), and its
-        intensity, float32 (N, 1); NaN: it has none.
+        Scores after and before temperature scaling, each float32 (N, names), and the intensity,
+        float32 (N, 1); NaN if the model predicts none.
     """
     said = [model.outputs(view) for view in make_views(images, views)]
     scores = [outputs[model.output_name(label_set)] for outputs in said]
@@ -293,7 +293,7 @@ def predict_by_class(
 
 
 def _aligned(scores: Scores, places: Sequence[int | None]) -> Scores:
-    """Return scores in the order of the places, renormalised; 0 where there is none."""
+    """Reorder and renormalise scores; 0 for classes that the model lacks."""
     aligned = np.zeros((len(scores), len(places)), np.float32)
     for column, place in enumerate(places):
         if place is not None:

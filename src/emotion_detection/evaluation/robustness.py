@@ -1,4 +1,4 @@
-"""How well models do on spoiled faces: the corruptions of :mod:`.corruptions`, one by one."""
+"""Test models on corrupted faces, with each corruption of :mod:`.corruptions`."""
 
 import json
 import os
@@ -28,25 +28,25 @@ from emotion_detection.postprocessing import Prior
 from emotion_detection.training.provenance import describe_code
 
 CHUNK = 1024
-"""Faces spoiled at once: keeps memory bounded whatever the data's size."""
+"""Faces per block, which bounds memory whatever the size of the data."""
 
 COVERAGES = (1.0, 0.8, 0.5, 0.2)
-"""Fractions of the faces, the most confident ones, that accuracy is told for."""
+"""Coverages (fractions of the most confident faces) at which accuracy is computed."""
 
 Test = tuple[str, int]
-"""A corruption and its strength; ``("", 0)`` is none."""
+"""A corruption and a strength; ``("", 0)`` is no corruption."""
 
 
 def evaluate_corruptions(asked: EvaluationPlan, seed: int = SEED) -> dict[str, Any]:
     """Test models under every corruption, and write ``corruptions.json`` and ``corruptions.png``.
 
     Args:
-        asked: a test, as :func:`~emotion_detection.evaluation.evaluate.ask` opens it; its scores
-            are averaged over models and over the views of a face that it asks for.
-        seed: of what the corruptions draw at random.
+        asked: a planned test from :func:`~emotion_detection.evaluation.evaluate.ask`; scores are
+            averaged over models and views.
+        seed: random seed of the corruptions.
 
     Returns:
-        What ``corruptions.json`` holds. Empty in all processes but the first of several.
+        The content of ``corruptions.json``; empty in all processes but the first.
 
     Raises:
         InputError: the results cannot be written.
@@ -110,11 +110,11 @@ def _title(record: dict[str, Any]) -> str:
 def compute_robustness_metrics(
     called: npt.NDArray[np.int64], truth: npt.NDArray[np.int64], names: Sequence[str]
 ) -> dict[str, Any]:
-    """Compute the figures of every corruption.
+    """Compute the metrics under every corruption.
 
     Args:
-        called: int64 (N, 1 + 5 corruptions), the class that each face was given: without
-            corruption, then by every corruption at strengths 1 to 5, as they stand in the table.
+        called: int64 (N, 1 + 5 corruptions), the predicted class of each face: without corruption,
+            then under every corruption at strengths 1 to 5, in the order of the table.
         truth: int64 (N,), the true classes.
         names: class names.
 
@@ -122,8 +122,8 @@ def compute_robustness_metrics(
         Plain values. ``clean`` and each of ``corruptions``: accuracy, its 95 % bootstrap interval
         and balanced accuracy (mean recall over the classes that occur); ``by_severity`` and
         ``mean_corruption_accuracy``: means over corruptions, and over strengths too; ``relative``:
-        that mean by the clean accuracy (None where it is 0); ``drop``: what is lost, with the
-        paired bootstrap interval over faces; ``called``: how many faces got each name.
+        that mean divided by the clean accuracy (None if that is 0); ``drop``: the loss of accuracy,
+        with the paired bootstrap interval over faces; ``called``: number of predictions by class.
     """
     right = called == truth[:, None]
     accuracy, balanced = right.mean(axis=0), _balanced(right, truth)
@@ -165,10 +165,10 @@ def compute_corrupted_calibration(
     confidence: npt.NDArray[np.float32],
     own: npt.NDArray[np.float32],
 ) -> dict[str, Any]:
-    """Compute how well the scores tell what is right, without corruption and under each.
+    """Compute the calibration without corruption and under each corruption.
 
     Args:
-        right: bool (N, 1 + 5 corruptions), whether the highest score was that of the true class.
+        right: bool (N, 1 + 5 corruptions), whether the prediction is correct.
         confidence: float32, the same shape: the highest score.
         own: float32, the same shape: the score of the true class.
 
@@ -211,11 +211,11 @@ def _balanced(
 def _answers(
     matched: Matched, tests: Sequence[Test], reading: tuple[int, Prior], seed: int
 ) -> npt.NDArray[np.float32] | None:
-    """Ask the models in every test.
+    """Predict the faces in every test.
 
     Returns:
-        float32 (N, 3 tests): the number of the class that each face was given, test by test, its
-        score, and the score of the true class; None in all processes but the first of several.
+        float32 (N, 3 tests): the predicted class of each face, the score of this class, and the
+        score of the true class, test by test; None in all processes but the first.
     """
     rows = own_rows(len(matched.truth))
     found = np.empty((len(rows), 3 * len(tests)), np.float32)
@@ -227,7 +227,7 @@ def _answers(
             found[start : start + CHUNK, len(tests) + column] = scores.max(axis=1)
             true = scores[np.arange(len(part)), matched.truth[part]]
             found[start : start + CHUNK, 2 * len(tests) + column] = true
-    # all at once: processes wait for one another once
+    # gathered in one call: processes wait for one another only once
     return gather_rows(found, len(matched.truth))
 
 
@@ -239,13 +239,13 @@ def _scores(
     reading: tuple[int, Prior],
     seed: int,
 ) -> npt.NDArray[np.float32]:
-    """Return the mean scores of all models on some faces, spoiled; float32 (rows, names)."""
+    """Return the mean scores of all models on corrupted faces: float32 (rows, names)."""
     spoiled: dict[int, npt.NDArray[np.uint8]] = {}
     scores = []
     for model, faces, label_set in zip(
         matched.models, matched.faces, matched.label_sets, strict=True
     ):
-        if id(faces) not in spoiled:  # models of one size see the same faces
+        if id(faces) not in spoiled:  # models of one size share the corrupted faces
             images = faces.draw(rows)
             spoiled[id(faces)] = corrupt(images, name, strength, rows, seed) if name else images
         scores.append(
@@ -256,7 +256,7 @@ def _scores(
 
 
 def _shown(tests: Sequence[Test]) -> Iterator[Test]:
-    """Yield the tests and show how far it is, in the first of several processes."""
+    """Yield the tests, and show progress in the first process."""
     if int(os.environ.get("RANK", "0")):
         yield from tests
     elif sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""Images of corruptions: what they look like, and how accuracy falls under them."""
+"""Plot the accuracy under corruptions, and examples of corrupted faces."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,11 @@ _GAP = 5  # pixels between the examples
 
 @use_plot_style
 def draw_robustness(found: Mapping[str, Any], title: str = "") -> "Figure":
-    """Draw accuracy against strength: a small panel for each corruption, on common axes.
+    """Plot accuracy against strength: a small panel for each corruption, on common axes.
 
     Args:
-        found: what ``corruptions.json`` holds.
-        title: what stands above it.
+        found: content of ``corruptions.json``.
+        title: title of the plot.
     """
     names = list(found["corruptions"])
     columns = 3
@@ -62,7 +62,7 @@ def draw_examples(face: npt.NDArray[np.uint8], row: int = 0) -> bytes:
 
     Args:
         face: uint8 (C, H, W), C 1 or 3.
-        row: its number in its data, which its corruptions are drawn from.
+        row: row of the face in the data, which the random numbers depend on.
 
     Returns:
         The PNG's bytes.

@@ -1,8 +1,9 @@
-"""The files that a test leaves: written whole, and read back by who reports on it.
+"""Write and read the files of a test.
 
-``metrics.json``: the figures. ``predictions.parquet``: a row a face with ``file``, ``label``,
-``scores`` and ``intensity``, in its metadata ``labels``, the order of the scores; where the data
-knows them also ``wanted_intensity``, and ``vote_shares``, the share of raters who saw each class.
+``metrics.json`` has the metrics. ``predictions.parquet`` has one row per face with ``file``,
+``label``, ``scores`` and ``intensity``; its metadata has ``labels``, the order of the scores. If
+the data has them, there are also ``wanted_intensity``, the target, and ``vote_shares``, the
+fractions of raters who chose each class.
 """
 
 import io
@@ -27,26 +28,26 @@ from emotion_detection.training_record import SYNTHETIC, SYNTHETIC_NOTE
 METRICS, PREDICTIONS, CONFUSION = "metrics.json", "predictions.parquet", "confusion.png"
 CORRUPTIONS = "corruptions.json"
 _ROUNDING = 0.002
-"""Difference of the accuracies of two tests of one model, by rounding alone, at most."""
+"""Maximum difference of accuracy between two tests of one model that rounding causes."""
 
 Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class SavedTest:
-    """A test, as its files tell it.
+    """A test, read from files.
 
     Args:
-        folder: where they lie.
-        metrics: what ``metrics.json`` holds.
-        files: each face's name, as the data gives it.
+        folder: folder of the test.
+        metrics: content of ``metrics.json``.
+        files: name of each face in the data.
         names: class names.
         truth: int64 (N,), the true classes.
         scores: float32 (N, classes), rows sum to 1.
-        intensity: float32 (N,), or None: the model has none.
-        wanted_intensity: float32 (N,), NaN where unknown, or None.
-        vote_shares: float32 (N, classes), or None.
-        corruptions: what ``corruptions.json`` holds, or None: there is none.
+        intensity: float32 (N,); None if the model predicts none.
+        wanted_intensity: target, float32 (N,), NaN where unknown, or None.
+        vote_shares: fractions of raters, float32 (N, classes), or None.
+        corruptions: content of ``corruptions.json``, or None.
     """
 
     folder: Path
@@ -68,17 +69,17 @@ class SavedTest:
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """Which faces were named rightly, bool (N,)."""
+        """Whether each prediction is correct, bool (N,)."""
         return np.asarray(self.called == self.truth)
 
 
 def read_views(metrics: Mapping[str, Any]) -> int:
-    """Return how many views of a face a test averaged; older tests say only whether two."""
+    """Return a test's number of views per face; older tests only record whether it was two."""
     return int(metrics.get("views", 2 if metrics.get("tta") else 1))
 
 
 def read_prior(metrics: Mapping[str, Any]) -> str:
-    """Return whose class frequencies a test went by."""
+    """Return the prior of a test's scores."""
     return str(metrics.get("prior", "natural"))
 
 
@@ -88,10 +89,10 @@ def is_plain(metrics: Mapping[str, Any]) -> bool:
 
 
 def synthetic_note(metrics: Mapping[str, Any]) -> str | None:
-    """Return what a reader of a test must know if synthetic faces are involved, else None.
+    """Return a warning if a test involves synthetic faces, else None.
 
     Args:
-        metrics: what ``metrics.json`` holds.
+        metrics: content of ``metrics.json``.
     """
     if metrics["data"].get("label_set") == SYNTHETIC:
         return "these are synthetic faces: the metrics say nothing about real faces"
@@ -99,15 +100,15 @@ def synthetic_note(metrics: Mapping[str, Any]) -> str | None:
 
 
 def is_test(folder: Path) -> bool:
-    """Say whether a folder holds a test's files."""
+    """Return True if a folder has a test's files."""
     return (folder / METRICS).is_file() and (folder / PREDICTIONS).is_file()
 
 
 def write_test(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: Predicted) -> None:
-    """Write a test's three files; ``metrics.json`` last, so that it never speaks of older ones.
+    """Write a test's three files; ``metrics.json`` last, so that it never describes older ones.
 
     Raises:
-        InputError: they cannot be written.
+        InputError: the files cannot be written.
     """
     import pyarrow.parquet as pq
 
@@ -115,7 +116,7 @@ def write_test(folder: Path, metrics: dict[str, Any], faces: Faces, predicted: P
         predictions = io.BytesIO()
         pq.write_table(_table(faces, predicted), predictions)
         drawn = render_png(draw_confusion(metrics["confusion"], predicted.names, _title(metrics)))
-        # killed in between, a test must not leave new predictions under old figures
+        # a test killed in between must not leave new predictions beside old metrics
         (folder / METRICS).unlink(missing_ok=True)
         write_atomic(folder / PREDICTIONS, predictions.getvalue())
         write_atomic(folder / CONFUSION, drawn)
@@ -160,7 +161,7 @@ def read_test(folder: Path) -> SavedTest:
     """Read a test's files.
 
     Raises:
-        InputError: one is missing, or is not what a test writes.
+        InputError: a file is missing, or not from a test.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -200,10 +201,10 @@ def read_test(folder: Path) -> SavedTest:
 
 
 def _check_metrics(metrics: dict[str, Any], classes: int) -> None:
-    """Check the kinds of those metrics that reports rely on.
+    """Check the types of the metrics that reports use.
 
     Raises:
-        ValueError: one is of another kind.
+        ValueError: a metric has another type.
     """
     low, high = map(float, metrics["accuracy_ci95"])
     numbers = [metrics["accuracy"], metrics["n"], low, high]
@@ -219,13 +220,13 @@ def _check_metrics(metrics: dict[str, Any], classes: int) -> None:
 
 
 def read_corruptions(folder: Path, metrics: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what ``corruptions.json`` holds of a test, or None.
+    """Return the content of a test's ``corruptions.json``, or None.
 
-    What an earlier model left counts as nothing: it has another accuracy, even at the same place.
+    A file of an earlier model in the same folder, with another accuracy, is ignored.
 
     Args:
-        folder: the test's.
-        metrics: what its ``metrics.json`` holds.
+        folder: folder of the test.
+        metrics: content of ``metrics.json``.
 
     Raises:
         InputError: the file cannot be read.
@@ -243,11 +244,11 @@ def is_of_test(found: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
     """Return True if a test under corruption is of the same model and faces as a plain test.
 
     Args:
-        found: what ``corruptions.json`` holds.
-        metrics: what the plain test's ``metrics.json`` holds.
+        found: content of ``corruptions.json``.
+        metrics: content of the plain test's ``metrics.json``.
 
     Raises:
-        KeyError: it is not what a test writes; TypeError likewise.
+        KeyError: the content is not from a test; or TypeError.
     """
     clean = found["clean"]
     same: bool = clean["n"] == metrics["n"]

@@ -1,7 +1,7 @@
-"""Images from files, bytes and arrays: checked, decoded, turned upright.
+"""Load images from files, bytes and arrays: checked, decoded and upright.
 
-:mod:`.opening` opens them; :mod:`.kinds` recognises formats by their first bytes;
-:mod:`.headers`, :mod:`.frames` and :mod:`.boxes` refuse images that are small on disk and costly to
-decode; :mod:`.damage` names truncated files; :mod:`.arrays` and :mod:`.modes` bring arrays and
+:mod:`.opening` opens images. :mod:`.kinds` recognises formats by the first bytes. :mod:`.headers`,
+:mod:`.frames` and :mod:`.boxes` reject images that are small on disk and costly to decode.
+:mod:`.damage` describes truncated files. :mod:`.arrays` and :mod:`.modes` convert arrays and
 Pillow's modes to RGB.
 """

@@ -1,7 +1,7 @@
-"""Arrays of any usual type -> uint8 pixels, by one rule for images and for crops.
+"""Convert arrays of any usual type to uint8 pixels, for images and crops alike.
 
-Levels go by the type: ``uint8`` is 0 to 255, ``uint16`` 0 to 65535, floats are 0 to 1, booleans are
-black and white, and other whole numbers must fit in 0 to 255. Nothing is guessed from the values.
+The type sets the range: ``uint8`` is 0 to 255, ``uint16`` 0 to 65535, floats are 0 to 1, booleans
+are black and white, and other integers must be within 0 to 255. Nothing is guessed from the values.
 """
 
 import numbers
@@ -13,22 +13,22 @@ import numpy.typing as npt
 from emotion_detection.errors import ImageError, InputError, shorten
 
 COLORS = ("rgb", "bgr")
-"""Orders of the channels that an array may have; OpenCV's is bgr."""
+"""Allowed orders of an array's channels; OpenCV's is bgr."""
 
 LEVELS = "uint8 (0 to 255), uint16 (0 to 65535) or floats from 0 to 1"
-"""What arrays may hold, in the words of messages."""
+"""Allowed types of arrays, for messages."""
 
 _CHANNELS = (1, 2, 3, 4)
 """Grey, grey with alpha, RGB, RGB with alpha."""
 _OVERSHOOT = 1e-3
-"""By which floats may miss 0 and 1: interpolation overshoots a little."""
+"""Tolerance of floats below 0 and above 1: interpolation overshoots a little."""
 
 
 def find_array(value: object) -> npt.NDArray[Any] | None:
-    """Return the array that an object is, or that its ``__array__`` makes; None: it has none.
+    """Return an object as an array, by ``__array__`` if needed; None if it has no such method.
 
     Raises:
-        InputError: the object cannot make one, as a tensor on a GPU.
+        InputError: the object cannot be converted, such as a tensor on a GPU.
     """
     if isinstance(value, np.ndarray):
         return value
@@ -36,7 +36,7 @@ def find_array(value: object) -> npt.NDArray[Any] | None:
         return None
     try:
         return np.asarray(value)
-    except Exception as error:  # every library raises its own kinds
+    except Exception as error:  # every library raises exceptions of its own
         reason = shorten(" ".join(str(error).split())) or type(error).__name__
         raise InputError(f"a {type(value).__name__}: cannot become an array: {reason}") from None
 
@@ -52,10 +52,10 @@ def convert_levels(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
 
     Args:
         array: any shape, at least one value. A uint8 array is returned as it is.
-        name: what messages call it, such as 'an array'.
+        name: name of the array in messages, such as 'an array'.
 
     Raises:
-        InputError: another type, or values out of the range of their type.
+        InputError: another type, or values out of range.
 
     >>> convert_levels(np.array([0.0, 0.5, 1.0]), "an array")
     array([  0, 128, 255], dtype=uint8)
@@ -71,7 +71,7 @@ must be from 0 to 1 (divide by 255)
     if kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     if kind == "u" and size == 2:
-        # v / 257, rounded, in whole numbers
+        # v / 257, rounded, in integer arithmetic
         return ((array.astype(np.uint32) * 255 + 32895) >> 16).astype(np.uint8)
     if kind not in "iuf":
         raise InputError(f"{name} of {array.dtype}: must be {LEVELS}")
@@ -103,20 +103,20 @@ def _float_advice(low: Any, high: Any) -> str:
 
 
 def array_to_pixels(image: object, color: str) -> npt.NDArray[np.uint8]:
-    """Return the pixels of an array, or of what has an ``__array__``.
+    """Return the pixels of an array, or of an object with ``__array__``.
 
     Args:
         image: (H, W), (H, W, C) or (C, H, W) with 1 to 4 channels.
         color: order of the channels, one of :data:`COLORS`.
 
     Returns:
-        uint8 (H, W, C) in the order red, green, blue, alpha; a view where nothing has to change.
+        uint8 (H, W, C) in the order red, green, blue, alpha; a view if nothing has to change.
 
     Raises:
-        ImageError: no array, or one of another type or shape.
+        ImageError: not an array, or an array of another type or shape.
     """
     try:
-        is_number = isinstance(image, numbers.Number)  # those of NumPy would become arrays
+        is_number = isinstance(image, numbers.Number)  # NumPy's scalars would become arrays
         array = None if is_number else find_array(image)
         if array is None:
             raise InputError(_explain_type(image))
@@ -135,7 +135,7 @@ def array_to_pixels(image: object, color: str) -> npt.NDArray[np.uint8]:
 
 
 def _explain_type(value: object) -> str:
-    """Return why a value is no image."""
+    """Return the message for a value that is not an image."""
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         return f"{value}: a number is a camera, which EmotionDetector.detect_video({value}) reads"
     kind = type(value).__name__
@@ -146,12 +146,12 @@ def _explain_type(value: object) -> str:
 
 
 def put_channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
-    """Return (..., H, W, C) of an array whose channels stand last, or first as in PyTorch.
+    """Move the channels of an array last: (..., H, W, C).
 
-    Channels count as first only where the last axis cannot be channels.
+    The first axis counts as the channels, as in PyTorch, only if the last one cannot be.
 
     Returns:
-        A view with 1 to 4 channels; None where neither axis can be channels.
+        A view with 1 to 4 channels; None if neither axis can be the channels.
     """
     if array.shape[-1] in _CHANNELS:
         return array
@@ -165,7 +165,7 @@ def order_channels(pixels: npt.NDArray[np.uint8], color: str) -> npt.NDArray[np.
 
     Args:
         pixels: 1 to 4 channels.
-        color: their order, one of :data:`COLORS`, in any case; of grey without effect.
+        color: order of the channels, one of :data:`COLORS`, in any case; ignored for grey.
     """
     if color.lower() == "rgb" or pixels.shape[-1] < 3:
         return pixels

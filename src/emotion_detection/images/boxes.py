@@ -1,7 +1,7 @@
-"""Boxes of AVIF and HEIC files, and of MP4 and QuickTime videos (ISO base media file format).
+"""Parse boxes of AVIF, HEIC, MP4 and QuickTime files (ISO base media file format).
 
-A box is its length, its name and its content, which may be boxes again. Decoders compare each item
-of a file with all others, so :func:`check_items` refuses files that list very many.
+A box has a length, a name and a content, which may be boxes again. Decoders compare each item of a
+file with all others, so :func:`check_items` rejects files that list very many.
 """
 
 import mmap
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_ITEMS = 6_000
-"""Entries about items of an AVIF or HEIC image; one of 1,000 tiles has about 4,000."""
+"""Maximum entries about items of an AVIF or HEIC image; 1,000 tiles need about 4,000."""
 MAX_BOXES = 20_000
-"""Boxes that are looked at."""
+"""Maximum number of boxes that are parsed."""
 
 _ITEM_BOXES = (b"iinf", b"iloc", b"iref", b"iprp")
 _FULL = 4
-"""Bytes of version and flags, at the start of most boxes."""
+"""Bytes of the version and flags at the start of most boxes."""
 
 
 class Box(NamedTuple):
-    """A box: its name, where its content starts, and where it ends, perhaps behind the file."""
+    """A box: name, start of the content, and end, which may lie behind the end of the file."""
 
     name: bytes
     start: int
@@ -27,12 +27,12 @@ class Box(NamedTuple):
 
 
 def list_boxes(content: bytes | mmap.mmap, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """Yield the boxes in a part of a file, at most :data:`MAX_BOXES`.
+    """Yield the boxes in a range of a file, at most :data:`MAX_BOXES`.
 
     Args:
-        content: the file.
-        start: of the part.
-        end: of the part; None for the file's end.
+        content: the bytes of the file.
+        start: start of the range.
+        end: end of the range; None: the end of the file.
     """
     end = len(content) if end is None else min(end, len(content))
     for _ in range(MAX_BOXES):
@@ -50,10 +50,10 @@ def list_boxes(content: bytes | mmap.mmap, start: int = 0, end: int | None = Non
 
 
 def check_items(content: bytes) -> None:
-    """Refuse an AVIF or HEIC image of very many items, extents, references or associations.
+    """Reject an AVIF or HEIC image of very many items, extents, references or associations.
 
     Raises:
-        ValueError: opening it would take very long, or very much memory.
+        ValueError: opening the image would take very long, or very much memory.
     """
     entries = 0
     for meta in list_boxes(content):
@@ -67,7 +67,7 @@ def check_items(content: bytes) -> None:
 
 
 def _count_entries(content: bytes, box: Box) -> int:
-    """Return how many entries a box has, as it states; more than are allowed need not be exact."""
+    """Return the number of entries that a box declares; above the limit it may be inexact."""
     version, start = content[box.start : box.start + 1], box.start + _FULL
     if box.name == b"iref":
         return sum(1 for _ in list_boxes(content, start, box.end))

@@ -1,4 +1,4 @@
-"""Say what is missing or damaged in an image file or video, from the lengths in its headers."""
+"""Describe what is missing or damaged in an image or a video, from lengths in the headers."""
 
 import mmap
 import struct
@@ -8,26 +8,26 @@ from emotion_detection.images.frames import count_frames
 from emotion_detection.images.kinds import describe_content, is_dib
 
 _CUT_WORDS = ("file is truncated", "truncated data", "unexpected end of file", "truncated file")
-"""In decoders' messages on files whose end is missing, in lower case."""
+"""Parts of decoders' messages about truncated files, in lower case."""
 _VAGUE_WORDS = ("decoder error", "could not create decoder", "failed to decode", "invalid input")
-"""In decoders' messages that tell no user anything, in lower case."""
+"""Parts of decoders' messages that do not help users, in lower case."""
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
 """Bytes of a value of each type in a TIFF."""
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
 _PIXELS_AT = ((273, 279), (324, 325))
-"""Tags of where strips lie and how long they are, and of tiles."""
+"""Tags of the offsets and lengths of strips, and of tiles."""
 _NEEDED = {256, 257, 258, 259, 262, 273, 277, 278, 279, 320, 322, 323, 324, 325, 347}
-"""Tags of a TIFF that decoding needs; others may be damaged."""
+"""Tags of a TIFF that decoding needs; other tags may be damaged."""
 _MOST_VALUES = 100_000
-"""Strips or tiles of a TIFF that are looked at."""
+"""Maximum strips or tiles of a TIFF that are checked."""
 
 
 def explain_failure(content: bytes, words: str) -> str:
-    """Return why an image could not be opened or decoded.
+    """Return the reason why an image could not be opened or decoded.
 
     Args:
-        content: the file; empty where that is unknown.
-        words: what the decoder says of it.
+        content: the bytes of the file; empty if unknown.
+        words: the decoder's message.
     """
     what = name_content(content)
     if what is None:
@@ -44,17 +44,16 @@ def explain_failure(content: bytes, words: str) -> str:
 
 
 def name_content(content: bytes) -> str | None:
-    """Return what a file is, of two possibilities the first; None where that is unknown."""
+    """Return the type of a file (the first of two possible ones), or None if unknown."""
     what = describe_content(content[:512])
     return None if what is None else what.split(", or")[0]
 
 
 def find_damage(content: bytes | mmap.mmap) -> str | None:
-    """Return what a file's own headers say is missing, as "truncated: …"; None: they say nothing.
+    """Return what is missing by the file's headers, as "truncated: …", or None.
 
     Args:
-        content: an image, or an AVI, MP4 or QuickTime video. In JPEG, and in other videos,
-            nothing is found.
+        content: an image, or an AVI, MP4 or QuickTime video. JPEG and other videos are not checked.
     """
     start = bytes(content[:16])
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -142,7 +141,7 @@ def _find_tiff_damage(content: bytes | mmap.mmap) -> str | None:
 def _read_values(
     content: bytes | mmap.mmap, order: str, kind: int, at: int, count: int
 ) -> list[int]:
-    """Return a TIFF tag's whole numbers, of other types none."""
+    """Return a TIFF tag's integers; none for tags of other types."""
     layout = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(kind)
     if layout is None:
         return []

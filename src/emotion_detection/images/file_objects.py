@@ -1,4 +1,4 @@
-"""Files that are open already, such as uploads, read into bytes."""
+"""Read open files, such as uploads, into bytes."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from emotion_detection.errors import ImageError, shorten
 
 
 def is_file_object(value: object) -> bool:
-    """Return True for what has a method ``read``, such as an open file or an upload."""
+    """Return True for an object with a method ``read``, such as an open file or an upload."""
     return callable(getattr(value, "read", None)) and not isinstance(value, type)
 
 
 def name_of_file(value: object) -> str | None:
-    """Return the name of an open file or an upload; None: it has none.
+    """Return the name of an open file or an upload, or None.
 
-    Uploads of Flask have the client's name as ``filename``, and that of the form's field as
+    Flask's uploads have the client's file name as ``filename``, and the name of the form field as
     ``name``.
     """
     names = [getattr(value, key, None) for key in ("filename", "name") if is_file_object(value)]
@@ -21,14 +21,14 @@ def name_of_file(value: object) -> str | None:
 
 
 def read_file_object(file: Any, most: int) -> bytes:
-    """Read the rest of an open file, from where it stands.
+    """Read the rest of an open file, from the current position.
 
     Args:
         file: open for reading bytes: ``open(path, "rb")``, ``io.BytesIO``, an upload.
-        most: bytes that are allowed.
+        most: maximum number of bytes.
 
     Raises:
-        ImageError: it gives no bytes, or more than allowed.
+        ImageError: the file returns no bytes, or more than allowed.
 
     >>> import io
     >>> read_file_object(io.BytesIO(b"abc"), 10)
@@ -37,7 +37,7 @@ def read_file_object(file: Any, most: int) -> bytes:
     name = f"a {type(file).__name__}"
     try:
         content = file.read(most + 1)
-    except Exception as error:  # anything may have a method of that name
+    except Exception as error:  # any object may have a method of that name
         raise ImageError(f"{name}: cannot be read: {shorten(str(error))}") from None
     if isinstance(content, str):
         raise ImageError(f"{name} that is open as text: open it with mode 'rb'")

@@ -1,7 +1,7 @@
-"""Count the frames of an image file from its headers, without opening one after another.
+"""Count the frames of an image file from the headers, without opening each frame.
 
 Pillow counts TIFF pages and GIF frames by opening each, which takes seconds for files of a few
-megabytes, and fails where a later one is damaged. Here the chain of headers is followed, up to a
+megabytes, and fails if a later one is damaged. This module follows the chain of headers, up to a
 limit.
 """
 
@@ -13,28 +13,28 @@ from PIL import Image
 from emotion_detection.images.boxes import list_boxes
 
 MAX_PAGES = 1_000
-"""Pages of a TIFF."""
+"""Maximum pages of a TIFF."""
 MAX_TAGS = 2_000
-"""Tags of a TIFF's first page, and"""
+"""Maximum tags of a TIFF's first page, and"""
 MAX_STRIPS = 100_000
-"""its strips or tiles: Pillow goes through them one by one."""
+"""maximum strips or tiles of the page, which Pillow reads one by one."""
 MAX_BLOCKS = 50_000
-"""Blocks of a GIF: frames, extensions, and data in pieces of fewer than 100 bytes."""
+"""Maximum blocks of a GIF: frames, extensions, and data in pieces of fewer than 100 bytes."""
 MAX_WEBP_CHUNKS = 10_000
-"""Chunks of a WebP; a frame is one."""
+"""Maximum chunks of a WebP; a frame is one."""
 MAX_PNG_CHUNKS = 2_000
-"""Chunks of a PNG; a frame takes two."""
+"""Maximum chunks of a PNG; a frame takes two."""
 BYTES_A_BLOCK = 1_000
-"""Bytes in the file for each further block of a GIF, and chunk of a PNG or WebP."""
+"""File bytes per further block of a GIF, or chunk of a PNG or WebP."""
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")
 _TIFF_SIZES = {256, 257}
 """Tags of a page's width and height."""
 _TIFF_OFFSETS = (273, 324)
-"""Tags of where a page's strips, and tiles, lie."""
+"""Tags of the offsets of a page's strips, and of tiles."""
 _FIRST_TAGS = 16
-"""Tags of a page that are looked at for its size: they are sorted, and few are smaller."""
+"""Tags of a page that are searched for the size: tags are sorted, and few come before it."""
 _SMALL_PIECE = 100
 
 
@@ -42,9 +42,9 @@ class Frames(NamedTuple):
     """Frames, or pages, of an image file.
 
     Args:
-        number: that are whole, from the first on; 0 where the first is not.
-        too_many: what the file is, with the limit that it exceeds; None within the limits.
-        is_damaged: whether something is missing or damaged behind them.
+        number: number of complete frames, from the first on; 0 if the first is incomplete.
+        too_many: type of the file and the exceeded limit; None within the limits.
+        is_damaged: whether data behind these frames is missing or damaged.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Frames(NamedTuple):
 def count_frames(content: bytes) -> Frames | None:
     """Count the frames of a TIFF, GIF, PNG or WebP; return None for other files.
 
-    Counting stops at the limits of this module: :attr:`Frames.too_many` then says which.
+    Counting stops at the limits of this module, which :attr:`Frames.too_many` then names.
 
     Args:
         content: the file.
@@ -72,11 +72,11 @@ def count_frames(content: bytes) -> Frames | None:
 
 
 def count_open_frames(image: Image.Image, content: bytes | None = None) -> Frames:
-    """Count the frames of an image that Pillow has opened; it stays where it stands.
+    """Count the frames of an image opened by Pillow, without changing the current frame.
 
     Args:
-        image: of any format.
-        content: the file; None: what the image reads from, if it is open still.
+        image: an image of any format.
+        content: the bytes of the file; None: the file of the image, if it is still open.
     """
     lazy = image.format in ("GIF", "TIFF")  # Pillow would open all frames to count them
     if content is None and lazy:
@@ -91,20 +91,20 @@ def count_open_frames(image: Image.Image, content: bytes | None = None) -> Frame
 
 
 def _read_source(image: Image.Image) -> bytes | None:
-    """Return the file that an open image reads from, None where it is closed."""
+    """Return the file that an open image reads from, or None if it is closed."""
     source: Any = getattr(image, "_fp", None) or getattr(image, "fp", None)
     try:
         place = source.tell()
         source.seek(0)
         content = source.read()
         source.seek(place)
-    except Exception:  # none, closed, or a user's own that cannot seek
+    except Exception:  # no file, a closed one, or a file object without seek
         return None
     return content if isinstance(content, bytes) else None
 
 
 def _count_mpo_images(image: Image.Image, content: bytes) -> Frames:
-    """Return the images that a JPEG's MPF index lists; they are damaged where any has no start."""
+    """Return the images in a JPEG's MPF index; damaged if any does not start as a JPEG."""
     count: int = getattr(image, "n_frames", 1)
     base = content.find(b"MPF\0") + 4
     entries = (getattr(image, "mpinfo", None) or {}).get(0xB002, ())
@@ -125,7 +125,7 @@ def is_webp(content: bytes) -> bool:
 
 
 def _count_pages(content: bytes) -> Frames:
-    """Follow the chain of a TIFF's directories; one that leads back ends, as Pillow has it."""
+    """Follow the chain of a TIFF's directories; a cycle ends it, as in Pillow."""
     order = "<" if content[:1] == b"I" else ">"
     is_big = 43 in content[2:4]
     layout = (order + "Q", order + "Q", 20) if is_big else (order + "H", order + "I", 12)
@@ -199,7 +199,7 @@ def _count_png_frames(content: bytes) -> Frames:
         name, following = content[at + 4 : at + 8], at + 12
         following += int.from_bytes(content[at : at + 4], "big")
         if len(name) < 4 or (following > len(content) and name != b"IEND"):
-            # the last frame that was begun is not whole
+            # the last frame is incomplete
             whole = max(controls + is_default_apart - 1, 0)
             return Frames(whole, is_damaged=True)
         if name == b"IEND":
@@ -232,9 +232,9 @@ def _count_webp_frames(content: bytes) -> Frames:
 
 
 def keep_first_frame(content: bytes) -> bytes | None:
-    """Return a WebP animation with its first frame alone; None where that is not whole.
+    """Reduce a WebP animation to the first frame; None if that is incomplete.
 
-    libwebp opens no animation of which any frame is cut off or damaged.
+    libwebp does not open an animation in which any frame is truncated or damaged.
 
     Args:
         content: a file of any format, within the limits of :func:`count_frames`.

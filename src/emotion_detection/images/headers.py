@@ -1,7 +1,7 @@
-"""What an encoded image would cost to open, from its headers, before anything is decoded.
+"""Check the headers of an encoded image for the cost of decoding.
 
-Some files of a few bytes take minutes or gigabytes to decode. The decoders have no limits for
-these, so :func:`prepare` refuses such files, or drops the metadata that makes them slow:
+Some files of a few bytes take minutes or gigabytes to decode. The decoders have no limits, so
+:func:`prepare` rejects these files, or drops the metadata that makes them slow:
 
 - JPEG: thousands of metadata segments, or bytes between segments, which Pillow reads one by one;
   thousands of progressive scans, each of which goes through all pixels.
@@ -28,36 +28,36 @@ from emotion_detection.images.frames import (
 from emotion_detection.images.kinds import is_dib
 
 MAX_SEGMENTS = 10_000
-"""Metadata segments of a JPEG, whose length is limited; cameras write at most a few hundred."""
+"""Maximum metadata segments of a JPEG; cameras write at most a few hundred."""
 KEPT_SEGMENTS, KEPT_METADATA = 64, 1_000_000
-"""Segments and bytes up to which a JPEG is opened as it is; beyond, metadata is dropped."""
+"""Segments and bytes above which the metadata of a JPEG is dropped."""
 MAX_SCANS = 100
-"""Scans of a JPEG; encoders write about ten."""
+"""Maximum scans of a JPEG; encoders write about ten."""
 FREE_SCANS, MAX_SCANNED = 16, 200_000_000
-"""A JPEG of more scans than the first may have so many pixels, counted once a scan."""
+"""A JPEG with more scans than the first may have this many pixels, summed over scans."""
 MAX_GAP = 1_000_000
-"""Bytes between two segments of a JPEG, which belong to none."""
+"""Maximum bytes between two segments of a JPEG."""
 MAX_RUN_PIXELS = 4_000_000
-"""Pixels of a run-length encoded BMP, and half its bytes."""
+"""Maximum pixels of a run-length encoded BMP, and half of the maximum bytes."""
 SPARSE_PIXELS, PIXELS_A_BYTE = 1_000_000, 10_000
-"""A larger image needs a byte for so many pixels; one of a single colour has ten times that."""
+"""Maximum pixels per byte of a large image; an image of a single colour has a tenth of that."""
 
 _SOI, _SOS, _EOI = 0xD8, 0xDA, 0xD9
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-"""Segments that tell a JPEG's size."""
+"""Segments with a JPEG's size."""
 _RUNS = (1, 2)
-"""A BMP's methods of compression that are run-length encoding."""
+"""Run-length encodings among a BMP's methods of compression."""
 _APP0, _EXIF, _MPF, _ADOBE, _APP15, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 _BARE = {0x00, 0x01, *range(0xD0, 0xD8)}
-"""Markers without a segment, in the data of a scan too."""
+"""Markers without a segment, which also occur in the data of a scan."""
 
-# what ends the data of a scan; libjpeg goes on to it whatever lies between
+# markers that end the data of a scan; libjpeg skips anything before them
 _NEXT = re.compile(rb"\xff[^\x00\xff\x01\xd0-\xd7]", re.DOTALL)
 _MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
 
 
 class _Segment(NamedTuple):
-    """A segment of a JPEG: its marker, and where it starts (at its 0xFF) and ends."""
+    """A segment of a JPEG: marker, start (of the 0xFF) and end."""
 
     marker: int
     start: int
@@ -65,18 +65,18 @@ class _Segment(NamedTuple):
 
     @property
     def is_metadata(self) -> bool:
-        """Whether the pixels are there without it."""
+        """Whether the pixels can be decoded without this segment."""
         return _APP0 <= self.marker <= _APP15 or self.marker == _COMMENT
 
 
 def prepare(content: bytes) -> bytes:
-    """Return an image file that is safe to open: as it is, or without much of its metadata.
+    """Return an image file that is safe to open: unchanged, or with less metadata.
 
     Args:
-        content: the file, of any format.
+        content: the bytes of the file, in any format.
 
     Raises:
-        ValueError: opening it would take too long; the message says why.
+        ValueError: opening the file would take too long; the message gives the reason.
     """
     if content.startswith(b"\xff\xd8"):
         return _prepare_jpeg(content)
@@ -85,7 +85,7 @@ def prepare(content: bytes) -> bytes:
     elif content[4:8] == b"ftyp":
         check_items(content)
     elif (size := _webp_size(content)) is not None:
-        check_density(size, content)  # Pillow's decoder takes all its memory when it is opened
+        check_density(size, content)  # Pillow's decoder allocates all memory when it is opened
     frames = count_frames(content)
     if frames is not None and frames.too_many:
         raise ValueError(frames.too_many)
@@ -93,10 +93,10 @@ def prepare(content: bytes) -> bytes:
 
 
 def _check_runs(header: bytes) -> None:
-    """Refuse a large BMP that is run-length encoded.
+    """Reject a large BMP that is run-length encoded.
 
     Args:
-        header: of the bitmap, and all that follows.
+        header: header of the bitmap and all bytes after it.
     """
     size = int.from_bytes(header[:4], "little")
     if size < 40 or int.from_bytes(header[16:20], "little") not in _RUNS:
@@ -111,14 +111,14 @@ def _check_runs(header: bytes) -> None:
 
 
 def check_density(size: tuple[int, int], content: bytes) -> None:
-    """Refuse an image that declares far more pixels than its bytes can tell apart.
+    """Reject an image that declares far more pixels than the bytes can encode.
 
     Args:
-        size: width and height, as the header tells them.
-        content: the file.
+        size: width and height from the header.
+        content: the bytes of the file.
 
     Raises:
-        ValueError: such an image could only be of one colour.
+        ValueError: the image could only have a single colour.
     """
     pixels = size[0] * size[1]
     if pixels <= SPARSE_PIXELS:
@@ -131,7 +131,7 @@ def check_density(size: tuple[int, int], content: bytes) -> None:
 
 
 def _webp_size(content: bytes) -> tuple[int, int] | None:
-    """Return width and height of a WebP's canvas; None for what is none (RFC 9649)."""
+    """Return width and height of a WebP's canvas (RFC 9649); None for other files."""
     if not is_webp(content) or len(content) < 30:
         return None
     kind = content[12:16]
@@ -148,7 +148,7 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 
 
 def _bytes_of_pixels(content: bytes) -> int:
-    """Return how many bytes of a PNG or WebP hold pixels, of other files all bytes."""
+    """Return the number of bytes with pixels in a PNG or WebP; all bytes of other files."""
     if content.startswith(PNG):
         at, order, names, extra = 8, "big", {b"IDAT", b"fdAT"}, 12
     elif is_webp(content):
@@ -186,7 +186,7 @@ def _prepare_jpeg(content: bytes) -> bytes:
 
 
 def _is_needed(content: bytes, segment: _Segment, kept: set[int]) -> bool:
-    """Return True for the first segment of each kind that decides how an image looks."""
+    """Return True for the first segment of each kind that affects decoding."""
     starts = {_APP0: b"JFIF\0", _EXIF: b"Exif\0\0", _MPF: b"MPF\0", _ADOBE: b"Adobe"}
     start = starts.get(segment.marker)
     if start is None or segment.marker in kept:
@@ -198,10 +198,10 @@ def _is_needed(content: bytes, segment: _Segment, kept: set[int]) -> bool:
 
 
 def _segments_before_scan(content: bytes) -> Iterator[_Segment]:
-    """Yield a JPEG's segments, with the first scan's as the last one.
+    """Yield a JPEG's segments, up to the first scan.
 
     Raises:
-        ValueError: there are very many.
+        ValueError: there are too many segments.
     """
     at = 2
     for _ in range(MAX_SEGMENTS):
@@ -209,7 +209,7 @@ def _segments_before_scan(content: bytes) -> Iterator[_Segment]:
         if found is None and at + MAX_GAP < len(content):
             raise ValueError("a JPEG with a gap between its segments: damaged")
         if found is None:
-            return  # decoding it will say that its end is missing
+            return  # decoding will report the missing end
         marker, end = content[found.end() - 1], found.end()
         if marker not in _BARE and marker != _SOI:
             end += int.from_bytes(content[end : end + 2], "big")
@@ -240,7 +240,7 @@ def _check_scans(content: bytes, segments: list[_Segment]) -> None:
 
 
 def _scans(content: bytes, at: int) -> int:
-    """Return the number of scans from the first one on, at most one more than are allowed."""
+    """Return the number of scans from the first one on, counted to just above the limit."""
     scans = steps = 0
     while scans <= MAX_SCANS and steps <= MAX_SEGMENTS:
         steps += 1
@@ -249,4 +249,4 @@ def _scans(content: bytes, at: int) -> int:
             return scans
         scans += content[found.end() - 1] == _SOS
         at = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
-    return MAX_SCANS + 1  # of very many segments between its scans nobody knows
+    return MAX_SCANS + 1  # no encoder writes that many segments between scans

@@ -1,7 +1,7 @@
-"""JPEG files whose last bytes are missing, as after a broken download: what of them can be shown.
+"""Read truncated JPEG files, as after a broken download.
 
-Viewers show such files. They are read where nearly all of the image is there, and refused where
-rows, or whole scans of a progressive image, are missing.
+Viewers show truncated files. They are accepted if nearly all of the image is there, and rejected if
+rows, or complete scans of a progressive image, are missing.
 """
 
 import io
@@ -13,16 +13,16 @@ from PIL import Image
 
 _END = b"\xff\xd9"
 _FILLER = b"\x55\xa9\x6e\xd3" * 1024
-"""Bits that are no end of anything: zeros alone would be decoded as what libjpeg fills in."""
+"""Padding bits: zeros alone would be decoded to the same pixels that libjpeg fills in."""
 _PROGRESSIVE = 0xC2
 _MOST_MISSING = 0.05
-"""Fraction of its rows that an image may lack."""
+"""Maximum fraction of missing rows."""
 _LARGE = 25_000_000
-"""Pixels of an image that is not decoded at its full size for this."""
+"""Pixels above which an image is decoded at a reduced size for this check."""
 
 
 class _Scan(NamedTuple):
-    """Which coefficients a scan holds, and to which bit: T.81, B.2.3."""
+    """The coefficients of a scan, and their lowest bit: T.81, B.2.3."""
 
     components: frozenset[int]
     first: int
@@ -31,20 +31,20 @@ class _Scan(NamedTuple):
 
 
 def complete_jpeg(data: bytes) -> tuple[bytes, str | None]:
-    """Return a JPEG with an end marker, and a note where it had none.
+    """Return a JPEG with an end marker, and a note if it had none.
 
-    How much of a truncated file is missing shows where it is decoded with two different ends: rows
-    that are there are the same.
+    To find the missing part, a truncated file is decoded with two different ends: complete rows are
+    equal in both.
 
     Args:
-        data: the file, in which Pillow has found a JPEG.
+        data: the bytes of a file that Pillow has opened as a JPEG.
 
     Raises:
-        ValueError: more is missing than the last rows.
+        ValueError: more than the last rows are missing.
     """
     start = _first_scan(data)
     data = data.removesuffix(b"\xff")  # half an end marker
-    if start is None or _END in data[start:]:  # some cameras write more behind it
+    if start is None or _END in data[start:]:  # some cameras write data behind the end marker
         return data, None
     is_progressive = _frame_kind(data) == _PROGRESSIVE
     if is_progressive and not _has_all_scans(data, start):
@@ -57,12 +57,12 @@ def complete_jpeg(data: bytes) -> tuple[bytes, str | None]:
 
 
 def _count_missing_rows(data: bytes, is_progressive: bool) -> tuple[int, int]:
-    """Return how many of the last rows are missing, at most, and how many there should be."""
+    """Return the maximum number of missing rows at the end, and the number of all rows."""
     images, height = [], 0
     for end in (_END, _FILLER + _END):
         image = Image.open(io.BytesIO(data + end), formats=("JPEG",))
         height = image.height
-        if not is_progressive and image.width * height > _LARGE:  # means of 8 x 8 pixels do
+        if not is_progressive and image.width * height > _LARGE:  # means of 8 x 8 pixels suffice
             image.draft(None, (image.width // 8, image.height // 8))
         images.append(np.asarray(image.convert("RGB")))
     first, second = images
@@ -87,7 +87,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _first_scan(data: bytes) -> int | None:
-    """Return where the first scan begins, behind thumbnails; None where there is none."""
+    """Return the offset of the first scan, behind thumbnails, or None."""
     return next((end for marker, _, end in _segments(data) if marker == 0xDA), None)
 
 
@@ -97,11 +97,11 @@ def _frame_kind(data: bytes) -> int | None:
 
 
 def _has_all_scans(data: bytes, start: int) -> bool:
-    """Return True where each component has a scan for each coefficient's last bit, begun at least.
+    """Return True if each component has at least begun a scan for each coefficient's last bit.
 
     Args:
-        data: the file.
-        start: where the first scan begins.
+        data: the bytes of the file.
+        start: offset of the first scan.
     """
     scans = []
     header = next(begin for marker, begin, _ in _segments(data) if marker == 0xDA)

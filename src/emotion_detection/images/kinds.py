@@ -1,39 +1,39 @@
-"""What a file is, by its first bytes and its name, and which kinds of images are read."""
+"""Recognise file types by the first bytes and the name, and list the supported formats."""
 
 import importlib.util
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF")
-"""Formats that are read, by Pillow's names; JPEG opens MPO, too, and DIB is BMP without its file
-header. Pillow knows 40 more, which nobody takes photos in."""
+"""Supported formats, by Pillow's names. JPEG also opens MPO, and DIB is BMP without the file
+header. Pillow's 40 other formats are not used for photos."""
 
 HEIF = "HEIF"
-"""Pillow's name of the format that the extra ``heif`` adds."""
+"""Pillow's name of the format of the extra ``heif``."""
 
 READ_NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF")
-"""The same formats for people: MPO is JPEG with several images."""
+"""Names of the same formats for users: MPO is JPEG with several images."""
 
 READ = f"{', '.join(READ_NAMES[:-1])} and {READ_NAMES[-1]}"
-"""The same in words."""
+"""The same names as a phrase."""
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"),
     *(".tif", ".tiff", ".avif"),
 )
-"""Of files in folders that are read, in lower case."""
+"""Suffixes of the image files that are read from folders, in lower case."""
 
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
-"""Of files in folders that are read with the extra ``heif``."""
+"""Suffixes that the extra ``heif`` adds."""
 
 OTHER_SUFFIXES = (
     *(".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".jxl", ".svg", ".psd", ".ico", ".icns", ".tga"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".exr", ".hdr", ".dcm"),
 )
-"""Of images that are not read."""
+"""Suffixes of images of unsupported formats."""
 
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 _HEIF_BRANDS = (*_HEIC_BRANDS, b"mif1", b"msf1", b"mif2")
 _BITMAP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
-"""Lengths of a bitmap's header."""
+"""Possible lengths of a bitmap's header."""
 _STARTS = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -76,10 +76,10 @@ _STARTS = (
 
 
 def describe_content(data: bytes) -> str | None:
-    """Return what a file is, as "a HEIC image", or None where its first bytes do not tell.
+    """Return the type of a file, such as "a HEIC image", or None if it is unknown.
 
     Args:
-        data: the file, or its first few hundred bytes.
+        data: the file, or the first few hundred bytes.
 
     >>> describe_content(b"%PDF-1.7")
     'a PDF document'
@@ -102,14 +102,14 @@ def describe_content(data: bytes) -> str | None:
 
 
 def is_dib(data: bytes) -> bool:
-    """Return True for a BMP without its file header, as the clipboard of Windows has it."""
+    """Return True for a BMP without the file header, as in the clipboard of Windows."""
     size = int.from_bytes(data[:4], "little")
     planes = data[8:10] if size == 12 else data[12:14]
     return size in _BITMAP_HEADERS and planes == b"\1\0"
 
 
 def is_heif(data: bytes) -> bool:
-    """Return True for the formats that only the extra ``heif`` reads, such as HEIC."""
+    """Return True for the formats that need the extra ``heif``, such as HEIC."""
     return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and not _lists_avif(data)
 
 
@@ -119,7 +119,7 @@ def is_avif(data: bytes) -> bool:
 
 
 def _lists_avif(data: bytes) -> bool:
-    """Return True where the brands that a HEIF file is compatible with have AVIF, and no HEVC."""
+    """Return True if the compatible brands of a HEIF file include AVIF and not HEVC."""
     end = min(int.from_bytes(data[:4], "big"), 256)
     brands = {data[at : at + 4] for at in range(16, end, 4)}
     return b"avif" in brands and not brands & set(_HEIC_BRANDS)
@@ -152,6 +152,6 @@ def _describe_text(data: bytes) -> str | None:
 
 
 def read_suffixes() -> tuple[str, ...]:
-    """Return the suffixes of images in folders that are read here, in lower case."""
+    """Return the suffixes of the image files that are read from folders, in lower case."""
     has_heif = importlib.util.find_spec("pillow_heif") is not None
     return SUFFIXES + HEIF_SUFFIXES if has_heif else SUFFIXES

@@ -1,4 +1,4 @@
-"""Modes of Pillow's images -> 8-bit grey or colour; what alpha hides is not shown."""
+"""Convert Pillow's modes to 8-bit grey or RGB, without transparency."""
 
 import io
 from typing import cast
@@ -11,17 +11,17 @@ from emotion_detection.defaults import MAX_PIXELS
 from emotion_detection.errors import ImageError
 
 BACKGROUND = 255
-"""Grey level that transparent pixels are laid on."""
+"""Grey level that transparent pixels are composited on."""
 _MOST_LEVEL = 65_535
-"""Of a grey image with 16 bits."""
+"""Pillow's modes of 16-bit grey images."""
 _BAND_ROWS = 256
-"""Rows of a large image that are converted at once."""
+"""Rows of a large image that are converted at a time."""
 
 
 def convert_to_8_bit(image: Image.Image) -> Image.Image:
-    """Return an image as 8-bit grey or colour; large ones in bands, for the memory's sake.
+    """Convert an image to 8-bit grey or RGB; large images in bands, to save memory.
 
-    Transparent pixels are laid on :data:`BACKGROUND`.
+    Transparent pixels are composited on :data:`BACKGROUND`.
 
     Raises:
         ImageError: floats, or grey levels beyond 16 bits.
@@ -47,7 +47,7 @@ def convert_to_8_bit(image: Image.Image) -> Image.Image:
 
 
 def _check_levels(image: Image.Image) -> Image.Image:
-    """Return a grey image of 32 bits with levels of 16 bits; or of 8 bits, mode "L".
+    """Convert a 32-bit grey image to 16-bit levels, or to mode "L" for 8-bit levels.
 
     Raises:
         ImageError: levels below 0 or above 65535.
@@ -58,7 +58,7 @@ def _check_levels(image: Image.Image) -> Image.Image:
             f"grey levels from {low} to {high}: of 32-bit images, those from 0 to 255 or to 65535 "
             "are read; scale them"
         )
-    # Pillow before 11.0 opens 16-bit PNG, and every Pillow 16-bit PPM, in this mode
+    # the mode of 16-bit PPM, and of 16-bit PNG in Pillow before 11.0
     is_dark = high <= BACKGROUND and image.format not in ("PNG", "PPM")
     return image.convert("L") if is_dark else image
 
@@ -78,7 +78,7 @@ def _band_eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _from_cmyk(image: Image.Image) -> Image.Image | None:
-    """Convert printing colours by their ICC profile; None where there is none that works."""
+    """Convert CMYK colours by the ICC profile; None without a valid profile."""
     profile = image.info.get("icc_profile")
     if not profile or profile[16:20] != b"CMYK":
         return None
@@ -98,7 +98,7 @@ def find_rgb_profile(image: Image.Image) -> bytes | None:
 
 
 def lay_on_background(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return uint8 (H, W, 3) of (H, W, C): grey repeated, what alpha hides on the background."""
+    """Return uint8 (H, W, 3) of (H, W, C): grey repeated, alpha composited on the background."""
     channels = pixels.shape[2]
     if channels == 3:
         return pixels

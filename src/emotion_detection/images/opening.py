@@ -1,7 +1,7 @@
-"""Bytes or a path -> image array, safely.
+"""Open images safely, from paths, bytes, PIL images and arrays.
 
-Only a list of formats is opened (:mod:`.kinds`); the header's size is looked at before
-anything is decoded; 16-bit greys are scaled, not clipped; what alpha hides is not shown.
+Only known formats are opened (:mod:`.kinds`). The size in the header is checked before decoding.
+16-bit greys are scaled, not clipped. Transparent pixels are composited on grey.
 """
 
 import io
@@ -42,19 +42,19 @@ from emotion_detection.images.modes import convert_to_8_bit, find_rgb_profile, l
 from emotion_detection.images.pillow_settings import PILLOW_SETTINGS
 
 DATASET_FORMATS = (*FORMATS, "PPM", "JPEG2000")
-"""Read in datasets, which lie on the user's own disk; photographs are of fewer."""
+"""Formats that are also read in datasets, which are on the user's own disk."""
 IMAGE_SUFFIXES = frozenset(
     [
         *(*SUFFIXES, *HEIF_SUFFIXES, ".jif", ".pjpeg", ".pjp", ".avifs"),
         *(".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k"),
     ]
 )
-"""Files with these are faces of a dataset; those that Pillow cannot read count as unreadable."""
+"""Suffixes of faces in a dataset; files that Pillow cannot read count as unreadable."""
 REDUCED_SIDE = 2560
-"""Least pixels of the longer side that a large image is reduced to for detection."""
+"""Minimum longer side in pixels that a large image is reduced to for detection."""
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:image/", re.IGNORECASE)
-"""Of names: matches at the start of those that are no paths."""
+"""Pattern of the start of texts that are not paths."""
 NO_URL = "a URL: images are read from disk only; download it first"
 _DATA_URL = "a data URL: decode it, and pass the bytes: base64.b64decode(text.split(',')[1])"
 _FOLDER = (
@@ -63,7 +63,7 @@ _FOLDER = (
 )
 _RAISE_LIMIT = "--max_pixels, in Python max_pixels=, sets the limit"
 _LONGEST_NAME = 4096
-"""Characters of a path, at most; longer texts are no paths on any system."""
+"""Maximum length of a path in characters, on any system."""
 
 _MOVING = {"PNG", "WEBP", "GIF", "AVIF"}
 _ONE_FRAME = "only the first frame was read: the file is damaged or cut off behind frame 1"
@@ -77,21 +77,21 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings an image of each EXIF orientation upright."""
+"""Transposition that makes an image of each EXIF orientation upright."""
 _LYING = (5, 6, 7, 8)
-"""Orientations whose width becomes the height."""
+"""Orientations that swap width and height."""
 
 
 class LoadedImage(NamedTuple):
-    """An image, perhaps at reduced size.
+    """A loaded image, possibly at a reduced size.
 
     Args:
-        pixels: uint8 (H, W, 3) RGB, perhaps read-only; reduced where ``full`` is given.
-        width: of the image at its full size, upright, in pixels.
-        height: likewise.
-        notes: what the user should know of it.
-        icc_profile: of the colours of ``pixels``, where the file has one for RGB.
-        full: returns the image at its full size, mode "L" or "RGB"; None where ``pixels`` are it.
+        pixels: uint8 (H, W, 3) RGB, possibly read-only; reduced if ``full`` is given.
+        width: width of the upright image at full size, in pixels.
+        height: height of the upright image at full size, in pixels.
+        notes: remarks for the user.
+        icc_profile: colour profile of ``pixels``, if the file has one for RGB.
+        full: returns the image at full size, mode "L" or "RGB"; None if ``pixels`` have full size.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -103,7 +103,7 @@ class LoadedImage(NamedTuple):
 
 
 class _Opened(NamedTuple):
-    """An image as Pillow opened it, and decoded; of a reduced one also its full size, upright."""
+    """An image opened and decoded by Pillow, and the upright full size of a reduced one."""
 
     image: Image.Image
     decoded: Image.Image
@@ -117,11 +117,11 @@ def open_image(content: bytes | Path, formats: Sequence[str] = FORMATS) -> Image
 
     Args:
         content: the file's bytes, or its path.
-        formats: Pillow's names of the formats that are read.
+        formats: Pillow's names of the accepted formats.
 
     Raises:
-        ImageError: in none of the formats that are read; truncated; over 25 megapixels;
-            unreadable; no file.
+        ImageError: the image has another format, is truncated, unreadable or over 25 megapixels; or
+            the file does not exist.
     """
     return _open(content, MAX_PIXELS, formats=formats).decoded
 
@@ -132,7 +132,7 @@ def _open(
     reduced: bool = False,
     formats: Sequence[str] = FORMATS,
 ) -> _Opened:
-    """Open and decode an image; large ones at reduced size, if that is asked for."""
+    """Open and decode an image; large ones at a reduced size, if requested."""
     # read here, since Pillow keeps a path's file open when decoding fails
     data = content if isinstance(content, bytes) else _content(os.fspath(content), max_pixels)
     if not data:
@@ -144,7 +144,7 @@ def _open(
         image, content = _open_lazily(data, known)
     with _refusals():
         _check_size(image, max_pixels)
-        # of a repaired animation nobody knows how many of the other frames are whole
+        # how many other frames of a repaired animation are complete is unknown
         notes = (_ONE_FRAME,) if content is not data else _note_frames(image, data)
         if image.format in ("JPEG", "MPO"):
             content, note = complete_jpeg(data)
@@ -159,10 +159,10 @@ def _open(
 
 
 def _open_lazily(data: bytes, formats: tuple[str, ...]) -> tuple[Image.Image, bytes]:
-    """Open an image, of a damaged animation the first frame; return it and the bytes read."""
+    """Open an image, or the first frame of a damaged animation; return it and the bytes."""
     try:
         return Image.open(io.BytesIO(data), formats=formats), data
-    except Exception:  # Pillow's plugins raise many kinds
+    except Exception:  # Pillow's plugins raise exceptions of many types
         first = keep_first_frame(data)
         if first is None:
             raise
@@ -173,7 +173,7 @@ def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
     """Return the formats that Pillow may try on a file.
 
     Raises:
-        ImageError: it is in a format that an extra, or a newer Pillow, reads.
+        ImageError: the format needs an extra or a newer Pillow.
     """
     if is_heif(data):
         try:
@@ -191,11 +191,11 @@ def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
 
 @contextmanager
 def _refusals(data: bytes = b"") -> Iterator[None]:
-    """Turn everything that is raised over an image into :class:`ImageError`.
+    """Convert all exceptions about an image to :class:`ImageError`.
 
     Args:
-        data: the file, where decoders raise: what they say of it is explained. Empty: where this
-            package does, whose words are kept.
+        data: the bytes of the file, around decoders, whose messages are explained; empty around
+            code of this package, whose messages are kept.
     """
     try:
         with PILLOW_SETTINGS:
@@ -206,7 +206,7 @@ def _refusals(data: bytes = b"") -> Iterator[None]:
         raise ImageError(_not_read(data)) from None
     except MemoryError:
         raise ImageError("too large for the memory that is left") from None
-    except Exception as error:  # of damaged files Pillow's plugins raise many kinds
+    except Exception as error:  # for damaged files, Pillow's plugins raise exceptions of many types
         words = explain_failure(data, " ".join(str(error).split()))
         raise ImageError(shorten(words) or type(error).__name__) from None
 
@@ -245,7 +245,7 @@ def _is_large(image: Image.Image) -> bool:
 
 
 def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
-    """Decode a large image at reduced size: a JPEG without decoding more, others by means."""
+    """Decode a large image at a reduced size: a JPEG while decoding, others by averaging."""
     share = REDUCED_SIDE / max(image.size)
     if image.format in ("JPEG", "MPO"):
         size = image.size[::-1] if _orientation(image) in _LYING else image.size
@@ -257,7 +257,7 @@ def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
 
         return _Opened(image, _decoded(image), size=size, full=full)
     whole = _decoded(image)
-    # not by the header: of TIFF, AVIF and HEIC Pillow itself has turned the size
+    # not from the header: Pillow has already transposed the size of TIFF, AVIF and HEIC
     small = whole.reduce(max(whole.size) // REDUCED_SIDE)
     return _Opened(image, small, size=whole.size, full=lambda: whole)
 
@@ -270,25 +270,25 @@ def _decoded(image: Image.Image) -> Image.Image:
 def image_to_array(
     image: object, max_pixels: int = DEFAULT_MAX_PIXELS, color: str = "rgb"
 ) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
-    """Return the pixels of an image in any of the forms that users have it in.
+    """Convert an image of any accepted type to an RGB array.
 
-    Files are opened as by :func:`open_image`: what they hold decides, not what they are called.
-    A PIL image is brought upright and to 8 bits in a copy. Of several frames one is taken: the
-    first, or where a PIL image stands. An array uint8 (H, W, 3) RGB is handed on as it is; others
-    are converted by the rules of :mod:`.arrays`.
+    Files are opened as by :func:`open_image`, by their content, not by their names. A PIL image is
+    copied, turned upright and converted to 8 bits. Of several frames the first is used, or a PIL
+    image's current one. An array uint8 (H, W, 3) RGB is returned unchanged; others are converted by
+    the rules of :mod:`.arrays`.
 
     Args:
         image: a path (str or path-like), a file's bytes, a file that is open for reading bytes,
             a PIL image, or an array or tensor (H, W), (H, W, C) or (C, H, W).
         max_pixels: files and PIL images with more are refused.
-        color: order of the channels of an array, 'rgb' or, as OpenCV has it, 'bgr'.
+        color: order of the channels of an array, 'rgb', or 'bgr' as in OpenCV.
 
     Returns:
-        uint8 (H, W, 3) RGB, perhaps read-only, and notes for the user, such as that only the
-        first frame was read.
+        uint8 (H, W, 3) RGB, possibly read-only, and notes for the user, such as that only the first
+        frame was read.
 
     Raises:
-        ImageError: it cannot be read; a URL; of another type, dtype or shape.
+        ImageError: the image cannot be read, is a URL, or has another type, dtype or shape.
     """
     loaded = load_image(image, max_pixels, color)
     return loaded.pixels, loaded.notes
@@ -300,17 +300,17 @@ def load_image(
     color: str = "rgb",
     reduced: bool = False,
 ) -> LoadedImage:
-    """Load an image in any of the forms that users have it in, as :func:`image_to_array` does.
+    """Load an image of any accepted type, as :func:`image_to_array` does.
 
     Args:
         image: as for :func:`image_to_array`.
-        max_pixels: likewise.
-        color: likewise.
+        max_pixels: as for :func:`image_to_array`.
+        color: as for :func:`image_to_array`.
         reduced: images of more than 25 megapixels may be reduced, to no less than 2560 pixels of
             the longer side. A JPEG is then decoded at that size.
 
     Raises:
-        ImageError: as :func:`image_to_array`.
+        ImageError: as for :func:`image_to_array`.
     """
     check_color(color)
     if isinstance(image, (bytes, bytearray, memoryview)):
@@ -350,7 +350,7 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
         raise ImageError(f"no such file: {error}") from None
     if stat.S_ISDIR(found.st_mode):
         raise ImageError(_FOLDER)
-    if not stat.S_ISREG(found.st_mode):  # it may never end
+    if not stat.S_ISREG(found.st_mode):  # reading it may never end
         raise ImageError("a pipe or a device, not a file")
     if found.st_size > largest_file_bytes(max_pixels):
         raise ImageError(
@@ -364,7 +364,7 @@ def _content(path: str | bytes, max_pixels: int) -> bytes:
 
 
 def largest_file_bytes(max_pixels: int) -> int:
-    """Return the bytes that a file of an image with so many pixels may have."""
+    """Return the maximum size in bytes of an image file, by the maximum number of pixels."""
     # four channels of 16 bits for every pixel, and 50 MB of metadata
     return 8 * max_pixels + 50_000_000
 
@@ -374,7 +374,7 @@ def _said(error: OSError) -> str:
 
 
 def _convert(image: Image.Image, max_pixels: int, reduced: bool) -> _Opened:
-    """Return a user's PIL image decoded, of any format."""
+    """Decode a user's PIL image of any format."""
     with _refusals():
         if 0 in image.size:
             raise ImageError("it has no pixels")
@@ -388,17 +388,17 @@ def _convert(image: Image.Image, max_pixels: int, reduced: bool) -> _Opened:
 
 
 def _note_frames(image: Image.Image, content: bytes | None = None) -> tuple[str, ...]:
-    """Return what to tell of the frames that are not looked at.
+    """Return the notes about frames that are not read.
 
     Args:
-        image: as Pillow opened it.
-        content: the file; None where the user opened it.
+        image: the image, opened by Pillow.
+        content: the bytes of the file; None if the user opened it.
     """
     found = count_open_frames(image, content)
     noun = "frame" if image.format in _MOVING else "image"
     which = f"number {image.tell() + 1}" if image.tell() else "the first"
     if found.is_damaged and found.number < 1:
-        # Pillow takes a PNG for whole once it has all pixels of the first frame
+        # Pillow accepts a PNG once it has all pixels of the first frame
         if image.format == "PNG" and content is not None and b"IEND" not in content:
             raise ImageError("truncated: its end is missing")
         return ("its end is missing or damaged",)
@@ -419,19 +419,19 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 where there is none."""
-    # ImageOps.exif_transpose also rewrites the metadata, and fails where that is damaged
+    """Return the EXIF orientation, 1 by default."""
+    # ImageOps.exif_transpose also rewrites the metadata, and fails if that is damaged
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # Pillow raises many kinds; the pixels are whole all the same
+    except Exception:  # Pillow raises exceptions of many types; the pixels are not affected
         return 1
 
 
 def crop_to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """Turn an opened image of a face into a network's input.
+    """Convert an image of a face to a network's input.
 
-    An image that is not square is cut to its middle square, never squeezed: the shape of mouth
-    and eyes is what is to be read. An image of the right size keeps its pixels to the byte.
+    The image is centre-cropped to a square, not stretched, since the shape of mouth and eyes
+    matters for classification. An image of the right size keeps its pixels.
 
     Args:
         image: mode "L" or "RGB".
@@ -451,9 +451,9 @@ def crop_to_square(image: Image.Image, size: int, channels: int) -> npt.NDArray[
 
 
 def read_face(content: bytes | Path, size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """Read one image of a face from a dataset as uint8 (channels, size, size).
+    """Load a face of a dataset as uint8 (channels, size, size).
 
     Raises:
-        ImageError: as :func:`open_image`, but for the formats.
+        ImageError: as for :func:`open_image`, except for the formats.
     """
     return crop_to_square(open_image(content, DATASET_FORMATS), size, channels)

@@ -1,4 +1,4 @@
-"""Pillow's and libtiff's process-wide settings while images are read."""
+"""Set Pillow's and libtiff's process-wide settings while images are read."""
 
 import ctypes
 import logging
@@ -13,12 +13,12 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class PillowSettings:
-    """Keep Pillow from warning and limiting sizes, and libtiff from printing.
+    """Disable Pillow's warnings and size limits, and libtiff's messages.
 
-    A context manager for any number of threads at once. Warnings of odd metadata are let pass. The
-    size that a header states is checked by :mod:`.opening`, against limits that users may set.
-    ``warnings.catch_warnings`` by itself leaves its filters behind where threads overlap. libtiff
-    prints what is wrong with a file to standard error, beside the message of this package.
+    A thread-safe context manager. Warnings about odd metadata are suppressed. The size in the
+    header is checked by :mod:`.opening`, against limits that users may set.
+    ``warnings.catch_warnings`` alone would leave filters behind if threads overlap. libtiff would
+    print errors to standard error, beside the message of this package.
     """
 
     def __init__(self) -> None:
@@ -44,11 +44,11 @@ class PillowSettings:
 
 
 def _silence_libtiff(before: ExitStack) -> None:
-    """Take libtiff's message handler away; leaving ``before`` sets it again."""
+    """Remove libtiff's message handler; the end of ``before`` restores it."""
     try:
-        # the search for a name goes on in the libraries that Pillow's own is linked with
+        # the name is also searched in the libraries that Pillow's own is linked with
         set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
-    except (OSError, AttributeError):  # on Windows its names are hidden
+    except (OSError, AttributeError):  # on Windows the symbols are hidden
         return
     set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
     before.callback(set_handler, set_handler(None))

@@ -1,6 +1,6 @@
-"""Cuts a face out of an image, upright, as FER-2013's crops are.
+"""Crop a face from an image, rotated upright, as the crops of FER-2013 are.
 
-Everything is said exactly, so that other code, as in a browser, gets the same pixels.
+The steps are specified exactly, so that another implementation (the web page) gets equal pixels.
 
 A point x + iy lies x pixels to the right of, and y below, the upper left corner of an image; its
 first pixel has its centre at 0.5 + 0.5i. Numbers are float64.
@@ -13,8 +13,8 @@ first pixel has its centre at 0.5 + 0.5i. Numbers are float64.
 2. **Grey**, for crops of one channel: ``(19595 R + 38470 G + 7471 B + 32768) >> 16``, ITU-R 601 as
    Pillow computes it.
 3. **Blocks**: with ``block = max(1, floor(|turn| + 0.5))``, the image is shrunk to the means of
-   blocks of ``block`` x ``block`` pixels, not rounded. Blocks start at the image's corner; beyond
-   its edges the nearest pixel of the image stands.
+   blocks of ``block`` x ``block`` pixels, not rounded. Blocks start at the image's corner. Areas
+   outside the image are filled by replicating border pixels.
 4. **Bilinear**: a crop's pixel (column, row) has its centre at ``z = column + 0.5 + (row + 0.5)i``;
    of its point in the image, divided by ``block``, and less 0.5 + 0.5i, the whole parts
    (``floor``) name the upper left of four blocks and the rest x, y weighs them: first
@@ -33,29 +33,30 @@ from PIL import Image
 from emotion_detection.errors import InputError
 
 TEMPLATE = ((15.58, 19.36), (32.42, 19.36), (24.0, 28.63), (17.23, 35.65), (30.77, 35.65))
-"""Where the landmarks lie in FER-2013's crops: x, y in 48 x 48 pixels, in the order of
-:data:`emotion_detection.results.LANDMARKS`; means over training faces, as
-``benchmarks/template.py`` measures them."""
+"""Mean landmark positions in FER-2013's crops: x, y in 48 x 48 pixels, in the order of
+:data:`emotion_detection.results.LANDMARKS`. ``benchmarks/template.py`` measures them on training
+faces."""
 TEMPLATE_SIZE = 48
 
 MARGIN = 1.0
-"""Side of what is cut out, by the longer side of the face's box. ``benchmarks/pasted.py`` measured
-it, and that such a crop is read better than one that is fitted to the template."""
+"""Side of the crop, as a multiple of the longer side of the face's box. It was chosen by
+``benchmarks/pasted.py``: crops of this kind are classified more accurately than crops that are
+aligned to the template."""
 
 FARTHEST = 1_000_000
-"""Pixels from an image's corner to a landmark or an edge of the box, at most: all sums stay
-exact."""
+"""Largest distance in pixels from the image's corner to a landmark or box edge. Within it, all sums
+are exact."""
 
 Points = Sequence[Sequence[float]] | npt.NDArray[np.floating]
 Box = Sequence[float] | npt.NDArray[np.floating]
 
 
 class Placement(NamedTuple):
-    """Where a crop lies in an image: its point z at ``turn * z + corner``.
+    """Placement of a crop: its point z lies at ``turn * z + corner`` in the image.
 
     Args:
-        turn: pixels of the image for one of the crop, and their angle.
-        corner: of the crop, upper left, in the image.
+        turn: scale (pixels of the image per pixel of the crop) and rotation.
+        corner: upper left corner of the crop, in the image.
     """
 
     turn: complex
@@ -65,7 +66,7 @@ class Placement(NamedTuple):
 def align(
     rgb: npt.NDArray[np.uint8], box: Box, landmarks: Points, size: int, channels: int = 1
 ) -> npt.NDArray[np.uint8]:
-    """Cut a face out of an image, upright.
+    """Crop a face from an image, rotated upright.
 
     Args:
         rgb: uint8 (H, W, 3).
@@ -85,13 +86,13 @@ def align(
 
 
 def compute_placement(box: Box, landmarks: Points, size: int, margin: float = MARGIN) -> Placement:
-    """Say where the crop of a face lies (step 1 above).
+    """Return the placement of a face's crop (step 1 above).
 
     Args:
         box: x and y of the upper left corner, width and height, in pixels of the image.
         landmarks: (5, 2), x and y of each, in pixels of the image.
         size: height and width of the crop in pixels.
-        margin: side of what is cut out, by the box's longer side.
+        margin: side of the crop, as a multiple of the box's longer side.
 
     Raises:
         InputError: a box without size, landmarks that are not five points, or what lies farther
@@ -173,7 +174,7 @@ def _blocks(
 
 
 def _inside(blocks: range, block: int, length: int) -> slice:
-    """Return the pixels of an image's side that have a say in some blocks, at least one."""
+    """Return the range of pixels along one side that some blocks cover, at least one pixel."""
     first = min(max(blocks.start * block, 0), length - 1)
     return slice(first, max(min(blocks.stop * block, length), first + 1))
 
@@ -187,8 +188,8 @@ def _sums(
 ) -> npt.NDArray[Any]:
     """Return the sums of blocks along a side: (M, blocks, N) of the pixels inside, (M, pixels, N).
 
-    What is repeated beyond the image's edges, ``length`` apart, is counted and not made: a crop
-    costs no more for lying far out or being far too large.
+    Replicated border pixels are multiplied by their count instead of being materialized, so a crop
+    far outside the image, or far larger than it, costs no more than others.
     """
     outer, _, rest = pixels.shape
     before = min(max(-blocks.start, 0), len(blocks))

@@ -1,4 +1,4 @@
-"""Draws what was found into the image: boxes, emotions with score and intensity, score bars."""
+"""Draw results into the image: boxes, emotions with score and intensity, score bars."""
 
 import errno
 import io
@@ -19,21 +19,22 @@ from emotion_detection.palette import Colour, list_emotion_colours
 from emotion_detection.results import UNSURE, Face, Result
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-"""Of images that can be written."""
+"""Suffixes of image files that can be written."""
 
 _PLATE = (22, 24, 28)
 _TRACK = (74, 78, 86)
 _WHITE = (255, 255, 255)
 _OPACITY = 215
 _BARS = 3
-"""Emotions that a label shows bars of."""
+"""Number of score bars in a label."""
 _SMALLEST_WITH_BARS, _SMALLEST_TEXT = 11, 9
 _FINE = 3
-"""Labels are drawn this many times larger: small letters keep their shapes and distances."""
+"""Labels are rendered this many times larger and then reduced, so that small letters stay
+legible."""
 _OF_THE_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR}
-"""What the system says where a file cannot have that name, but others can be written."""
+"""System errors that concern this file name alone: other files can still be written."""
 _HIDDEN = 0.06
-"""Share of a face that a label may hide: where a face fills the image, it must hide some."""
+"""Fraction of a face that a label may cover. It is above 0, since a face may fill the image."""
 
 
 def annotate_image(
@@ -42,19 +43,19 @@ def annotate_image(
     bars: bool = True,
     layout: LabelLayout | None = None,
 ) -> Image.Image:
-    """Draw a result into a copy of its image.
+    """Draw a result on the image, and return the annotated image.
 
-    Each face gets a box in its emotion's colour and a label: the emotion with its score, and,
-    where there is room for it without hiding other faces, bars of the highest scores and of the
-    intensity. Labels stay within the image and, as far as there is room, off one another. They
-    begin with the number of the face, or of the person in a video, where there are several. What
-    may be no face (flag 'uncertain_face') gets a thin box, and "face?" for a label.
+    Each face gets a box in its emotion's colour and a label: the emotion with its score, and, where
+    there is room for it without hiding other faces, bars of the highest scores and of the
+    intensity. Labels stay within the image and, where there is room, do not overlap. Where there
+    are several faces, labels begin with the number of the face or, in a video, of the person.
+    Uncertain detections (flag 'uncertain_face') get a thin box and the label "face?".
 
     Args:
-        rgb: uint8 (H, W, 3), the image that the result is of.
-        result: what was found in it.
+        rgb: uint8 (H, W, 3), the image.
+        result: the faces of this image.
         bars: whether labels may show bars.
-        layout: of the frames before, so that labels do not hop; None: a single image.
+        layout: layout of the previous frames, so that labels stay in place; None: a single image.
 
     Returns:
         The image, mode "RGB", of the same size.
@@ -95,7 +96,7 @@ def _line_width(size: tuple[int, int]) -> int:
 def _layouts(
     size: tuple[int, int], boxes: Sequence[Area], bars: bool
 ) -> Iterator[tuple[bool, int]]:
-    """Yield whether a label has bars, and its text size in pixels, from rich to poor."""
+    """Yield (has bars, text size in pixels) of label styles, from most to least detailed."""
     by_image = math.sqrt(size[0] * size[1]) / 40
     by_face = float(np.median([box.right - box.left for box in boxes])) / 4.5
     best = min(max(min(by_image, by_face), by_image / 2, _SMALLEST_WITH_BARS), size[1] / 8, 64)
@@ -113,7 +114,7 @@ def _best_layout(
     bars: bool,
     layout: LabelLayout | None = None,
 ) -> tuple[list[Image.Image], list[tuple[int, int]]]:
-    """Return labels and where they go; all labels of an image are alike."""
+    """Return the labels and their placement; all labels of an image have one style."""
     numbers = _numbers(faces)
 
     def lay(
@@ -132,7 +133,7 @@ def _best_layout(
 
 
 def _numbers(faces: Sequence[Face]) -> list[int | None]:
-    """Return the number that each label begins with: that of the tables."""
+    """Return the number that each label begins with, the same as in the tables."""
     if len(faces) == 1 and faces[0].track is None:
         return [None]
     return [place if face.track is None else face.track for place, face in enumerate(faces, 1)]
@@ -140,7 +141,7 @@ def _numbers(faces: Sequence[Face]) -> list[int | None]:
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: Area, colour: Colour, width: int) -> None:
     radius = min(box.right - box.left, box.bottom - box.top, 48 * width) / 12
-    # dark lines on both sides keep it seen on a ground of its own colour
+    # dark lines on both sides keep the box visible on a background of its own colour
     edge = max(1, width // 2)
     for grow, line, ink in ((edge, width + 2 * edge, _PLATE), (0, width, colour)):
         area = (box.left - grow, box.top - grow, box.right + grow, box.bottom + grow)
@@ -191,7 +192,7 @@ def _label(
 
 
 def _whole(length: float) -> int:
-    """Return a length that is still a whole number of pixels once the label is made small."""
+    """Round a length so that it is a whole number of pixels after the label is reduced."""
     return max(1, round(length / _FINE)) * _FINE
 
 
@@ -219,7 +220,7 @@ def _width(text: str, size: int) -> int:
 
 
 def _ink(ground: Colour) -> Colour:
-    """Return black or white, whichever stands out more (relative luminance, WCAG 2)."""
+    """Return black or white, whichever has the higher contrast (relative luminance, WCAG 2)."""
     linear = [
         (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4)
         for v in (level / 255 for level in ground)
@@ -229,16 +230,16 @@ def _ink(ground: Colour) -> Colour:
 
 
 def save_image(image: Image.Image, path: Path, icc_profile: bytes | None = None) -> None:
-    """Write an image, whole or not at all, in the format that the file's suffix names.
+    """Write an image atomically, in the format of the file's suffix.
 
     Args:
         image: mode "L" or "RGB".
-        path: ends in .jpg, .jpeg, .png or .webp; missing folders are made.
-        icc_profile: of the image's colours; kept in the file, so that they are shown right.
+        path: ends in .jpg, .jpeg, .png or .webp; parent directories are created.
+        icc_profile: colour profile to embed in the file.
 
     Raises:
-        ImageError: this image cannot be written: it is too large for its format, or the
-            name is none for a file; others can.
+        ImageError: this image cannot be written, since it is too large for the format or the file
+            name is not valid; other images can be.
         InputError: another suffix, or nothing can be written there.
     """
     check_name(path)

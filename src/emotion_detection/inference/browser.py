@@ -1,8 +1,8 @@
-"""Files for the page in the browser: two ONNX files, and their metadata as JSON.
+"""Write the files for the web page: two ONNX files, and their metadata as JSON.
 
 The page detects, crops and classifies faces as :mod:`.detector` does, with the same files.
-onnxruntime in a browser hides a file's metadata, so :func:`describe_browser_model` writes it beside
-them.
+onnxruntime-web does not expose a file's metadata, so :func:`describe_browser_model` returns it as
+JSON.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
 
 
 def describe_browser_model(detector: EmotionDetector) -> dict[str, Any]:
-    """Return what ``models/model.json`` says: plain values, for JSON.
+    """Return the content of ``models/model.json`` as plain values.
 
     Args:
-        detector: the model, with the set of labels that is to be scored and its settings.
+        detector: the model, with the label set to score and the settings.
 
     Returns:
-        - ``label_set``: name of the set of labels that is scored, a key of ``label_sets``.
+        - ``label_set``: name of the scored label set, a key of ``label_sets``.
         - ``labels``: its emotions, in the order of the scores.
         - ``label_sets``: name to ``labels`` and ``output``, the graph's output with their scores.
         - ``input``: ``size`` and ``channels`` of a face.
@@ -41,16 +41,17 @@ def describe_browser_model(detector: EmotionDetector) -> dict[str, Any]:
         - ``thresholds``: ``working_size``, ``confidence``, ``certain``, ``smallest`` and
           ``least_score`` of the detector's settings, and ``pixels``, the most that an image may
           have to be decoded at full size.
-        - ``views``: views of each face of an image whose scores are averaged, and ``zoom``, how
-          much the face is enlarged in the third and fourth.
+        - ``views``: number of views per face whose scores are averaged, and ``zoom``, the
+          enlargement of the third and fourth view.
         - ``prior``: 'natural' or 'balanced'; ``readouts``: for each set of labels ``prior``,
           ``adjustment`` and ``temperatures`` of
           :class:`~emotion_detection.postprocessing.Postprocessing`.
-        - ``margin``: side of a crop by the longer side of the face's box, as :mod:`.align` says.
-        - ``background``: grey level that transparent pixels are laid on.
+        - ``margin``: side of a crop as a multiple of the longer side of the face's box
+          (:mod:`.align`).
+        - ``background``: grey level that transparent images are composited on.
         - ``colours``: label to red, green, blue.
         - ``landmarks``, ``columns``: names, as in tables of results.
-        - ``notes``: what users must know of the model, in the notes of results with faces, too.
+        - ``notes``: warnings about the model; results with faces have them in their notes too.
     """
     own = next(iter(detector.label_sets))
     settings = detector.settings
@@ -88,7 +89,7 @@ def describe_browser_model(detector: EmotionDetector) -> dict[str, Any]:
 
 
 def list_browser_files(model: str | Path | None = None) -> dict[str, Path]:
-    """Return the ONNX files that the page loads, by their names in its folder ``models``.
+    """Return the ONNX files that the page loads, by their names in the folder ``models``.
 
     Args:
         model: as for :class:`.EmotionDetector`.

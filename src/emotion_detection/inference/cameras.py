@@ -1,4 +1,4 @@
-"""Cameras of this machine: what they are called, and opening one by its number."""
+"""List the cameras of this machine, and open one by number."""
 
 import os
 import re
@@ -16,9 +16,9 @@ class Camera(NamedTuple):
     """A camera.
 
     Args:
-        number: that users name it by, from 0.
-        address: as FFmpeg names it.
-        description: the system's name for it, or "".
+        number: number of the camera, from 0.
+        address: FFmpeg's name of the device.
+        description: the system's name of the camera, or "".
     """
 
     number: int
@@ -39,7 +39,7 @@ def list_cameras(format: str) -> list[Camera]:
         devices = enumerate_input_devices(format)
     except (av.FFmpegError, OSError, ValueError):
         return []
-    # drivers of Linux do not tell the kinds of media
+    # drivers of Linux do not list media types
     videos = [one for one in devices if "video" in one.media_types or format == "v4l2"]
     cameras = []
     for place, device in enumerate(videos):
@@ -58,11 +58,11 @@ def open_camera(address: str, format: str, timeout: tuple[float, float]) -> "Inp
     Args:
         address: a device as ``/dev/video0`` ("v4l2"), or the camera's number.
         format: as for :func:`list_cameras`.
-        timeout: seconds until it must be open, and until each frame must come.
+        timeout: seconds to wait for the camera to open, and for each frame.
 
     Raises:
-        ImageError: there is no such camera; the message lists those that there are.
-        FFmpegError: it cannot be opened; most are an ``OSError``, too.
+        ImageError: there is no such camera; the message lists the available ones.
+        FFmpegError: the camera cannot be opened; most of these are an ``OSError`` too.
     """
     import av
 
@@ -90,7 +90,7 @@ def open_camera(address: str, format: str, timeout: tuple[float, float]) -> "Inp
 
 
 def explain_missing(cameras: list[Camera]) -> str:
-    """Return why a camera cannot be opened that is not among these.
+    """Return the message for a camera that is not among the available ones.
 
     >>> explain_missing([Camera(1, "/dev/video1", "HD Webcam")])
     'no such camera; there is 1 (HD Webcam)'

@@ -1,4 +1,4 @@
-"""Face crops, checked and brought to a model's input by the function that training uses."""
+"""Check face crops, and convert them to a model's input as training does."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -32,22 +32,22 @@ def load_crops(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     color: str = "rgb",
 ) -> npt.NDArray[np.uint8]:
-    """Return the pixels of face crops in any of the forms that users have them in.
+    """Load face crops: an array, an image, or any number of images.
 
     Args:
         crops: an array or tensor (N, H, W), (N, H, W, C) or (N, C, H, W), by the rules of
             :mod:`emotion_detection.images.arrays`; one image, or any number of them, each as for
             :func:`emotion_detection.images.opening.load_image`.
-        size: height and width of the model's input, which images are brought to.
+        size: height and width of the model's input, which images are resized to.
         channels: 1 for grey, 3 for RGB.
         max_pixels: files and PIL images with more are refused.
         color: order of the channels of arrays, 'rgb' or 'bgr'.
 
     Returns:
-        uint8 (N, H, W) or (N, H, W, 3); of an array in its own size.
+        uint8 (N, H, W) or (N, H, W, 3); arrays keep their size.
 
     Raises:
-        InputError: anything else; the message says what is allowed.
+        InputError: anything else; the message names the accepted inputs.
         ImageError: one of several images cannot be read.
     """
     check_color(color)
@@ -66,7 +66,7 @@ def load_crops(
 
 
 def is_one_image(value: object) -> bool:
-    """Return True for a single image that is no array: names, too, can be gone through."""
+    """Return True for a single image that is not an array; a path is iterable too."""
     kinds = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
     return isinstance(value, kinds) or is_file_object(value)
 
@@ -110,10 +110,10 @@ def _array_crops(array: npt.NDArray[Any], color: str) -> npt.NDArray[np.uint8]:
 
 
 def faces(crops: npt.NDArray[np.uint8], size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """Turn crops of any size into a model's input, to the byte as training decodes images.
+    """Convert crops to a model's input, bytewise equal to what training decodes.
 
-    A crop that is not square is cut to its middle square, then resized (bilinear); grey is
-    ITU-R 601 luma (:func:`emotion_detection.images.opening.crop_to_square`).
+    Crops are centre-cropped to a square, then resized (bilinear). Grey is ITU-R 601 luma
+    (:func:`emotion_detection.images.opening.crop_to_square`).
 
     Args:
         crops: uint8 (N, H, W) or (N, H, W, 3); N at least 1.

@@ -1,4 +1,4 @@
-"""A face that was found: where it is, and how certain that is."""
+"""Detected faces: box, landmarks and confidence."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ Box = tuple[float, float, float, float]
 
 
 class DetectedFace(NamedTuple):
-    """A face that was found, in pixels of the image; 0, 0 is the corner of its first pixel.
+    """A detected face, in pixels of the image; 0, 0 is the corner of the first pixel.
 
     Args:
         box: x, y of the upper left corner, width and height; may reach beyond the image.
@@ -21,11 +21,11 @@ class DetectedFace(NamedTuple):
 
 
 class Detections(NamedTuple):
-    """What was found in an image.
+    """The detected faces of an image.
 
     Args:
         faces: from left to right.
-        skipped: faces that were found but are smaller than asked for.
+        skipped: number of detected faces below the minimum size.
     """
 
     faces: tuple[DetectedFace, ...]
@@ -35,12 +35,12 @@ class Detections(NamedTuple):
 def move_face(
     face: DetectedFace, scale_x: float, scale_y: float, x: float, y: float
 ) -> DetectedFace:
-    """Return a face in the pixels of another image: scaled, then shifted.
+    """Scale and then shift a face, into the pixels of another image.
 
     Args:
         face: the face.
-        scale_x: pixels of the other image for one of this, horizontally.
-        scale_y: likewise vertically.
+        scale_x: horizontal scale: pixels of the other image per pixel of this one.
+        scale_y: vertical scale.
         x: shift to the right, in pixels of the other image.
         y: shift downwards.
     """
@@ -51,7 +51,7 @@ def move_face(
 
 
 def intersect_boxes(one: Box, other: Box) -> float:
-    """Return the area that two boxes have in common, in square pixels."""
+    """Return the area of the intersection of two boxes, in square pixels."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     return max(width, 0.0) * max(height, 0.0)

@@ -1,4 +1,4 @@
-"""An image, looked at: its faces found, counted and cut out; all but their expressions."""
+"""Detect and crop the faces of an image; their expressions are classified later."""
 
 import os
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ from emotion_detection.results import CUT, UNCERTAIN_FACE, Face, Result
 
 
 class Readable(Protocol):
-    """A file that is open for reading bytes, or an upload."""
+    """A file that is open for reading bytes."""
 
     def read(self, size: int = ..., /) -> bytes:
-        """Return so many bytes at most."""
+        """Return at most this many bytes."""
 
 
 class HasArray(Protocol):
-    """What NumPy can make an array of, such as a tensor on the CPU."""
+    """Anything that NumPy can convert to an array, such as a tensor on the CPU."""
 
     def __array__(self) -> npt.NDArray[Any]: ...
 
@@ -50,17 +50,18 @@ ImageInput = (
     | Readable
     | HasArray
 )
-"""What an image may be: a path, a file's bytes, an open file, Pillow's, or an array or tensor
-(H, W), (H, W, C) or (C, H, W)."""
+"""An image: a path, a file's bytes, an open file, a PIL image, or an array or tensor (H, W), (H, W,
+C) or (C, H, W)."""
 
 _ENOUGH = 2
-"""Crops are cut from a reduced image where its faces have this many times their pixels."""
+"""Faces are cropped from a reduced image if they have this many times the crop's pixels there."""
 _AROUND = 2.0
-"""What is cut from a large image around a face, by the longer side of its box."""
+"""Side of the region that is decoded around a face of a large image, as a multiple of the longer
+side of the box."""
 
 
 class ImageOrigin(NamedTuple):
-    """What a result was made of, so that it can be drawn.
+    """The image that a result is of, so that the result can be drawn.
 
     Args:
         image: the image; a path is absolute.
@@ -74,7 +75,7 @@ class ImageOrigin(NamedTuple):
 
     @classmethod
     def of(cls, image: Any, color: str, max_pixels: int) -> "ImageOrigin":
-        """Return the origin of a result; the working folder may change later."""
+        """Return the origin of a result; paths become absolute."""
         if isinstance(image, str | os.PathLike):
             image = os.path.abspath(os.fsdecode(image))
         return cls(image, color, max_pixels)
@@ -83,21 +84,22 @@ class ImageOrigin(NamedTuple):
         """Load the image at its full size.
 
         Raises:
-            ImageError: it cannot be read any more.
+            ImageError: the image can no longer be read.
         """
         return load_image(self.image, self.max_pixels, self.color)
 
 
 class DetectedImage(NamedTuple):
-    """An image whose faces were found.
+    """An image with its detected faces and their crops.
 
     Args:
         about: the result without faces.
-        faces: those found.
-        crops: uint8 (N, H, W) or (N, H, W, 3), one a face, as the model takes them.
+        faces: the detected faces.
+        crops: uint8 (N, H, W) or (N, H, W, 3), one per face, in the model's input size.
         certain: faces with less confidence are flagged as uncertain.
-        enlarged: the same faces cut closer, by :data:`~emotion_detection.postprocessing.ZOOM`;
-            None where a view of that kind is made of the crops themselves.
+        enlarged: tighter crops of the same faces, enlarged by
+            :data:`~emotion_detection.postprocessing.ZOOM`; None: the enlarged views are made from
+            the crops.
     """
 
     about: Result
@@ -134,7 +136,7 @@ class DetectedImage(NamedTuple):
         return replace(about, faces=faces)
 
     def _flags(self, found: DetectedFace) -> tuple[str, ...]:
-        # a crop fills its image: nobody looked whether more of the face was outside
+        # a crop is the whole image: whether the face was cut off is unknown
         cut = bool(found.landmarks) and is_cut(found, self.about.width, self.about.height)
         uncertain = found.confidence < self.certain
         return (CUT,) * cut + (UNCERTAIN_FACE,) * uncertain
@@ -143,28 +145,28 @@ class DetectedImage(NamedTuple):
 def detect_faces(
     image: ImageInput,
     finder: FaceDetector,
-    wanted: ModelInput,
+    target: ModelInput,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     color: str = "rgb",
     certain: float = CERTAIN,
     enlarge: bool = False,
     keep: bool = False,
 ) -> DetectedImage:
-    """Read an image, find its faces and cut them out.
+    """Load an image, detect its faces and crop them.
 
     Args:
         image: the image.
-        finder: what finds faces.
-        wanted: the model's input.
+        finder: the face detector.
+        target: size and channels of the model's input.
         max_pixels: files with more are refused.
         color: order of the channels of an array, 'rgb' or 'bgr'.
         certain: faces with less confidence are flagged as uncertain.
-        enlarge: cut each face out a second time, closer.
-        keep: let the result refer to the image, so that it can be drawn; of a file's path it
-            does so in any case.
+        enlarge: also return a tighter crop of each face.
+        keep: let the result refer to the image, so that it can be drawn; a result of a path always
+            does.
 
     Raises:
-        ImageError: it cannot be read; the message names the file, if it is one.
+        ImageError: the image cannot be read; the message names the file, if there is one.
     """
     is_path = isinstance(image, str | os.PathLike)
     source = os.fsdecode(cast(Any, image)) if is_path else name_of_file(image)
@@ -174,7 +176,7 @@ def detect_faces(
         loaded = load_image(image, max_pixels, color, reduced=True)
         scale = loaded.width / loaded.pixels.shape[1]
         found = finder.find(loaded.pixels, scale)
-        crops = _cut_faces(loaded, found.faces, wanted, (1.0, ZOOM) if enlarge else (1.0,))
+        crops = _cut_faces(loaded, found.faces, target, (1.0, ZOOM) if enlarge else (1.0,))
     except ImageError as error:
         raise ImageError(f"{shorten(source)}: {error}" if source else str(error)) from None
     origin = ImageOrigin.of(image, color, max_pixels) if keep or is_path else None
@@ -185,20 +187,20 @@ def detect_faces(
 
 
 def _cut_faces(
-    loaded: LoadedImage, faces: tuple[DetectedFace, ...], wanted: ModelInput, zooms: Sequence[float]
+    loaded: LoadedImage, faces: tuple[DetectedFace, ...], target: ModelInput, zooms: Sequence[float]
 ) -> npt.NDArray[np.uint8]:
-    """Cut faces out, from the image at its full size where it is needed.
+    """Crop faces, from the image at full size where that is needed.
 
     Returns:
-        uint8 (zooms, N, H, W) or (zooms, N, H, W, 3): each face enlarged by each of ``zooms``.
+        uint8 (zooms, N, H, W) or (zooms, N, H, W, 3): each face, enlarged by each of ``zooms``.
     """
-    size, channels = wanted
+    size, channels = target
     colour = () if channels == 1 else (3,)
     crops = np.empty((len(zooms), len(faces), size, size, *colour), np.uint8)
     share = loaded.pixels.shape[1] / loaded.width
     smallest = min((max(face.box[2:]) for face in faces), default=0.0)
     full = None
-    if faces and loaded.full is not None and share * smallest < _ENOUGH * wanted.size:
+    if faces and loaded.full is not None and share * smallest < _ENOUGH * target.size:
         full = loaded.full()
     for row, face in enumerate(faces):
         if full is None:
@@ -214,7 +216,7 @@ def _cut_faces(
 def _surroundings(
     image: Image.Image, face: DetectedFace
 ) -> tuple[npt.NDArray[np.uint8], DetectedFace]:
-    """Return the part of a large image around a face, and the face in it."""
+    """Return the region of a large image around a face, and the face in that region."""
     x, y, width, height = face.box
     room = _AROUND * max(width, height)
     left, top = int(max(0, x - room)), int(max(0, y - room))

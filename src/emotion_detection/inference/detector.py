@@ -1,4 +1,4 @@
-"""The class that users hold: photographs or crops in, emotions out."""
+""":class:`EmotionDetector`: detect faces in images and classify their expressions."""
 
 import contextlib
 import os
@@ -60,17 +60,17 @@ from emotion_detection.results import Result
 from emotion_detection.training_record import SYNTHETIC_NOTE
 
 BATCH = 256
-"""Crops a run: bounds memory, whatever the number of crops."""
+"""Crops per run of the network; bounds memory, whatever the number of crops."""
 
 IMAGE_VIEWS, CROP_VIEWS = 4, 1
-"""Views of a face unless another number is asked for: in images, whose faces must be found first,
-and of crops."""
+"""Default number of views per face: of images, where detection takes most of the time, and of
+crops."""
 
 INTENSITY = "intensity"
 """Name of the model's output."""
 
 _DECODERS = 8
-"""Images that are decoded at once while faces are found on another device than the CPU, at most."""
+"""Images decoded in parallel while faces are detected on another device than the CPU, at most."""
 
 
 _OPENED = ("_device", "_threads", "_model", "_label_set", "_readout", "_finder", "_lock")
@@ -83,7 +83,7 @@ Crops = npt.NDArray[Any] | ImageInput | Iterable[ImageInput]
 
 
 class EmotionDetector:
-    """Finds faces and classifies their expressions.
+    """Detect faces and classify their expressions.
 
     >>> from emotion_detection import EmotionDetector
     >>> detector = EmotionDetector()
@@ -92,43 +92,42 @@ class EmotionDetector:
     >>> detector
     EmotionDetector('pretrained', labels='ferplus', device='cpu')
 
-    Any number of threads may use one detector at once; the same images give the same results.
+    A detector is thread-safe, and the same images give the same results.
 
     Args:
         model: a run's folder (its ``model.onnx``) or an ONNX file that this project exported; a
             model folder of the Hugging Face hub or its address, ``hf://user/name``, which is
             downloaded once (extra ``hub``); None or 'pretrained': the shipped model.
-        threads: threads that one call may use; None: what onnxruntime finds best, within the
-            processor time that a container grants.
-        labels: which of the model's sets of labels to score, as 'ferplus' or 'fer2013'; None:
-            its own, the first of :attr:`label_sets`.
-        detection_size: pixels on the longer side of the image in the first search for faces, 32 to
-            8192. Where small or doubtful ones show, a closer search follows. More finds smaller
-            faces and takes longer.
-        min_confidence: least confidence of a face, above 0 and below 1; small ones need a little
-            more.
+        threads: threads per call; None: onnxruntime's default, within the CPU limit of a container.
+        labels: label set of the model to score, such as 'ferplus' or 'fer2013'; None: the first of
+            :attr:`label_sets`.
+        detection_size: longer side in pixels that images are resized to for detection, 32 to 8192.
+            Small or uncertain faces are detected again at a larger size. A higher value finds
+            smaller faces and takes longer.
+        min_confidence: minimum confidence of a detection, above 0 and below 1; small faces need
+            slightly more.
         min_face_size: faces whose longer side is less than this, in pixels of the image, are
             counted in ``Result.skipped`` and not classified.
         min_score: faces whose highest score is below this, 0 to 1, get the flag 'unsure'.
-        certain: faces with less confidence, 0 to 1, get the flag 'uncertain_face': they may be
-            none, and do not count in summaries.
+        certain: detections with a lower confidence, 0 to 1, get the flag 'uncertain_face'. They may
+            be false positives and do not count in summaries.
         max_pixels: files and PIL images with more pixels are refused, before they are decoded.
-        views: views of each face whose scores are averaged: 1 (the face), 2 (and its mirror image)
-            or 4 (and both enlarged): more is more accurate and takes longer. None: 4 for the faces
-            of images, where finding them takes most of the time, and 1 for crops.
-        prior: 'natural': classes are as frequent as among the training faces; 'balanced': all are
-            equally frequent, which finds more of the rare ones at some cost in accuracy.
-        device: what the networks run on: 'auto' (the best that works here), 'cpu', 'cuda' (or
-            'cuda:1' for the second GPU; also 0 and 1), 'coreml', 'directml', 'openvino', or the
-            name of a provider of onnxruntime. One that is missing gives a warning, and the CPU.
+        views: number of views per face whose scores are averaged: 1 (the face), 2 (with horizontal
+            flip) or 4 (both also enlarged). More views are more accurate and take longer. None: 4
+            for images, where detection takes most of the time, and 1 for crops.
+        prior: 'natural': class frequencies as in the training faces; 'balanced': equal frequencies,
+            which predicts rare classes more often at some cost in accuracy.
+        device: 'auto' (the best that works here), 'cpu', 'cuda' (or 'cuda:1' for the second GPU;
+            also 0 and 1), 'coreml', 'directml', 'openvino', or the name of a provider of
+            onnxruntime. Where the device is missing, a warning is given and the CPU is used.
         **old_names: former names (``working_size``, ``threshold``, ``smallest``, ``least_score``)
-            of the settings; each gives a ``DeprecationWarning``.
+            of the settings; each emits a ``DeprecationWarning``.
 
-    A detector can be pickled: it is opened again, of the same file, where it is unpickled.
+    A detector can be pickled. Unpickling opens the same model file again.
 
     Raises:
-        InputError: there is no such model, it is damaged or not this project's, or it has not
-            these labels; a setting is out of its range.
+        InputError: the model does not exist, is damaged, was not exported by this project or lacks
+            these labels; or a setting is out of range.
     """
 
     def __init__(
@@ -163,7 +162,7 @@ class EmotionDetector:
         self._open()
 
     def _open(self) -> None:
-        """Open the model; the network that detects faces is opened when one is asked for."""
+        """Open the model; the face detection network is opened at the first image."""
         _, threads, labels = self._given
         self._device, fallback = choose_device(self._device_given)
         if fallback is not None:
@@ -193,52 +192,52 @@ class EmotionDetector:
 
     @property
     def label_set(self) -> str:
-        """Name of the set of labels that is scored."""
+        """Name of the label set that is scored."""
         return self._label_set
 
     @property
     def label_sets(self) -> dict[str, tuple[str, ...]]:
-        """All sets of labels that this model can score, its own first."""
+        """All label sets that this model can score, the main one first."""
         return dict(self._model.label_sets)
 
     @property
     def input(self) -> ModelInput:
-        """The faces that the model takes: size and channels. Crops are brought to it."""
+        """Size and channels of the model's input. Crops are converted to it."""
         return self._model.input
 
     @property
     def settings(self) -> DetectorSettings:
-        """How faces are found, and which answers are flagged."""
+        """The settings of face detection and of the flags."""
         return self._settings
 
     @property
     def views(self) -> int:
-        """Views of each face of an image whose scores are averaged."""
+        """Number of views per face of an image whose scores are averaged."""
         return self._views or IMAGE_VIEWS
 
     @property
     def device(self) -> str:
-        """What the networks run on, such as 'cpu', 'cuda' or 'cuda:1'."""
+        """Device that the networks run on, such as 'cpu', 'cuda' or 'cuda:1'."""
         return self._device.name
 
     @property
     def prior(self) -> Prior:
-        """Whose class frequencies the scores go by: 'natural' or 'balanced'."""
+        """Class frequencies that the scores assume: 'natural' or 'balanced'."""
         return self._prior
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the model was trained on synthetic faces only; the results' notes say so."""
+        """Whether the model was trained on synthetic faces only; results have a note then."""
         return self._model.is_synthetic
 
     @property
     def readouts(self) -> dict[str, Postprocessing]:
-        """How the scores of each set of labels are read."""
+        """Postprocessing of the scores of each label set."""
         return dict(self._model.readouts)
 
     @property
     def has_intensity(self) -> bool:
-        """Whether the model tells the intensity of an expression."""
+        """Whether the model predicts the intensity of an expression."""
         return self._model.has_intensity
 
     @answer_unknown_arguments
@@ -253,7 +252,7 @@ class EmotionDetector:
         Args:
             crops: an array uint8 (N, H, W) grey or (N, H, W, 3) RGB, of any size, N may be 0; or an
                 image or a list of images, each as for :meth:`detect`. Arrays of other types and
-                layouts are converted as those of images are.
+                layouts are converted as for :meth:`detect`.
             color: order of the channels of arrays, 'rgb' or 'bgr'.
 
         Returns:
@@ -267,7 +266,7 @@ class EmotionDetector:
 
     @answer_unknown_arguments
     def intensity(self, crops: Crops, *, color: str = "rgb") -> npt.NDArray[np.float32]:
-        """Estimate how strong the expressions of face crops are.
+        """Predict the intensity of the expressions of face crops.
 
         >>> crops = detector.detect("photo.jpg").crops(aligned=True)
         >>> bool(detector.intensity(crops)[0] > 0.5)
@@ -275,7 +274,7 @@ class EmotionDetector:
 
         Args:
             crops: as for :meth:`classify`.
-            color: likewise.
+            color: as for :meth:`classify`.
 
         Returns:
             float32 (N,), 0 (neutral) to 1.
@@ -293,17 +292,17 @@ class EmotionDetector:
     def _load_crops(self, crops: Crops, color: str) -> npt.NDArray[np.uint8]:
         return load_crops(crops, *self.input, self._settings.max_pixels, color)
 
-    if not TYPE_CHECKING:  # else unknown attributes would pass for known ones
+    if not TYPE_CHECKING:  # otherwise type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             raise_unknown(self, name, DETECTOR_NAMES)
 
         def __call__(self, *_: object, **__: object) -> NoReturn:
-            """Say what to call instead."""
+            """Raise an error that names the method to call."""
             raise TypeError("an EmotionDetector is not called; use detector.detect(image)")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the settings; the networks are opened again where they are unpickled."""
+        """Return the settings; unpickling opens the networks again."""
         return {name: value for name, value in vars(self).items() if name not in _OPENED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -318,7 +317,7 @@ class EmotionDetector:
     def detect(
         self, image: ImageInput | list[P] | tuple[P, ...], *, color: str = "rgb"
     ) -> Result | list[Result]:
-        """Find the faces of an image, or of several, and classify their expressions.
+        """Detect the faces of one or several images and classify their expressions.
 
         >>> detector.detect("photo.jpg")
         Result('photo.jpg', 512x512, 1 face: happiness)
@@ -333,10 +332,10 @@ class EmotionDetector:
                 any mode, or an array or tensor (H, W), (H, W, C) or (C, H, W) with 1 to 4
                 channels: uint8, uint16, or floats from 0 to 1; or a list of these.
             color: order of the channels of arrays: 'rgb', or 'bgr' for those of OpenCV
-                (``cv2.imread``, ``VideoCapture.read``). Files and PIL images know their own.
+                (``cv2.imread``, ``VideoCapture.read``). It is ignored for files and PIL images.
 
         Returns:
-            The result, or a list of one an image.
+            The result, or a list with one result per image.
 
         Raises:
             ImageError: an image cannot be read.
@@ -349,22 +348,22 @@ class EmotionDetector:
     def detect_many(
         self, images: ImageInput | Iterable[ImageInput], *, color: str = "rgb"
     ) -> list[Result | ImageError]:
-        """Do as :meth:`detect`, with an error in the place of each image that cannot be read.
+        """Detect faces in many images; unreadable ones yield errors in their places.
 
         >>> detector.detect_many(["photo.jpg", "nosuch.jpg"])
         [Result('photo.jpg', 512x512, 1 face: happiness), ImageError('nosuch.jpg: no such file')]
 
-        Faces are found image by image, and the faces of all images are classified in batches of
-        256 views. On another device than the CPU, up to eight images are decoded at once;
-        else no more than one is in memory at a time.
+        Faces are detected image by image, and the faces of all images are classified in batches of
+        256 views. On another device than the CPU, up to eight images are decoded in parallel. On
+        the CPU, only one image is in memory at a time.
 
         Args:
-            images: any number of images, each as for :meth:`detect`; a folder, which stands for
-                all images in it, at any depth, by name; or a single image.
+            images: any number of images, each as for :meth:`detect`; a folder, for all images in it
+                at any depth, sorted by name; or a single image.
             color: order of the channels of arrays.
 
         Raises:
-            InputError: neither of these, or a folder without images.
+            InputError: another type of input, or a folder without images.
         """
         # images of a generator may not all fit in memory: no result refers to them
         each = iterate_images(images)
@@ -398,9 +397,9 @@ class EmotionDetector:
     ) -> Iterator[Result]:
         """Detect the faces of a video, frame by frame; needs the extra ``video``.
 
-        Results of a file come with a delay of a second or two of the video, since people are
-        followed, and scores smoothed, by what comes before and after. Of a live source, frames that
-        come while one is being processed are dropped.
+        Results of a file are delayed by a second or two of the video, since tracking and smoothing
+        also use the frames that follow. Frames of a live source that arrive while another one is
+        being processed are dropped.
 
         >>> for result in detector.detect_video("clip.mp4", every_seconds=0.2):
         ...     print(result.frame, [(face.track, face.emotion) for face in result])
@@ -412,21 +411,21 @@ class EmotionDetector:
             source: a video file; or a live source: the number of a camera, its device
                 (``/dev/video0``), or the address of a stream (``rtsp://…``, ``http://…``).
             frame_stride: use every frame (1, the default), every second one (2), and so on.
-            smoothing: seconds over which scores are smoothed, 0.5 by default; 0: as observed.
-            every_seconds: of the frames so chosen, use at most one in each interval of this length.
-            min_track_time: people who are seen for a shorter time, in seconds, are left out.
-            track_confidence: confidence of a face from which it counts as a person at once, 0 to 1.
-                Less confident faces count once they are found several times in a row.
+            smoothing: time constant of the smoothing of scores in seconds, 0.5 by default; 0: none.
+            every_seconds: use at most one of these frames per interval of this length.
+            min_track_time: people who are visible for a shorter time, in seconds, are left out.
+            track_confidence: confidence of a detection that starts a track immediately, 0 to 1.
+                Less confident faces start one after several detections in a row.
             every: deprecated name of ``frame_stride``.
             smooth: deprecated name of ``smoothing``.
 
         Yields:
-            A result a frame. Faces of one person have the same ``track``, a number from 1; their
-            ``scores`` are smoothed, their ``raw_scores`` are those of the frame alone.
+            One result per frame. Faces of one person have the same ``track``, a number from 1. The
+            ``scores`` are smoothed; ``raw_scores`` are those of the frame alone.
 
         Raises:
-            ImageError: there is no such video or source, it cannot be read, or it breaks off.
-            InputError: a bad setting, or the extra is missing.
+            ImageError: the video or source does not exist, cannot be read, or breaks off.
+            InputError: a setting is not allowed, or the extra is missing.
         """
         from emotion_detection.inference.video_detect import (
             VideoOptions,
@@ -459,21 +458,21 @@ class EmotionDetector:
 
     @answer_unknown_arguments
     def look(self, image: ImageInput, *, color: str = "rgb", keep: bool = False) -> DetectedImage:
-        """Find the faces of an image and cut them out, without classifying them.
+        """Detect and crop the faces of an image, without classifying them.
 
         >>> detector.look("photo.jpg").crops.shape
         (1, 48, 48)
 
         Args:
             image: as for :meth:`detect`.
-            color: likewise.
+            color: as for :meth:`detect`.
             keep: let the result refer to the image, so that it can be drawn.
 
         Raises:
             ImageError: the image cannot be read.
         """
         settings = self._settings
-        with self._lock:  # made at the first image: crops do without
+        with self._lock:  # opened at the first image: crops do not need it
             if self._finder is None:
                 self._finder = FaceDetector(
                     *(settings.detection_size, settings.min_confidence, settings.min_face_size),
@@ -485,22 +484,22 @@ class EmotionDetector:
         )
 
     def read(self, seen: list[DetectedImage]) -> list[Result]:
-        """Classify the expressions of all faces of several images at once.
+        """Classify the expressions of all faces of several images in one batch.
 
         >>> seen = [detector.look("photo.jpg")]
         >>> detector.read(seen)
         [Result('photo.jpg', 512x512, 1 face: happiness)]
 
         Args:
-            seen: images that :meth:`look` has looked at.
+            seen: images with detected faces, from :meth:`look`.
 
         Returns:
-            The result of each.
+            One result per image.
         """
         if not seen:
             return []
         crops = np.concatenate([one.crops for one in seen])
-        # a crop that is a file of its own has no image around it to cut a closer view from
+        # a crop in a file of its own has no surroundings to take an enlarged view from
         closer = [one.enlarged for one in seen if one.enlarged is not None]
         enlarged = np.concatenate(closer) if len(closer) == len(seen) else None
         views = self.views if enlarged is not None else self._views or CROP_VIEWS
@@ -515,7 +514,7 @@ class EmotionDetector:
         return [self._with_note(result) for result in results]
 
     def _with_note(self, result: Result) -> Result:
-        """Add what a user must know of the model to the notes of a result with faces."""
+        """Add the model's warnings to the notes of a result with faces."""
         if not (self.is_synthetic and result.faces):
             return result
         return replace(result, notes=(*result.notes, SYNTHETIC_NOTE))
@@ -526,7 +525,7 @@ class EmotionDetector:
         views: int,
         enlarged: npt.NDArray[np.uint8] | None = None,
     ) -> list[npt.NDArray[np.float32]]:
-        """Return scores float32 (N, classes) and, where the model has it, intensity (N,)."""
+        """Return scores, float32 (N, classes), and intensity (N,) if the model predicts it."""
         outputs = [self._model.scores_name(self._label_set)] + [INTENSITY] * self.has_intensity
         shapes = [() if name == INTENSITY else (len(self.labels),) for name in outputs]
         results = [np.empty((len(crops), *shape), np.float32) for shape in shapes]
@@ -550,7 +549,7 @@ class EmotionDetector:
 
 
 def _renamed(old: str, value: N | None, new: str, given: N | None, default: N) -> N:
-    """Return an argument that may be given under its old name."""
+    """Return an argument that may have been passed by its old name."""
     if value is not None:
         warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)
     chosen = value if given is None else given

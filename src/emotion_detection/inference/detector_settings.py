@@ -1,4 +1,4 @@
-"""The settings of a detector: how faces are found, and which answers are flagged."""
+"""The settings of a detector: face detection and flags."""
 
 import numbers
 import warnings
@@ -11,11 +11,11 @@ from emotion_detection.other_names import DETECTOR_SETTINGS, raise_unknown_argum
 
 
 class DetectorSettings(NamedTuple):
-    """The settings of an :class:`.EmotionDetector`, as they were given.
+    """The settings of an :class:`.EmotionDetector`.
 
     Args:
-        detection_size: pixels on the longer side of the image in the first search for faces.
-        min_confidence: least confidence of a face, 0 to 1.
+        detection_size: longer side in pixels that images are resized to for detection.
+        min_confidence: minimum confidence of a detection, 0 to 1.
         min_face_size: longer side of the smallest face that is classified, in pixels of the image.
         min_score: faces whose highest score is below this, 0 to 1, are flagged 'unsure'; 0: none.
         certain: faces with less confidence are flagged 'uncertain_face', 0 to 1; 0: none.
@@ -33,7 +33,7 @@ class DetectorSettings(NamedTuple):
         """Check all settings, and the number of threads.
 
         Raises:
-            InputError: one is of another type, or out of its range.
+            InputError: a setting has another type, or is out of range.
         """
         check_settings(self.detection_size, self.min_confidence, self.min_face_size, threads)
         for name in ("min_score", "certain"):
@@ -45,7 +45,7 @@ class DetectorSettings(NamedTuple):
 
 
 class OldNames(TypedDict, total=False):
-    """Former names of keyword arguments, which still work."""
+    """Deprecated names of keyword arguments."""
 
     working_size: int
     threshold: float
@@ -65,7 +65,7 @@ def rename_settings(given: dict[str, Any]) -> dict[str, Any]:
     """Return keyword arguments under their new names; warn of each old one.
 
     Raises:
-        TypeError: an argument that never existed; the message names the right one.
+        TypeError: an unknown argument; the message names the right one.
 
     >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:

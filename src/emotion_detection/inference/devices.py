@@ -1,4 +1,4 @@
-"""Where the networks run: the choice of onnxruntime's execution provider, and sessions on it."""
+"""Choose onnxruntime's execution provider, and open sessions on it."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-"""Names that users give to onnxruntime's providers; its own names are taken as well."""
+"""Short names of onnxruntime's providers; onnxruntime's own names are accepted too."""
 
 DEVICES = (AUTO, *PROVIDERS)
 
@@ -41,15 +41,15 @@ _BEST_FIRST = (
     "DmlExecutionProvider",
     "OpenVINOExecutionProvider",
 )
-"""Providers that 'auto' takes. Each is there because its own package was installed. CoreML is not
-among them: every macOS package has it, and onnxruntime's manual warns of slow networks where input
-sizes vary, as those of images do."""
+"""Providers that 'auto' may choose. Each comes with a package of its own, which you installed on
+purpose. CoreML is not among them: every macOS package has it, and onnxruntime's manual warns that
+networks with varying input sizes are slow on it."""
 _ON_GPU = frozenset(
     [*_BEST_FIRST[:4], "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"]
 )
 
 _OPTIONS = {
-    # images differ in size: a search for the fastest algorithm would begin anew for each size;
+    # images differ in size: the search for the fastest algorithm would run again for each size;
     # TF32 would round scores to three digits
     "CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"},
 }
@@ -58,13 +58,13 @@ _PROBE = (
     b'\x08\x08:3\n\x0c\n\x01x\x12\x01y"\x04Relu\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n'
     b"\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
 )
-"""An ONNX file: y = max(x, 0) of one float. A provider may be built in while its libraries or the
-GPU are missing, which shows only when a network is opened."""
+"""A tiny ONNX file, y = max(x, 0), to test a provider with. A provider may be built in while its
+libraries or the GPU are missing, which only opening a network reveals."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What networks run on.
+    """A device that networks run on.
 
     Args:
         name: 'cpu', 'cuda', 'cuda:1' and so on; or the name of a provider without a short one.
@@ -83,7 +83,7 @@ class Device:
 
     @property
     def is_gpu(self) -> bool:
-        """Whether this is a GPU, which processes share."""
+        """Whether this is a GPU, which several processes share."""
         return self.provider in _ON_GPU
 
 
@@ -91,7 +91,7 @@ CPU = Device(CPU_NAME, PROVIDERS[CPU_NAME])
 
 
 def parse_device(device: object) -> Device | None:
-    """Return the device that a name means, whether it is there or not; None for 'auto'.
+    """Parse a device name; the device may be missing. Return None for 'auto'.
 
     Args:
         device: one of :data:`DEVICES`, 'cuda:N' or N for the GPU of that number, or a provider's
@@ -126,14 +126,14 @@ def parse_device(device: object) -> Device | None:
 
 
 def choose_device(device: object = AUTO) -> tuple[Device, str | None]:
-    """Choose what networks run on.
+    """Choose the device that networks run on.
 
     Args:
         device: as for :func:`parse_device`.
 
     Returns:
-        The device, and one line where it is not the one that was asked for. 'auto' takes the best
-        that works, and has no line.
+        The device, and a message if it is not the requested one. 'auto' chooses the best device
+        that works, without a message.
 
     Raises:
         InputError: no such name.
@@ -141,34 +141,36 @@ def choose_device(device: object = AUTO) -> tuple[Device, str | None]:
     >>> choose_device("cpu")
     (Device(name='cpu', provider='CPUExecutionProvider', index=0), None)
     """
-    wanted = parse_device(device)
+    requested = parse_device(device)
     available = onnxruntime.get_available_providers()
-    if wanted is None:
+    if requested is None:
         for provider in _BEST_FIRST:
             if provider in available and _works(provider):
                 names = (name for name, own in PROVIDERS.items() if own == provider)
                 return Device(next(names, provider), provider), None
         return CPU, None
-    if wanted.is_cpu:
+    if requested.is_cpu:
         return CPU, None
-    if wanted.provider not in available:
-        return CPU, _fallback_line(wanted, "is not available", available)
-    if not _works(wanted.provider, wanted.index):
-        return CPU, _fallback_line(wanted, "does not work (no such GPU, or no driver)", available)
-    return wanted, None
+    if requested.provider not in available:
+        return CPU, _fallback_line(requested, "is not available", available)
+    if not _works(requested.provider, requested.index):
+        return CPU, _fallback_line(
+            requested, "does not work (no such GPU, or no driver)", available
+        )
+    return requested, None
 
 
-def _fallback_line(wanted: Device, reason: str, available: list[str]) -> str:
-    line = f"device {wanted.name!r} {reason}: running on the CPU. onnxruntime has "
+def _fallback_line(requested: Device, reason: str, available: list[str]) -> str:
+    line = f"device {requested.name!r} {reason}: running on the CPU. onnxruntime has "
     line += f"{', '.join(available)} here"
-    if wanted.provider not in available and wanted.provider in _PACKAGES:
-        line += f"; {wanted.provider} comes with {_PACKAGES[wanted.provider]}"
+    if requested.provider not in available and requested.provider in _PACKAGES:
+        line += f"; {requested.provider} comes with {_PACKAGES[requested.provider]}"
     return line
 
 
 @lru_cache(maxsize=32)
 def _works(provider: str, index: int = 0) -> bool:
-    """Return True where a tiny network runs on a provider."""
+    """Return True if a tiny network runs on a provider."""
     device = Device(provider, provider, index)
     with _quiet():
         if provider == PROVIDERS["cuda"] and hasattr(onnxruntime, "preload_dlls"):
@@ -176,14 +178,14 @@ def _works(provider: str, index: int = 0) -> bool:
         try:
             session = _open_on(_PROBE, device, onnxruntime.SessionOptions())
             session.run(None, {"x": np.zeros(1, np.float32)})
-        except Exception:  # onnxruntime raises kinds of its own
+        except Exception:  # onnxruntime raises exceptions of its own
             return False
         return provider in session.get_providers()
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what onnxruntime prints and warns of a missing library from the user."""
+    """Suppress onnxruntime's output and warnings about a missing library."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         onnxruntime.set_default_logger_severity(4)
@@ -194,12 +196,12 @@ def _quiet() -> Iterator[None]:
 
 
 def open_session(content: bytes, device: Device = CPU, threads: int | None = None) -> Any:
-    """Open an ONNX file's content on a device, or with a warning on the CPU.
+    """Open an ONNX model on a device, or on the CPU with a warning.
 
     Args:
-        content: the file.
-        device: of :func:`choose_device`.
-        threads: that one run may use; None: what onnxruntime finds best.
+        content: the bytes of the file.
+        device: a device from :func:`choose_device`.
+        threads: threads per run; None: onnxruntime's default.
 
     Returns:
         onnxruntime's session; any number of threads may run it.
@@ -207,20 +209,20 @@ def open_session(content: bytes, device: Device = CPU, threads: int | None = Non
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(threads or 0)
     options.use_deterministic_compute = True
-    options.log_severity_level = 4  # errors are raised; they need not be printed as well
-    # onnxruntime would guess its own second format from the bytes, which nobody looked through
+    options.log_severity_level = 4  # errors are raised, so they need not be printed
+    # otherwise onnxruntime would also accept its own ORT format, which is not checked here
     options.add_session_config_entry("session.load_model_format", "ONNX")
     if device.is_cpu:
         return _open_on(content, CPU, options)
     if device.provider == PROVIDERS["directml"]:
-        options.enable_mem_pattern = False  # onnxruntime's manual asks for it
+        options.enable_mem_pattern = False  # required by onnxruntime's manual
     try:
         session = _open_on(content, device, options)
         failure = None if device.provider in session.get_providers() else "it was not taken"
     except Exception as error:
         failure = next(iter(str(error).splitlines()), type(error).__name__)[:160]
     if failure is not None:
-        session = _open_on(content, CPU, options)  # of a damaged file this raises as well
+        session = _open_on(content, CPU, options)  # raises for a damaged file too
         line = f"device {device.name!r} cannot run this network ({failure}): running on the CPU"
         warnings.warn(line, stacklevel=2)
         return session
@@ -234,14 +236,14 @@ def _open_on(content: bytes, device: Device, options: Any) -> Any:
         if device.index:
             settings["device_id"] = str(device.index)
         providers.insert(0, (device.provider, settings))
-    if device.provider == "TensorrtExecutionProvider":  # for what it cannot run
+    if device.provider == "TensorrtExecutionProvider":  # for operators that the provider cannot run
         providers.insert(1, PROVIDERS["cuda"])
-    # else onnxruntime prints what fails, and goes on without the device
+    # otherwise onnxruntime prints the failure and continues without the device
     return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
 
 
 class _OneAtATime:
-    """A session that one thread runs at a time: DirectML allows no more."""
+    """A session that one thread runs at a time, as DirectML requires."""
 
     def __init__(self, session: Any) -> None:
         self._session = session

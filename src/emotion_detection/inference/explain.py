@@ -1,4 +1,4 @@
-"""Which regions of a face drove a score: by hiding parts of it and scoring again, and an image."""
+"""Explain a score: hide regions of a face, score again, and draw the loss as a heat map."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, get_args
@@ -17,13 +17,13 @@ Method = Literal["rise", "occlusion"]
 METHODS: tuple[str, ...] = get_args(Method)
 
 MASKS = 1000
-"""Of RISE: the more, the more alike are the maps of two seeds, and the longer it takes."""
+"""Number of masks of RISE. More masks make the map depend less on the seed, and take longer."""
 CELLS = 7
-"""Of RISE: a mask is a grid of this many cells in a row, each hidden or not, made smooth."""
+"""Cells per side of a RISE mask: a random grid of hidden and shown cells, upsampled smoothly."""
 
 _BATCH = 256
 _FAINTEST = 0.02
-"""Least score that the brightest colour stands for, so that what is next to nothing looks so."""
+"""Minimum score of the brightest colour, so that negligible values stay dark."""
 
 COLOUR_MAP = (
     (1, 24, 107),
@@ -35,8 +35,8 @@ COLOUR_MAP = (
     (255, 194, 123),
     (255, 237, 178),
 )
-"""RGB from low to high. Lightness (CIE L*) rises in even steps from 14 to 94, so that equal steps
-look equal, with any colour vision and in print; hue goes from violet to yellow."""
+"""RGB colour map from low to high. It is perceptually uniform and colour-blind safe: lightness (CIE
+L*) rises in even steps from 14 to 94, and hue goes from violet to yellow."""
 
 
 def explain_crop(
@@ -47,17 +47,17 @@ def explain_crop(
     seed: int = 0,
     masks: int = MASKS,
 ) -> npt.NDArray[np.float32]:
-    """Map how much of an emotion's score is lost where the face is hidden.
+    """Return a map of the score that an emotion loses where the face is hidden.
 
-    What is hidden is replaced by a blurred crop, which keeps the light and loses the features.
+    Hidden regions are replaced by a blurred crop, which keeps the light and loses the features.
 
     'rise' (Petsiuk, Das & Saenko 2018, RISE) scores the face under random smooth masks. Here a
     pixel's value is the slope of the score over the mask at that pixel, that is their covariance
-    over the mask's variance; the paper's mean of masks, weighted by score, also holds how often a
-    pixel happened to be shown, and is noisier. 'occlusion' (Zeiler & Fergus 2014) slides a square
-    of a quarter of the crop's side; a pixel's value is the mean loss of score over the squares
-    that hide it. It needs 361 scores of a square crop, no seed, and finds less: hiding the pixels
-    in the order of the map, the score falls more slowly than with 'rise'.
+    over the mask's variance. The paper's mean of masks, weighted by score, also depends on how
+    often a pixel happened to be shown, and is noisier. 'occlusion' (Zeiler & Fergus 2014) slides a
+    square of a quarter of the crop's side; a pixel's value is the mean loss of score over the
+    squares that hide it. Occlusion needs 361 forward passes and no seed. It is less faithful: if
+    pixels are hidden in the order of the map, the score falls more slowly than with 'rise'.
 
     Args:
         scores: the model, as :meth:`.EmotionDetector.classify`.
@@ -68,7 +68,7 @@ def explain_crop(
         masks: number of masks of 'rise'.
 
     Returns:
-        float32 (H, W): score lost by hiding a place; negative where hiding it raises the score.
+        float32 (H, W): score lost by hiding a pixel; negative where hiding it raises the score.
 
     Raises:
         InputError: a crop of another type or shape, no such emotion or method, a seed below 0 or
@@ -179,17 +179,17 @@ def draw_heat_map(
 ) -> Image.Image:
     """Draw a crop beside itself under its heat map, with a legend.
 
-    What speaks for the emotion (above 0) is coloured, the more the stronger; the rest is left as
-    it is.
+    Pixels that support the emotion (above 0) are coloured, the higher the stronger. Others are
+    unchanged.
 
     Args:
         crop: uint8 (H, W) or (H, W, 3).
-        heat: float32 (H, W), of :func:`explain_crop`.
-        caption: written above, such as the emotion and its score.
-        side: height in pixels that the crop is drawn in.
+        heat: float32 (H, W), from :func:`explain_crop`.
+        caption: text above the image, such as the emotion and its score.
+        side: height in pixels of the drawn crop.
 
     Returns:
-        mode "RGB".
+        A PIL image, mode "RGB".
     """
     size = (round(side * crop.shape[1] / crop.shape[0]), side)
     face = Image.fromarray(crop).convert("RGB").resize(size, Image.Resampling.BICUBIC)
@@ -222,7 +222,7 @@ def draw_heat_map(
 
 
 def stack_crops(images: Sequence[Image.Image]) -> Image.Image:
-    """Put images, at least one, below one another on white, in columns where there are many."""
+    """Stack images (at least one) on white, in columns where there are many."""
     columns = max(1, round((len(images) / 3) ** 0.5))
     wide, high = max(p.width for p in images), max(p.height for p in images)
     rows = -(-len(images) // columns)
@@ -235,7 +235,7 @@ def stack_crops(images: Sequence[Image.Image]) -> Image.Image:
 def _coloured(
     ground: npt.NDArray[np.float32], share: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.uint8]:
-    """Lay the colour map over RGB levels (H, W, 3), the thicker the higher the share (H, W)."""
+    """Blend the colour map over RGB levels (H, W, 3); values (H, W) from 0 to 1 set the opacity."""
     anchors = np.array(COLOUR_MAP, np.float32)
     steps = np.linspace(0, 1, len(anchors))
     colours = np.stack([np.interp(share, steps, anchors[:, band]) for band in range(3)], axis=2)

@@ -1,4 +1,4 @@
-"""Explains the emotion of each face of an image, in one call."""
+""":func:`explain`: explain the emotion of each face of an image."""
 
 from dataclasses import dataclass
 
@@ -17,18 +17,18 @@ from emotion_detection.labels import canonical_name
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """Which regions of a face drove the score of an emotion.
+    """The regions of a face that drove the score of an emotion.
 
     >>> from emotion_detection import explain
     >>> explain(detector, "photo.jpg", method="occlusion")[0].heat.shape
     (48, 48)
 
     Args:
-        emotion: that is explained.
-        score: of that emotion, 0 to 1.
-        crop: uint8 (S, S) or (S, S, 3), the face as the model takes it.
-        heat: float32 (S, S), the score that is lost where the face is hidden; negative where
-            hiding it raises the score.
+        emotion: the explained emotion.
+        score: score of that emotion, 0 to 1.
+        crop: uint8 (S, S) or (S, S, 3), the face in the model's input size.
+        heat: float32 (S, S), score lost by hiding each pixel; negative where hiding it raises the
+            score.
     """
 
     emotion: str
@@ -37,7 +37,7 @@ class Explanation:
     heat: npt.NDArray[np.float32]
 
     def plot(self) -> Image.Image:
-        """Draw the face, and beside it in colour what drove the score.
+        """Draw the face beside its heat map.
 
         >>> from emotion_detection import explain
         >>> explain(detector, "photo.jpg", method="occlusion")[0].plot().mode
@@ -63,10 +63,10 @@ def explain(
     masks: int = MASKS,
     color: str = "rgb",
 ) -> list[Explanation]:
-    """Show which regions of each face drove its score.
+    """Explain which regions of each face drove the score.
 
-    Regions of the face are hidden (replaced by a blurred copy), and the score that is lost is
-    measured. See :func:`.explain_crop` for both methods.
+    Regions of the face are hidden (replaced by a blurred copy), and the loss of score is measured.
+    See :func:`.explain_crop` for both methods.
 
     >>> from emotion_detection import explain
     >>> explain(detector, "photo.jpg", method="occlusion")
@@ -75,15 +75,15 @@ def explain(
     Args:
         detector: the detector.
         image: as for :meth:`.EmotionDetector.detect`.
-        emotion: to explain; None: the highest one of each face.
-        crops: the image is a crop of one face: no face is searched for.
-        method: 'rise' or, quicker and rougher, 'occlusion'.
-        seed: of the random masks of 'rise'.
+        emotion: the emotion to explain; None: the predicted one of each face.
+        crops: the image is a face crop: detect nothing.
+        method: 'rise', or 'occlusion' (faster, coarser).
+        seed: seed of the random masks of 'rise'.
         masks: number of masks of 'rise'.
         color: order of the channels of an array, 'rgb' or 'bgr'.
 
     Returns:
-        An explanation for each face, from left to right; its score is that of a single view.
+        An explanation for each face, from left to right; scores are those of a single view.
 
     Raises:
         InputError: no such emotion or method.

@@ -1,8 +1,8 @@
-"""Does an ONNX file keep weights in another file? Told from its bytes, before it is loaded.
+"""Detect ONNX files that keep weights in another file, before they are loaded.
 
-onnxruntime reads a tensor that is marked as external from wherever the mark says, beside the model
-or, for a model given as bytes, in the working folder. Only the protobuf's frame is walked here
-(https://protobuf.dev/programming-guides/encoding); what the tensors hold is skipped.
+onnxruntime reads a tensor that is marked as external from any path that the file names, beside the
+model or, for a model given as bytes, in the working folder. Only the protobuf's structure is walked
+here (https://protobuf.dev/programming-guides/encoding); the content of tensors is skipped.
 """
 
 from collections.abc import Iterator
@@ -24,20 +24,20 @@ _INSIDE: dict[str, dict[int, str]] = {
     "SparseTensorProto": {1: "TensorProto", 2: "TensorProto"},
     "TensorProto": {},
 }
-"""Every message of ONNX that a tensor can lie in: field number to what lies there."""
+"""Each message of ONNX that can contain a tensor: field number to the message in it."""
 
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def has_external_data(content: bytes) -> bool:
-    """Say whether any tensor of an ONNX file, at any depth, is said to lie outside of it.
+    """Return True if any tensor of an ONNX file, at any depth, is external.
 
     Args:
-        content: the file.
+        content: the bytes of the file.
 
     Raises:
-        ValueError: it is no protobuf, or damaged.
+        ValueError: the content is not a protobuf, or damaged.
     """
     todo = [("ModelProto", 0, len(content))]
     while todo:
@@ -75,7 +75,7 @@ def _fields(content: bytes, start: int, end: int) -> Iterator[tuple[int, int, in
 
 
 def _varint(content: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return the number that starts here, and where it ends."""
+    """Return the varint at an offset, and the offset behind it."""
     value = 0
     for place in range(at, min(end, at + 10)):
         value |= (content[place] & 0x7F) << 7 * (place - at)

@@ -1,8 +1,8 @@
-"""Finds faces and five landmarks of each in an image: CenterFace on onnxruntime.
+"""Detect faces and five landmarks of each with CenterFace on onnxruntime.
 
 Xu, Yan, Sun and He: CenterFace: Joint Face Detection and Alignment Using Face as Point, 2019,
-https://arxiv.org/abs/1911.03599. The network's file is brought into the package when it is built;
-``LICENSE.txt`` beside it says whose it is.
+https://arxiv.org/abs/1911.03599. The network's file is added to the package at build time, with
+``LICENSE.txt`` beside it.
 """
 
 import hashlib
@@ -42,54 +42,56 @@ __all__ = [
 ]
 
 MODEL_SHA256 = "ebd260ffb74d82a1f28d80d3e582f3ae5ed8be00682ca4b276eea06d65646b40"
-"""Of the network's file. The build reads this line, and packages no other file."""
+"""SHA-256 of the network's file. The build reads this line, and packages no other file."""
 
 REDUCING_GAP = 2.0
-"""Images are first shrunk to the means of whole blocks of pixels, and then resampled, as long as
-at least this many times the working size is left in between."""
+"""Images are first reduced by averaging whole blocks of pixels, and then resampled. The size in
+between is at least this many times the final one."""
 
 _STRIDE = 4
-"""Pixels of the network's input for one place of its outputs."""
+"""Stride: pixels of the network's input per cell of the outputs."""
 _MULTIPLE = 32
-"""The network's input must be whole numbers of these high and wide."""
+"""Height and width of the network's input must be multiples of this."""
 _OVERLAP = 0.3
 """Intersection over union from which two boxes are the same face."""
 _CLOSE_SIZE, _CLOSE_MARGIN = 128, 32
-"""Of a close look: longer side of the image, and the grey around it."""
+"""Longer side in pixels of the small-scale pass, and the grey border around the image."""
 _LARGER = 1.4
-"""Of a closer look: its size by the working size, for images that are no larger than that."""
+"""Size of the second pass relative to the detection size, for images that are not larger."""
 _CLOSEST = 4
-"""Of the closest look: its size by the working size."""
+"""Largest size of a pass, relative to the detection size."""
 _MOST_AT_ONCE, _TILE, _OVERLAPPING = 1_300_000, 1120, 192
-"""Of a closer look: pixels that are looked at in one go (they take 0.3 GB); where there are more,
-sides of tiles, and what two of them have in common."""
+"""Pixels of a pass that the network takes in one run (0.3 GB of memory). Larger passes are tiled;
+the other numbers are the sides of tiles and their overlap."""
 _LARGEST, _ASTRAY = 4, 1
-"""Bounds of what is believed: of a box's sides, by the longer side of the network's input (tight
-close-ups come to 1.4), and of how many sides a landmark lies beyond its box (a tenth)."""
+"""Bounds of plausible outputs: largest side of a box, relative to the longer side of the network's
+input (tight close-ups reach 1.4), and largest distance of a landmark from the box, in sides of the
+box (0.1 is usual)."""
 _GREY = 128
 _TOUCHING = 0.02
 
 
 class FaceDetector:
-    """Finds faces. Any number of threads may use one at once; equal images give equal faces.
+    """Detect faces. A detector is thread-safe; equal images give equal faces.
 
-    An image is looked at with its longer side at ``detection_size`` pixels, or as it is if that is
-    less. Where small or doubtful faces show, the part around them is looked at again, twice as
-    large (at most as large as the image; small images at up to 1.4 times the working size), and
-    again as long as faces are small and the image is larger. Where nothing is found, all of it is
-    looked at closer, and once at 128 pixels amid grey, where a blurred face that fills the whole
-    image shows; the more certain look counts. An image of up to 128 pixels gets that look alone.
+    The first pass runs on the image with its longer side at ``detection_size`` pixels, or at its
+    own size if that is smaller. The region around small or uncertain faces is detected again, at
+    twice the size (at most the image's size; small images at up to 1.4 times the detection size).
+    This is repeated as long as faces are small and the image is larger. If nothing is detected, the
+    whole image is passed again at a larger size, and once at 128 pixels with a grey border, which
+    finds a blurred face that fills the image; the more confident pass counts. Images of up to 128
+    pixels get the last pass only.
 
     Args:
-        detection_size: pixels, 32 to 8192; more finds smaller faces and takes longer.
-        min_confidence: least confidence, above 0, below 1.
+        detection_size: pixels, 32 to 8192; a higher value finds smaller faces and takes longer.
+        min_confidence: minimum confidence, above 0 and below 1.
         min_face_size: faces whose longer side is below this, in pixels of the image, are only
             counted.
-        threads: that one call may use; None: what onnxruntime finds best.
-        device: what it runs on.
+        threads: threads per call; None: onnxruntime's default.
+        device: device to run on.
 
     Raises:
-        InputError: a setting is out of its range; the network's file is missing or damaged.
+        InputError: a setting is out of range, or the network's file is missing or damaged.
     """
 
     def __init__(
@@ -112,12 +114,12 @@ class FaceDetector:
         return type(self), (*settings, self._threads, self._device)
 
     def find(self, rgb: npt.NDArray[np.uint8], scale: float = 1.0) -> Detections:
-        """Find the faces of an image.
+        """Detect the faces of an image.
 
         Args:
             rgb: uint8 (H, W, 3).
-            scale: pixels of the image for one of ``rgb``, where that is reduced: what is
-                returned, and the smallest size, are in pixels of the image.
+            scale: pixels of the image per pixel of ``rgb``, if that is reduced. Faces and the
+                minimum size are in pixels of the image.
 
         Raises:
             InputError: an array of another type or shape.
@@ -133,11 +135,11 @@ class FaceDetector:
         return Detections(large, len(faces) - len(large))
 
     def _find_closer(self, rgb: npt.NDArray[np.uint8]) -> list[DetectedFace]:
-        """Find faces, looking closer where small or doubtful ones show."""
+        """Detect faces, with further passes where faces are small or uncertain."""
         height, width = rgb.shape[:2]
         longer = max(height, width)
         size = min(longer, self.detection_size)
-        # a closer look may raise the confidence of what the first look doubts
+        # a second pass may raise the confidence of uncertain detections
         least = min(HINT, self.min_confidence)
         faces = self._look(rgb, size, 0, least)
         for number, larger in enumerate(self._closer_sizes(longer)):
@@ -164,7 +166,7 @@ class FaceDetector:
         return list(filter(counts, faces))
 
     def _closer_sizes(self, longer: int) -> list[int]:
-        """Return the sizes of further looks, in pixels of the longer side."""
+        """Return the sizes of further passes, in pixels of the longer side."""
         working = self.detection_size
         sizes = [max(min(longer, 2 * working), min(2 * longer, round(_LARGER * working)))]
         while 2 * sizes[-1] <= min(longer, _CLOSEST * working):
@@ -174,13 +176,13 @@ class FaceDetector:
     def _look_at_part(
         self, rgb: npt.NDArray[np.uint8], part: Part, scale: float, least: float
     ) -> list[DetectedFace]:
-        """Find faces in a part of an image, in tiles where that is large.
+        """Detect faces in a region of an image, in tiles where it is large.
 
         Args:
             rgb: uint8 (H, W, 3).
-            part: of it.
-            scale: pixels of the look for one of the image.
-            least: confidence.
+            part: the region.
+            scale: pixels of the pass per pixel of the image.
+            least: minimum confidence.
         """
         faces: list[DetectedFace] = []
         pixels = (part.right - part.left) * (part.bottom - part.top) * scale**2
@@ -197,7 +199,7 @@ class FaceDetector:
     def _look(
         self, rgb: npt.NDArray[np.uint8], longer: int, margin: int, least: float | None = None
     ) -> list[DetectedFace]:
-        """Find faces with the image's longer side at some pixels, and grey around it."""
+        """Detect faces with the image's longer side at some pixels, and a grey border."""
         height, width = rgb.shape[:2]
         share = longer / max(height, width)
         high, wide = max(1, round(height * share)), max(1, round(width * share))
@@ -208,7 +210,7 @@ class FaceDetector:
             )
             pixels = np.asarray(small)
         sides = [-(-(side + 2 * margin) // _MULTIPLE) * _MULTIPLE for side in (high, wide)]
-        # grey disturbs the network least: of edges repeated or in black it finds fewer faces
+        # with replicated or black borders the network finds fewer faces
         canvas = np.full((1, 3, *sides), _GREY, np.float32)
         canvas[0, :, margin : margin + high, margin : margin + wide] = pixels.transpose(2, 0, 1)
         heat, size, offset, marks = (out[0] for out in self._session.run(None, {"input.1": canvas}))
@@ -227,7 +229,7 @@ class FaceDetector:
 
 
 def _tiles(start: int, end: int, longest: float, common: float) -> list[tuple[int, int]]:
-    """Cut a range of pixels into overlapping ones of a length at most."""
+    """Split a range of pixels into overlapping ranges of a maximum length."""
     length = end - start
     if length <= longest:
         return [(start, end)]
@@ -244,20 +246,20 @@ def decode_outputs(
     marks: npt.NDArray[np.float32],
     threshold: float,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Read boxes and landmarks from CenterFace's outputs (section 3 of the paper).
+    """Decode boxes and landmarks from CenterFace's outputs (section 3 of the paper).
 
-    A place (row, column) stands for the 4 x 4 pixels there. Where its heat is above the threshold
-    there is a face: centre ((column, row) + 0.5 + offset) * 4, sides exp(size) * 4, and landmarks
-    as shares of the sides from the upper left corner. Of size, offset and marks, the vertical
-    channel stands before the horizontal one. Sides are at most 4 times the longer side of the
-    network's input, and shares from -1 to 2, however wild the outputs.
+    Each cell (row, column) covers 4 x 4 pixels. A heat above the threshold is a face: centre
+    ((column, row) + 0.5 + offset) * 4, sides exp(size) * 4, and landmarks as fractions of the sides
+    from the upper left corner. In size, offset and marks, the vertical channel comes before the
+    horizontal one. Sides are clipped to 4 times the longer side of the network's input, and
+    fractions to -1 to 2.
 
     Args:
         heat: float32 (1, rows, columns).
         size: float32 (2, rows, columns).
         offset: float32 (2, rows, columns).
         marks: float32 (10, rows, columns).
-        threshold: least confidence.
+        threshold: minimum confidence.
 
     Returns:
         In pixels of the network's input, for each face: corners (N, 2, 2), upper left and lower
@@ -283,14 +285,14 @@ def decode_outputs(
 def suppress_overlaps(
     corners: npt.NDArray[np.float64], confidence: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """Choose one box for each face: the surest, without those that overlap it, and so on.
+    """Apply greedy non-maximum suppression: keep the most confident box of each face.
 
     Args:
         corners: (N, 2, 2), upper left and lower right, each x, y.
         confidence: (N,).
 
     Returns:
-        int64 indices of the boxes kept, the surest first (greedy non-maximum suppression).
+        int64 indices of the kept boxes, the most confident first.
     """
     areas = (corners[:, 1] - corners[:, 0]).prod(axis=1)
     left = np.argsort(-confidence, kind="stable")
@@ -306,11 +308,11 @@ def suppress_overlaps(
 
 
 def is_cut(face: DetectedFace, width: int, height: int) -> bool:
-    """Say whether a part of a face lies beyond the edge of its image.
+    """Return True if the face touches the image border, so that part may be cut off.
 
-    CenterFace was trained on boxes that end at the edge, and lets them do so, give or take a few
-    hundredths of their size, however much of the face is missing: hence a box that comes within
-    0.02 of its size of an edge counts.
+    CenterFace was trained on boxes that end at the image border. Its boxes end there, to within a
+    few hundredths of their size, however much of the face is missing. Therefore a box within 0.02
+    of its size of the border counts.
 
     Args:
         face: the face.
@@ -328,7 +330,7 @@ def check_settings(
     """Check the settings of a :class:`FaceDetector`.
 
     Raises:
-        InputError: one is out of its range.
+        InputError: a setting is out of range.
     """
     if not (is_number(detection_size, numbers.Integral) and 32 <= detection_size <= 8192):
         raise InputError(f"detection_size {detection_size!r}: must be a whole number, 32 to 8192")
@@ -341,7 +343,7 @@ def check_settings(
 
 
 def is_number(value: object, kind: type = numbers.Real) -> bool:
-    """Return True for a number of Python or NumPy, of some kind of :mod:`numbers`."""
+    """Return True for a Python or NumPy number of a type of :mod:`numbers`."""
     return isinstance(value, kind)
 
 
@@ -354,7 +356,7 @@ def _check_image(rgb: object) -> None:
 
 
 def _session(threads: int | None, device: Device = CPU) -> Any:
-    """Open the network once its file is known to be the right one."""
+    """Open the network after verifying the checksum of its file."""
     path = Path(str(resources.files(__package__))) / "centerface" / "centerface.onnx"
     try:
         content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Goes through many images: one or several that a user gave, in turn or in threads."""
+"""Iterate over the images of a call, one by one or in threads."""
 
 import os
 import warnings
@@ -22,13 +22,13 @@ R = TypeVar("R")
 
 
 def iterate_images(images: ImageInput | Iterable[ImageInput]) -> Iterable[ImageInput]:
-    """Return images, also of a single one or of a folder.
+    """Iterate over one image, several images, or the images of a folder.
 
-    A folder stands for the images in it, at any depth, by name. An array or tensor that is one
-    image for ``detect`` is one here; others are gone through by their first axis.
+    A folder yields the images in it, at any depth, sorted by name. An array or tensor that is one
+    image for ``detect`` is one image here too; others are iterated over their first axis.
 
     Raises:
-        InputError: neither an image nor an iterable of them, or a folder without images.
+        InputError: not an image or an iterable of images, or a folder without images.
     """
     if isinstance(images, str | os.PathLike) and os.path.isdir(images):
         return _list_folder(images)
@@ -47,7 +47,7 @@ def iterate_images(images: ImageInput | Iterable[ImageInput]) -> Iterable[ImageI
 
 
 def _list_folder(folder: str | os.PathLike[str]) -> list[Path]:
-    """Return the images in a folder; warn of folders in it that cannot be read."""
+    """Return the images in a folder; warn about subfolders that cannot be read."""
 
     def report(name: str, reason: str) -> None:
         warnings.warn(f"{name}: {reason}", stacklevel=6)
@@ -59,12 +59,12 @@ def _list_folder(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def map_in_threads(function: Callable[[T], R], values: Iterable[T], count: int) -> Iterator[R]:
-    """Yield a function's results in order, of which so many are worked out at once.
+    """Yield a function's results in order, computed in several threads.
 
     Args:
         function: called in threads.
-        values: taken only as far as threads are free for them.
-        count: of threads.
+        values: the arguments; consumed only as threads become free.
+        count: number of threads.
 
     >>> list(map_in_threads(abs, [-1, 2, -3], 2))
     [1, 2, 3]

@@ -1,7 +1,8 @@
-"""The images that a user named: files as they are, folders with all that lies below them.
+"""List the image files of a command's inputs: files, and all images below folders.
 
-Streams: what is kept is the names of one folder at a time, each folder's identity, and the files
-that were met by a link or by name; a million files cost no more memory than the largest folder.
+Files are streamed. Memory holds the names of one folder at a time, the identity of each folder, and
+the files that were reached by a link or named as inputs. A million files cost no more memory than
+the largest folder.
 """
 
 import os
@@ -14,12 +15,12 @@ from emotion_detection.images.kinds import read_suffixes
 from emotion_detection.images.opening import NO_URL, URL
 
 Report = Callable[[str, str], None]
-"""Is told what cannot be looked at, and why."""
+"""Called with an input or path that cannot be read, and the reason."""
 
 _Folder = tuple[int, int]
-"""Device and inode: the same folder, whichever way led to it."""
+"""Device and inode, which identify a folder by whatever path it was reached."""
 _File = tuple[_Folder, str]
-"""The folder that it really lies in, and its name there: hard links are files of their own."""
+"""A file's resolved folder, and its name there; hard links count as separate files."""
 
 
 def list_image_files(
@@ -28,24 +29,24 @@ def list_image_files(
     suffixes: tuple[str, ...] | None = None,
     left_out: Counter[str] | None = None,
 ) -> Iterator[Path]:
-    """Yield every image that the inputs name, each file once.
+    """Yield every image of the inputs, each file once.
 
-    A file that is named is always taken, whatever its suffix: its content decides, when it is
-    read. In folders, files with one of the suffixes are taken, hidden ones (``.name``) are not;
-    links are followed. The order is that of the inputs; in a folder its files sorted by name,
-    then the folders in it. Hard links are files of their own.
+    A file that is named as an input is always yielded, whatever its suffix. In folders, files with
+    one of the suffixes are yielded, except hidden ones (``.name``); links are followed. Inputs keep
+    their order. The files of a folder are sorted by name and come before its subfolders. Hard links
+    count as separate files.
 
     Args:
         inputs: files and folders.
-        report: called with an input or path and the reason, for each input that is not there,
-            folder that cannot be read and link to nothing; the rest goes on.
-        suffixes: in lower case, of the files that are taken in folders; None: of all images that
-            are read here.
-        left_out: where given, counts the files in folders that are not taken, by their suffix in
-            lower case; hidden ones are not counted.
+        report: called with an input or path and the reason, for each missing input, unreadable
+            folder and broken link; the iteration continues.
+        suffixes: lower-case suffixes of the files that are yielded from folders; None: those of all
+            supported image formats.
+        left_out: if given, counts the other files in folders by lower-case suffix, without hidden
+            ones.
 
     Yields:
-        Paths, beginning with the input as it was given.
+        Paths, which begin with the input as given.
     """
     suffixes = read_suffixes() if suffixes is None else suffixes
     walk = _Walk(report, suffixes, Counter() if left_out is None else left_out)
@@ -71,17 +72,17 @@ def list_image_files(
 
 
 class _Walk:
-    """What was seen already, over all inputs."""
+    """The files and folders yielded so far, over all inputs."""
 
     def __init__(self, report: Report, suffixes: tuple[str, ...], left_out: Counter[str]) -> None:
         self._report = report
         self._left_out = left_out
         self._suffixes = suffixes
         self._folders: set[_Folder] = set()
-        self._files: set[_File] = set()  # only those not met in their own folder
+        self._files: set[_File] = set()  # only those not yet reached in their own folder
 
     def below(self, root: str) -> Iterator[Path]:
-        """Yield the images of a folder and of all folders in it."""
+        """Yield the images of a folder and of all its subfolders."""
         waiting = [root]
         while waiting:
             folder = waiting.pop()
@@ -102,13 +103,13 @@ class _Walk:
             waiting += (os.path.join(folder, name) for name in sorted(below, reverse=True))
 
     def is_new(self, path: str) -> bool:
-        """Say whether a file was not yielded yet, and from now on it was.
+        """Return True if a file was not yielded before, and mark it as yielded.
 
         Args:
-            path: a way to it other than by walking the folder that it lies in.
+            path: a path to it that was not found by walking its own folder.
 
         Raises:
-            OSError: there is no such file, or it cannot be reached.
+            OSError: the file does not exist or cannot be reached.
         """
         os.stat(path)
         place, name = os.path.split(os.path.realpath(path))
@@ -122,7 +123,7 @@ class _Walk:
         return name.lower().endswith(self._suffixes) and not name.startswith(".")
 
     def _listed(self, folder: str) -> tuple[list[str], set[str], list[str]]:
-        """Return the names of a folder's images, which of them are links, and its folders."""
+        """Return the names of a folder's images, the links among them, and the subfolders."""
         files, links, below = [], set(), []
         with os.scandir(folder) as entries:
             for entry in entries:

@@ -1,4 +1,4 @@
-"""Where labels go in an image, so that they hide neither faces nor one another."""
+"""Place labels in an image so that they cover neither faces nor one another."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -28,13 +28,13 @@ class Area(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Where the labels of an image go.
+    """The positions of the labels of an image.
 
     Args:
         corners: the upper left corner of each label.
-        sides: of each label, which of the places around its face it has.
-        costs: how much each label hides: 0 if it lies neither on another one nor on a face, 1 for
-            a whole face.
+        sides: for each label, the index of its position around the face.
+        costs: how much each label covers: 0 if it overlaps no other label and no face, 1 for a
+            whole face.
     """
 
     corners: list[tuple[int, int]]
@@ -43,7 +43,7 @@ class Placement(NamedTuple):
 
     @property
     def worst(self) -> float:
-        """How much the worst label hides."""
+        """The highest cost of a label."""
         return max(self.costs, default=0.0)
 
 
@@ -53,13 +53,13 @@ def place_labels(
     labels: Sequence[tuple[int, int]],
     kept: Sequence[int | None] | None = None,
 ) -> Placement:
-    """Put each label beside its face.
+    """Place each label beside its face.
 
     Args:
         size: of the image.
         boxes: of the faces.
         labels: width and height of each label.
-        kept: for each label the side that it keeps; None: the best one.
+        kept: for each label the side to keep; None: the best one.
     """
     faces = np.array(boxes, np.float64)
     taken = np.empty((0, 4))
@@ -82,18 +82,19 @@ L = TypeVar("L")
 T = TypeVar("T")
 
 _ENDURED = 5
-"""Frames for which a label may hide something before it moves."""
+"""Frames for which a label may cover something before it moves."""
 _UNBEARABLE = 0.3
-"""How much a label may hide in no frame."""
+"""Cost that no label may exceed in any frame."""
 _RICHER_TRIED = 6
-"""A richer look is tried at every so many frames, and taken after so many trials that fit."""
+"""A more detailed style is tried every this many frames, and used after this many trials that
+fit."""
 
 
 class LabelLayout:
-    """Chooses how labels look and where they go; in a video, so that they do not hop.
+    """Choose the style and the positions of labels, steadily over the frames of a video.
 
-    A person's label keeps its side of the face, and all labels keep their size, until that has
-    hidden something for some frames. For a single image a new layout gives the best choice.
+    A person's label keeps its side of the face, and all labels keep their size, until one has
+    covered something for several frames. For a single image, use a new layout.
     """
 
     def __init__(self) -> None:
@@ -110,16 +111,16 @@ class LabelLayout:
         tracks: Sequence[int | None],
         limit: float,
     ) -> tuple[T, Placement]:
-        """Choose the richest look whose labels hide little, else the one that hides least.
+        """Choose the most detailed style whose labels cover little, or the one that covers least.
 
         Args:
-            looks: how labels may look, from rich to poor; those of the first frame are kept.
-            lay: makes the labels of a look and places them, each on the side that it keeps.
-            tracks: of the faces.
-            limit: how much a label may hide.
+            looks: styles of labels, from most to least detailed; those of the first frame are kept.
+            lay: makes the labels of a style and places them, each on the side to keep.
+            tracks: tracks of the faces.
+            limit: highest cost of a label.
 
         Returns:
-            What ``lay`` returned.
+            The value that ``lay`` returned.
         """
         kept = [None if track is None else self._sides.get(track) for track in tracks]
         if not self._looks:
@@ -143,7 +144,7 @@ class LabelLayout:
         tracks: Sequence[int | None],
         limit: float,
     ) -> tuple[T, Placement]:
-        """Lay labels where they were; let those go that have hidden something for some frames."""
+        """Keep labels in place; move those that have covered something for several frames."""
         made, placement = lay(self._looks[self._level], kept)
         moving = list(kept)
         for place, (track, cost) in enumerate(zip(tracks, placement.costs, strict=True)):
@@ -155,7 +156,7 @@ class LabelLayout:
         if moving == kept:
             return made, placement
         again, other = lay(self._looks[self._level], moving)
-        # another side that hides as much is no reason to move
+        # do not move to another side with the same cost
         return (again, other) if other.worst < placement.worst - limit / 2 else (made, placement)
 
     def _best_level(
@@ -165,7 +166,7 @@ class LabelLayout:
         limit: float,
         first: int,
     ) -> tuple[int, T, Placement]:
-        """Return the richest level from the first on that hides little, and what it gives."""
+        """Return the first style, from a level on, that covers little, and its labels."""
         best = (first, *lay(self._looks[first], kept))
         for level in range(first + 1, len(self._looks)):
             if best[2].worst <= limit:
@@ -181,7 +182,7 @@ class LabelLayout:
         hidden: float,
         limit: float,
     ) -> bool:
-        """Go to a poorer or richer look if the present one has long been wrong."""
+        """Change to a less or more detailed style if the present one has long not fit."""
         level = self._level
         free: list[int | None] = [None] * len(kept)
         self._frames += 1
@@ -202,7 +203,7 @@ class LabelLayout:
 
 
 def _shared(one: Areas, other: Areas) -> Areas:
-    """Return how many pixels each of (N, 4) has in common with each of (M, 4), (N, M)."""
+    """Return the intersections in pixels of rectangles (N, 4) with others (M, 4): (N, M)."""
     start = np.maximum(one[:, None, :2], other[None, :, :2])
     end = np.minimum(one[:, None, 2:], other[None, :, 2:])
     shared: Areas = np.maximum(end - start, 0).prod(axis=2)
@@ -215,7 +216,7 @@ def _size(areas: Areas) -> Areas:
 
 
 def _candidates(box: Area, wide: int, high: int) -> list[tuple[float, float]]:
-    """Return upper left corners for a label around a box, the best first."""
+    """Return the candidate upper left corners of a label around a box, the best first."""
     gap = 2
     right, bottom = box.right - wide, box.bottom - high
     above, below = box.top - high - gap, box.bottom + gap

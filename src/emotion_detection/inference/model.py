@@ -1,4 +1,4 @@
-"""One ONNX file of this project, opened: what it declares of itself, and running it."""
+"""Open and run an ONNX file of this project, and check its metadata."""
 
 import os
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from emotion_detection.training_record import is_synthetic
 
 LARGEST_SIZE = 1024
 _ROUNDING = 1e-3
-"""By which scores may miss 0, 1 and a sum of 1."""
+"""Tolerance of scores: below 0, above 1, and from a sum of 1."""
 
 PRETRAINED = "pretrained"
-"""The word for the shipped model, here as on the command line."""
+"""Name of the shipped model, here and on the command line."""
 
 
 class ModelInput(NamedTuple):
-    """The faces that a model takes.
+    """The input of a model: size and channels of a face.
 
     Args:
         size: height and width in pixels.
@@ -43,17 +43,17 @@ class ModelInput(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """An opened ONNX file. Any number of threads may use it at once.
+    """An opened ONNX file; thread-safe.
 
     Args:
         path: the file.
         input: size and channels of a face.
-        label_sets: name of each set of labels to the labels in the order of its scores; the
-            model's own set first.
-        has_intensity: whether it tells the intensity.
-        readouts: for each set of labels, how its scores are read.
-        session: onnxruntime's.
-        is_synthetic: whether it was trained on synthetic faces alone.
+        label_sets: name of each label set to the labels in the order of the scores; the model's
+            main set first.
+        has_intensity: whether the model predicts the intensity.
+        readouts: postprocessing of the scores of each label set.
+        session: onnxruntime's session.
+        is_synthetic: whether the model was trained on synthetic faces only.
     """
 
     path: Path
@@ -66,20 +66,20 @@ class Model:
 
     @property
     def own(self) -> str:
-        """Name of the model's own set of labels: that of its output ``scores``."""
+        """Name of the model's main label set, which the output ``scores`` belongs to."""
         return next(iter(self.label_sets))
 
     def scores_name(self, label_set: str) -> str:
-        """Return the name of the output that holds the scores of a set of labels."""
+        """Return the name of the output with the scores of a label set."""
         return "scores" if label_set == self.own else f"scores_{label_set}"
 
     def run(
         self, faces: npt.NDArray[np.uint8], outputs: Sequence[str]
     ) -> list[npt.NDArray[np.float32]]:
-        """Run the network once on faces uint8 (N, C, H, W) of its own size; N at least 1.
+        """Run the network on faces uint8 (N, C, H, W) of the model's size; N at least 1.
 
         Raises:
-            InputError: what it computes are no probabilities.
+            InputError: the outputs are not probabilities.
         """
         results: list[npt.NDArray[np.float32]] = self.session.run(list(outputs), {"faces": faces})
         for name, values in zip(outputs, results, strict=True):
@@ -87,10 +87,10 @@ class Model:
         return results
 
     def _check_output(self, name: str, values: npt.NDArray[np.float32], count: int) -> None:
-        """Refuse numbers that are no probabilities: a foreign graph may compute anything.
+        """Reject outputs that are not probabilities, as a foreign graph may compute.
 
         Raises:
-            InputError: not finite, below 0 or above 1, or scores that do not sum to 1.
+            InputError: values are not finite, below 0 or above 1, or scores do not sum to 1.
         """
         # written so that NaN fails
         well = len(values) == count and bool(
@@ -106,15 +106,15 @@ class Model:
 
 
 def find_model_file(model: str | Path | None) -> Path:
-    """Return the ONNX file of what a user named as a model.
+    """Return the ONNX file of a model that is named by a user.
 
     Args:
         model: a run's folder, a model folder of the Hugging Face hub or its address
             (``hf://user/name``), an ONNX file, or None or 'pretrained' for the shipped one.
 
     Raises:
-        InputError: it is another URL, a checkpoint, or a folder without an ONNX file; or it cannot
-            be downloaded.
+        InputError: the name is another URL, a checkpoint, or a folder without an ONNX file; or the
+            model cannot be downloaded.
     """
     if model is None or str(model) == PRETRAINED:
         return pretrained.find_model()
@@ -146,13 +146,14 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
     """Open an ONNX file that this project exported.
 
     Args:
-        path: the file. It is read once, whole; nothing beside it is, but the config.json of a
-            model folder of the hub, which must describe it.
-        threads: of onnxruntime in one run; None: its own choice.
-        device: what it runs on.
+        path: the file. The only other file that is read is the config.json of a model folder of the
+            hub, which must match.
+        threads: threads of onnxruntime per run; None: onnxruntime's default.
+        device: device to run on.
 
     Raises:
-        InputError: it is missing, damaged, not this project's, or keeps data in another file.
+        InputError: the file is missing, damaged, not exported by this project, or keeps data in
+            another file.
     """
     content = _read(path)
     config = read_hub_config(path.parent) if path.name == ONNX else None
@@ -162,7 +163,7 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
         outside = has_external_data(content)
         if not outside:
             session = open_session(content, device, threads)
-    except Exception as error:  # onnxruntime raises kinds of its own
+    except Exception as error:  # onnxruntime raises exceptions of its own
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:160]
         raise InputError(f"{path}: cannot be read as an ONNX model: {reason}") from None
     if outside:
@@ -186,7 +187,7 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
 
 
 def _check_config(model: Model, config: HubConfig) -> None:
-    """Refuse a model that is not what the config.json beside it describes."""
+    """Reject a model that does not match the config.json beside it."""
     declared = {
         "image_size": (config.size, model.input.size),
         "num_channels": (config.channels, model.input.channels),
@@ -248,7 +249,7 @@ def _declared(path: Path, session: Any) -> Model:
 def _readouts(
     metadata: dict[str, str], label_sets: dict[str, tuple[str, ...]]
 ) -> dict[str, Postprocessing]:
-    """Return how each label set's scores are read; files of older versions do not say."""
+    """Return the postprocessing of each label set; files of older versions lack it."""
     declared = parse_json(metadata.get("readouts", "{}"))
     if not isinstance(declared, dict) or not declared.keys() <= label_sets.keys():
         raise ValueError(f"readouts {str(declared)[:80]}")
@@ -261,7 +262,7 @@ def _readouts(
 
 
 def _check_graph(model: Model) -> None:
-    """Refuse a graph whose input or outputs are not what its metadata says."""
+    """Reject a graph whose input or outputs do not match the metadata."""
     size, channels = model.input
     wanted = {"faces": ("tensor(uint8)", [channels, size, size])} | {
         model.scores_name(name): ("tensor(float)", [len(labels)])

@@ -1,4 +1,4 @@
-"""What users make of a result: drawings, crops, data frames, and its look in a notebook."""
+"""Convert a result: to drawings, crops, data frames and notebook output."""
 
 import base64
 import html
@@ -18,11 +18,11 @@ from emotion_detection.inference.annotate import annotate_image, save_image
 from emotion_detection.results import Face, Result, list_columns
 
 _SHOWN_SIDE = 800
-"""Pixels of the longer side of an image in a notebook, at most."""
+"""Maximum longer side of an image in a notebook, in pixels."""
 
 
 def load_origin(result: Result, image: object = None, color: str = "rgb") -> LoadedImage:
-    """Load the image that a result is of.
+    """Load the image of a result.
 
     Args:
         result: the result.
@@ -30,8 +30,8 @@ def load_origin(result: Result, image: object = None, color: str = "rgb") -> Loa
         color: order of the channels of ``image``, if it is an array.
 
     Raises:
-        InputError: there is none, or it is of another size.
-        ImageError: it cannot be read.
+        InputError: there is no image, or it has another size.
+        ImageError: the image cannot be read.
     """
     if image is not None:
         loaded = load_image(image, color=color)
@@ -50,7 +50,7 @@ def load_origin(result: Result, image: object = None, color: str = "rgb") -> Loa
 def plot_result(
     result: Result, image: object = None, bars: bool = True, color: str = "rgb"
 ) -> tuple[Image.Image, LoadedImage]:
-    """Return the image with the faces drawn into it, and the image itself."""
+    """Return the image with the faces drawn into it, and the original image."""
     loaded = load_origin(result, image, color)
     return annotate_image(np.ascontiguousarray(loaded.pixels), result, bars), loaded
 
@@ -58,7 +58,7 @@ def plot_result(
 def annotate(
     image: object, result: Result, *, bars: bool = True, color: str = "rgb"
 ) -> Image.Image:
-    """Draw a result into a copy of its image.
+    """Draw a result on the image, and return the annotated image.
 
     >>> from emotion_detection import annotate
     >>> result = detector.detect("photo.jpg")
@@ -85,7 +85,7 @@ def save_result(result: Result, path: Path, image: object, bars: bool, color: st
     """Write the image with the faces drawn into it; see :meth:`.Result.save`."""
     origin = result._origin.image if result._origin is not None else None
     for given in (image, origin, result.source):
-        # the user's own photo is never replaced by its annotated copy
+        # never replace the original photo with the annotated copy
         if not isinstance(given, str | os.PathLike) or not path.exists():
             continue
         if os.path.exists(given) and os.path.samefile(given, path):
@@ -98,7 +98,7 @@ def save_result(result: Result, path: Path, image: object, bars: bool, color: st
 def crop_result(
     result: Result, image: object, margin: float, aligned: bool, color: str
 ) -> list[Image.Image]:
-    """Cut out the faces; see :meth:`.Result.crops`."""
+    """Crop the faces; see :meth:`.Result.crops`."""
     if not 0 <= margin < float("inf"):
         raise InputError(f"margin {margin}: must be 0 or more")
     if not result.faces:
@@ -145,7 +145,7 @@ def make_frame(result: Result, full: bool = False) -> Any:
 def make_detections(result: Result) -> Any:
     """Return ``supervision.Detections``; see :meth:`.Result.to_supervision`."""
     try:
-        with warnings.catch_warnings():  # it advises to install OpenCV, which is not needed here
+        with warnings.catch_warnings():  # its advice to install OpenCV
             warnings.simplefilter("ignore")
             import supervision
     except ImportError:
@@ -173,7 +173,7 @@ def make_detections(result: Result) -> Any:
 
 
 def encode_shown(image: Image.Image, kind: str = "PNG") -> bytes:
-    """Return an image for a notebook, reduced where it is large."""
+    """Return an image for a notebook, reduced if it is large."""
     shown = image.copy()
     shown.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
     out = io.BytesIO()
@@ -182,7 +182,7 @@ def encode_shown(image: Image.Image, kind: str = "PNG") -> bytes:
 
 
 def draw_shown(result: Result, kind: str = "PNG") -> bytes | None:
-    """Return the annotated image for a notebook; None where there is no image any more."""
+    """Return the annotated image for a notebook; None if the image is gone."""
     try:
         return encode_shown(plot_result(result)[0], kind)
     except (InputError, ImageError, OSError):  # a notebook shows the table alone
@@ -191,7 +191,7 @@ def draw_shown(result: Result, kind: str = "PNG") -> bytes | None:
 
 def write_html(result: Result) -> str:
     """Return the annotated image and a table of the faces, for notebooks."""
-    image = draw_shown(result, "JPEG")  # it is kept in the notebook's file
+    image = draw_shown(result, "JPEG")  # JPEG, because the image is stored in the notebook's file
     parts = [f"<p>{html.escape(repr(result))}</p>"]
     if image is not None:
         data = base64.b64encode(image).decode("ascii")

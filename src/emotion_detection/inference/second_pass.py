@@ -1,8 +1,8 @@
-"""When and where a second, larger look for faces is worth its time, and what it changes.
+"""Decide where a second detection pass at a larger size is needed, and merge its results.
 
-A first look at a small size finds large faces for certain. Small faces, and what may be none, show
-there with a low confidence. Only the part of the image around those is looked at again, twice as
-large: faces become more confident there, and most of what is no face goes away.
+The first pass at a small size detects large faces with high confidence. Small faces and false
+positives have a low confidence there. Only the region around those is passed again, at twice the
+size: the confidence of faces rises, and most false positives disappear.
 """
 
 from typing import NamedTuple
@@ -10,29 +10,29 @@ from typing import NamedTuple
 from emotion_detection.inference.detected_face import DetectedFace, intersect_boxes
 
 HINT, FURTHER_HINT = 0.1, 0.2
-"""Least confidence of a box that is worth a closer look; and a still closer one."""
+"""Minimum confidence of a box for a second pass, and for a third one."""
 SURE = 0.5
-"""Confidence from which a large enough face needs no closer look."""
+"""Confidence above which a large enough face needs no second pass."""
 SMALL, LARGE = 20.0, 96.0
-"""Longer side of a box, in pixels of the network's input: those below are looked at again in any
-case; those above gain nothing by it."""
+"""Longer side of a box, in pixels of the network's input. Boxes below the first are always passed
+again; boxes above the second gain nothing from it."""
 _AROUND = 1.5
-"""Room around the boxes of a part, by their longer sides."""
+"""Margin around the boxes of a region, as a multiple of their longer sides."""
 _LEAST_AROUND = 48.0
-"""Least room around, in pixels of the closer look."""
+"""Minimum margin, in pixels of the second pass."""
 _BORDER = 3.0
-"""Boxes that come this near to a part's border, in pixels of the closer look, are cut by it."""
+"""Boxes this close to the border of a region, in pixels of the second pass, count as cut off."""
 _INSIDE = 0.7
-"""Fraction of a smaller box within another one, from which both are the same face."""
+"""Two boxes are the same face if this fraction of the smaller one lies within the other."""
 
 
 _SMALL_BOX, _SMALL_MORE = 32.0, 0.1
-"""Boxes with a longer side below this, in pixels of the network's input, need so much more
-confidence: most of what is no face is small."""
+"""Boxes with a longer side below the first, in pixels of the network's input, need the second more
+confidence: most false positives are small."""
 
 
 class Part(NamedTuple):
-    """A part of an image, in whole pixels."""
+    """A rectangular region of an image, in whole pixels."""
 
     left: int
     top: int
@@ -41,11 +41,11 @@ class Part(NamedTuple):
 
 
 def needs_closer_look(face: DetectedFace, scale: float) -> bool:
-    """Return True for a box that is small, or doubtful and not large.
+    """Return True for a box that is small, or uncertain and not large.
 
     Args:
         face: the box.
-        scale: pixels of the network's input for one of the image.
+        scale: pixels of the network's input per pixel of the image.
     """
     side = scale * max(face.box[2:])
     return side < SMALL or (face.confidence < SURE and side < LARGE)
@@ -56,8 +56,8 @@ def choose_min_confidence(face: DetectedFace, scale: float, threshold: float) ->
 
     Args:
         face: the box.
-        scale: pixels of the network's input for one of the image.
-        threshold: that large boxes need.
+        scale: pixels of the network's input per pixel of the image.
+        threshold: minimum confidence of large boxes.
     """
     if scale * max(face.box[2:]) >= _SMALL_BOX:
         return threshold
@@ -65,13 +65,13 @@ def choose_min_confidence(face: DetectedFace, scale: float, threshold: float) ->
 
 
 def cut_part_around(faces: list[DetectedFace], width: int, height: int, scale: float) -> Part:
-    """Return the part of an image that holds some boxes with room around them.
+    """Return the region of an image that contains some boxes with a margin.
 
     Args:
         faces: at least one.
         width: of the image in pixels.
         height: of the image in pixels.
-        scale: pixels of the closer look for one of the image.
+        scale: pixels of the second pass per pixel of the image.
     """
     bounds = []
     for face in faces:
@@ -83,7 +83,7 @@ def cut_part_around(faces: list[DetectedFace], width: int, height: int, scale: f
         int(min(length, max(sides) + 1))
         for length, sides in zip((width, height), list(zip(*bounds, strict=True))[2:], strict=True)
     )
-    # boxes may lie beyond the image
+    # boxes may extend beyond the image
     return Part(min(left, width - 1), min(top, height - 1), max(right, 1), max(bottom, 1))
 
 
@@ -95,19 +95,19 @@ def merge_looks(
     height: int,
     scale: float,
 ) -> list[DetectedFace]:
-    """Return the faces of a look, corrected by a closer one at a part of the image.
+    """Merge the faces of a pass with those of a larger pass over a region.
 
-    A face that needed the closer look is as certain as that look is, or as both are on average:
-    blurred faces show better in small. What the closer look does not find loses half of its
-    confidence. Other faces keep their boxes.
+    A face that needed the larger pass gets the confidence of that pass, or the mean of both if that
+    is higher: blurred faces are easier to detect at a small size. Faces that the larger pass does
+    not detect lose half of their confidence. Other faces keep their boxes.
 
     Args:
-        before: of the look before.
-        closer: of the closer look.
-        part: that it was at.
+        before: faces of the previous pass.
+        closer: faces of the larger pass.
+        part: region of the larger pass.
         width: of the image in pixels.
         height: of the image in pixels.
-        scale: pixels of the look before for one of the image.
+        scale: pixels of the previous pass per pixel of the image.
     """
     border = _BORDER / (2 * scale)
     left = [face for face in closer if not _is_cut_by(face, part, width, height, border)]
@@ -132,7 +132,7 @@ def merge_looks(
 
 
 def keep_distinct(faces: list[DetectedFace]) -> list[DetectedFace]:
-    """Return each face once: of boxes for the same face the most confident one."""
+    """Remove duplicate boxes: keep the most confident one of each face."""
     kept: list[DetectedFace] = []
     for face in sorted(faces, key=lambda one: -one.confidence):
         if not any(is_same_face(face, other) for other in kept):
@@ -141,7 +141,7 @@ def keep_distinct(faces: list[DetectedFace]) -> list[DetectedFace]:
 
 
 def is_same_face(one: DetectedFace, other: DetectedFace) -> bool:
-    """Return True where two boxes overlap much, or most of the smaller lies within the larger."""
+    """Return True if two boxes overlap much, or most of the smaller lies within the larger."""
     shared = intersect_boxes(one.box, other.box)
     areas = one.box[2] * one.box[3], other.box[2] * other.box[3]
     return shared > 0.3 * (sum(areas) - shared) or shared > _INSIDE * min(areas)

@@ -1,4 +1,4 @@
-"""Follows people in a recorded video, whose next seconds are known: no lag, no phantoms."""
+"""Track people and smooth scores in a recorded video, using past and future frames."""
 
 import math
 from collections import deque
@@ -12,27 +12,26 @@ from emotion_detection.inference.tracking import Track, Tracker, TrackSettings
 from emotion_detection.results import Face, Result
 
 _REACH = 4.0
-"""Time constants that the smoothing reaches to each side: what lies beyond weighs under 2 %."""
+"""Half-width of the smoothing window in time constants; samples beyond it would weigh under 2 %."""
 
 
 def smooth_file(
     results: Iterable[Result], settings: TrackSettings | None = None
 ) -> Iterator[Result]:
-    """Give the faces in a recorded video's results their tracks, and smooth their scores.
+    """Assign tracks to the faces of a recorded video's results, and smooth the scores.
 
-    A result is handed on once the next seconds are known. So a person is there from the first
-    frame on, faces that turn out to be no person's are left out, and the smoothing is centred: an
-    expression shows neither early nor late. Scores are means of the observed ones, weighted by
-    exp(-2 |t| / smoothing), which is as calm as the smoothing of live sources (see
-    :meth:`.Tracker.update`).
+    Results are delayed by a few seconds, so that future frames can be used. Tracks are complete
+    from the first frame, false positives are left out, and the smoothing is centred, without lag.
+    Scores are means of the raw scores, weighted by exp(-2 |t| / smoothing), which smooths as much
+    as the filter of live sources (see :meth:`.Tracker.update`).
 
     Args:
         results: one a frame, in order, each with its ``time``.
-        settings: how people are followed.
+        settings: settings of tracking and smoothing.
 
     Yields:
-        The same results with tracks and smoothed scores; the faces' order stays. People are
-        numbered from 1 in the order of their appearance.
+        The results with tracks and smoothed scores, faces in the same order. People are numbered
+        from 1 in the order of appearance.
 
     Raises:
         ValueError: results without a time or out of order.
@@ -73,7 +72,7 @@ class _Lookahead:
         self._waiting.append((result, tracks))
 
     def _is_ready(self, result: Result, tracks: list[Track | None]) -> bool:
-        """Return True if nothing that is still to come can change this result."""
+        """Return True if no later frame can change this result."""
         assert result.time is not None
         if not self._now > result.time + self._reach and self._constant:
             return False

@@ -1,9 +1,9 @@
 """Tables of results: CSV, JSON lines or Parquet, written atomically.
 
 A record is the plain values of a result (:meth:`Result.as_dict`), or of a file that could not be
-read (:func:`make_error_record`). JSON lines have one record a line. CSV and Parquet have a row a
-face (:func:`emotion_detection.results.list_columns`), and a row without a face for an image that
-has none or could not be read.
+read (:func:`make_error_record`). JSON lines have one record per line. CSV and Parquet have one row
+per face (:func:`emotion_detection.results.list_columns`), and one row without a face for an image
+that has none or could not be read.
 """
 
 import csv
@@ -26,7 +26,7 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
 _WHOLE_NUMBERS = {"frame", "faces", "skipped", "face", "track", "uncertain_face"}
 _TEXTS = {"file", "emotion", "raw_emotion", "flags", "notes", "error"}
 _ROWS = 20_000
-"""Rows that Parquet keeps in memory and writes as one group."""
+"""Rows per row group of a Parquet file, which are buffered in memory."""
 
 
 class Table(Protocol):
@@ -37,11 +37,11 @@ class Table(Protocol):
 
         Args:
             record: the record.
-            text: its line of JSON (:func:`line`), where it has been made already.
+            text: the record as a line of JSON (:func:`line`), if there is one already.
         """
 
     def close(self) -> None:
-        """Write what is still in memory; the table is then whole."""
+        """Write the buffered rows; the table is complete then."""
 
 
 def make_error_record(source: str, error: str) -> Record:
@@ -55,7 +55,7 @@ def line(record: Record) -> str:
 
 
 def check_suffix(path: Path) -> None:
-    """Check that a table can be written under this name, before anything is worked out.
+    """Check the name of a table before anything is computed.
 
     Raises:
         InputError: another suffix than :data:`SUFFIXES`; a folder; Parquet without pyarrow.
@@ -70,17 +70,18 @@ def check_suffix(path: Path) -> None:
 
 @contextmanager
 def open_table(path: Path, labels: Sequence[str], part: Path | None = None) -> Iterator[Table]:
-    """Write a table; its suffix says of which kind.
+    """Write a table in the format of the file's suffix.
 
-    It stands at ``path`` once the block is left without an error; else what was there stays.
+    The table appears at ``path`` when the block ends without an error. Otherwise an earlier file
+    stays as it was.
 
     Args:
-        path: the table. A link is written through.
+        path: the table. A link is followed.
         labels: the model's emotions, in the order of their columns.
-        part: where it grows until it is whole, on the same disk; default: a hidden file beside it.
+        part: temporary file, on the same disk; default: a hidden file beside the table.
 
     Raises:
-        InputError: as :func:`check_suffix`, or it cannot be written there.
+        InputError: as for :func:`check_suffix`, or the table cannot be written there.
     """
     check_suffix(path)
     place = Path(os.path.realpath(path))
@@ -105,11 +106,11 @@ def open_table(path: Path, labels: Sequence[str], part: Path | None = None) -> I
 
 @contextmanager
 def write_lines_atomic(path: Path, part: Path) -> Iterator[Callable[[str], object]]:
-    """Write lines so that they are on the disk, all of them, before the file has its name.
+    """Write lines atomically: to a temporary file, synced to disk and then renamed.
 
     Args:
         path: the file.
-        part: where it grows, on the same disk.
+        part: temporary file, on the same disk.
 
     Yields:
         A function that takes text, in ASCII.
@@ -207,17 +208,17 @@ def write_parquet_rows(
     texts: set[str],
     whole_numbers: set[str],
 ) -> None:
-    """Write a small table as Parquet, complete or not at all.
+    """Write a small table as Parquet, atomically.
 
     Args:
         path: the table; needs pyarrow.
-        names: its columns.
-        some_rows: its rows.
-        texts: columns of text.
-        whole_numbers: columns of whole numbers; all others are ``double``.
+        names: the columns.
+        some_rows: the rows.
+        texts: columns of strings.
+        whole_numbers: columns of integers; all others are ``double``.
 
     Raises:
-        OSError: it cannot be written there.
+        OSError: the table cannot be written there.
     """
     import pyarrow
     from pyarrow import parquet
@@ -242,7 +243,7 @@ def _unicode(value: Any) -> Any:
 
 def _to_disk(path: Path) -> None:
     if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folders
+        return  # Windows cannot open folders
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""The expressions of each person in a video over time, as an image; needs the extra ``video``."""
+"""Plot the expressions of each person in a video over time; needs the extra ``video``."""
 
 import importlib
 import io
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PANELS = 6
-"""Persons shown, those seen longest."""
+"""Maximum number of persons in the plot; those visible longest are shown."""
 
 COLUMNS = 600
-"""Points in time that are drawn at most; more are averaged, since no image could show them."""
+"""Maximum number of points in time; more are averaged, since no image could show them."""
 
 _PLACEHOLDERS = "Last Resort"
-"""Name of the fonts, one comes with matplotlib, that have a box for each character."""
+"""Fonts that only have a box for each character; matplotlib ships one."""
 
 Floats = npt.NDArray[np.float64]
 
 
 class Timeline:
-    """Collects a video's results and draws them: some 80 bytes a face and frame.
+    """Collect and plot a video's results, in about 80 bytes per face and frame.
 
     Args:
         labels: the emotions, in the order of the model.
@@ -58,13 +58,13 @@ class Timeline:
         return len(self._times) > 0
 
     def add(self, result: Result) -> None:
-        """Take the next frame's result.
+        """Add the next frame's result.
 
         Raises:
             ValueError: a result without a time, or a face without a track.
         """
         if result.time is None or any(face.track is None for face in result.faces):
-            raise ValueError("a timeline is drawn from tracked results of a video")
+            raise ValueError("a timeline needs tracked results of a video")
         self._times.append(result.time)
         for face in result.faces:
             intensity = math.nan if face.intensity is None else face.intensity
@@ -74,17 +74,17 @@ class Timeline:
             )
 
     def write(self, path: Path, title: str) -> None:
-        """Draw a panel for each person, at most :data:`MOST_PANELS`, as a PNG: those seen most.
+        """Plot one panel per person as a PNG, for the :data:`MOST_PANELS` visible longest.
 
-        Stacked areas are the emotions' scores, the black line the intensity. A gap is where the
-        person was not seen. The title says how many persons there are.
+        Stacked areas are the scores of the emotions, the black line is the intensity. A gap means
+        that the person was not visible. The title names the number of persons.
 
         Args:
-            path: the image; written whole or not at all.
-            title: written above it; characters that no installed font has become escapes.
+            path: the image, written atomically.
+            title: the title; characters that no installed font has are escaped.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the image cannot be written.
         """
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -130,7 +130,7 @@ class Timeline:
         return {0: "no person", 1: "1 person"}.get(faces, f"{faces} persons")
 
     def _step(self) -> float:
-        """Return the usual seconds between two frames that were looked at."""
+        """Return the usual time in seconds between two processed frames."""
         steps = np.diff(np.asarray(self._times))
         return float(np.median(steps)) if len(steps) else 0.04
 
@@ -171,8 +171,8 @@ def find_fonts(title: str, labels: Sequence[str]) -> tuple[str, list[str]]:
         labels: the emotions.
 
     Returns:
-        The title, with what no installed font can draw as escapes, and the names of the fonts: the
-        usual one first, those for what it lacks after it.
+        The title, in which characters that no installed font has are escaped, and the names of the
+        fonts: the default one first, then those for missing characters.
     """
     from matplotlib import font_manager
 
@@ -201,7 +201,7 @@ def find_fonts(title: str, labels: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _font_order(entry: Any) -> tuple[bool, str]:
-    """Sort upright fonts of normal weight first, so that a name looks as the rest does."""
+    """Return a sort key that puts upright fonts of normal weight first."""
     return (entry.style != "normal" or entry.weight not in (400, "normal"), entry.name)
 
 
@@ -217,7 +217,7 @@ def _drawable(path: str) -> set[str]:
 
 
 def _averaged(rows: Floats, width: float) -> Floats:
-    """Return the means of the rows, which begin with their times, of intervals of these seconds."""
+    """Average the rows, which begin with a time, over intervals of this many seconds."""
     interval = np.floor((rows[:, 0] - rows[0, 0]) / width + 1e-6)
     starts = np.flatnonzero(np.diff(interval, prepend=-1.0))
     counts = np.diff(starts, append=len(rows))
@@ -226,9 +226,9 @@ def _averaged(rows: Floats, width: float) -> Floats:
 
 
 def _with_gaps(rows: Floats, step: float) -> Floats:
-    """Return the rows with a row that is no number wherever the person was out of sight.
+    """Insert a row of NaN wherever the person was not visible.
 
-    Each stretch is drawn on for one step, so that a person seen in one frame can be seen at all.
+    Each stretch is extended by one step, so that a person in a single frame is drawn.
     """
     apart = np.diff(rows[:, 0])
     usual = max(step, float(np.median(apart)) if len(apart) else 0.0)

@@ -1,4 +1,4 @@
-"""Follows each person from frame to frame of a video."""
+"""Track each person from frame to frame of a video."""
 
 import math
 from collections import deque
@@ -16,20 +16,20 @@ from emotion_detection.errors import InputError
 from emotion_detection.results import Face, Result
 
 PATIENCE = 1.0
-"""Seconds that a person may be out of sight and still be the same."""
+"""Seconds that a person may be out of sight before the track ends."""
 
 START_SECONDS, START_FRAMES = 0.5, 3
-"""How long, and in how many frames in a row, a less confident face must be found to begin one."""
+"""Seconds, and frames in a row, that a less confident face must be detected in to start a track."""
 
 LEAST_OVERLAP = -0.2
-"""Least overlap of the same person's boxes (see :func:`compute_overlaps`): about that of two boxes
-of one size that lie side by side. At every tenth frame a quick head moves as far."""
+"""Minimum overlap of the same person's boxes (see :func:`compute_overlaps`): about that of two
+boxes of one size side by side. A quick head moves as far within ten frames."""
 
 _VELOCITY_MEMORY = 0.2
-"""Seconds: time constant of a track's velocity, so that trembling boxes hardly count."""
+"""Time constant in seconds of a track's velocity, which filters jitter of the boxes."""
 
 _FORESIGHT = 0.5
-"""Seconds that a person out of sight is expected to move on."""
+"""Seconds for which the motion of a person out of sight is extrapolated."""
 
 Boxes = npt.NDArray[np.float64]
 
@@ -39,17 +39,16 @@ Sample = tuple[float, npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """How people are followed, and how their scores are smoothed.
+    """Settings of tracking and of the smoothing of scores.
 
     Args:
-        smoothing: time constant of the smoothing in seconds; 0: scores stay as observed.
-        patience: seconds that a person may be out of sight; between two frames further apart than
-            this, people stay who they are all the same.
-        start_confidence: a face of this confidence begins a track by itself, 0 to 1. A less
-            confident face goes on with one, and begins one once it is found in at least
-            :data:`START_FRAMES` frames in a row over :data:`START_SECONDS`.
-        min_confidence: faces below this are not followed at all, 0 to 1; 0: all are that the
-            detector returns.
+        smoothing: time constant of the smoothing in seconds; 0: no smoothing.
+        patience: seconds that a person may be out of sight; tracks also continue between two frames
+            that are further apart than this.
+        start_confidence: a face of this confidence starts a track immediately, 0 to 1. A less
+            confident face continues a track, and starts one after at least :data:`START_FRAMES`
+            frames in a row over :data:`START_SECONDS`.
+        min_confidence: faces below this are not tracked, 0 to 1; 0: all faces are.
         min_track_time: shorter tracks are dropped, in seconds; 0: none.
 
     Raises:
@@ -79,22 +78,22 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(eq=False)
 class Track:
-    """One person, or what may turn out to be one.
+    """The track of one person, confirmed or not.
 
     Args:
-        box: float64 (4,), where it was last found: x, y, width, height.
-        first: time when it was first found, in seconds.
-        time: time when it was last found.
-        step: seconds between the last frame and the one before.
-        passed: seconds since it was found before.
-        found: in how many frames, all in a row until it is confirmed.
-        velocity: float64 (2,), of the centre, pixels a second.
-        is_confirmed: whether it has begun for certain.
-        is_over: whether it is followed no longer.
-        number: the person's number, from 1; None until it is given one.
-        scores: smoothed by :meth:`Tracker.update`.
-        intensity: likewise.
-        samples: what :func:`.smoothing.smooth_file` smooths.
+        box: float64 (4,), last detected box: x, y, width, height.
+        first: time of the first detection, in seconds.
+        time: time of the last detection.
+        step: seconds between the last two frames.
+        passed: seconds between the last two detections.
+        found: number of frames with a detection, all in a row until the track is confirmed.
+        velocity: float64 (2,), of the centre, pixels per second.
+        is_confirmed: whether the track counts as a person.
+        is_over: whether the track has ended.
+        number: the person's number, from 1; None until one is assigned.
+        scores: scores smoothed by :meth:`Tracker.update`.
+        intensity: intensity smoothed by :meth:`Tracker.update`.
+        samples: raw samples for :func:`.smoothing.smooth_file`.
     """
 
     box: Boxes
@@ -117,12 +116,12 @@ class Track:
         return self.time - self.first + self.step
 
     def expected(self, time: float) -> Boxes:
-        """Return the box where the person should be by now: float64 (4,)."""
+        """Return the predicted box at a time: float64 (4,)."""
         moved = self.velocity * min(time - self.time, _FORESIGHT)
         return np.concatenate([self.box[:2] + moved, self.box[2:]])
 
     def move(self, box: Boxes, time: float, step: float) -> None:
-        """Take the person's new place."""
+        """Update the track with a new detection."""
         self.passed = time - self.time
         if self.passed > 0:
             velocity = (_centres(box) - _centres(self.box)) / self.passed
@@ -133,17 +132,17 @@ class Track:
 
 
 class Tracker:
-    """Gives each face of a video its person's number, and smooths its scores.
+    """Assign track numbers to the faces of a video, and smooth scores.
 
-    In each frame, tracks and faces are paired by how well the box where a track is expected (at
-    constant velocity) overlaps the face's, best first. So two people who pass each other keep
-    their numbers, also when one is hidden for a moment. Confident faces are paired first, then less
-    confident ones (Zhang et al. 2022, ByteTrack, arXiv 2110.06864). There is no recognition:
-    whoever comes back later than ``patience`` is someone new, and after a cut in a film a number
-    may go to whoever sits in the same place.
+    In each frame, tracks are matched to faces by the overlap of the predicted box (at constant
+    velocity) with the detected one, best first. Two people who pass each other keep their numbers,
+    also when one is hidden for a moment. Confident faces are matched first, then less confident
+    ones (Zhang et al. 2022, ByteTrack, arXiv 2110.06864). Faces are not recognized: a person who
+    comes back after more than ``patience`` gets a new number, and after a cut in a film a number
+    may pass to a person in the same place.
 
     Args:
-        settings: how people are followed.
+        settings: settings of tracking and smoothing.
     """
 
     def __init__(self, settings: TrackSettings | None = None) -> None:
@@ -153,10 +152,10 @@ class Tracker:
         self._last = -math.inf
 
     def assign(self, result: Result) -> list[Track | None]:
-        """Return the track of each face of the next frame, also of those not confirmed yet.
+        """Return the track of each face of the next frame, including unconfirmed ones.
 
         Args:
-            result: of the next frame; its ``time`` is not before that of the one before.
+            result: the result of the next frame, not earlier in ``time`` than the previous one.
 
         Returns:
             The tracks, in the order of the faces; None for faces below ``min_confidence``.
@@ -170,7 +169,7 @@ class Tracker:
         step = time - previous if math.isfinite(previous) else 0.0
         self._last = time
         for known in self._tracks:
-            known.step = known.step or step  # of the first frame it was not known
+            known.step = known.step or step  # unknown at the first frame
         self._end_tracks(previous, time)
         boxes = np.array([face.box for face in result.faces], np.float64).reshape(-1, 4)
         followed = self._pair(result.faces, boxes, time)
@@ -188,14 +187,14 @@ class Tracker:
         return tracks
 
     def update(self, result: Result) -> Result:
-        """Return a frame's result with tracks and smoothed scores, without looking ahead.
+        """Return a frame's result with tracks and smoothed scores, from past frames alone.
 
-        Scores and intensity follow the observed ones exponentially: after t seconds of a new
-        expression, 1 - exp(-t / smoothing) of it shows, whatever the frame rate. Smoothed scores
-        sum to 1. Faces that are no person's, or not yet, are left out; the others' order stays.
+        Scores and intensity are smoothed exponentially: t seconds after a change, the new
+        expression has the weight 1 - exp(-t / smoothing), whatever the frame rate. Smoothed scores
+        sum to 1. Faces without a confirmed track are left out; the others keep their order.
 
         Args:
-            result: of the next frame; its ``time`` is not before that of the one before.
+            result: the result of the next frame, not earlier in ``time`` than the previous one.
 
         Raises:
             ValueError: a result without a time, as of an image, or out of order.
@@ -211,21 +210,21 @@ class Tracker:
         return replace(result, faces=tuple(faces))
 
     def number_of(self, track: Track) -> int:
-        """Return a person's number, from 1 in the order in which they are first asked for."""
+        """Return a track's number; numbers are assigned from 1, at the first call."""
         if track.number is None:
             self._given += 1
             track.number = self._given
         return track.number
 
     def _end_tracks(self, previous: float, time: float) -> None:
-        """End the tracks of people out of sight, and the unconfirmed that missed a frame."""
+        """End the tracks of people out of sight, and unconfirmed ones that missed a frame."""
         oldest = min(previous, time - self.settings.patience)
         for track in self._tracks:
             track.is_over = track.time < (oldest if track.is_confirmed else previous)
         self._tracks = [track for track in self._tracks if not track.is_over]
 
     def _pair(self, faces: tuple[Face, ...], boxes: Boxes, time: float) -> dict[int, Track]:
-        """Return the track of each face that has one, by the face's place."""
+        """Return the tracks of faces, by the index of the face."""
         settings = self.settings
         confident = [k for k, face in enumerate(faces) if face.confidence >= _start(settings)]
         others = [
@@ -261,10 +260,10 @@ class Tracker:
 def track_faces(
     results: Iterable[Result], smoothing: float = SMOOTHING, settings: TrackSettings | None = None
 ) -> Iterator[Result]:
-    """Give the faces in a live source's results their tracks, and smooth their scores.
+    """Assign tracks to the faces of a live source's results, and smooth the scores.
 
-    Each result is handed on before the next is taken, so people appear only once they are known to
-    be there. For files, :func:`.smoothing.smooth_file` looks ahead instead.
+    Each result is yielded before the next is read, so a person appears only after the track is
+    confirmed. For files, :func:`.smoothing.smooth_file` also uses later frames.
 
     Args:
         results: one a frame, in order, each with its ``time``.
@@ -275,7 +274,7 @@ def track_faces(
         The same results with tracks and smoothed scores.
 
     Raises:
-        InputError: a bad setting.
+        InputError: a setting is out of range.
         ValueError: results without a time or out of order.
     """
     tracker = Tracker(settings or TrackSettings(smoothing, min_track_time=0.0))
@@ -298,7 +297,7 @@ def _tracked(face: Face, number: int, scores: dict[str, float], intensity: float
 
 
 def _paired(tracks: list[Track], places: list[int], boxes: Boxes, time: float) -> dict[int, Track]:
-    """Pair tracks with faces by the overlap of their boxes, best first."""
+    """Match tracks with faces by the overlap of their boxes, best first."""
     if not tracks or not places:
         return {}
     overlap = compute_overlaps(np.stack([track.expected(time) for track in tracks]), boxes[places])
@@ -315,9 +314,9 @@ def _paired(tracks: list[Track], places: list[int], boxes: Boxes, time: float) -
 def compute_overlaps(first: Boxes, second: Boxes) -> Boxes:
     """Return the distance-IoU of all pairs of boxes (Zheng et al. 2020, arXiv 1911.08287).
 
-    That is the area of the intersection over that of the union, less the squared distance of the
-    centres over the squared diagonal of the smallest box round both. Unlike the first term alone,
-    it tells near from far where boxes do not touch, and a shifted box from a centred one.
+    The distance-IoU is the intersection over union, less the squared distance of the centres over
+    the squared diagonal of the smallest box around both. Unlike the IoU alone, it also ranks boxes
+    that do not overlap by their distance.
 
     Args:
         first: float64 (N, 4): x, y, width, height.
@@ -341,7 +340,7 @@ def _centres(boxes: Boxes) -> Boxes:
 
 
 def compute_smoothing_weight(passed: float, constant: float) -> float:
-    """Return the share of a new value that shows after these seconds."""
+    """Return the weight of a new value after some seconds of exponential smoothing."""
     return 1.0 if constant == 0 else -math.expm1(-passed / constant)
 
 

@@ -1,4 +1,4 @@
-"""Frames of videos, with their times, decoded by PyAV; needs the extra ``video``."""
+"""Decode the frames of videos, with their times, by PyAV; needs the extra ``video``."""
 
 import math
 import mmap
@@ -28,17 +28,18 @@ SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi"),
     *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv"),
 )
-"""Suffixes of the files that are taken for videos."""
+"""Suffixes of video files."""
 
 MAX_FRAME_PIXELS = 150_000_000
-"""Of one frame. 8K has 33 million pixels; H.264 cannot exceed 140 million, a broken header can."""
+"""Maximum pixels of a frame. 8K has 33 million; H.264 allows 140 million; a broken header may claim
+more."""
 
-# No playlist and no list of files is among them: those could name files that nobody asked for.
+# Playlists and lists of files are excluded, since they could refer to any other file.
 _FORMATS = "mov,matroska,avi,mpeg,mpegts,asf,flv,ogg"
 _MATROSKA = ("matroska", "webm")
 _NO_VIDEO = "there is no video in it"
 _MOST_THREADS = 4
-"""Threads that decode: each holds a frame of its own, and one of 8K takes 100 MB."""
+"""Decoding threads. Each holds a frame, which takes 100 MB at 8K."""
 
 
 class Frame(NamedTuple):
@@ -57,7 +58,7 @@ class Frame(NamedTuple):
 
 
 class VideoInfo(NamedTuple):
-    """What a video's header says.
+    """Facts from a video's header.
 
     Args:
         duration: in seconds, of the longest stream; None if unknown.
@@ -94,7 +95,7 @@ def read_video_info(path: str | Path) -> VideoInfo:
         with open_video(place) as container:
             stream = _video_stream(container, place)
             seconds = None if container.duration is None else container.duration / 1e6
-            # both the average and the guess from single frames can be far too high, in AVI for one
+            # both the average and the guess from single frames can be far too high, as in AVI
             rates = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
     except ImageError:
         return VideoInfo(None, 25.0)
@@ -107,10 +108,10 @@ def read_frames(
     """Decode a video frame by frame, in constant memory.
 
     Times are those of the file, so a variable frame rate is kept: no frame is repeated or dropped.
-    A frame without a timestamp, or with an earlier one than the frame before, gets the time of the
-    frame before. Rotation and mirroring that phones note are applied, pixels are made square, HDR
-    is tone-mapped, and frames of another size than the first are scaled to that size. Single
-    damaged frames are left out. The file is closed with the generator.
+    A frame without a timestamp, or with an earlier one than the previous frame, gets the time of
+    the previous frame. Rotation and mirroring from the metadata of phones are applied, pixels are
+    made square, HDR is tone-mapped, and frames of another size are scaled to that of the first.
+    Single damaged frames are left out. Closing the generator closes the file.
 
     Args:
         path: a local file.
@@ -122,15 +123,16 @@ def read_frames(
 
     Raises:
         InputError: an address, a bad stride or interval, or the extra ``video`` is missing.
-        ImageError: no such file, no video, or none that can be decoded. Of a video that is cut
-            off, the frames that are there come first; AVI, MPEG-TS, FLV and WMV cannot tell.
+        ImageError: the file does not exist, or is not a video that can be decoded. For a truncated
+            video, the error comes after the complete frames; truncated AVI, MPEG-TS, FLV and WMV
+            files are not recognized.
     """
     check_steps(frame_stride, every_seconds)
     return _decode_file(_checked_path(path), frame_stride, every_seconds)
 
 
 def check_steps(frame_stride: int, every_seconds: float | None) -> None:
-    """Raise :class:`InputError` unless these choose frames."""
+    """Raise :class:`InputError` if the stride or the interval is out of range."""
     whole = isinstance(frame_stride, numbers.Integral) and not isinstance(frame_stride, bool)
     if not whole or frame_stride < 1:
         raise InputError(f"frame_stride {frame_stride!r}: must be a whole number from 1")
@@ -144,7 +146,7 @@ def check_steps(frame_stride: int, every_seconds: float | None) -> None:
 def make_frame_chooser(
     frame_stride: int, every_seconds: float | None
 ) -> Callable[[int, float], bool]:
-    """Return a function that tells whether to keep a frame, given its number and its time."""
+    """Return a function from a frame's number and time to whether the frame is kept."""
     last_interval = -1
 
     def keep(number: int, time: float) -> bool:
@@ -162,10 +164,10 @@ def make_frame_chooser(
 
 
 def open_video(path: Path) -> "InputContainer":
-    """Open a local file, and nothing that it refers to.
+    """Open a local file, without following references to others.
 
     Raises:
-        ImageError: it is no video of a kind that is read.
+        ImageError: the file is not a video of a supported format.
     """
     import av
 
@@ -210,12 +212,12 @@ def decode_stream(
         try:
             for frame in packet.decode():
                 yield frame, packet
-        except av.InvalidDataError:  # one damaged frame; the next key frame is whole again
+        except av.InvalidDataError:  # one damaged frame; decoding recovers at the next key frame
             continue
 
 
 class FrameConverter:
-    """Converts decoded frames to upright RGB arrays of the size of the first.
+    """Convert decoded frames to upright RGB arrays of the size of the first.
 
     Args:
         name: of the source, for messages.
@@ -293,10 +295,10 @@ def _decode_file(
 
 
 def _video_stream(container: "InputContainer", path: Path) -> "VideoStream":
-    """Return the first stream that is no cover image.
+    """Return the first video stream that is not a cover image.
 
     Raises:
-        ImageError: there is none.
+        ImageError: there is no such stream.
     """
     from av.stream import Disposition
 
@@ -324,10 +326,10 @@ def _is_matroska_cut(container: "InputContainer", path: Path) -> bool:
 
 
 def _checked_path(path: str | Path) -> Path:
-    """Return the path of a local file that is there, with the extra installed."""
+    """Return a local path, after checking that the file exists and the extra is installed."""
     check_video_extra()
     path = Path(path)
-    # two letters and more: one is a drive
+    # at least two letters: a single one is a drive
     is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", str(path)) is not None
     kind = None if is_url and not os.path.lexists(path) else get_path_kind(path)
     if kind != "file":

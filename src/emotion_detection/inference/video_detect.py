@@ -1,4 +1,4 @@
-"""Detects the faces of a video frame by frame, and follows each person."""
+"""Detect the faces of a video frame by frame, and track each person."""
 
 import contextlib
 from collections.abc import Callable, Generator
@@ -16,17 +16,18 @@ from emotion_detection.inference.video_live import LiveFrames
 from emotion_detection.results import Result
 
 Detect = Callable[[npt.NDArray[np.uint8]], Result]
-"""Detects the faces of a frame, uint8 (H, W, 3), as :meth:`.EmotionDetector.detect`."""
+"""Function that detects the faces of a frame uint8 (H, W, 3), as
+:meth:`.EmotionDetector.detect`."""
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """Which frames are used, and how people are followed.
+    """Options of a video: the frames that are used, and tracking.
 
     Args:
         frame_stride: 1 for all frames, N for every Nth.
         every_seconds: of these at most one in each interval of this length; None: all.
-        tracking: how people are followed.
+        tracking: settings of tracking and smoothing.
 
     Raises:
         InputError: an option is out of its range.
@@ -52,12 +53,12 @@ def detect_file(
         path: the video.
         detect: detects faces.
         options: the options.
-        advance: called with the time of each frame that has been through detection.
+        advance: called with the time of each processed frame.
 
     Raises:
         InputError: an address, or the extra ``video`` is missing.
-        ImageError: the video cannot be read. Of one that is cut off, the results of the frames
-            that are there come first.
+        ImageError: the video cannot be read. For a truncated video, the error comes after the
+            results of the complete frames.
     """
     damage: list[ImageError] = []
 
@@ -67,10 +68,11 @@ def detect_file(
         ) as film:
             try:
                 for frame in film:
-                    # results wait for what follows; their frames would fill the memory
+                    # results are delayed until later frames are known; keeping their frames would
+                    # fill the memory
                     yield replace(_detect_frame(frame, detect, str(path)), _origin=None)
                     advance(frame.time)
-            except ImageError as error:  # raised once what is there has been followed to its end
+            except ImageError as error:  # raised after the results of the decoded frames
                 damage.append(error)
 
     with contextlib.closing(observed()) as results:

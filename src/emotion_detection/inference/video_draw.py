@@ -1,4 +1,4 @@
-"""Draws the results of a video into its frames."""
+"""Draw the results of a video into the frames."""
 
 import pickle
 import tempfile
@@ -21,14 +21,14 @@ from emotion_detection.results import Face, Result
 
 
 class ResultSpool:
-    """Keeps the results of a video on disk, in order; removed when the block is left."""
+    """Store the results of a video on disk, in order; removed at the end of the block."""
 
     def __init__(self) -> None:
         self.count = 0
         self._file: Any = None
 
     def add(self, result: Result) -> None:
-        """Take the next result."""
+        """Add the next result."""
         pickle.dump(result, self._file, pickle.HIGHEST_PROTOCOL)
         self.count += 1
 
@@ -54,12 +54,12 @@ class ResultSpool:
 def draw_video(
     path: Path, spool: ResultSpool, writer: VideoWriter, advance: Callable[[float], None]
 ) -> None:
-    """Write all frames of a video with what was found in them; between results boxes glide.
+    """Write all frames of a video with the results drawn on them, interpolated between results.
 
     Args:
-        path: the video. Where it is cut off, the frames that are there are written.
-        spool: its results.
-        writer: takes the frames.
+        path: the video. Of a truncated video, the complete frames are written.
+        spool: the results of the video.
+        writer: writes the frames.
         advance: called with the time of each frame that is written.
 
     Raises:
@@ -72,7 +72,7 @@ def draw_video(
                 result = between.at(frame.number, frame.time)
                 writer.write(draw_frame(frame.rgb, result, layout), frame.time)
                 advance(frame.time)
-        except ImageError:  # told when the results were made
+        except ImageError:  # reported when the results were made
             return
 
 
@@ -84,7 +84,7 @@ def draw_frame(
     Args:
         rgb: uint8 (H, W, 3).
         result: of the frame.
-        layout: that of the frames before, so that labels stay where they are.
+        layout: layout of the previous frames, so that labels stay in place.
     """
     # imported here: this is the only step of a video that needs it
     from emotion_detection.inference.annotate import annotate_image
@@ -93,7 +93,7 @@ def draw_frame(
 
 
 class _Between:
-    """Tells what to draw on each frame, also on those between two results."""
+    """Interpolate results for the frames between two of them."""
 
     def __init__(self, results: Iterator[Result]) -> None:
         self._results = results
@@ -122,7 +122,7 @@ class _Between:
 
 
 def _mixed(before: Result, after: Result, share: float) -> Result:
-    """Return what to draw between two results: people seen in both glide from box to box."""
+    """Interpolate between two results: the boxes of people in both move linearly."""
     nearer, other = (before, after) if share < 0.5 else (after, before)
     boxes = {face.track: face.box for face in other.faces}
     weight = share if nearer is before else 1 - share

@@ -1,7 +1,7 @@
 """HDR video (HLG and PQ) and wide gamuts to standard dynamic range, BT.709.
 
-Signals become light as ITU-R BT.2100 says; 203 cd/m² is white (ITU-R BT.2408); brighter light is
-compressed into the top of the range; the result is coded for a display of gamma 2.4 (BT.1886).
+Signals are linearized by ITU-R BT.2100. White is 203 cd/m² (ITU-R BT.2408), and brighter light is
+compressed into the top of the range. The result is encoded for a display of gamma 2.4 (BT.1886).
 """
 
 import itertools
@@ -24,7 +24,7 @@ _LUMINANCE_OF_WHITE = 203.0
 _HLG_PEAK = 1000.0
 _DISPLAY_GAMMA = 2.4
 _KNEE = 0.8
-"""Light, 1 is white, above which highlights are compressed."""
+"""Linear light (1 is white) above which highlights are compressed."""
 _CUBE = 33
 """Points of the lookup table along each axis."""
 

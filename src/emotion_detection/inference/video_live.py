@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 QUEUE = 2
-"""Frames that wait at most; more frames push the oldest out."""
+"""Maximum number of queued frames; the oldest are dropped first."""
 
 OPEN_TIMEOUT, READ_TIMEOUT = 10.0, 10.0
-"""Seconds until a source must answer, and until its next data must come."""
+"""Timeouts in seconds: to connect, and to receive the next data."""
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp")
 
 _PROTOCOLS = "rtsp,rtsps,rtp,srtp,rtmp,rtmps,http,https,httpproxy,tcp,tls,udp,srt,crypto"
-"""Without ``file``: no playlist of a server opens a file of this machine."""
+"""Allowed protocols, without ``file``: a server's playlist must not open local files."""
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _DEVICE = re.compile(r"/dev/video\d+$")
 _IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
 _LARGEST_DRIFT = 2.0
-"""Seconds between a stream's clock and this machine's, above which the stream's is set anew."""
+"""Difference in seconds between a stream's clock and this machine's that resets the former."""
 _NO_CLOCK = {"mpjpeg"}
-"""Formats whose timestamps are made up."""
+"""Formats whose timestamps are synthetic."""
 
 
 _NO_INDEX = (
@@ -56,12 +56,12 @@ _NO_INDEX = (
 
 
 class LiveSource(NamedTuple):
-    """A source without an end that is known.
+    """A live source: a camera or a stream.
 
     Args:
-        name: as the user named it.
-        address: as FFmpeg names it.
-        format: of FFmpeg's input, where the address does not tell it.
+        name: the user's name of the source.
+        address: FFmpeg's name of the source.
+        format: FFmpeg's input format, if the address does not imply it.
     """
 
     name: str
@@ -70,12 +70,12 @@ class LiveSource(NamedTuple):
 
 
 def find_live_source(source: object) -> LiveSource | None:
-    """Return the live source that a user named, or None for a file.
+    """Return the live source of a name, or None for a file.
 
     Args:
         source: a camera's number, its device (``/dev/video0``), an address (``rtsp://…``,
-            ``http://…``), or anything else. A file named ``0`` takes precedence over camera 0;
-            an address that ends in the suffix of an image is none of a stream.
+            ``http://…``), or anything else. A file named ``0`` takes precedence over camera 0. An
+            address with the suffix of an image is not a stream.
 
     Raises:
         InputError: a negative number.
@@ -114,7 +114,7 @@ def read_live_frames(
     Args:
         source: the source.
         frame_stride: as for :func:`.video.read_frames`; dropped frames count.
-        every_seconds: likewise.
+        every_seconds: as for :func:`.video.read_frames`.
 
     Raises:
         InputError: a bad stride or interval, or the extra ``video`` is missing.
@@ -126,20 +126,21 @@ def read_live_frames(
 
 
 class LiveFrames:
-    """Iterates over the newest frames of a live source.
+    """Iterate over the newest frames of a live source.
 
-    A thread decodes all frames, so that the source never waits, into a queue of :data:`QUEUE`
-    frames. Whoever is slower than the source gets the newest frames, and the others are counted in
-    ``dropped``. A source that sends faster than its own clock, as a file on a web server does, is
-    read at the speed of its clock. Close it, or leave the ``with`` block, to stop the thread.
+    A thread decodes all frames, so that the source never blocks, into a queue of :data:`QUEUE`
+    frames. If the frames are consumed more slowly than they arrive, the oldest are dropped and
+    counted in ``dropped``. A source that sends faster than the timestamps advance, such as a file
+    on a web server, is read in real time. Close the object, or leave the ``with`` block, to stop
+    the thread.
 
     Args:
         source: the source.
         frame_stride: as for :func:`read_live_frames`.
-        every_seconds: likewise.
+        every_seconds: as for :func:`read_live_frames`.
 
     Raises:
-        ImageError: it cannot be opened.
+        ImageError: the source cannot be opened.
     """
 
     def __init__(
@@ -199,7 +200,7 @@ class LiveFrames:
                 self._read(container)
         except (av.FFmpegError, OSError, ImageError) as error:
             self._error = _failure(error)
-        except Exception as error:  # whoever waits must not wait for ever
+        except Exception as error:  # wake the consumer, which would wait for ever
             self._error = f"unforeseen {type(error).__name__}: {error}"
         finally:
             with self._changed:
@@ -210,7 +211,7 @@ class LiveFrames:
         if not container.streams.video:
             raise ImageError("there is no video in it")
         stream = container.streams.video[0]
-        stream.thread_type = "SLICE"  # threads that decode whole frames would delay each by some
+        stream.thread_type = "SLICE"  # frame threading would delay the output by several frames
         with self._changed:
             self._is_opened = True
             self._changed.notify_all()
@@ -230,7 +231,7 @@ class LiveFrames:
 
 
 def _decode_live(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
-    """Yield decoded frames; tell a stream that has ended from one that broke off.
+    """Yield decoded frames; distinguish the end of a stream from a broken connection.
 
     Raises:
         ImageError: no data came in time, or the server cannot stream this file.
@@ -252,16 +253,16 @@ def _decode_live(container: "InputContainer", stream: "VideoStream") -> Iterator
             raise ImageError(f"no data came in time ({READ_TIMEOUT:g} s)") from None
         if not is_begun and "mov" in container.format.name:
             raise ImageError(_NO_INDEX) from None
-        # FFmpeg's word for the end of an answer whose length the server has not told
+        # FFmpeg reports this at the end of a response without a Content-Length
         if not (is_begun and error.errno == errno.EIO and container.size < 0):
             raise
 
 
 class _Clock:
-    """Tells when a stream's frames are shown, in seconds from its first.
+    """Convert timestamps to presentation times, in seconds from the first frame.
 
     Args:
-        has_times: whether the stream's own times count, or only when frames come.
+        has_times: whether the stream's timestamps are used, or the times of arrival.
     """
 
     def __init__(self, has_times: bool) -> None:
@@ -271,7 +272,7 @@ class _Clock:
         self._offset = 0.0
 
     def tick(self, moment: float | None) -> float:
-        """Take the next frame's time; return for how many seconds it is too early."""
+        """Add the next frame's time; return the seconds by which the frame is early."""
         now = time.monotonic()
         if self._start is None:
             self._start, self._offset = now, moment or 0.0
@@ -280,7 +281,7 @@ class _Clock:
             self.time = max(self.time, passed)
             return 0.0
         shown = moment - self._offset
-        if abs(shown - passed) > _LARGEST_DRIFT:  # its clock leapt, or the network stood still
+        if abs(shown - passed) > _LARGEST_DRIFT:  # the clock jumped, or the network stalled
             self._offset, shown = moment - passed, passed
         self.time = max(self.time, shown)
         return shown - passed

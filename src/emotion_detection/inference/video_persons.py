@@ -1,4 +1,4 @@
-"""What a video shows of each person: time seen, share of each emotion, changes."""
+"""Summarize a video by person: time visible, fraction of each emotion, changes."""
 
 import csv
 import io
@@ -17,7 +17,8 @@ from emotion_detection.inference.tables import (
 from emotion_detection.io.files import escape_cell, write_atomic
 
 _LONGEST_STEP, _LONGEST_GAP = 5.0, 2.0
-"""In steps and in seconds: the rest of a longer gap between two frames is not time seen."""
+"""Longest gap between two frames, in steps and in seconds; the rest of a longer gap does not count
+as visible."""
 
 
 @dataclass
@@ -29,10 +30,10 @@ class Person:
         first: time of the first frame with the person, in seconds.
         last: time of the last one.
         frames: frames with the person.
-        seconds: how long each emotion was the person's, by the smoothed scores.
-        changes: how often the emotion changed.
-        emotion: that of the last frame.
-        intensity: sum over the time seen; None if the model tells none.
+        seconds: seconds of each emotion, by the smoothed scores.
+        changes: number of changes of the emotion.
+        emotion: emotion in the last frame.
+        intensity: sum over the visible time; None if the model predicts none.
     """
 
     number: int
@@ -46,26 +47,27 @@ class Person:
 
     @property
     def seen(self) -> float:
-        """Seconds that the person was seen."""
+        """Seconds that the person was visible."""
         return sum(self.seconds.values())
 
     @property
     def main_emotion(self) -> str:
-        """The emotion that the person had for longest."""
+        """The emotion with the longest time."""
         return max(self.seconds, key=lambda name: self.seconds[name])
 
     def share(self, emotion: str) -> float:
-        """Return the share of the time seen, 0 to 1, that the person had an emotion."""
+        """Return an emotion's fraction of the visible time, 0 to 1."""
         return self.seconds.get(emotion, 0.0) / self.seen if self.seen else 0.0
 
 
 class VideoPersons:
-    """Collects what the records of one video show of each person.
+    """Summarize the records of one video by person.
 
-    Each frame stands for the time until the next one; the last frame for as long as the one before.
+    Each frame covers the time until the next one. The last frame covers as much as the previous
+    one.
 
     Args:
-        source: the video, as its records name it.
+        source: name of the video in the records.
     """
 
     def __init__(self, source: str) -> None:
@@ -83,7 +85,7 @@ class VideoPersons:
         return [self._people[number] for number in sorted(self._people)]
 
     def add(self, record: Record) -> None:
-        """Take the record of the next frame."""
+        """Add the record of the next frame."""
         if self._held is not None:
             passed = max(record["time"] - self._held["time"], 0.0)
             usual = self._step or passed
@@ -121,7 +123,7 @@ class VideoPersons:
                 person.intensity = (person.intensity or 0.0) + seconds * face["intensity"]
 
     def rows(self, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-        """Yield a row a person, with the columns of :func:`list_person_columns`."""
+        """Yield one row per person, with the columns of :func:`list_person_columns`."""
         for person in self.people:
             mean = None
             if person.intensity is not None and person.seen:
@@ -141,14 +143,14 @@ class VideoPersons:
 
 
 class PersonsTable:
-    """Collects the persons of all videos, and writes them as one table."""
+    """Collect the persons of all videos, and write them as one table."""
 
     def __init__(self) -> None:
         self.videos: list[VideoPersons] = []
         self._open: VideoPersons | None = None
 
     def add(self, record: Record) -> VideoPersons | None:
-        """Take a record; return the video that has ended by it, if one has."""
+        """Add a record; return the previous video if the record begins another one."""
         is_frame = "error" not in record and record.get("frame") is not None
         current = self._open
         if current is not None and is_frame and current.is_continued_by(record):
@@ -161,7 +163,7 @@ class PersonsTable:
         return ended
 
     def end(self) -> VideoPersons | None:
-        """End the video whose records came last; return it, if there is one."""
+        """End the current video, and return it if there is one."""
         ended, self._open = self._open, None
         if ended is not None:
             ended.end()
@@ -169,7 +171,7 @@ class PersonsTable:
         return ended
 
     def write(self, path: Path, labels: tuple[str, ...]) -> None:
-        """Write a row a person: CSV, JSON lines or Parquet by the suffix; complete or not at all.
+        """Write one row per person atomically: CSV, JSON lines or Parquet by the suffix.
 
         Args:
             path: the table.

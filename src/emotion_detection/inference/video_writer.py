@@ -1,4 +1,4 @@
-"""Annotated videos, encoded by PyAV, with the sound of the source; needs the extra ``video``."""
+"""Encode annotated videos by PyAV, with the source's sound; needs the extra ``video``."""
 
 import contextlib
 import os
@@ -22,24 +22,24 @@ _TIME_BASE = Fraction(1, 90_000)
 _BT709 = 1
 _MPEG_RANGE = 1
 _COPIED_SOUND = {"aac", "mp3", "mp3float", "ac3", "eac3", "alac"}
-"""Codecs that players expect in MP4; sound in others is encoded again, as AAC."""
+"""Audio codecs that players support in MP4; others are re-encoded as AAC."""
 _LONGEST_GAP = 60.0
-"""Seconds between two frames at most: one wrong timestamp must not make a film of days."""
+"""Maximum seconds between two frames, so that a wrong timestamp cannot make a video of days."""
 
 
 class VideoWriter:
-    """Writes a video, complete or not at all: H.264 in MP4, 8-bit 4:2:0, BT.709.
+    """Write a video atomically: H.264 in MP4, 8-bit 4:2:0, BT.709.
 
-    A context manager: the video appears at ``path`` when the block ends well. Nothing appears when
-    it ends by an exception, or when no frame was written.
+    A context manager: the video appears at ``path`` when the block ends without an exception.
+    Nothing appears otherwise, or if no frame was written.
 
-    Frames are shown at the times given, so a variable frame rate is kept. Of two frames at one time
-    the later one is kept. Odd sizes get one more row or column, as H.264 needs.
+    Frames keep their times, so a variable frame rate is kept. Of two frames at the same time, the
+    later one is kept. Odd sizes get one more row or column, as H.264 requires.
 
     Args:
-        path: the video; any suffix. Missing folders are made.
-        rate: frames a second, about; decides how long the last frame is shown.
-        sound_of: a video whose first sound track is kept, at the same times; None: no sound.
+        path: the video; any suffix. Parent directories are created.
+        rate: approximate frames per second, which sets the duration of the last frame.
+        sound_of: a video whose first audio track is copied, at the same times; None: no sound.
 
     Raises:
         InputError: the extra ``video`` is missing, or (also from :meth:`write` and at the end of
@@ -50,7 +50,7 @@ class VideoWriter:
         check_video_extra()
         self.path = path
         self.sound_error: str | None = None
-        """Why the sound is missing, or ends early."""
+        """The reason why the sound is missing or ends early."""
         self._rate = Fraction(rate).limit_denominator(100_000)
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._sound_of = sound_of
@@ -93,7 +93,7 @@ class VideoWriter:
         import av
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # made here: FFmpeg's message does not say what is wrong with the place
+        # created here, since FFmpeg's message does not say what is wrong with the path
         self._part.open("wb").close()
         place = f"file:{self._part.absolute()}"
         options = {"movflags": "+faststart"}
@@ -102,7 +102,7 @@ class VideoWriter:
         video = self._container.add_stream("libx264", rate=self._rate, options=encoder)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.time_base = video.codec_context.time_base = _TIME_BASE
-        # players take unmarked colours for BT.709 or BT.601 as they like
+        # players assume BT.709 or BT.601 for untagged colours, each in a different way
         context = video.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _MPEG_RANGE
@@ -137,7 +137,7 @@ class VideoWriter:
                 self._container.mux(packet)
 
     def _mux_sound(self, until: float | None) -> None:
-        """Add the sound up to a time in seconds, so that both tracks lie side by side."""
+        """Add the sound up to a time in seconds, so that both tracks are interleaved."""
         while (packet := self._next_sound) is not None:
             if until is not None and float((packet.dts or 0) * packet.time_base) > until:
                 return
@@ -159,7 +159,7 @@ class VideoWriter:
 
     @contextlib.contextmanager
     def _told_errors(self) -> Iterator[None]:
-        """Turn what goes wrong while the video is written into one line."""
+        """Convert errors of writing into an :class:`InputError` of one line."""
         import av
 
         try:

@@ -1,4 +1,4 @@
-"""How many processors this process may use: by affinity, and by the quota of its container."""
+"""Count the processors for this process, by affinity and by the container's quota."""
 
 import math
 import os
@@ -10,9 +10,9 @@ _OWN = Path("/proc/self/cgroup")
 
 
 def count_cpus() -> int:
-    """Return how many processors this process may use at once, at least 1.
+    """Return the number of processors that this process may use, at least 1.
 
-    A container's quota counts (``docker run --cpus=2``, a Kubernetes limit), rounded up.
+    A container's quota counts too (``docker run --cpus=2``, a Kubernetes limit), rounded up.
     """
     quota = read_quota()
     cpus = _count_allowed()
@@ -20,16 +20,16 @@ def count_cpus() -> int:
 
 
 def is_limited() -> bool:
-    """Return True where a container grants less than the processors that are visible."""
+    """Return True if a container's quota is below the number of visible processors."""
     return count_cpus() < _count_allowed()
 
 
 def read_quota(cgroups: Path = _CGROUPS, own: Path = _OWN) -> float | None:
-    """Return the processor time that a container grants, in processors; None: all.
+    """Return a container's CPU quota, in processors; None: no quota.
 
     Args:
-        cgroups: where the kernel shows control groups, of version 1 or 2.
-        own: file that names the groups of this process.
+        cgroups: mount point of the control groups, of version 1 or 2.
+        own: file with the groups of this process.
     """
     quotas = list(_read_quotas(cgroups, own))
     return min(quotas, default=None)
@@ -42,7 +42,7 @@ def _count_allowed() -> int:
 
 
 def _read_quotas(cgroups: Path, own: Path) -> Iterator[float]:
-    """Yield the quotas of this process's groups and of those above them."""
+    """Yield the quotas of this process's groups and their parents."""
     for folder, is_second in _list_cgroup_folders(cgroups, own):
         try:
             if is_second:
@@ -58,7 +58,7 @@ def _read_quotas(cgroups: Path, own: Path) -> Iterator[float]:
 
 
 def _list_cgroup_folders(cgroups: Path, own: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield folders that may hold a quota, and whether they are of version 2."""
+    """Yield folders that may contain a quota, and whether they are of version 2."""
     try:
         lines = own.read_text("utf-8", "replace").splitlines()
     except OSError:

@@ -18,21 +18,21 @@ TYPE_WORDS = {
     "dict": "fields with their values",
     "NoneType": "null",
 }
-"""What a person calls the types that options have."""
+"""Names of the types of options, for messages."""
 
 
 def check_types(config: Any) -> None:
-    """Check each field of a dataclass instance, and convert what means the same.
+    """Check the type of each field of a dataclass instance, and convert equivalent values.
 
-    Paths become text, whole numbers become floats where a field is one, NumPy's numbers become
-    Python's. The command line checks the same before; this is for Python and for YAML files.
+    Paths become text, integers become floats where the field is a float, and NumPy's numbers become
+    Python's. The command line checks the same earlier; this check is for Python and YAML files.
 
     Args:
         config: a dataclass instance, frozen or not. Its types may be bool, int, float, str,
             Literal, list[str], tuple[str, ...], dict and unions of those.
 
     Raises:
-        InputError: a value is of another type, or none of a Literal's; names field and choices.
+        InputError: a value has another type, or is not among the choices of a Literal.
     """
     for name, kind in _field_types(type(config)).items():
         value = getattr(config, name)
@@ -46,7 +46,7 @@ def check_types(config: Any) -> None:
 
 
 def join_choices(choices: list[str]) -> str:
-    """Join choices as a sentence does, each once.
+    """Join choices to a phrase, each once.
 
     >>> join_choices(["adam", "adamw", "sgd"])
     'adam, adamw or sgd'
@@ -61,12 +61,12 @@ def _field_types(kind: type) -> dict[str, Any]:
 
 
 def _converted(value: Any, kind: Any) -> Any:
-    """Return the value as this type; TypeError where it is of another one."""
+    """Return the value converted to this type; raise TypeError for another type."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return _converted_to_one(value, parts)
     if origin is Literal:
-        # by type too: True equals 1, and 1.0 does
+        # compared by type too, since True and 1.0 equal 1
         same = [part for part in parts if type(part) is type(value) and part == value]
         return same[0] if same else _require(value, False)
     if kind is type(None):

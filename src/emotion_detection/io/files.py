@@ -1,4 +1,4 @@
-"""Files of users: what lies under a name, and writing a file whole, or not at all."""
+"""Write files atomically, and check the type of a path."""
 
 import os
 import re
@@ -9,28 +9,28 @@ from typing import Any
 from emotion_detection.errors import InputError, shorten
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How text begins that a spreadsheet takes for a formula (OWASP, CSV Injection), also in
-full-width characters; or that :func:`escape_cell` has made harmless."""
+"""First characters of text that spreadsheets evaluate as a formula (OWASP, CSV Injection),
+including full-width ones; or of text that :func:`escape_cell` has escaped."""
 
 
 def escape_cell(value: Any) -> Any:
-    """Return a CSV cell that no spreadsheet takes for a formula: with a quotation mark before it.
+    """Escape a CSV cell that a spreadsheet would evaluate as a formula, by a leading quote.
 
-    Values that are no text, and text that is no formula, stay as they are.
+    Other texts and values are returned unchanged.
     """
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def unescape_cell(cell: str) -> str:
-    """Return the text that :func:`escape_cell` made a cell of."""
+    """Undo :func:`escape_cell`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def get_path_kind(path: str | Path) -> str | None:
-    """Return 'file', 'folder' or 'other' for what lies under a name, None for nothing.
+    """Return the type of a path: 'file', 'folder' or 'other', or None if it does not exist.
 
     Raises:
-        InputError: no file can have this name, or a folder on the way may not be searched.
+        InputError: the name is not valid, or a parent folder may not be searched.
     """
     try:
         mode = os.stat(path).st_mode
@@ -45,17 +45,17 @@ def get_path_kind(path: str | Path) -> str | None:
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file so that nobody meets half of it; missing folders are made.
+    """Write a file atomically, creating parent directories.
 
-    What stands at ``path`` is replaced only by the whole new file. A link or a device such as
-    ``/dev/stdout`` is written through, not replaced.
+    An existing file is replaced only by the complete new one. A link is followed, and a device such
+    as ``/dev/stdout`` is written to, not replaced.
 
     Args:
         path: the file.
-        content: bytes, or text that is written as UTF-8.
+        content: bytes, or text, which is encoded as UTF-8.
 
     Raises:
-        OSError: it cannot be written there; what was there before is whole.
+        OSError: the file cannot be written; an existing one is unchanged.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)

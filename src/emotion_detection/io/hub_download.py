@@ -1,7 +1,7 @@
-"""Models of the Hugging Face hub by their addresses, ``hf://user/name``.
+"""Download models of the Hugging Face hub by address, ``hf://user/name``.
 
-The network is used for such an address alone. Downloaded files stay in huggingface_hub's cache, and
-cached ones are used where the hub cannot be reached.
+Only these addresses use the network. Downloaded files stay in huggingface_hub's cache, which is
+used if the hub cannot be reached.
 """
 
 import functools
@@ -18,7 +18,7 @@ _ADDRESS = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w.
 
 
 def is_hub_address(place: str | Path | None) -> bool:
-    """Return True for the address of a model of the hub.
+    """Return True for the address of a model on the hub.
 
     >>> is_hub_address("hf://user/name"), is_hub_address("models/run")
     (True, False)
@@ -31,14 +31,14 @@ def find_hub_folder(place: str | Path, names: tuple[str, ...]) -> Path | None:
 
     Args:
         place: ``hf://user/name`` or ``hf://user/name@revision``, or a local path.
-        names: the files of it that are needed beside ``config.json``.
+        names: names of the required files beside ``config.json``.
 
     Returns:
-        The local folder, with these files; None for a path that is no model folder.
+        The local folder with these files; None for a path that is not a model folder.
 
     Raises:
-        InputError: the address is not understood or cannot be downloaded, or the folder is
-            damaged or incomplete.
+        InputError: the address is not valid or cannot be downloaded, or the folder is damaged or
+            incomplete.
     """
     if is_hub_address(place):
         folder = _download(str(place), (CONFIG, *names))
@@ -56,7 +56,7 @@ def find_hub_folder(place: str | Path, names: tuple[str, ...]) -> Path | None:
 
 
 def find_cached_name(path: Path) -> str | None:
-    """Return the name of a model whose file lies in the hub's cache; None: it lies elsewhere.
+    """Return the model's name if a file is in the hub's cache, or None.
 
     >>> find_cached_name(Path("hub/models--user--name/snapshots/0123/model.onnx"))
     'user--name'
@@ -68,7 +68,7 @@ def find_cached_name(path: Path) -> str | None:
 
 @functools.lru_cache
 def _download(address: str, names: tuple[str, ...]) -> Path:
-    """Return the folder of a snapshot, downloaded where the cache lacks it; once in a process."""
+    """Return the folder of a snapshot, downloaded once per process unless it is cached."""
     parts = _ADDRESS.fullmatch(address)
     if parts is None:
         raise InputError(
@@ -83,13 +83,13 @@ def _download(address: str, names: tuple[str, ...]) -> Path:
         found = snapshot_download(
             parts["repository"], revision=parts["revision"], allow_patterns=list(names)
         )
-    except Exception as error:  # of the hub, of HTTP, of the network, of the disk
+    except Exception as error:  # errors of the hub, HTTP, the network or the disk
         raise InputError(f"{address}: {_reason(error)}") from None
     return Path(found)
 
 
 def _reason(error: Exception) -> str:
-    """Return in one line why a download failed, and what to do."""
+    """Return the reason why a download failed, and advice, in one line."""
     name = type(error).__name__
     if name in ("RepositoryNotFoundError", "GatedRepoError"):
         return (

@@ -1,13 +1,13 @@
-"""Model folders in the form of the Hugging Face hub: what is in them, and its checks.
+"""Read and check model folders in the format of the Hugging Face hub.
 
-- ``config.json``: what the model is; its values are those of :class:`HubConfig`.
+- ``config.json``: facts on the model; the values are those of :class:`HubConfig`.
 - ``model.onnx``: the model, as :class:`emotion_detection.EmotionDetector` runs it.
 - ``model.safetensors``: the same weights, to start a training from.
 - ``README.md``: the model card.
 
-A folder may come from a stranger. All that is read from it is plain data and is checked:
-``config.json`` is parsed as JSON, its values are validated, and the files must be those that it
-records, by size and SHA-256. Nothing in it is executed.
+A folder may come from a stranger. Only plain data is read from it, and all of it is checked:
+``config.json`` is parsed as JSON, the values are validated, and the files must match the recorded
+sizes and SHA-256. Nothing in the folder is executed.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ MODEL_TYPE = "emotion-detection"
 """Value of ``model_type`` in ``config.json``, by which a model folder is recognised."""
 
 FORMAT = 1
-"""Version of the form of ``config.json``."""
+"""Version of the format of ``config.json``."""
 
 LARGEST_CONFIG, MOST_CLASSES, MOST_LABEL_SETS = 1_000_000, 10_000, 100
 
@@ -64,7 +64,7 @@ class HubConfig:
     version: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for ``config.json``, with the hub's names where it has some."""
+        """Return plain values for ``config.json``, with the hub's names of fields."""
         labels = next(iter(self.label_sets.values()))
         return {
             "model_type": MODEL_TYPE,
@@ -86,14 +86,14 @@ class HubConfig:
         }
 
     def check_content(self, path: Path, content: bytes) -> None:
-        """Check that a file of the folder is the one that the config records.
+        """Check that a file of the folder matches the config's record.
 
         Args:
             path: the file.
-            content: its bytes.
+            content: the bytes of the file.
 
         Raises:
-            InputError: it is incomplete, damaged, or another file.
+            InputError: the file is incomplete, damaged, or another one.
         """
         if content.startswith(_POINTER):
             raise InputError(
@@ -131,10 +131,10 @@ def read_hub_config(folder: Path) -> HubConfig | None:
         folder: any folder.
 
     Returns:
-        The config, or None: there is no ``config.json``, or it is of another kind of model.
+        The config, or None if there is no ``config.json``, or it is of another kind of model.
 
     Raises:
-        InputError: it cannot be read, or a value is missing or not allowed.
+        InputError: the config cannot be read, or a value is missing or not allowed.
     """
     path = folder / CONFIG
     if not path.is_file():
@@ -165,10 +165,10 @@ def read_hub_config(folder: Path) -> HubConfig | None:
 
 
 def check_complete(folder: Path, names: tuple[str, ...]) -> None:
-    """Check that files of a model folder are there.
+    """Check that files of a model folder exist.
 
     Raises:
-        InputError: one is missing.
+        InputError: a file is missing.
     """
     for name in names:
         if not (folder / name).is_file():
@@ -181,8 +181,8 @@ def _config_of(values: dict[str, Any]) -> HubConfig:
     """Validate the values of a config.
 
     Raises:
-        KeyError: one is missing.
-        ValueError: one is not allowed; says which, and what is.
+        KeyError: a value is missing.
+        ValueError: a value is not allowed; the message names the allowed ones.
     """
     if values["format"] != FORMAT:
         raise ValueError(

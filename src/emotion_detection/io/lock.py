@@ -1,4 +1,4 @@
-"""Who is at some work: one run by itself, or any number of parts at once."""
+"""Lock job directories: for one run, or for several parts at the same time."""
 
 import os
 import re
@@ -21,16 +21,16 @@ _OWN_SHARD = re.compile(r"\d{6,}(\.jsonl|\..+\.\d+\.part)")
 
 @contextmanager
 def hold_lock(folder: Path, alone: bool) -> Iterator[None]:
-    """Keep the folder of some work for this run; whoever dies lets go of it.
+    """Lock a job directory. The lock is released when the process exits, even after a crash.
 
-    Where the disk has no locks (some network disks; Windows) the folder is not kept.
+    File systems without locks (some network file systems; Windows) are not locked.
 
     Args:
-        folder: that the work lies, or shall lie, in.
-        alone: whether no other may be at it; else others that are not alone may.
+        folder: the job directory, which is created if needed.
+        alone: whether the lock is exclusive; otherwise it is shared.
 
     Raises:
-        InputError: another run is at it; the folder holds other things than work, or cannot be
+        InputError: another run has locked the folder, or it contains other files or cannot be
             written.
     """
     try:
@@ -52,7 +52,7 @@ def hold_lock(folder: Path, alone: bool) -> Iterator[None]:
 
 
 def list_own_files(folder: Path) -> Iterator[Path]:
-    """Yield what the folder of some work has of this project, files before their folder."""
+    """Yield this project's files and folders in a job directory, files before their folder."""
     for path in sorted(folder.iterdir()):
         if not _OWN.fullmatch(path.name) or path.is_symlink():
             continue
@@ -62,7 +62,7 @@ def list_own_files(folder: Path) -> Iterator[Path]:
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove a folder; one that something is in stays."""
+    """Remove a folder if it is empty."""
     try:
         folder.rmdir()
     except OSError:
@@ -81,7 +81,7 @@ def _check_own(folder: Path) -> None:
 
 
 def _locked(path: Path, alone: bool) -> int | None:
-    """Return a locked file's handle, or None where another process has locked it."""
+    """Lock a file and return the handle, or None if another process has locked it."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         if not _try_lock(handle, alone):
@@ -92,7 +92,7 @@ def _locked(path: Path, alone: bool) -> int | None:
                 return handle
         except FileNotFoundError:
             pass
-        os.close(handle)  # who had it before has just removed it
+        os.close(handle)  # the previous owner has just removed it
 
 
 def _try_lock(handle: int, alone: bool) -> bool:
@@ -103,5 +103,5 @@ def _try_lock(handle: int, alone: bool) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        return True  # this disk has no locks
+        return True  # this file system has no locks
     return True

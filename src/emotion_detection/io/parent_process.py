@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, even where the parent is killed."""
+"""End child processes with their parent, even if the parent is killed."""
 
 import multiprocessing
 import os
@@ -8,7 +8,7 @@ import time
 from multiprocessing.connection import wait
 
 POLL_SECONDS = 1.0
-"""How often a process that has no pipe to its parent looks for it."""
+"""Seconds between checks for the parent, for processes without a pipe to it."""
 
 
 def exit_with_parent() -> None:
@@ -35,4 +35,4 @@ def _exit_after_parent(parent: int) -> None:
     else:
         while os.getppid() == parent:
             time.sleep(POLL_SECONDS)
-    os._exit(1)  # nobody is left to be told, and other threads may be busy
+    os._exit(1)  # no caller is left, and other threads may be busy

@@ -1,7 +1,7 @@
-"""Values from files of others: plain data, checked, never code.
+"""Read values from untrusted files: plain data, checked, never code.
 
-Configs, records and metadata of a run may come from a stranger. They are read as numbers, text,
-lists and dicts alone; whatever could name code to import, or could fill the memory, is refused.
+Configs, records and metadata of a run may come from a stranger. Only numbers, text, lists and dicts
+are accepted; values that could name code to import, or fill the memory, are rejected.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any
 from emotion_detection.errors import InputError
 
 LARGEST_CONFIG, MOST_BRACKETS = 30_000, 500
-"""Bytes and opening brackets of a config file; those of runs have about a thousand and ten. The
-parser's time grows with the square of the lists in lists."""
+"""Maximum bytes and opening brackets of a config file; those of runs have about 1,000 and 10. The
+parser's time is quadratic in nested lists."""
 
 _CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
@@ -27,7 +27,7 @@ def read_yaml(path: Path, option: str) -> dict[str, Any]:
         option: begins the message of an error.
 
     Raises:
-        InputError: it cannot be read, is no YAML, or has anchors, whose copies of copies can
+        InputError: the file cannot be read, is not YAML, or has anchors, whose nested copies can
             fill the memory.
     """
     import yaml
@@ -63,8 +63,8 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no JSON, or lists in lists too deep to be read.
+        OSError: the file cannot be read.
+        ValueError: the file is not JSON, or nested too deeply.
     """
     return parse_json(path.read_text(encoding="utf-8"))
 
@@ -73,7 +73,7 @@ def parse_json(text: str | bytes) -> Any:
     """Parse JSON.
 
     Raises:
-        ValueError: it is no JSON, or lists in lists too deep to be read.
+        ValueError: the text is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text)
@@ -89,7 +89,7 @@ def check_plain_options(options: Mapping[Any, Any], where: str) -> None:
         where: begins the message, followed by a dot and the option.
 
     Raises:
-        InputError: a value is none, or names a class to import.
+        InputError: a value is not plain, or names a class to import.
     """
     for name, value in options.items():
         is_folder = name == "default_root_dir"

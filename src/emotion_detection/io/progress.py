@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 
 def show_progress(items: Iterable[T], what: str, count: int | None = None) -> Iterator[T]:
-    """Yield the items and show how far it is: a bar on a terminal, a closing line elsewhere.
+    """Yield the items and show progress: a bar on a terminal, a closing line elsewhere.
 
     Args:
-        items: anything to go through.
-        what: said before the bar, as "reading folders".
-        count: number of items, where it is known.
+        items: any iterable.
+        what: text before the bar, such as "reading folders".
+        count: number of items, if known.
     """
     done, start = 0, time.monotonic()
     if sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""Agreement of intensity, and of scores, with what raters saw."""
+"""Agreement of intensity and scores with raters."""
 
 from collections.abc import Sequence
 
@@ -15,17 +15,17 @@ AgreementMetrics = dict[str, float | int | None]
 def compute_intensity_metrics(
     predicted: Values, target: Values, raters: int | None = None
 ) -> AgreementMetrics:
-    """Compare a predicted intensity with its target, over the faces where that is known.
+    """Compare a predicted intensity with the target, over faces with a known target.
 
     Args:
         predicted: float32 (N,), 0 to 1.
         target: float32 (N,), NaN where unknown.
-        raters: number of raters, where the target is a fraction of them.
+        raters: number of raters, if the target is a fraction of them.
 
     Returns:
-        pearson, spearman, ccc (Lin 1989), mae, n; where the target is a fraction of raters also
+        pearson, spearman, ccc (Lin 1989), mae and n. If the target is a fraction of raters, also
         raters_reliability (:func:`compute_inter_rater_reliability`): the correlation that the mean
-        of as many other raters would have. A correlation is None where either side never changes.
+        of as many other raters would have. A correlation is None if either side is constant.
     """
     known = ~np.isnan(target)
     ours, theirs = predicted[known].astype(np.float64), target[known].astype(np.float64)
@@ -47,7 +47,7 @@ def compute_intensity_metrics(
 def compute_vote_metrics(
     scores: Scores, shares: Values, names: Sequence[str], raters: int
 ) -> dict[str, AgreementMetrics]:
-    """Return for each emotion how its scores follow the share of raters who saw it.
+    """Compare the scores of each emotion with the fraction of raters who chose it.
 
     Args:
         scores: float32 (N, classes), rows sum to 1.
@@ -62,18 +62,17 @@ def compute_vote_metrics(
 
 
 def compute_inter_rater_reliability(shares: npt.NDArray[np.float64], raters: int) -> float | None:
-    """Return how much of the variance of shares of raters is not chance.
+    """Return the inter-rater reliability of binary votes, ICC(1, k).
 
-    One minus the variance that chance adds to a share p of k raters, p (1 - p) / (k - 1) averaged
-    over faces, over the variance of the shares: a one-way intraclass correlation of the mean of k
-    raters (Shrout and Fleiss 1979, ICC(1, k)) for yes or no.
+    This is the one-way intraclass correlation of the mean of k raters (Shrout and Fleiss 1979): 1 -
+    mean(p (1 - p) / (k - 1)) / var(p), where p is the fraction of raters who said yes to a face.
 
     Args:
-        shares: float64 (N,).
+        shares: float64 (N,), the fractions p.
         raters: number of raters, k.
 
     Returns:
-        At most 1, or None where the shares never change.
+        At most 1, or None if the fractions are constant.
     """
     variance = float(shares.var(ddof=1)) if len(shares) > 1 else 0.0
     if not variance:
@@ -82,12 +81,12 @@ def compute_inter_rater_reliability(shares: npt.NDArray[np.float64], raters: int
 
 
 def _pearson(one: Doubles, other: Doubles) -> float:
-    """Return Pearson's correlation, within -1 and 1 also after rounding."""
+    """Return Pearson's correlation, clipped to -1 to 1."""
     return float(np.clip(np.corrcoef(one, other)[0, 1], -1, 1))
 
 
 def _ranks(values: Doubles) -> Doubles:
-    """Return ranks from 1; equal values share the mean of theirs."""
+    """Return ranks from 1; ties get the mean of their ranks."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     ranks: Doubles = ((last - counts + 1 + last) / 2)[places]

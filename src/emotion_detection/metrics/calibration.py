@@ -1,7 +1,7 @@
 """Calibration: expected calibration error, negative log likelihood, Brier score.
 
-The expected calibration error goes over 15 bins of equal width of the highest score (Guo et al.
-2017); the Brier score is summed over classes (Brier 1950).
+The expected calibration error uses 15 equal-width bins of the highest score (Guo et al. 2017). The
+Brier score is summed over classes (Brier 1950).
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from emotion_detection.metrics.statistics import Floats, Ints
 
 BINS = 15
 LEAST_SCORE = 1e-7
-"""Scores below count as this in the negative log likelihood: a zero would make it infinite."""
+"""Minimum score in the negative log likelihood, which a zero would make infinite."""
 
 CHANCE_DRAWS = 400
 
 
 def assign_bins(confidence: npt.NDArray[np.floating]) -> Ints:
     """Return the bin of each highest score (N,): 0 to 14, and 15 for a score of exactly 1."""
-    # a score on an edge must fall as with torchmetrics, which counts the upper half down from 1
+    # edges as in torchmetrics, which computes those of the upper half as 1 - x
     step, half = np.float32(1) / np.float32(BINS), (BINS + 1) // 2
     up = np.arange(half, dtype=np.float32) * step
     edges = np.append(up, np.float32(1) - up[::-1])
@@ -55,15 +55,15 @@ def compute_calibration_metrics(
 
 
 def estimate_chance_ece(confidence: npt.NDArray[np.floating], seed: int = 0) -> float:
-    """Return the ECE that 95 % of entirely honest models stay below on as many faces.
+    """Return the ECE that 95 % of perfectly calibrated models stay below.
 
-    Even a model that is right exactly as often as it says has an ECE above 0 on a finite number
-    of faces, the higher the fewer. An ECE below this shows no fault (consistency resampling:
-    Bröcker and Smith 2007; 400 draws).
+    On a finite number of faces, even a perfectly calibrated model has an ECE above 0, and the fewer
+    the faces, the higher. An ECE below this value shows no miscalibration (consistency resampling:
+    Bröcker and Smith 2007; 400 resamples).
 
     Args:
         confidence: (N,), the highest scores; N of 0 gives NaN.
-        seed: of the draws.
+        seed: seed of the resampling.
     """
     if not len(confidence):
         return float("nan")

@@ -1,6 +1,6 @@
 """Classification metrics of a model on labelled faces, from its scores.
 
-Interval: percentile bootstrap over faces (:mod:`.statistics`).
+Intervals are percentile bootstrap intervals over faces (:mod:`.statistics`).
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
 """Curves of a model's scores: ROC, precision-recall, reliability, accuracy against coverage.
 
-Arrays in, plain values out (:func:`.statistics.as_dict` makes them JSON). ROC and
-precision-recall: Fawcett (2006); average precision as a sum over steps, without interpolation.
-Reliability: Guo et al. (2017), in the bins of the ECE in ``metrics.json``. Coverage: area under
-the risk-coverage curve (AURC; Geifman, Uziel and El-Yaniv 2019). Figures of each class:
-:mod:`.per_class`.
+ROC and precision-recall follow Fawcett (2006), with average precision as a sum over steps, without
+interpolation. Reliability follows Guo et al. (2017), in the bins of the ECE in ``metrics.json``.
+Coverage is summarized by the area under the risk-coverage curve (AURC; Geifman, Uziel and El-Yaniv
+2019). :func:`.statistics.as_dict` converts results to JSON. See :mod:`.per_class` for metrics of
+each class.
 """
 
 import math
@@ -23,7 +23,7 @@ from emotion_detection.metrics.statistics import (
 )
 
 POINTS = 300
-"""A curve keeps at most about this many points: more cannot be seen."""
+"""Approximate maximum number of points of a curve: more are not visible."""
 
 AnyFloats = npt.NDArray[np.floating]
 
@@ -35,10 +35,10 @@ class Curve:
     Args:
         x: float64 (P,), rising from 0 to 1: false positive rate, or recall.
         y: float64 (P,), 0 to 1: true positive rate, or precision.
-        area: under the curve of all faces, not of the points kept; NaN where there is no curve
-            (the class has no faces, or there are no others): then x and y are empty.
+        area: area under the curve of all faces, not only of the kept points; NaN with empty x and y
+            if the class has no faces or there are no others.
         n: number of faces.
-        positives: faces of the class.
+        positives: number of faces of the class.
     """
 
     x: Floats
@@ -49,7 +49,7 @@ class Curve:
 
 
 def compute_roc(scores: AnyFloats, is_class: Bools) -> Curve:
-    """Return the ROC of one class against the rest; its area is the trapezoids'.
+    """Return the ROC curve of one class against the rest, with the trapezoidal area.
 
     Args:
         scores: (N,), the class's score of each face.
@@ -68,8 +68,8 @@ def compute_roc(scores: AnyFloats, is_class: Bools) -> Curve:
 def compute_precision_recall(scores: AnyFloats, is_class: Bools) -> Curve:
     """Return precision against recall of one class; the area is the average precision.
 
-    Between two points precision is that of the right one: draw steps. The first point, at recall
-    0, has the precision of the highest scores. Of points with one recall the highest is kept.
+    Between two points, precision is that of the right one: draw steps. The first point, at recall
+    0, has the precision of the highest scores. Of points with equal recall, the highest is kept.
 
     Args:
         scores: (N,), the class's score of each face.
@@ -79,7 +79,7 @@ def compute_precision_recall(scores: AnyFloats, is_class: Bools) -> Curve:
     if not positives:
         return _no_curve(n, positives)
     hits, called, _ = _by_score(scores, is_class)
-    first = np.flatnonzero(np.diff(hits) > 0) + 1  # the first, so the highest, of each recall
+    first = np.flatnonzero(np.diff(hits) > 0) + 1  # the first point of each recall is the highest
     x, y = hits[first] / positives, hits[first] / called[first]
     area = float((np.diff(x, prepend=0) * y).sum())
     x, y = np.append(0.0, x), np.append(y[0], y)
@@ -89,14 +89,14 @@ def compute_precision_recall(scores: AnyFloats, is_class: Bools) -> Curve:
 
 @dataclass(frozen=True)
 class Bin:
-    """Faces whose highest score lies in [low, high).
+    """A bin of a reliability diagram: faces whose highest score lies in [low, high).
 
     Args:
-        low: lower end; 1 in the bin of the faces that a model is entirely sure of.
+        low: lower end; 1 in the bin of scores of exactly 1.
         high: upper end.
         n: number of faces.
-        confidence: their mean highest score; NaN without faces.
-        accuracy: share named rightly, with Wilson's interval; NaN without faces.
+        confidence: mean highest score; NaN without faces.
+        accuracy: accuracy with Wilson's interval; NaN without faces.
     """
 
     low: float
@@ -108,12 +108,13 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often a model is right when it says how sure it is.
+    """Reliability diagram: accuracy against confidence.
 
     Args:
-        bins: 15 equally wide ones, also empty ones, and a sixteenth where scores are exactly 1.
+        bins: 15 equal-width bins, including empty ones, and a sixteenth if scores of exactly 1
+            occur.
         ece: expected calibration error, the same as in ``metrics.json``.
-        ece_by_chance: what 95 % of entirely honest models stay below on as many faces.
+        ece_by_chance: ECE that 95 % of perfectly calibrated models stay below on as many faces.
     """
 
     bins: list[Bin]
@@ -122,7 +123,7 @@ class Reliability:
 
 
 def compute_reliability(scores: AnyFloats, truth: Ints) -> Reliability:
-    """Return accuracy against confidence.
+    """Compute the reliability diagram.
 
     Args:
         scores: (N, classes), rows sum to 1.
@@ -151,14 +152,14 @@ def compute_reliability(scores: AnyFloats, truth: Ints) -> Reliability:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Accuracy when only the surest faces are answered.
+    """Accuracy against coverage, if only the most confident predictions are kept.
 
     Args:
-        coverage: float64 (P,), rising to 1: share of the faces answered.
-        accuracy: float64 (P,), of the answered faces.
-        threshold: float64 (P,), the lowest highest score that is still answered.
-        aurc: mean error of the answered faces over all coverages; 0 is best. Faces with equal
-            scores count as if answered in any order. NaN without faces.
+        coverage: float64 (P,), rising to 1: fraction of the faces with a prediction.
+        accuracy: float64 (P,), accuracy on these faces.
+        threshold: float64 (P,), confidence threshold: minimum highest score.
+        aurc: mean error over all coverages; 0 is best. Ties are averaged over all orders. NaN
+            without faces.
         n: number of faces.
     """
 
@@ -170,7 +171,7 @@ class Coverage:
 
 
 def compute_coverage_curve(scores: AnyFloats, truth: Ints) -> Coverage:
-    """Return accuracy against coverage when unsure faces are left unanswered.
+    """Compute accuracy against coverage (selective classification).
 
     Args:
         scores: (N, classes), rows sum to 1.
@@ -190,13 +191,13 @@ def compute_coverage_curve(scores: AnyFloats, truth: Ints) -> Coverage:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The confidence from which answers are as accurate as was wanted.
+    """The confidence threshold that reaches a target accuracy.
 
     Args:
-        threshold: a face is answered when its highest score is at least this.
-        coverage: share of the faces that are answered.
-        accuracy: of the answered faces, with Wilson's interval and their number. It is reached on
-            the faces that the threshold was chosen on; on others it may fall short.
+        threshold: minimum highest score of a prediction that is kept.
+        coverage: fraction of the faces with a kept prediction.
+        accuracy: accuracy on these faces, with Wilson's interval and their number. It holds on the
+            faces that the threshold was chosen on; on others it may be lower.
     """
 
     threshold: float
@@ -205,12 +206,12 @@ class Threshold:
 
 
 def find_threshold(scores: AnyFloats, truth: Ints, accuracy: float) -> Threshold | None:
-    """Return the threshold that answers the most faces at a wanted accuracy; None where none does.
+    """Return the threshold with the highest coverage at a target accuracy, or None.
 
     Args:
         scores: (N, classes), rows sum to 1.
         truth: int64 (N,).
-        accuracy: wanted, 0 to 1.
+        accuracy: target accuracy, 0 to 1.
     """
     hits, answered, thresholds = _by_score(*_sort_confidence(scores, truth))
     enough = np.flatnonzero(hits[1:] >= accuracy * answered[1:])
@@ -226,12 +227,12 @@ def _no_curve(n: int, positives: int) -> Curve:
 
 
 def _sort_confidence(scores: AnyFloats, truth: Ints) -> tuple[AnyFloats, Bools]:
-    """Return each face's highest score and whether the face was named rightly."""
+    """Return each face's highest score and whether the prediction is correct."""
     return scores.max(1), scores.argmax(1) == truth
 
 
 def _by_score(scores: AnyFloats, good: Bools) -> tuple[Floats, Floats, Floats]:
-    """Go down the scores; equal ones are taken together.
+    """Accumulate counts over falling scores; equal scores count together.
 
     Returns:
         float64 (D + 1,): good faces, and all faces, down to each of D distinct scores, from 0;

@@ -1,10 +1,10 @@
-"""Gaps between groups: the largest of several differences, without being fooled by having looked.
+"""Gaps between groups: the largest difference, corrected for multiple comparisons.
 
-The largest gap among several groups is above 0 by chance alone. So all pairs of groups, and all
-rates of a family (such as the false rates of every emotion), get intervals that hold together in
-95 % of all audits: the bootstrap of the largest standardised difference (max-t; Romano and Wolf
-2005). A rate of 0 or 1 is not taken for certain: its variance is at least that of Agresti and
-Coull's (1998) estimate.
+The largest gap among several groups is above 0 by chance alone. Therefore the intervals of all
+pairs of groups and all rates of a family (such as the false positive rates of all emotions) hold
+jointly in 95 % of all audits: bootstrap of the largest standardised difference (max-t; Romano and
+Wolf 2005). The variance of a rate of 0 or 1 is at least that of Agresti and Coull's (1998)
+estimate.
 """
 
 import math
@@ -24,13 +24,13 @@ from emotion_detection.metrics.statistics import (
 
 @dataclass(frozen=True)
 class Rates:
-    """A share in each group, and in each bootstrap draw of each group.
+    """A rate in each group, and in each bootstrap resample of the group.
 
     Args:
-        hits: float64 (G,).
-        n: float64 (G,), faces that could be hits.
-        drawn: float64 (draws, G), the share in each draw; NaN where a draw has no such face.
-        people: float64 (G,), people that were drawn, or None where faces were drawn.
+        hits: float64 (G,), number of hits.
+        n: float64 (G,), number of faces that could be hits.
+        drawn: float64 (draws, G), the rate in each resample; NaN without faces that could be hits.
+        people: float64 (G,), number of resampled people, or None if faces were resampled.
     """
 
     hits: Floats
@@ -40,14 +40,14 @@ class Rates:
 
     @property
     def values(self) -> Floats:
-        """The shares (G,); NaN without faces."""
+        """The rates (G,); NaN without faces."""
         with np.errstate(invalid="ignore"):
             values: Floats = self.hits / self.n
         return values
 
     @property
     def effective_n(self) -> Floats:
-        """Faces that tell as much as these: fewer where people's faces are alike (Kish 1965)."""
+        """Effective number of faces: lower if the faces of a person are similar (Kish 1965)."""
         if self.people is None:
             return self.n
         spread = self.values * (1 - self.values)
@@ -56,7 +56,7 @@ class Rates:
             return np.clip(self.n / effect, np.minimum(self.people, self.n), self.n)
 
     def interval(self, group: int) -> Interval:
-        """Return a group's share with Wilson's interval, over people where they are known."""
+        """Return a group's rate with Wilson's interval, over people if they are known."""
         n, value = float(self.effective_n[group]), float(self.values[group])
         low, high = compute_wilson_interval(value * n, n) if n else (0.0, 1.0)
         people = None if self.people is None else int(self.people[group])
@@ -65,16 +65,16 @@ class Rates:
 
 @dataclass(frozen=True)
 class Gap:
-    """The largest difference of a share between two groups.
+    """The largest difference of a rate between two groups.
 
     Args:
-        highest: group with the highest share.
-        lowest: group with the lowest.
-        value: difference of their shares, at least 0.
-        low: lower end of its interval, which holds for all pairs and rates of the family together.
-        high: upper end.
-        different: pairs of groups (higher, lower) whose intervals exclude 0; empty: no difference
-            is shown, which does not show that there is none.
+        highest: group with the highest rate.
+        lowest: group with the lowest rate.
+        value: difference of both rates, at least 0.
+        low: lower end of the interval, which holds jointly for all pairs and rates of the family.
+        high: upper end of the interval.
+        different: pairs of groups (higher, lower) whose intervals exclude 0. Empty: no difference
+            is shown, which does not prove that there is none.
     """
 
     highest: str
@@ -91,12 +91,12 @@ def compute_gaps(
     """Return the largest gap of each rate of a family.
 
     Args:
-        names: of the G groups.
+        names: names of the G groups.
         family: name of each rate to its :class:`Rates`.
-        least: groups with fewer faces that could be hits take no part in a rate.
+        least: groups with fewer faces that could be hits are excluded from a rate.
 
     Returns:
-        A gap for each rate; None where fewer than two groups take part.
+        A gap for each rate; None if fewer than two groups remain.
     """
     pairs = {name: _pairs(np.flatnonzero(rates.n >= least)) for name, rates in family.items()}
     errors = {name: _errors(rates, *pairs[name]) for name, rates in family.items()}
@@ -115,7 +115,7 @@ def _pairs(groups: Ints) -> tuple[Ints, Ints]:
 
 
 def _variance(drawn: Floats) -> Floats:
-    """Return the variance over draws (axis 0), of the defined ones."""
+    """Return the variance over resamples (axis 0), without undefined values."""
     defined = ~np.isnan(drawn)
     count = np.maximum(defined.sum(0), 1)
     middle = np.where(defined, drawn, 0).sum(0) / count
@@ -134,7 +134,7 @@ def _errors(rates: Rates, first: Ints, second: Ints) -> Floats:
 
 
 def _largest(rates: Rates, first: Ints, second: Ints, errors: Floats) -> Floats:
-    """Return each draw's largest standardised distance of a difference from what was found."""
+    """Return each resample's largest standardised deviation of a difference."""
     if not len(first):
         return np.zeros(len(rates.drawn))
     away = rates.drawn - rates.values

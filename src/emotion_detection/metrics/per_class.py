@@ -1,4 +1,4 @@
-"""How well each class is told from the others, with intervals."""
+"""Precision, recall, F1 and false positive rate of each class, with intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +18,16 @@ from emotion_detection.metrics.statistics import (
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How well one class is told from the others.
+    """Metrics of one class.
 
     Args:
-        n: faces of the class.
-        called: faces that were called so.
-        recall: share of the class's faces that were called so; Wilson's interval.
-        precision: share of the called faces that are of the class; Wilson's interval.
+        n: number of faces of the class.
+        called: number of faces that were predicted as the class.
+        recall: fraction of the class's faces that are predicted as it; Wilson's interval.
+        precision: fraction of the predicted faces that are of the class; Wilson's interval.
         f1: harmonic mean of both; bootstrap interval over faces.
-        false_rate: share of the other classes' faces that were called so; Wilson's interval.
+        false_rate: false positive rate: fraction of the other classes' faces that are predicted as
+            this one; Wilson's interval.
     """
 
     n: int
@@ -40,7 +41,7 @@ class ClassMetrics:
 def compute_class_metrics(
     scores: npt.NDArray[np.floating], truth: Ints, labels: Sequence[str]
 ) -> dict[str, ClassMetrics]:
-    """Return each class's precision, recall, F1 and false rate with intervals.
+    """Return precision, recall, F1 and false positive rate of each class, with intervals.
 
     Args:
         scores: (N, classes), rows sum to 1.
@@ -67,9 +68,9 @@ def compute_class_metrics(
 
 
 def compute_f1(tables: npt.NDArray[np.number]) -> Floats:
-    """Return each class's F1 in confusion tables (T, C, C), rows true: float64 (T, C).
+    """Return the F1 of each class in confusion tables (T, C, C), rows true: float64 (T, C).
 
-    NaN where a class neither occurs nor is called.
+    NaN if a class neither occurs nor is predicted.
     """
     hits = np.diagonal(tables, axis1=1, axis2=2)
     either = tables.sum(1) + tables.sum(2)

@@ -1,9 +1,9 @@
-"""How sure a figure is: intervals, paired differences and tests, on plain arrays.
+"""Confidence intervals, paired differences and tests, on plain arrays.
 
-All intervals are 95 %. Percentile bootstrap (Efron and Tibshirani 1993), 2,000 draws, seed 0: a
-draw takes as many faces as there are, with replacement, or as many people (clusters) as there
-are, each with all of their faces. Shares have Wilson's (1927) interval. Two models on the same
-faces are compared by McNemar's (1947) test in its exact form.
+All intervals are 95 %. The percentile bootstrap (Efron and Tibshirani 1993) uses 2,000 resamples
+and seed 0. It resamples faces with replacement, or people (clusters) with all of their faces.
+Proportions have Wilson's (1927) interval. Two models on the same faces are compared by McNemar's
+(1947) exact test.
 """
 
 import dataclasses
@@ -22,20 +22,20 @@ Z95 = 1.959963984540054
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_BLOCK, _COUNTED = 1 << 22, 1 << 16  # numbers summed at once, in memory; counted at once, in cache
+_BLOCK, _COUNTED = 1 << 22, 1 << 16  # numbers per block: in memory, in cache
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its 95 % interval; NaN where it is not defined (:func:`as_dict` gives None).
+    """A metric and its 95 % interval; NaN if undefined (:func:`as_dict` returns None).
 
     Args:
-        value: the figure.
-        low: lower end.
-        high: upper end.
-        n: faces it rests on.
-        clusters: people that were drawn instead of faces; None where faces were drawn.
-        undefined: draws in which the figure was not defined; the interval is of the others.
+        value: value of the metric.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        n: number of faces.
+        clusters: number of people, if people were resampled instead of faces; else None.
+        undefined: number of resamples without a defined value, which the interval leaves out.
     """
 
     value: float
@@ -51,9 +51,9 @@ class McNemar:
     """McNemar's test of two models on the same faces.
 
     Args:
-        only_first: faces that only the first named rightly.
-        only_second: faces that only the second named rightly.
-        p: two-sided p of both being right equally often; exact binomial at any number of faces.
+        only_first: number of faces that only the first model predicts correctly.
+        only_second: number of faces that only the second model predicts correctly.
+        p: two-sided exact binomial p-value of equal accuracy.
     """
 
     only_first: int
@@ -65,17 +65,17 @@ def compute_accuracy_interval(right: Bools, seed: int = 0) -> tuple[float, float
     """Return the 95 % bootstrap interval of an accuracy.
 
     Args:
-        right: bool (N,), which faces were named rightly.
-        seed: of the draws.
+        right: bool (N,), whether each prediction is correct.
+        seed: seed of the resampling.
     """
-    # drawing N of N faces with replacement and counting the right ones is a binomial draw
+    # the number of correct faces in a resample is binomially distributed
     draws = np.random.default_rng(seed).binomial(len(right), right.mean(), DRAWS) / len(right)
     low, high = np.quantile(draws, (0.025, 0.975))
     return float(low), float(high)
 
 
 def compute_wilson_interval(hits: float, n: float) -> tuple[float, float]:
-    """Return Wilson's interval of a share: ``hits`` of ``n``; (0, 1) where ``n`` is 0.
+    """Return Wilson's interval of a proportion ``hits`` / ``n``; (0, 1) if ``n`` is 0.
 
     Raises:
         ValueError: hits are fewer than 0 or more than n.
@@ -87,12 +87,12 @@ def compute_wilson_interval(hits: float, n: float) -> tuple[float, float]:
     share, spread = hits / n, Z95**2 / n
     middle = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
-    # rounding must not take the share itself out of its interval
+    # rounding must not move the proportion out of the interval
     return min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share)
 
 
 def estimate_fraction(hits: int, n: int) -> Interval:
-    """Return a share with Wilson's interval; its value is NaN where ``n`` is 0."""
+    """Return a proportion with Wilson's interval; the value is NaN if ``n`` is 0."""
     low, high = compute_wilson_interval(hits, n)
     return Interval(hits / n if n else math.nan, low, high, int(n))
 
@@ -104,15 +104,15 @@ def bootstrap(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Interval:
-    """Return any figure with its percentile bootstrap interval.
+    """Return any metric with a percentile bootstrap interval.
 
     Args:
-        statistic: takes rows, int64 (M,) from 0 to n - 1 (some several times), and returns the
-            figure on them; NaN where it is not defined: such draws are left out and counted.
+        statistic: maps rows, int64 (M,) from 0 to n - 1 with repetitions, to the metric on them, or
+            NaN if it is undefined; undefined resamples are left out and counted.
         n: number of faces.
-        clusters: int64 (n,), whose face each is; then whole people are drawn.
-        draws: how many.
-        seed: of the draws.
+        clusters: int64 (n,), the person of each face; people are then resampled.
+        draws: number of resamples.
+        seed: seed of the resampling.
     """
     generator = np.random.default_rng(seed)
     if clusters is None:
@@ -133,14 +133,14 @@ def bootstrap_paired_difference(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Interval:
-    """Return the mean of ``second - first``, measured on the same faces, with its interval.
+    """Return the mean of ``second - first`` with a paired bootstrap interval.
 
     Args:
-        first: (N,) booleans or numbers of one model, such as which faces it named rightly.
-        second: (N,) the same of the other, in the same order.
-        clusters: int64 (N,), whose face each is; then whole people are drawn.
-        draws: how many.
-        seed: of the draws.
+        first: (N,) booleans or numbers of one model, such as whether each prediction is correct.
+        second: (N,) the same of the other model, in the same order.
+        clusters: int64 (N,), the person of each face; people are then resampled.
+        draws: number of resamples.
+        seed: seed of the resampling.
 
     Raises:
         ValueError: the two are not equally long.
@@ -151,7 +151,7 @@ def bootstrap_paired_difference(
     n = len(before)
     if not n:
         return Interval(math.nan, math.nan, math.nan, 0)
-    # right or wrong has three differences: their counts are drawn instead of the faces
+    # differences of booleans have three values: their counts are resampled instead of faces
     values, cells = np.unique(after - before, return_inverse=True)
     if len(values) <= 256:
         counts = resample_counts(cells, len(values), clusters, draws, seed)
@@ -169,24 +169,24 @@ def resample_counts(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Floats:
-    """Count the faces in each cell of a table in each bootstrap draw.
+    """Count the faces in each cell of a table in each bootstrap resample.
 
-    Any figure that depends on faces through such a table alone (accuracy, recall, F1) can be
-    bootstrapped from these counts, which takes no longer for more faces.
+    Metrics of a confusion table (accuracy, recall, F1) can be bootstrapped from these counts, in a
+    time that does not depend on the number of faces.
 
     Args:
-        cells: integers (N,), the cell that each face lies in, 0 to ``number`` - 1.
-        number: of cells.
-        clusters: int64 (N,), whose face each is; then whole people are drawn.
-        draws: how many.
-        seed: of the draws.
+        cells: integers (N,), the cell of each face, 0 to ``number`` - 1.
+        number: number of cells.
+        clusters: int64 (N,), the person of each face; people are then resampled.
+        draws: number of resamples.
+        seed: seed of the resampling.
 
     Returns:
         float64 (draws, number).
     """
     if clusters is None:
         counts = np.bincount(cells, minlength=number)
-        # drawing N of N faces and counting them by cell is one multinomial draw
+        # the counts by cell in a resample are multinomially distributed
         drawn = np.random.default_rng(seed).multinomial(len(cells), counts / len(cells), draws)
         return drawn.astype(np.float64)
     people, whose = np.unique(clusters, return_inverse=True)
@@ -200,13 +200,13 @@ def resample_counts(
 def resample_sums(
     columns: Floats, clusters: Ints | None = None, draws: int = DRAWS, seed: int = 0
 ) -> Floats:
-    """Sum columns over the faces of each bootstrap draw: for figures that are made of sums.
+    """Sum columns over the faces of each bootstrap resample.
 
     Args:
         columns: float64 (N, K).
-        clusters: int64 (N,), whose face each is; then whole people are drawn.
-        draws: how many.
-        seed: of the draws.
+        clusters: int64 (N,), the person of each face; people are then resampled.
+        draws: number of resamples.
+        seed: seed of the resampling.
 
     Returns:
         float64 (draws, K).
@@ -221,7 +221,7 @@ def resample_sums(
 def percentile_interval(
     value: float, found: Floats, n: int, clusters: Ints | None = None
 ) -> Interval:
-    """Return the interval of a figure from what bootstrap draws gave, float64 (draws,)."""
+    """Return the interval of a metric from the values of bootstrap resamples, float64 (draws,)."""
     defined = found[~np.isnan(found)]
     low, high = np.quantile(defined, (0.025, 0.975)) if len(defined) else (math.nan, math.nan)
     people = None if clusters is None else len(np.unique(clusters))
@@ -229,27 +229,27 @@ def percentile_interval(
 
 
 def compute_mcnemar(first_right: Bools, second_right: Bools) -> McNemar:
-    """Test whether two models name the same faces rightly equally often.
+    """Test whether two models have equal accuracy on the same faces (McNemar's exact test).
 
-    The p-value is the exact binomial one at any number of faces; no chi-square is used.
+    The p-value is exact (binomial) for any number of faces.
 
     Args:
-        first_right: bool (N,), which faces the first named rightly.
-        second_right: bool (N,), the same of the second.
+        first_right: bool (N,), whether each prediction of the first model is correct.
+        second_right: bool (N,), the same of the second model.
     """
     only_first = int((first_right & ~second_right).sum())
     only_second = int((second_right & ~first_right).sum())
     n, fewest = only_first + only_second, min(only_first, only_second)
     top = math.lgamma(n + 1) - math.lgamma(fewest + 1) - math.lgamma(n - fewest + 1)
     k = np.arange(fewest, 0, -1, dtype=np.float64)
-    # each term of the tail, from its largest, is the one before times k / (n - k + 1)
+    # each term of the tail, from the largest on, is the previous one times k / (n - k + 1)
     tail = 1 + np.cumprod(k / (n - k + 1)).sum()
     p = math.exp(min(top - n * math.log(2) + math.log(tail) + math.log(2), 0.0))
     return McNemar(only_first, only_second, p)
 
 
 def as_dict(found: Any) -> Any:
-    """Turn results into what JSON can hold: dataclasses into dicts, arrays into lists, NaN None."""
+    """Convert results for JSON: dataclasses to dicts, arrays to lists, NaN to None."""
     if dataclasses.is_dataclass(found) and not isinstance(found, type):
         return {f.name: as_dict(getattr(found, f.name)) for f in dataclasses.fields(found)}
     if isinstance(found, dict):
@@ -262,14 +262,14 @@ def as_dict(found: Any) -> Any:
 
 
 def _clustered(clusters: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return the rows in order of their cluster, and where each cluster starts and its size."""
+    """Return the rows sorted by cluster, and the start and size of each cluster."""
     order = np.argsort(clusters, kind="stable")
     _, starts, sizes = np.unique(clusters[order], return_index=True, return_counts=True)
     return order, starts, sizes
 
 
 def _rows_of(who: Ints, order: Ints, starts: Ints, sizes: Ints) -> Ints:
-    """Return the rows of some clusters, one cluster after another."""
+    """Return the rows of some clusters, concatenated."""
     many = sizes[who]
     ends = np.cumsum(many)
     rows: Ints = order[np.arange(ends[-1]) + np.repeat(starts[who] - (ends - many), many)]
@@ -277,7 +277,7 @@ def _rows_of(who: Ints, order: Ints, starts: Ints, sizes: Ints) -> Ints:
 
 
 def _sums_of_units(columns: Floats, draws: int, seed: int) -> Floats:
-    """Draw rows (units) with replacement and sum their columns, many draws at a time."""
+    """Resample rows (units) with replacement and sum the columns, in blocks of resamples."""
     generator, units = np.random.default_rng(seed), len(columns)
     block, counted = (max(1, size // max(units, 1)) for size in (_BLOCK, _COUNTED))
     found = []
@@ -289,7 +289,7 @@ def _sums_of_units(columns: Floats, draws: int, seed: int) -> Floats:
 
 
 def _times(generator: np.random.Generator, units: int, draws: int) -> npt.NDArray[np.intp]:
-    """Return how often each unit is drawn in each of some draws, counted all at once."""
+    """Return the number of times that each unit occurs in each of some resamples."""
     drawn = generator.integers(0, units, (draws, units))
     drawn += np.arange(draws)[:, np.newaxis] * units
     return np.bincount(drawn.ravel(), minlength=draws * units).reshape(draws, units)

@@ -1,12 +1,12 @@
-"""The shipped model: where its files lie, and what is known of it.
+"""The shipped model: its files and its record.
 
-Beside this module lie
+The files beside this module are:
 
 - ``model.onnx``: the network that :class:`emotion_detection.EmotionDetector` runs by default;
 - ``weights.safetensors``: the same weights, to start a training from;
-- ``record.json``: what both are, and how they came to be;
-- ``card.md``: the model card, made of the record by ``benchmarks/card.py``;
-- ``robustness.json``: its tests on corrupted faces, written by the same command.
+- ``record.json``: facts on both, and how they were trained;
+- ``card.md``: the model card, generated from the record by ``benchmarks/card.py``;
+- ``robustness.json``: tests on corrupted faces, written by the same command.
 
 The record:
 
@@ -18,10 +18,10 @@ The record:
 - ``input``: layout, dtype, channels, height, width and color of a face, as in the ONNX file.
 - ``parameters``, ``multiply_adds``: trained parameters, and multiplications for one face.
 - ``training``: ``command``, ``config``, ``data_hash``, ``code_version``, ``seconds``, ``hardware``.
-- ``figures``: a list of measured figures, each with data, labels, split, number of faces and
+- ``figures``: a list of measured metrics, each with data, labels, split, number of faces and
   interval.
 - ``licence``, ``rights``, ``intended_use``, ``limits``: text; what the model may be used for, the
-  state of the rights in the faces it was trained on, and what it cannot do.
+  state of the rights in the training faces, and the limits of the model.
 """
 
 import hashlib
@@ -40,19 +40,19 @@ ROBUSTNESS = "robustness.json"
 
 
 def find_model() -> Path:
-    """Return the shipped ONNX file, once it is known to be what the record says.
+    """Return the path of the shipped ONNX file after verifying its checksum.
 
     Raises:
-        InputError: it or the record is missing or damaged.
+        InputError: the file or the record is missing or damaged.
     """
     return _checked(MODEL)
 
 
 def find_weights() -> Path:
-    """Return the shipped weights, once they are known to be what the record says.
+    """Return the path of the shipped weights after verifying their checksum.
 
     Raises:
-        InputError: they or the record are missing or damaged.
+        InputError: the file or the record is missing or damaged.
     """
     return _checked(WEIGHTS)
 
@@ -78,11 +78,11 @@ def read_robustness(label_set: str) -> dict[str, Any] | None:
     """Return the shipped model's test on corrupted faces.
 
     Args:
-        label_set: name of the labels that it was tested by.
+        label_set: name of the label set of the test.
 
     Returns:
-        What ``corruptions.json`` of that test held; None: it was not tested by these labels, or the
-        file is of an earlier model.
+        The content of ``corruptions.json`` of that test; None if there is no test by these labels,
+        or the file is of an earlier model.
 
     Raises:
         InputError: the file is missing or damaged.

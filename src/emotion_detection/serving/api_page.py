@@ -1,4 +1,4 @@
-"""``/docs``: the API on one page, made of its own description, without a script."""
+"""Render ``/docs``: the API on one page, from the OpenAPI document, without a script."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ API_PAGE_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""Content security policy of the page: nothing but its own style."""
+"""Content security policy of the page, which allows only the page's own style."""
 
 
 def render_api_page(document: dict[str, Any]) -> str:

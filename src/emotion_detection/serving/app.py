@@ -1,4 +1,4 @@
-"""The application: routes, page, what is counted, and how errors are said."""
+"""The application: routes, web page, metrics and error responses."""
 
 import logging
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ from emotion_detection.serving.telemetry import ROUTES
 from emotion_detection.serving.web_page import add_page
 
 ACCESS = "emotion.access"
-"""Name of the log with a line a request."""
+"""Name of the logger with one line per request."""
 _NAMED = 20
-"""Characters that are repeated of a method which a client made up."""
+"""Maximum characters of an unknown method in an error message."""
 _METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 
 
@@ -40,9 +40,9 @@ def create_app(
     """Return the application.
 
     Args:
-        service: answers.
-        detector: that it answers with.
-        model: what the user named, as for :class:`EmotionDetector`.
+        service: the state of the server.
+        detector: the detector.
+        model: the user's name of the model, as for :class:`EmotionDetector`.
         page: folder of the built page; None: that of the package.
 
     Raises:
@@ -51,7 +51,7 @@ def create_app(
     app = FastAPI(
         title="Emotion detection",
         version=__version__,
-        summary="Reads expressions from faces; images are not kept",
+        summary="Detects faces and classifies their expressions; images are not kept",
         docs_url=None,  # it would load scripts from another host
         redoc_url=None,
         lifespan=service.running,
@@ -110,11 +110,11 @@ async def _of_validation(_: Request, error: Exception) -> Response:
 
 
 class Watch:
-    """Counts requests, and answers where something fails; around everything else.
+    """Outermost middleware: counts requests, and answers if something fails.
 
     Args:
-        app: the application inside.
-        service: whose figures count.
+        app: the wrapped application.
+        service: the service with the metrics.
     """
 
     def __init__(self, app: Any, service: Service) -> None:
@@ -141,7 +141,7 @@ class Watch:
         except Exception as error:
             log_failure(error)
             self._service.figures.failed("failure")
-            if status:  # half an answer: the server closes the connection
+            if status:  # after a partial answer the server closes the connection
                 raise
             await _said(describe_failure())(scope, receive, sending)
         finally:
@@ -155,7 +155,7 @@ class Watch:
 
 
 def _route(path: str) -> str:
-    """Return what a path is counted as: one of a few names."""
+    """Return the label of a path in the metrics: one of a few names."""
     if path in ROUTES:
         return path
     return "page" if path == "/" or path.startswith(("/assets/", "/models/")) else "other"

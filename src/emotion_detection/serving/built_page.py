@@ -1,4 +1,4 @@
-"""Finds the built web page: in the package, or in the checkout that it was installed from."""
+"""Find the built web page: in the package, or in the checkout that it was installed from."""
 
 import json
 from importlib import metadata, resources
@@ -17,10 +17,10 @@ MISSING = (
 
 
 def find_page_folder() -> Path:
-    """Return the folder of the built page, or where it would lie in the package.
+    """Return the folder of the built page, which may not exist yet.
 
-    An installed copy of the package that was made before the page was built has none. The page
-    of its checkout is taken then, so that ``make web`` is enough.
+    If the package was installed before the page was built, the page of the checkout is used, so
+    that ``make web`` is enough.
     """
     own = Path(str(resources.files("emotion_detection.serving"))) / "page"
     if is_page_built(own):
@@ -32,7 +32,7 @@ def find_page_folder() -> Path:
 
 
 def is_page_built(folder: Path) -> bool:
-    """Return whether there is a page in a folder."""
+    """Return True if there is a page in a folder."""
     return (folder / INDEX).is_file()
 
 
@@ -41,7 +41,7 @@ def _checkout() -> Path | None:
     try:
         record = metadata.distribution(_DISTRIBUTION).read_text("direct_url.json")
         origin = json.loads(record) if record else {}
-        # an editable install is no copy: its page lies in the package itself
+        # an editable install uses the page in the package itself
         if "dir_info" not in origin or origin["dir_info"].get("editable"):
             return None
         return Path(url2pathname(urlsplit(origin["url"]).path))

@@ -1,4 +1,4 @@
-"""Connections that keep clients to their deadlines; on top of uvicorn's, whichever parses HTTP."""
+"""Enforce clients' deadlines on uvicorn's connections, with either HTTP parser."""
 
 import asyncio
 from typing import Any
@@ -8,13 +8,13 @@ from emotion_detection.serving.server_settings import Settings
 
 
 class Connection:
-    """What an application may ask of the connection that a request came by."""
+    """The connection of a request, as seen by the application."""
 
     __slots__ = ("gone",)
 
     def __init__(self) -> None:
         self.gone = False
-        """Whether the client has left."""
+        """Whether the client has disconnected."""
 
 
 STATE = "emotion_connection"
@@ -24,9 +24,9 @@ STATE = "emotion_connection"
 def make_protocol(base: type[Any], settings: Settings) -> type[asyncio.Protocol]:
     """Return a protocol class for uvicorn.
 
-    It closes connections on which a request's headers take longer than ``body_timeout`` to come,
-    and those whose client does not take its answer; it refuses connections beyond
-    ``max_connections``; and what it says itself is problem+json as everything else is.
+    The class closes connections whose request headers take longer than ``body_timeout``, or whose
+    client does not receive the answer in this time. It rejects connections beyond
+    ``max_connections``. Errors are problem+json, like all others.
 
     Args:
         base: uvicorn's class, for h11 or httptools.
@@ -60,13 +60,13 @@ def make_protocol(base: type[Any], settings: Settings) -> type[asyncio.Protocol]
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
             if self.cycle is not None and not self.cycle.response_complete:
-                self._unlimit()  # from here the application counts
+                self._unlimit()  # from here on the application counts the request
             elif self._deadline is None and not self.transport.is_closing():
                 self._limit()
 
         def timeout_keep_alive_handler(self) -> None:
             super().timeout_keep_alive_handler()
-            # what is left of an answer stays until it is taken, or until this
+            # the rest of an answer waits for the client, up to this timeout
             self._limit()
 
         def send_400_response(self, msg: str) -> None:

@@ -1,4 +1,4 @@
-"""Jobs -> answers: what a worker does with images, stage by stage."""
+"""Process the jobs of a worker: decode, detect, classify and encode the answers."""
 
 import asyncio
 import dataclasses
@@ -31,13 +31,13 @@ from emotion_detection.serving.telemetry import ServerMetrics
 _LOG = logging.getLogger(__name__)
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-"""That a server opens: fewer decoders for what strangers send."""
+"""Formats that a server opens: few, since images come from strangers."""
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 JSON = "application/json"
 
 LARGE = 16_000_000
-"""Bytes of pixels beyond which memory is given back to the system after the answer."""
+"""Bytes of pixels above which memory is returned to the system after the answer."""
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -45,13 +45,13 @@ class Job:
     """A request with images.
 
     Args:
-        body: all of it.
-        boundary: of a multipart body; empty: the body is one image.
-        crops: the images are crops of faces: nothing is looked for in them.
-        annotate: media type of the annotated image that is asked for, or None: JSON is.
-        connection: that the answer goes to.
-        future: of the answer; set by the queue.
-        queued: when it was queued, by :func:`time.perf_counter`; likewise.
+        body: the complete body.
+        boundary: boundary of a multipart body; empty: the body is one image.
+        crops: the images are face crops: detect nothing.
+        annotate: media type of the requested annotated image, or None for JSON.
+        connection: connection of the answer.
+        future: future of the answer; set by the queue.
+        queued: time of queueing, by :func:`time.perf_counter`; set by the queue.
     """
 
     body: bytes
@@ -60,17 +60,17 @@ class Job:
     annotate: str | None
     connection: Connection
     large: bool = dataclasses.field(default=False, init=False)
-    """Whether an image of it took so much memory that it is given back at once."""
+    """Whether an image took so much memory that it is returned to the system immediately."""
     future: "asyncio.Future[Answer]" = dataclasses.field(init=False)
     queued: float = dataclasses.field(init=False)
 
 
 class Answer(NamedTuple):
-    """What is sent.
+    """The body of an answer.
 
     Args:
-        content: bytes.
-        media_type: of them.
+        content: the bytes.
+        media_type: media type of the bytes.
     """
 
     content: bytes
@@ -84,21 +84,21 @@ class _DetectedJob(NamedTuple):
 
 
 class JobRunner:
-    """Reads images; any number of threads may use one at once.
+    """Process jobs; thread-safe.
 
     Args:
-        detector: finds faces and reads them.
+        detector: detects and classifies faces.
         settings: the limits.
-        figures: what counts.
+        metrics: the metrics of the server.
     """
 
     def __init__(
-        self, detector: EmotionDetector, settings: Settings, figures: ServerMetrics
+        self, detector: EmotionDetector, settings: Settings, metrics: ServerMetrics
     ) -> None:
-        self._detector, self._settings, self._figures = detector, settings, figures
+        self._detector, self._settings, self._figures = detector, settings, metrics
 
     def warm(self) -> None:
-        """Find faces in an image and read a crop once: networks are opened, memory is laid out."""
+        """Run the networks once on an image and a crop, so that they are opened and warm."""
         size, channels = self._detector.input
         shape = (1, size, size) if channels == 1 else (1, size, size, 3)
         self._detector.look(np.full((480, 640, 3), 128, np.uint8))
@@ -106,7 +106,7 @@ class JobRunner:
         self._detector.classify(np.full(shape, 128, np.uint8))
 
     def answers(self, jobs: list[Job]) -> list[Answer | Problem]:
-        """Answer each of some jobs; their faces are read in one go."""
+        """Answer several jobs; all faces are classified in one batch."""
         answers = self._answers(jobs)
         if any(job.large for job in jobs):
             give_memory_back()
@@ -145,7 +145,7 @@ class JobRunner:
         return answers
 
     def _safely(self, do: Any, *what: Any) -> Any:
-        """Return what a function does, or a problem, whatever happens in it."""
+        """Return a function's result, or a problem if it raises."""
         try:
             return do(*what)
         except Problem as problem:
@@ -155,7 +155,7 @@ class JobRunner:
             return describe_failure()
 
     def _looked(self, job: Job) -> list[_DetectedJob | dict[str, Any]]:
-        """Return a job's images, looked at; one of several that cannot be read is an error."""
+        """Return a job's images with detected faces; unreadable ones of several become errors."""
         if not job.boundary:
             return [self._look(Part(job.body), job)]
         found = parse_parts(job.body, job.boundary, self._settings.max_pictures)
@@ -175,7 +175,7 @@ class JobRunner:
     def _look(self, part: Part, job: Job) -> _DetectedJob:
         with self._figures.stage("decode"):
             try:
-                content = prepare(part.content)  # before anything opens it
+                content = prepare(part.content)  # before the image is opened
                 check_image(content, self._settings.max_pixels)
                 loaded = load_image(content, self._settings.max_pixels)
             except ValueError as error:
@@ -201,14 +201,15 @@ class JobRunner:
 
 
 def check_image(content: bytes, most: int) -> None:
-    """Look at an image's first bytes and its header.
+    """Check an image's first bytes and header.
 
     Args:
-        content: the file.
-        most: pixels that are allowed.
+        content: the bytes of the file.
+        most: maximum number of pixels.
 
     Raises:
-        Problem: 400, it is empty; 415, no JPEG, PNG or WebP; 413, too many pixels.
+        Problem: 400 for an empty body, 415 for other formats than JPEG, PNG and WebP, 413 for too
+            many pixels.
     """
     if not content:
         raise Problem(400, "an empty body: 0 bytes", reason="picture")
@@ -221,7 +222,7 @@ def check_image(content: bytes, most: int) -> None:
             width, height = image.size
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise Problem(413, f"an image of more than {most:,} pixels", reason="pixels") from None
-    except Exception:  # decoding it will say what is wrong
+    except Exception:  # decoding will report the damage
         return
     if width * height > most:
         raise Problem(
@@ -230,14 +231,14 @@ def check_image(content: bytes, most: int) -> None:
 
 
 def log_failure(error: BaseException) -> None:
-    """Log where something failed, and not what it says: that may quote an image."""
+    """Log the place of an error without the message, which may quote an image."""
     places = traceback.extract_tb(error.__traceback__)
     where = " > ".join(f"{place.filename}:{place.lineno} {place.name}" for place in places)
     _LOG.error("%s at %s", type(error).__name__, where)
 
 
 def _as_whole(pixels: npt.NDArray[np.uint8], size: int, channels: int) -> DetectedImage:
-    """Take an image as a whole for a face, as ``emotion predict --crops`` does."""
+    """Treat the complete image as one face, as ``emotion predict --crops`` does."""
     face = crop_to_square(Image.fromarray(pixels), size, channels)
     height, width = pixels.shape[:2]
     return DetectedImage(

@@ -1,17 +1,17 @@
-"""Memory of the server: kept between images of usual size, given back after very large ones."""
+"""Memory of the server: kept between images of usual size, returned after very large ones."""
 
 import contextlib
 import ctypes
 
 _KEPT = 512_000_000
-"""Bytes that are kept at most when they are free."""
+"""Maximum bytes of free memory that are kept."""
 
 
 def keep_memory() -> None:
-    """Let glibc keep what images took for the next ones, where this process runs on it.
+    """Make glibc keep the memory of images for the next ones.
 
-    It would give large arrays back to the system after each image, and the system would clear
-    the pages again for the next, which takes its time. Without effect elsewhere.
+    By default glibc returns large arrays to the system after each image, and the system has to
+    clear the pages again for the next one, which takes time. No effect without glibc.
     """
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # of malloc.h
     with contextlib.suppress(OSError, AttributeError, TypeError):
@@ -22,6 +22,6 @@ def keep_memory() -> None:
 
 
 def give_memory_back() -> None:
-    """Let glibc give all free memory back to the system, without effect elsewhere."""
+    """Return all free memory to the system; no effect without glibc."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""What a server says of its model."""
+"""The answer of ``GET /v1/model``."""
 
 import hashlib
 from importlib import resources
@@ -21,12 +21,12 @@ _CARD = "card.md"
 def describe_model(
     model: str | Path | None, detector: EmotionDetector, settings: Settings
 ) -> dict[str, Any]:
-    """Return what ``GET /v1/model`` answers.
+    """Return the answer of ``GET /v1/model``.
 
     Args:
-        model: what the user named, as for :class:`EmotionDetector`.
-        detector: made of it.
-        settings: the limits, of which clients should know some.
+        model: the user's name of the model, as for :class:`EmotionDetector`.
+        detector: the detector.
+        settings: the limits, some of which clients should know.
 
     Raises:
         InputError: the model's file, or the shipped model's record, cannot be read.
@@ -57,7 +57,7 @@ def _of_record() -> dict[str, Any]:
 
 
 def _of_metadata(path: Path) -> dict[str, Any]:
-    """Return what an ONNX file of this project says of itself, in the record's words."""
+    """Return the metadata of an ONNX file of this project, with the fields of the record."""
     metadata = open_onnx(path, 1).session.get_modelmeta().custom_metadata_map
     try:
         metrics = parse_json(metadata.get("metrics", "{}"))

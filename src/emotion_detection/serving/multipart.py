@@ -1,6 +1,6 @@
-"""A multipart body -> the images in it, parsed in memory.
+"""Parse the images of a multipart body in memory.
 
-Starlette's own forms put larger files on disk: images must not get there.
+Starlette's forms write larger files to disk, which must not happen to images.
 """
 
 import logging
@@ -13,7 +13,7 @@ from emotion_detection.serving.problems import Problem
 
 _LONGEST_NAME = 255
 
-# it quotes bytes of what it parses
+# the parser's log quotes bytes of the body
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)
 
 
@@ -21,8 +21,8 @@ class Part:
     """An image of a request.
 
     Args:
-        content: its bytes.
-        name: what the client calls it, or None.
+        content: the bytes of the image.
+        name: the client's file name, or None.
     """
 
     __slots__ = ("content", "name")
@@ -36,12 +36,13 @@ def parse_parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
     """Return the images of a multipart body, parsed in memory.
 
     Args:
-        body: all of it.
-        boundary: between the parts.
-        most: images that are allowed.
+        body: the complete body.
+        boundary: boundary between the parts.
+        most: maximum number of images.
 
     Raises:
-        Problem: 413, there are more; 400, none, a field that is no file, or no multipart.
+        Problem: 413 for more images; 400 for no image, a field that is not a file, or a damaged
+            body.
     """
     found = _Parts(most)
     try:
@@ -58,7 +59,7 @@ def parse_parts(body: bytes, boundary: bytes, most: int) -> list[Part]:
 
 
 class _Parts:
-    """Collects what a multipart parser calls out."""
+    """Collect the images from the callbacks of a multipart parser."""
 
     def __init__(self, most: int) -> None:
         self.parts: list[Part] = []

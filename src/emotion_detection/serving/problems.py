@@ -1,4 +1,4 @@
-"""What went wrong with a request, as RFC 9457 says it: ``application/problem+json``."""
+"""Error responses of RFC 9457: ``application/problem+json``."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
-    """A request that is not answered as it was meant.
+    """An error response.
 
     Args:
-        status: of HTTP.
-        detail: what was wrong, and what is allowed, for a person.
-        headers: to send with it.
-        reason: one word for the figures.
+        status: HTTP status.
+        detail: message for people: what is wrong, and what is allowed.
+        headers: additional headers.
+        reason: label in the metrics.
     """
 
     def __init__(
@@ -36,25 +36,25 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
 
 
 def describe_failure() -> Problem:
-    """Return the problem of something that nobody foresaw."""
+    """Return the problem of an unexpected error."""
     return Problem(500, "the server failed at this; its log says where", reason="failure")
 
 
 def make_client_left_problem() -> Problem:
-    """Return the problem of a client that left before it was answered; nobody reads it."""
+    """Return the problem of a client that disconnected; it is only logged."""
     return Problem(400, "the client left before its answer", reason="client_left")
 
 
 def problem_json(status: int, detail: str) -> bytes:
-    """Return a problem's members as JSON; its type is that of the status alone."""
+    """Return a problem as JSON; the type is about:blank."""
     members = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return json.dumps({"type": "about:blank", **members}).encode()
 
 
 def make_plain_answer(status: int, detail: str, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return a whole HTTP/1.1 answer, after which the connection closes.
+    """Return a complete HTTP/1.1 answer, after which the connection closes.
 
-    For where no application is reached: bytes that are no request, or one connection too many.
+    For connections that do not reach the application: an invalid request, or too many connections.
     """
     body = problem_json(status, detail)
     lines = {

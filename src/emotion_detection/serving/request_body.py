@@ -1,4 +1,4 @@
-"""A request's body, counted while it comes in; never on disk."""
+"""Receive a request's body within a memory budget, never on disk."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from emotion_detection.serving.telemetry import ServerMetrics
 
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
 RAW_TYPES = (*PICTURE_TYPES, "application/octet-stream", "")
-"""Types of a body that is one image; none said is none denied."""
+"""Media types of a body that is one image; a missing type is accepted."""
 MULTIPART = "multipart/form-data"
 
 _LINGER_BYTES, _LINGER_SECONDS = 4_000_000, 1.0
-"""Of a body that is refused as much is taken and dropped, for as long: a client that still sends
-would otherwise meet a closed connection before it has read why."""
+"""Bytes and seconds for which a rejected body is still received and dropped. Otherwise a client
+that is still sending would find the connection closed before it reads the answer."""
 
 
 def parse_content_type(headers: Any) -> tuple[str, bytes]:
     """Return a request's media type and, of multipart, its boundary.
 
     Raises:
-        Problem: 415, a type that holds no images; 400, multipart without a boundary.
+        Problem: 415 for a type without images, 400 for multipart without a boundary.
     """
     value = headers.get("content-type", "")
     if headers.get("content-encoding", "identity").lower() != "identity":
@@ -50,21 +50,21 @@ def parse_content_type(headers: Any) -> tuple[str, bytes]:
 
 
 class Intake:
-    """Takes in bodies, no more at once than memory is set aside for.
+    """Receive bodies within the memory budget of the server.
 
     Args:
         settings: the limits.
-        figures: what counts.
+        metrics: the metrics of the server.
     """
 
-    def __init__(self, settings: Settings, figures: ServerMetrics) -> None:
+    def __init__(self, settings: Settings, metrics: ServerMetrics) -> None:
         self._settings = settings
-        self._figures = figures
+        self._figures = metrics
         self._held = 0
 
     @contextmanager
     def holding(self) -> Iterator["RequestMemory"]:
-        """Count what a request holds in memory until the block ends."""
+        """Count a request's bytes in memory until the block ends."""
         held = RequestMemory(self)
         try:
             yield held
@@ -72,31 +72,31 @@ class Intake:
             self.add(-held.size)
 
     def add(self, size: int) -> None:
-        """Count bytes that come, or go."""
+        """Add to the bytes in memory, or subtract from them."""
         self._held += size
         self._figures.held.set(self._held)
 
     def check(self, declared: str | None) -> None:
-        """Refuse a body by its declared length, before any of it is read.
+        """Reject a body by its declared length, before it is read.
 
         Raises:
-            Problem: 413, it is too large; 503, memory for it is taken.
+            Problem: 413 for a body that is too large, 503 if the memory is used up.
         """
-        # the server itself refuses what is no number
+        # the HTTP parser rejects other values
         size = int(declared) if declared is not None and declared.isdecimal() else 0
         self.check_size(size)
         if self._held + size > self._settings.max_inflight_bytes:
             raise self._full()
 
     def check_size(self, size: int) -> None:
-        """Refuse a body of more bytes than allowed, with 413."""
+        """Reject a body of more bytes than allowed, with 413."""
         if size > self._settings.max_bytes:
             raise Problem(
                 413, f"a body of more than {self._settings.max_bytes:,} bytes", reason="bytes"
             )
 
     def check_held(self) -> None:
-        """Refuse to hold more than there is memory set aside for, with 503."""
+        """Reject a body beyond the memory budget, with 503."""
         if self._held > self._settings.max_inflight_bytes:
             raise self._full()
 
@@ -107,10 +107,10 @@ class Intake:
 
 
 class RequestMemory:
-    """What one request holds in memory.
+    """The bytes of one request in memory.
 
     Args:
-        intake: of the server.
+        intake: the server's intake.
     """
 
     __slots__ = ("_intake", "more", "size")
@@ -119,18 +119,18 @@ class RequestMemory:
         self._intake = intake
         self.size = 0
         self.more = True
-        """Whether a part of the body may not have been read."""
+        """Whether a part of the body may be unread."""
 
     async def read(self, receive: Any, seconds: float) -> bytes:
         """Read a body.
 
         Args:
-            receive: ASGI's.
-            seconds: in which all of it must be there.
+            receive: ASGI's function.
+            seconds: timeout for the complete body.
 
         Raises:
-            Problem: 413, it grows too large; 503, memory is taken; 408, it takes too long; 400,
-                the client left.
+            Problem: 413 if it becomes too large, 503 if the memory is used up, 408 after the
+                timeout, 400 if the client disconnects.
         """
         chunks: list[bytes] = []
         try:
@@ -145,7 +145,7 @@ class RequestMemory:
         message = await receive()
         if message["type"] == "http.disconnect":
             self.more = False
-            raise Problem(400, "the client left before its body was whole", reason="client_left")
+            raise Problem(400, "the client left before its body was complete", reason="client_left")
         self.more = message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         self._count(len(chunk))
@@ -159,7 +159,7 @@ class RequestMemory:
 
 
 async def drop_rest(receive: Any) -> None:
-    """Take in a part of what a refused client still sends, and drop it."""
+    """Receive and drop a part of the body of a rejected request."""
     left = _LINGER_BYTES
     try:
         async with asyncio.timeout(_LINGER_SECONDS):

@@ -14,14 +14,14 @@ from emotion_detection.serving.request_body import drop_rest, parse_content_type
 from emotion_detection.serving.service import Service
 
 _DRAWN = ("image/jpeg", "image/png", "image/webp")
-"""Media types of annotated images; the first where the client asks for none."""
+"""Media types of annotated images; the first is the default."""
 _NAMED = 80
-"""Characters that are repeated of a name which a client made up."""
+"""Maximum characters of an unknown name in an error message."""
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 class Refusal(Response):
-    """A problem, said before all of the request's body was read."""
+    """A problem that is sent before the complete body was read."""
 
     def __init__(self, problem: Problem, more: bool) -> None:
         headers = {**_NOT_KEPT, **problem.headers, **({"Connection": "close"} if more else {})}
@@ -29,7 +29,7 @@ class Refusal(Response):
         self._more = more
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send it, and let the client come to an end."""
+        """Send the problem, and receive the rest of the body."""
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": self.raw_headers})
         if self._more:
@@ -44,21 +44,21 @@ def add_routes(app: FastAPI, service: Service, about: dict[str, Any]) -> None:
     """Add all routes but those of the page.
 
     Args:
-        app: to add to.
-        service: answers.
-        about: what is said of the model.
+        app: the application.
+        service: the state of the server.
+        about: the answer about the model.
     """
     _add_images(app, service)
     _add_health(app, service)
     model = json.dumps(about).encode()
 
-    @app.get("/v1/model", summary="The model: labels, input, figures, card", tags=["model"])
+    @app.get("/v1/model", summary="The model: labels, input, metrics, card", tags=["model"])
     async def model_route() -> Response:
         return Response(model, media_type=JSON)
 
     @app.get(
         "/metrics",
-        summary="Figures for Prometheus",
+        summary="Metrics for Prometheus",
         tags=["operation"],
         response_class=PlainTextResponse,
     )
@@ -70,7 +70,7 @@ def add_routes(app: FastAPI, service: Service, about: dict[str, Any]) -> None:
 def _add_images(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/predict",
-        summary="Find the faces of photographs and read their expressions",
+        summary="Detect the faces of images and classify their expressions",
         description="The body is an image, or multipart with several. One answers a result, "
         "several answer `results`, in their order.",
         tags=["pictures"],
@@ -79,17 +79,17 @@ def _add_images(app: FastAPI, service: Service) -> None:
         openapi_extra=schemas.BODY,
     )
     async def predict_route(request: Request, annotate: bool = False) -> Response:
-        """Answer photographs.
+        """Answer images.
 
         Args:
-            request: with the images.
-            annotate: answer the image with what was found drawn on it.
+            request: the request with the images.
+            annotate: answer with the annotated image.
         """
         return await _answer(request, service, False, _drawn_as(request) if annotate else None)
 
     @app.post(
         "/v1/classify",
-        summary="Read the expressions of crops: each image is one face",
+        summary="Classify the expressions of face crops: each image is one face",
         tags=["pictures"],
         response_model=None,
         responses=schemas.responses(),
@@ -104,7 +104,7 @@ def _add_health(app: FastAPI, service: Service) -> None:
         503: {"description": "It is not", "content": {JSON: {"schema": {"type": "object"}}}}
     }
 
-    @app.get("/health/live", summary="Is it whole?", tags=["operation"], responses=not_well)
+    @app.get("/health/live", summary="Is it alive?", tags=["operation"], responses=not_well)
     async def live_route() -> Response:
         return _health(service.live, "live")
 
@@ -131,7 +131,7 @@ def _drawn_as(request: Request) -> str:
 
 
 def _check_options(request: Request) -> None:
-    """Refuse options after the ``?`` that the route does not have."""
+    """Reject query options that the route does not have."""
     known = [option.alias for option in request.scope["route"].dependant.query_params]
     for name in request.query_params:
         if name not in known:
@@ -146,7 +146,7 @@ async def _answer(
     with service.intake.holding() as held:
         try:
             _, boundary = parse_content_type(headers)
-            # what must be refused is refused before its body is read
+            # reject a request before reading the body, if possible
             _check_options(request)
             service.intake.check(headers.get("content-length"))
             service.workers.check()

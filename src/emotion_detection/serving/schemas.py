@@ -1,4 +1,4 @@
-"""What answers look like, for the OpenAPI document alone: nothing is checked against it."""
+"""Schemas of the answers, for the OpenAPI document only; answers are not validated."""
 
 from typing import Any
 
@@ -42,21 +42,21 @@ _RESULT: dict[str, Any] = {
 
 
 class FaceJson(BaseModel):
-    """A face and what its expression looks like."""
+    """A face and its expression."""
 
     model_config = ConfigDict(title="Face", json_schema_extra={"examples": [_FACE]})
 
     box: list[float] = Field(description="x, y, width, height in pixels; may leave the image")
-    landmarks: dict[str, list[float]] = Field(description="x, y of five points; of crops none")
-    confidence: float = Field(description="that it is a face, 0 to 1; of crops 1")
-    emotion: str = Field(description="the one with the highest score")
-    scores: dict[str, float] = Field(description="of each emotion, summing to 1")
-    intensity: float | None = Field(description="0 (neutral) to 1; null: the model tells none")
+    landmarks: dict[str, list[float]] = Field(description="x, y of five points; none for crops")
+    confidence: float = Field(description="confidence of the detection, 0 to 1; 1 for crops")
+    emotion: str = Field(description="the emotion with the highest score")
+    scores: dict[str, float] = Field(description="score of each emotion, summing to 1")
+    intensity: float | None = Field(description="0 (neutral) to 1; null: the model predicts none")
     flags: list[str] = Field(description="'cut': it leaves the image; 'uncertain_face'; 'unsure'")
 
 
 class ResultJson(BaseModel):
-    """What was found in an image."""
+    """The faces of an image."""
 
     model_config = ConfigDict(title="Result", json_schema_extra={"examples": [_RESULT]})
 
@@ -64,12 +64,12 @@ class ResultJson(BaseModel):
     width: int
     height: int
     faces: list[FaceJson] = Field(description="from left to right")
-    skipped: int = Field(description="faces that were found and are too small to be read")
+    skipped: int = Field(description="number of detected faces below the minimum size")
     notes: list[str] = Field(description="such as that only the first frame was read")
 
 
 class UnreadJson(BaseModel):
-    """One of several images, which could not be read."""
+    """One of several images that could not be read."""
 
     model_config = ConfigDict(title="Unread")
 
@@ -78,7 +78,7 @@ class UnreadJson(BaseModel):
 
 
 class ResultsJson(BaseModel):
-    """What was found in several images, in their order."""
+    """The results of several images, in their order."""
 
     model_config = ConfigDict(title="Results")
 
@@ -134,11 +134,11 @@ BODY: dict[str, Any] = {
         },
     }
 }
-"""Of the routes that take images."""
+"""Error answers of the routes for images."""
 
 
 def responses(*also: str) -> dict[int | str, dict[str, Any]]:
-    """Return what the routes that take images may answer.
+    """Return the possible answers of the routes for images.
 
     Args:
         also: media types of an annotated image.
@@ -149,5 +149,5 @@ def responses(*also: str) -> dict[int | str, dict[str, Any]]:
         for status, text in _PROBLEMS.items()
     }
     images: dict[str, Any] = {"content": {kind: {"schema": _PICTURE} for kind in also}}
-    found = {"description": "What was found", "model": ResultJson | ResultsJson}
+    found = {"description": "The result", "model": ResultJson | ResultsJson}
     return {200: {**found, **(images if also else {})}, **problems}

@@ -1,4 +1,4 @@
-"""Runs the application by uvicorn, and ends it without losing a request."""
+"""Run the application by uvicorn, with a graceful shutdown."""
 
 import asyncio
 import contextlib
@@ -20,20 +20,20 @@ from emotion_detection.serving.server_settings import Settings
 from emotion_detection.serving.service import Service
 
 _LAST_REQUESTS = 1.0
-"""Seconds that an idle connection stays open at the end, for a request that is on its way."""
+"""Seconds that an idle connection stays open during shutdown, for a request in transit."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, with another end.
+    """uvicorn's server with a graceful shutdown.
 
-    Told to stop (SIGTERM, Ctrl-C) it says that it is not ready, takes no more connections, answers
-    what it has accepted and what still comes on open connections, each with ``Connection: close``,
-    and ends; the process's exit code is the caller's business, where uvicorn would raise the
-    signal again. A second Ctrl-C ends it at once.
+    After SIGTERM or Ctrl-C the server reports that it is not ready and closes the port. It answers
+    the accepted requests and those on open connections, each with ``Connection: close``, and exits.
+    The signal is not raised again, as uvicorn would do, so the caller decides the exit code. A
+    second Ctrl-C ends the server immediately.
 
     Args:
-        config: uvicorn's.
-        service: behind the application.
+        config: uvicorn's config.
+        service: the service behind the application.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
@@ -42,22 +42,22 @@ class Server(uvicorn.Server):
 
     @property
     def failed(self) -> bool:
-        """Whether it ended since it could not go on."""
+        """Whether the server ended because of a failure."""
         return self._service.failed
 
     @property
     def accepted(self) -> int:
-        """Requests whose headers came in."""
+        """Number of requests whose headers were received."""
         return self._service.accepted
 
     @property
     def answered(self) -> int:
-        """Requests whose answer was sent, or whose client had left."""
+        """Number of requests whose answer was sent, or whose client had disconnected."""
         return self._service.finished
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take the signals that end it while a block runs."""
+        """Handle the signals that stop the server while a block runs."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -70,12 +70,12 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer everything accepted, then end."""
+        """Answer all accepted requests, then exit."""
         self._service.draining = True
         loop = asyncio.get_running_loop()
         if not self._service.failed and self._service.settings.shutdown_delay:
             await self._unless_forced(loop.time() + self._service.settings.shutdown_delay)
-        # in place: requests under way hold the same list
+        # in place: requests in progress hold the same list
         self.server_state.default_headers.append((b"connection", b"close"))
         for server in self.servers:
             server.close()
@@ -90,10 +90,10 @@ class Server(uvicorn.Server):
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound, so that nothing is loaded for a port that is taken.
+    """Return a bound socket, so that a port in use is reported before the model is loaded.
 
     Raises:
-        InputError: the port is in use, or the host is none of this machine's.
+        InputError: the port is in use, or the host is not an address of this machine.
     """
     try:
         family, kind, number, _, address = socket.getaddrinfo(
@@ -122,9 +122,9 @@ def make_server(
     """Return a server, ready to run.
 
     Args:
-        detector: finds faces and reads them; of one thread, since each worker is one.
+        detector: detects and classifies faces; with one thread, since each worker is a thread.
         settings: the limits.
-        model: what the user named, as for :class:`EmotionDetector`.
+        model: the user's name of the model, as for :class:`EmotionDetector`.
         page: folder of the built page; None: that of the package.
 
     Raises:
@@ -137,7 +137,7 @@ def make_server(
         ws="none",
         lifespan="on",
         log_config=None,
-        log_level="critical",  # of failures this project logs the places, uvicorn also the words
+        log_level="critical",  # this project logs failures by their place alone
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -150,5 +150,5 @@ def make_server(
 
 
 def quiet_pillow() -> None:
-    """Let Pillow not print what it thinks of odd metadata: sizes are checked all the same."""
+    """Suppress Pillow's warnings about odd metadata and sizes, which are checked anyway."""
     warnings.filterwarnings("ignore", module="PIL")

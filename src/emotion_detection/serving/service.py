@@ -1,4 +1,4 @@
-"""A server's state: what it reads with, whether it is ready, and when it has to leave."""
+"""The state of a server: workers, readiness and shutdown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,14 +12,14 @@ from emotion_detection.serving.telemetry import ServerMetrics
 from emotion_detection.serving.workers import Workers
 
 _EVERY = 0.5
-"""Seconds between looks at the workers."""
+"""Seconds between checks of the workers."""
 
 
 class Service:
     """Everything behind the routes.
 
     Args:
-        detector: finds faces and reads them.
+        detector: detects and classifies faces.
         settings: the limits.
     """
 
@@ -28,9 +28,9 @@ class Service:
         self.figures = ServerMetrics()
         self.intake = Intake(settings, self.figures)
         self.draining = False
-        """Whether the server was told to stop."""
+        """Whether shutdown has begun."""
         self.accepted = self.finished = 0
-        """Requests, since the start."""
+        """Number of requests since the start."""
         self.failed = False
         self._warm = False
         self._leave: Callable[[], None] = lambda: None
@@ -38,24 +38,24 @@ class Service:
         self.workers = Workers(self._reader.answers, settings, self.figures, self._must_leave)
 
     def on_leave(self, leave: Callable[[], None]) -> None:
-        """Say what is to be called, from any thread, when the process has to end."""
+        """Set the function that is called, from any thread, when the process has to exit."""
         self._leave = leave
 
     @property
     def live(self) -> bool:
-        """Whether it can still answer."""
+        """Whether the server can still answer."""
         return not self.failed
 
     @property
     def ready(self) -> bool:
-        """Whether it should be sent requests: it is warm, and was not told to stop."""
+        """Whether the server accepts requests: warm, and not shutting down."""
         return self._warm and self.live and not self.draining
 
     @asynccontextmanager
     async def running(self, _: object = None) -> AsyncIterator[None]:
-        """Warm up and let the workers work while a block runs.
+        """Warm up and run the workers while a block runs.
 
-        Requests that come before it is warm wait in the queue.
+        Requests that arrive during the warm-up wait in the queue.
         """
         tasks = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._watch())]
         yield

@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus; never what an image shows."""
+"""Metrics of a server for Prometheus, without any content of images."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ from prometheus_client import (
 )
 
 STAGES = ("read", "wait", "decode", "detect", "classify", "encode")
-"""Of a request: its body comes in; it waits for a worker; the image is decoded; faces are found
-and cut out; they are read; the answer is written."""
+"""Stages of a request: receive the body, wait for a worker, decode the image, detect and crop
+faces, classify them, write the answer."""
 
 ROUTES = (
     *("/v1/predict", "/v1/classify", "/v1/model", "/metrics", "/openapi.json"),
     *("/health/live", "/health/ready", "/health", "/docs"),
 )
-"""Paths that are counted each by itself; those of the page together, and all others."""
+"""Paths with a label of their own; those of the page share one, as do all others."""
 
 _SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -31,7 +31,7 @@ _SECONDS = (
 
 
 class ServerMetrics:
-    """A server's figures, in a registry of their own."""
+    """The metrics of a server, in a registry of their own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -57,12 +57,12 @@ class ServerMetrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        # looked up once: labels() takes longer than observe()
+        # created once: labels() takes longer than observe()
         self._stages = {name: stages.labels(name) for name in STAGES}
         self._routes = {name: self._seconds.labels(name) for name in (*ROUTES, "page", "other")}
         self._shed = Counter(
             "emotion_shed",
-            "Requests turned away with 503",
+            "Requests rejected with 503",
             ("reason",),
             registry=self._registry,
         )
@@ -73,13 +73,13 @@ class ServerMetrics:
             registry=self._registry,
         )
         self._status: dict[tuple[str, str, int], Counter] = {}
-        self.faces = Counter("emotion_faces", "Faces read", registry=self._registry)
+        self.faces = Counter("emotion_faces", "Faces classified", registry=self._registry)
         self.images = Counter("emotion_pictures", "Images read", registry=self._registry)
         self.waiting = Gauge(
             "emotion_queue_length", "Requests that wait for a worker", registry=self._registry
         )
         self.held = Gauge("emotion_held_bytes", "Bodies in memory", registry=self._registry)
-        self.working = Gauge("emotion_workers_busy", "Workers at work", registry=self._registry)
+        self.working = Gauge("emotion_workers_busy", "Busy workers", registry=self._registry)
         self.replaced = Counter(
             "emotion_workers_replaced", "Workers that died or hung", registry=self._registry
         )
@@ -94,7 +94,7 @@ class ServerMetrics:
         self._routes[route].observe(seconds)
 
     def shed(self, reason: str) -> None:
-        """Count a request that was turned away."""
+        """Count a rejected request."""
         self._shed.labels(reason).inc()
 
     def failed(self, reason: str) -> None:
@@ -102,16 +102,16 @@ class ServerMetrics:
         self._errors.labels(reason).inc()
 
     def took(self, stage: str, seconds: float) -> None:
-        """Note how long a stage took."""
+        """Record the time of a stage."""
         self._stages[stage].observe(seconds)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Note how long a block takes, if nothing is raised in it."""
+        """Record the time of a block, unless it raises."""
         start = perf_counter()
         yield
         self._stages[name].observe(perf_counter() - start)
 
     def text(self) -> bytes:
-        """Return all figures in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The web page and the files it loads, with the headers that keep it to itself."""
+"""Serve the web page and the files it loads, with security headers."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ HEADERS = {
     ),
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    # both together isolate the page, so that WebAssembly may have threads
+    # both together isolate the page, which WebAssembly threads require
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -54,7 +54,7 @@ _TYPES = {
     ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
 }
-"""Said here, since what the system thinks of a name differs from system to system."""
+"""Media types, fixed here because the system's types differ between systems."""
 
 _HASHED = re.compile(r"[-.][\w-]{8,}\.\w+$")
 _FOREVER = "public, max-age=31536000, immutable"
@@ -67,10 +67,10 @@ def add_page(
     """Serve the page at ``/`` and the networks at ``/models/``.
 
     Args:
-        app: to add to.
-        folder: of the built page.
-        model: what the user named, as for :class:`EmotionDetector`.
-        detector: made of it.
+        app: the application.
+        folder: folder of the built page.
+        model: the user's name of the model, as for :class:`EmotionDetector`.
+        detector: the detector.
 
     Raises:
         InputError: a file of the networks is missing or damaged.
@@ -106,7 +106,7 @@ def add_page(
     app.add_api_route("/docs", api_page, methods=both, include_in_schema=False)
     app.add_api_route("/models/{name}", model_part, methods=both, include_in_schema=False)
     if is_page_built(folder):
-        # not mounted: what is mounted at / would take wrong methods of other routes for its own
+        # not mounted: an application at / would answer wrong methods of other routes
         app.router.default = _Page(directory=folder, html=True)
     else:
         app.add_api_route("/", missing, methods=both, include_in_schema=False)
@@ -117,10 +117,10 @@ def _sha256(content: bytes) -> str:
 
 
 class _Page(StaticFiles):
-    """Files of the page: typed by name, kept by browsers where the name holds a hash."""
+    """Files of the page: typed by name, cached by browsers if the name contains a hash."""
 
     async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
-        """Answer a request for a file; others are for no route of the API."""
+        """Answer a request for a file, or with 404."""
         if scope["method"] not in ("GET", "HEAD"):
             raise Problem(404, "no such route; /docs lists those of the API")
         return await super().get_response(path, scope)

@@ -1,4 +1,4 @@
-"""Threads that read images, and the bounded queue before them."""
+"""Worker threads that process images, and their bounded queue."""
 
 import asyncio
 import contextlib
@@ -17,23 +17,23 @@ from emotion_detection.serving.telemetry import ServerMetrics
 _LOG = logging.getLogger(__name__)
 
 _REPLACED = 5
-"""Workers that may be lost before the process has to leave."""
+"""Number of lost workers after which the process has to exit."""
 _HUNG = 2.0
-"""Of the time that an answer may take, after which a worker counts as hung."""
+"""Multiple of the answer's timeout after which a worker counts as hung."""
 _LONGEST_WAIT = 30
-"""Seconds that a client is told to wait at most."""
+"""Maximum Retry-After in seconds."""
 
 
 class Workers:
     """A pool of threads with a bounded queue.
 
-    Every worker takes a job, or a few jobs that can be read together, and answers each. One that
-    dies is replaced; one that hangs, too, and is left behind.
+    Each worker takes one job, or several that can be batched, and answers them. A worker that dies
+    or hangs is replaced; a hung thread is abandoned.
 
     Args:
-        read: gives an answer, or what was wrong, to each of some jobs; called in the workers.
+        read: returns an answer or an error for each of some jobs; called in the workers.
         settings: the limits.
-        figures: what counts.
+        metrics: the metrics of the server.
         lost: called once, from any thread, when too many workers died or hung.
     """
 
@@ -41,16 +41,16 @@ class Workers:
         self,
         read: Callable[[list[Job]], list[Answer | Problem]],
         settings: Settings,
-        figures: ServerMetrics,
+        metrics: ServerMetrics,
         lost: Callable[[], None],
     ) -> None:
-        self._read, self._settings, self._figures = read, settings, figures
+        self._read, self._settings, self._figures = read, settings, metrics
         self._lost = lost
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._workers: set[_Worker] = set()
         self._lock = threading.Lock()
         self._left, self._closed = _REPLACED, False
-        self._seconds = 0.01  # that a job takes, about; the latest count most
+        self._seconds = 0.01  # moving average of the seconds per job
 
     def start(self) -> None:
         """Start the threads."""
@@ -58,7 +58,7 @@ class Workers:
             self._add()
 
     def close(self) -> None:
-        """Let the threads end once the queue is empty; none is started again."""
+        """End the threads once the queue is empty, and start none again."""
         with self._lock:
             self._closed = True
             for _ in self._workers:
@@ -66,14 +66,14 @@ class Workers:
 
     @property
     def alive(self) -> bool:
-        """Whether there are as many workers as there should be."""
+        """Whether the pool has its full number of workers."""
         return self._left >= 0
 
     def check(self) -> None:
-        """Turn a request away if the queue is full, or too long for an answer in time.
+        """Reject a request if the queue is full, or too long for an answer in time.
 
         Raises:
-            Problem: 503, with the seconds after which it may have emptied.
+            Problem: 503, with the estimated seconds until the queue is empty.
         """
         waiting = self._queue.qsize()
         seconds = waiting * self._seconds / self._settings.workers
@@ -89,7 +89,7 @@ class Workers:
         """Queue a job and wait for its answer.
 
         Raises:
-            Problem: 503, the queue is full; 504, it took too long; what was wrong with the job.
+            Problem: 503 if the queue is full, 504 after the timeout, or the problem of the job.
         """
         self.check()
         job.future = asyncio.get_running_loop().create_future()
@@ -99,13 +99,13 @@ class Workers:
             async with asyncio.timeout(self._settings.timeout):
                 return await job.future
         except TimeoutError:
-            # a worker that has begun cannot be stopped; one that has not will leave it out
+            # a running job cannot be stopped; a queued one will be skipped
             raise Problem(
                 504, f"no answer within {self._settings.timeout:g} s", reason="timeout"
             ) from None
 
     def watch(self) -> None:
-        """Count who waits, and replace workers that hang; to be called every so often."""
+        """Count waiting requests, and replace hung workers; to be called regularly."""
         now = time.perf_counter()
         with self._lock:
             workers = list(self._workers)
@@ -136,15 +136,15 @@ class Workers:
             self._lost()
 
     def take(self) -> list[list[Job]] | None:
-        """Return what to do next, one after another; None: the thread shall end.
+        """Return the next batches of jobs; None: the thread should end.
 
-        Jobs in one list are to be read together.
+        The jobs of one list are processed in one batch.
         """
         job = self._queue.get()
         if job is None:
             return None
         jobs = [job]
-        # a share of what waits: the other workers shall not idle meanwhile
+        # only a part of the queue, so that other workers do not idle
         share = 1 + self._queue.qsize() // self._settings.workers
         while job.crops and len(jobs) < min(self._settings.max_batch, share):
             try:
@@ -160,7 +160,7 @@ class Workers:
         return [jobs]
 
     def do(self, jobs: list[Job]) -> None:
-        """Answer jobs, those left out that nobody waits for any more."""
+        """Answer jobs, except those whose clients no longer wait."""
         start = time.perf_counter()
         left = [job for job in jobs if not job.future.done()]
         gone = [job for job in left if job.connection.gone]
@@ -174,31 +174,31 @@ class Workers:
         try:
             answers = self._read(wanted)
         finally:
-            # also where the worker dies of it: nobody shall wait for nothing
+            # even if the worker dies, so that no client waits in vain
             self._tell(wanted, answers)
             took = (time.perf_counter() - start) / len(wanted)
             self._seconds += 0.1 * (took - self._seconds)
 
     def _tell(self, jobs: list[Job], answers: Sequence[Answer | Problem]) -> None:
-        """Hand answers to the event loop."""
+        """Pass answers to the event loop."""
         if jobs:
-            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
+            with contextlib.suppress(RuntimeError):  # the loop was closed: no client waits
                 jobs[0].future.get_loop().call_soon_threadsafe(_settle, jobs, answers)
 
     def died(self, worker: "_Worker") -> None:
-        """Put another worker in the place of one whose thread ends."""
+        """Replace a worker whose thread ends."""
         _LOG.error("a worker died; another one takes its place")
         self._replace(worker)
 
 
 class _Worker(threading.Thread):
-    """A thread that does jobs until it is told to end."""
+    """A thread that processes jobs until the pool is closed."""
 
     def __init__(self, workers: Workers) -> None:
         super().__init__(name="emotion-worker", daemon=True)
         self._pool = workers
         self.since: float | None = None
-        """When the jobs at hand were begun."""
+        """Start time of the current jobs."""
 
     def run(self) -> None:
         told = False
@@ -217,7 +217,7 @@ class _Worker(threading.Thread):
 
 
 def _settle(jobs: list[Job], answers: Sequence[Answer | Problem]) -> None:
-    """Hand answers to those who wait; in the event loop."""
+    """Set the results of waiting requests, in the event loop."""
     for job, answer in zip(jobs, answers, strict=True):
         if job.future.done():
             continue

@@ -7,12 +7,12 @@ from emotion_detection.training.corruption import RandomCorruption
 
 
 def make_augmentation(config: TrainConfig) -> nn.Module | None:
-    """Make the augmentation that a config asks for.
+    """Create the augmentation of a config.
 
-    It takes float32 (N, C, H, W) from 0 to 1 and gives the same; its randomness is torch's.
+    It maps float32 (N, C, H, W) from 0 to 1 to the same; random numbers are torch's.
 
     Returns:
-        None where every strength is 0.
+        The augmentation, or None if every strength is 0.
     """
     moved = config.rotate or config.shift or config.scale
     if not (config.flip or moved or config.brightness or config.contrast or config.erase):
@@ -45,5 +45,5 @@ def make_augmentation(config: TrainConfig) -> nn.Module | None:
 
 
 def make_corruption(config: TrainConfig) -> nn.Module | None:
-    """Make the random corruption that a config asks for, or None; it follows the augmentation."""
+    """Create the random corruption of a config, or None; it is applied after augmentation."""
     return RandomCorruption(config.corrupt) if config.corrupt else None

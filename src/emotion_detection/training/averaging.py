@@ -1,4 +1,4 @@
-"""A moving average of the weights, which is what is validated and kept."""
+"""Exponential moving average of the weights, which is validated and saved."""
 
 import functools
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class _OnDevice(WeightAveraging):
-    """Lightning's own makes its copy before the module is moved: of a GPU's run, on the CPU."""
+    """Lightning's weight averaging, with the copy on the device of the weights."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Move the copy to where the weights are."""
@@ -19,13 +19,13 @@ class _OnDevice(WeightAveraging):
 
 
 def make_moving_average(decay: float) -> WeightAveraging:
-    """Make Lightning's callback with an exponential moving average over steps.
+    """Create Lightning's callback with an exponential moving average over steps.
 
     In the first steps the decay is lower, (1 + step) / (10 + step), so that fresh weights are soon
     forgotten: without it the average of a short run is mostly its random start.
 
     Args:
-        decay: share of the average that stays in a step.
+        decay: fraction of the average that is kept in each step.
     """
     return _OnDevice(multi_avg_fn=functools.partial(_update, decay))
 

@@ -68,10 +68,10 @@ def _as_channels(values: tuple[float, ...], channels: int) -> Tensor:
 
 
 def check_backbone(name: str) -> None:
-    """Refuse a name that timm does not know.
+    """Reject a name that timm does not know.
 
     Raises:
-        InputError: it does not, or it is not installed.
+        InputError: timm does not know the name, or is not installed.
     """
     try:
         import timm

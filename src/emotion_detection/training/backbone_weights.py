@@ -80,7 +80,7 @@ def fit_weights(weights: dict[str, Tensor], network: nn.Module) -> dict[str, Ten
     pairs = list(zip(names, given, strict=False))
     if any(own[name].shape != value.shape for name, value in pairs):
         return None
-    # what is left over must be a last layer: one matrix and its bias at most
+    # only a last layer may be left over: one matrix and its bias at most
     if len(given) - len(names) > 2:
         return None
     return dict(pairs) | {name: own[name] for name in counted}

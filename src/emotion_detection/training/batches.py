@@ -1,4 +1,4 @@
-"""Batches: drawn by index from the array in one operation, in the main process.
+"""Batches, indexed from the array in one operation, in the main process.
 
 There is no work for each image in Python: a batch is one fancy index into the (memory-mapped)
 array. Augmentation happens later, on the batch, on the device.
@@ -85,7 +85,7 @@ def _some(values: npt.NDArray[np.float32] | None, rows: Rows) -> Tensor | None:
 
 
 class Order(Sampler[tuple[Rows, float]]):
-    """Which rows make up which batch, in an order that seed and epoch alone decide.
+    """Sampler of the rows of each batch, in an order that depends on seed and epoch only.
 
     Each process takes every ``processes``-th row of a batch, so that all of them together step on
     the same batches as one would. No row is taken twice; when training, a last batch with fewer
@@ -119,7 +119,7 @@ class Order(Sampler[tuple[Rows, float]]):
         return whole + (rest >= least)
 
     def __iter__(self) -> Iterator[tuple[Rows, float]]:
-        # a generator: epoch and first batch are looked at when the first batch is asked for
+        # a generator: epoch and first batch are read when the first batch is requested
         rows = np.arange(self.count)
         if self.seed is not None:
             rows = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
@@ -129,13 +129,13 @@ class Order(Sampler[tuple[Rows, float]]):
             yield whole[self.process :: self.processes], self.processes / len(whole)
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next; Lightning calls this before each."""
+        """Set the next epoch; called by Lightning."""
         if epoch != self.epoch:
             self.epoch, self.first_batch = epoch, 0
 
 
 class FaceBatches(LightningDataModule):
-    """Training and validation batches; knows its place in the epoch, so that a run can go on there.
+    """Training and validation batches, with a position that a resumed run continues from.
 
     Args:
         train: training faces.
@@ -149,7 +149,7 @@ class FaceBatches(LightningDataModule):
         self._place = {"epoch": 0, "batch": 0}
 
     def _loader(self, faces: Faces, seed: int | None) -> DataLoader[Any]:
-        # made here, in the process that uses it: only there its number is known for sure
+        # created in the process that uses it, where the process number is known
         assert self.trainer is not None
         process, processes = self.trainer.global_rank, self.trainer.world_size
         size = self.config.batch_size if seed is not None else VALIDATION_BATCH
@@ -157,7 +157,7 @@ class FaceBatches(LightningDataModule):
         if seed is not None:
             order.set_epoch(self._place["epoch"])
             order.first_batch = self._place["batch"]
-        # batch_size=None: the order gives whole batches, and each is drawn at once
+        # batch_size=None: the sampler yields complete batches, each indexed in one operation
         return DataLoader(_Drawn(faces), sampler=order, batch_size=None, collate_fn=_as_it_is)
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -169,7 +169,7 @@ class FaceBatches(LightningDataModule):
         return self._loader(self.validation, None)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the place: the epoch, and how many of its batches are done."""
+        """Return the position: the epoch and the number of finished batches."""
         assert self.trainer is not None
         loop = self.trainer.fit_loop
         progress = loop.epoch_loop.batch_progress
@@ -178,7 +178,7 @@ class FaceBatches(LightningDataModule):
         return {"epoch": self.trainer.current_epoch, "batch": progress.current.ready}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on at this place."""
+        """Continue at a position."""
         self._place = dict(state_dict)
 
 

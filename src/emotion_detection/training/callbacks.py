@@ -1,4 +1,4 @@
-"""What happens beside the steps: keeping the best, stopping on NaN, on SIGTERM and in time."""
+"""Callbacks: save the best epoch, stop on NaN, on SIGTERM and after a time limit."""
 
 import math
 import signal
@@ -19,7 +19,7 @@ from emotion_detection.errors import TrainingError
 class KeepBest(Checkpoint):
     """Writes ``best.ckpt`` (highest validation accuracy, ties by lower loss) and ``last.ckpt``.
 
-    Lightning's ModelCheckpoint looks at one value and names files by version; this looks at two.
+    Lightning's ModelCheckpoint compares one value and names files by version; this compares two.
 
     Args:
         folder: the run's folder.
@@ -49,17 +49,17 @@ class KeepBest(Checkpoint):
         trainer.save_checkpoint(self.folder / "last.ckpt")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run must know."""
+        """Return the state for a resumed run."""
         return {"best": list(self.best), "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a resumed run's best."""
+        """Restore the best epoch of a resumed run."""
         accuracy, loss = state_dict["best"]
         self.best, self.best_epoch = (accuracy, loss), state_dict["best_epoch"]
 
 
 class StopEarly(EarlyStopping):
-    """Stops when validation accuracy no longer rises; a resumed run does what it would have done.
+    """Early stopping on validation accuracy, with the same result in a resumed run.
 
     Lightning's own takes the old patience from the checkpoint, and trains on after having stopped.
 
@@ -71,7 +71,7 @@ class StopEarly(EarlyStopping):
         super().__init__("val_accuracy", mode="max", patience=patience, min_delta=0.0)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what was counted, but not a patience that was changed since."""
+        """Restore the count, but not a patience that was changed since."""
         super().load_state_dict({**state_dict, "patience": self.patience})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -81,14 +81,14 @@ class StopEarly(EarlyStopping):
 
 
 class StopWhenNotFinite(Callback):
-    """Stops before a step whose gradient is not finite could spoil the weights."""
+    """Stop before a step with a non-finite gradient, which would corrupt the weights."""
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Look at the length of the whole gradient: one number, NaN if any part is."""
+        """Check the norm of the gradient, which is NaN if any part is."""
         if trainer.precision == "16-mixed":
-            return  # its loss scaler skips infinite gradients as a matter of course: see the loss
+            return  # the loss scaler skips infinite gradients by design: check the loss
         groups = optimizer.param_groups
         gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
         if not torch.isfinite(get_total_norm(gradients)):
@@ -105,13 +105,13 @@ class StopWhenNotFinite(Callback):
 def _not_finite(trainer: Trainer, step: int) -> TrainingError:
     return TrainingError(
         f"step {step} (epoch {trainer.current_epoch + 1}): the loss or its gradient is not a "
-        "finite number; the weights were left as they were, and checkpoints of the epochs before "
-        "are whole. Start again with a lower --learning_rate"
+        "finite number; the weights were left as they were, and earlier checkpoints "
+        "are intact. Start again with a lower --learning_rate"
     )
 
 
 class TimeLimitError(Exception):
-    """A training that was stopped by its time limit; ``last.ckpt`` is where it stands."""
+    """A training was stopped by the time limit; ``last.ckpt`` has its state."""
 
 
 class SaveAndStop(Callback):
@@ -123,7 +123,7 @@ class SaveAndStop(Callback):
 
     Args:
         folder: the run's folder; ``last.ckpt`` is written there.
-        hint: whether to say how the run goes on.
+        hint: whether to print how to resume the run.
         seconds: time limit; None: there is none.
     """
 
@@ -135,7 +135,7 @@ class SaveAndStop(Callback):
         self._end = float("inf")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signal over, and start the clock.
+        """Install the signal handler, and start the clock.
 
         Lightning puts the old handler back when it is done.
         """
@@ -155,7 +155,7 @@ class SaveAndStop(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save in the middle of an epoch; at its last batch the epoch's end does it."""
+        """Save in the middle of an epoch; after the last batch, the end of the epoch saves."""
         # gradients that wait for further batches are in no checkpoint
         whole_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if whole_step and self._agreed(trainer) and not trainer.is_last_batch:
@@ -185,6 +185,6 @@ class SaveAndStop(Callback):
         if is_sigterm:
             raise SystemExit(128 + signal.SIGTERM)
         best = next(each for each in trainer.checkpoint_callbacks if isinstance(each, KeepBest))
-        if best.best_epoch < 0:  # within the first epoch: a model all the same
+        if best.best_epoch < 0:  # within the first epoch: save a model too
             trainer.save_checkpoint(self.folder / "best.ckpt")
         raise TimeLimitError

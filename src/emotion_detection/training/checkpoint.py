@@ -1,4 +1,4 @@
-"""Checkpoints: written so that a crash or a full disk leaves the older one whole; read safely."""
+"""Checkpoints: written atomically, so that a crash keeps the older one; read safely."""
 
 import contextlib
 import io
@@ -20,7 +20,7 @@ from emotion_detection.training.task import CHECKPOINT_KEY
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, flushes, reads back, and only then takes the older one's place.
+    """Write a temporary file, flush it, verify it, and then replace the older checkpoint.
 
     Lightning's own writer stages in the temporary folder, does not flush, and can lose both files.
     """
@@ -53,7 +53,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            kept = " The checkpoint before it is whole." if target.exists() else ""
+            kept = " The previous checkpoint is intact." if target.exists() else ""
             raise TrainingError(
                 f"{target}: the checkpoint could not be saved: {reason}.{kept}"
             ) from None
@@ -82,9 +82,9 @@ class LoadedCheckpoint:
         spec: what it declares of itself.
         record: the training's config, data and version.
         path: the checkpoint.
-        temperatures: what each label set's logits are divided by; empty before they are fitted.
-        readouts: how each label set's scores are read; empty before they are fitted.
-        epoch: after how many epochs it was saved.
+        temperatures: temperature of each label set; empty before they are fitted.
+        readouts: postprocessing of each label set's scores; empty before it is fitted.
+        epoch: number of epochs before it was saved.
     """
 
     network: nn.Module
@@ -174,7 +174,7 @@ def load_trained(place: str | Path) -> LoadedCheckpoint:
 
 
 def check_spec(spec: ModelSpec) -> None:
-    """Check what a checkpoint declares, before a network of that size is made.
+    """Check a checkpoint's specification before a network of this size is created.
 
     Raises:
         ValueError: it is none that a training writes.

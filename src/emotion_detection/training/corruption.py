@@ -1,9 +1,9 @@
-"""Random corruption of training faces: what cameras, compression and bystanders do to a face.
+"""Random corruption of training faces, as a data augmentation.
 
-A face that is drawn for corruption passes through some of the stages of a real image, in their
-order: pose and crop, occlusion, light, blur, resolution, noise, compression. Most of the strengths
-are light. The family is wider than the fixed set that models are tested under
-(:mod:`emotion_detection.evaluation.corruptions`) and shares neither code nor parameters with it.
+A selected face passes through some of the stages of a real image, in order: pose and crop,
+occlusion, light, blur, resolution, noise, compression. Most strengths are light. The family is
+wider than the fixed set for tests (:mod:`emotion_detection.evaluation.corruptions`), and has
+neither code nor parameters in common with it.
 """
 
 import math
@@ -157,7 +157,7 @@ def occlude(faces: Tensor) -> Tensor:
 
 
 def _draw_cover(faces: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Return what lies over each face: float32 (N, C, H, W)."""
+    """Return the occluding content of each face: float32 (N, C, H, W)."""
     tone, slant = _draw(faces, 0, 1), _draw(faces, -0.6, 0.6)
     angle = _draw(faces, 0, 2 * math.pi)
     ramp = angle.cos()[:, None, None] * (x - 0.5) + angle.sin()[:, None, None] * (y - 0.5)[:, None]

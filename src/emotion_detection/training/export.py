@@ -1,4 +1,4 @@
-"""Network -> one self-contained ONNX file, compared with torch before it is called done."""
+"""Export a network as one self-contained ONNX file, and compare it with torch."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ from emotion_detection.training.checkpoint import LoadedCheckpoint
 from emotion_detection.training.network_scores import DeployedNetwork
 
 LARGEST_DIFFERENCE = 1e-4
-"""Refuse a file whose scores differ by more from torch's, on any face of the sample."""
+"""Maximum difference between the outputs of the ONNX file and torch, on any face of the sample."""
 
 OPSET = 18
 
@@ -42,7 +42,7 @@ def export_onnx(
         trained: the model, with its temperatures.
         path: the file; replaced only when the new one agrees with torch.
         sample: faces of the validation split, uint8 (N, C, H, W), to compare on.
-        metrics: the model's figures, kept in the metadata.
+        metrics: the model's metrics, for the metadata.
 
     Returns:
         Largest difference of any output between onnxruntime and torch.
@@ -84,13 +84,13 @@ def export_onnx(
         reason = " ".join(str(error).split())[:200]
         raise TrainingError(f"{path}: torch cannot export this network: {reason}") from None
     finally:
-        with contextlib.suppress(OSError):  # else it would hide what went wrong
+        with contextlib.suppress(OSError):  # otherwise it would hide the error
             part.unlink(missing_ok=True)
     return difference
 
 
 def read_validation_metrics(checkpoint: Path) -> dict[str, Any]:
-    """Return the metrics of a run on validation that its ONNX file holds.
+    """Return a run's metrics on validation, for the ONNX file.
 
     Args:
         checkpoint: the run's best checkpoint.
@@ -108,7 +108,7 @@ def read_validation_metrics(checkpoint: Path) -> dict[str, Any]:
 
 
 def _forget_places(program: torch.onnx.ONNXProgram) -> None:
-    """Leave out where on this machine the code of each node lies: the exporter's stack traces."""
+    """Remove the exporter's stack traces, which contain paths of this machine."""
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
         node.doc_string = None
@@ -149,7 +149,7 @@ def _difference(model: DeployedNetwork, path: Path, sample: npt.NDArray[np.uint8
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    """Keep the exporter's own progress lines from users: its errors are raised, not printed."""
+    """Suppress the exporter's progress output; errors are raised."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -27,7 +27,7 @@ def choose_sample_rows(count: int, most: int = SAMPLE) -> npt.NDArray[np.int64]:
 
 
 def keep_sample(run: Path, sample: Images) -> None:
-    """Keep a sample with its run, of about 2 MB at most.
+    """Save a sample of at most about 2 MB in the run's folder.
 
     Args:
         run: ``models/RUN``.
@@ -43,7 +43,7 @@ def keep_sample(run: Path, sample: Images) -> None:
 
 
 def find_sample(run: Path, spec: ModelSpec) -> tuple[Images, str]:
-    """Return faces to compare on, and what they are: the run's sample, else synthetic faces.
+    """Return faces for the comparison, and their origin: the run's sample, else synthetic.
 
     Args:
         run: folder of the checkpoint.

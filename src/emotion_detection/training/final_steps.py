@@ -1,4 +1,4 @@
-"""The end of a training: temperature, figures on validation, ONNX file, curves, records."""
+"""Finish a training: temperature, metrics on validation, ONNX file, curves, records."""
 
 import dataclasses
 import json
@@ -29,7 +29,7 @@ from emotion_detection.training.temperature import apply_postprocessing, fit_tem
 
 
 class TimeTaken(NamedTuple):
-    """What a training cost.
+    """Duration of a training.
 
     Args:
         seconds: on the clock.
@@ -59,11 +59,11 @@ def finish_training(
         folder: ``models/RUN``.
         logs: ``logs/RUN``.
         rows: the history, a row an epoch.
-        took: what the training cost, in this start.
-        ended_by: why it ended: 'epochs', 'max_steps', 'patience' or 'max_time'.
+        took: duration of this start of the training.
+        ended_by: the reason for the end: 'epochs', 'max_steps', 'patience' or 'max_time'.
 
     Returns:
-        What ``metrics.json`` holds.
+        The content of ``metrics.json``.
 
     Raises:
         TrainingError: the ONNX file does not agree with torch, or nothing can be written.
@@ -110,7 +110,7 @@ def finish_training(
 def _calibrated(
     best: LoadedCheckpoint, validation: Faces, plain: dict[str, Scores]
 ) -> LoadedCheckpoint:
-    """Fit what each label set's scores are read by, and keep it in the checkpoint.
+    """Fit the postprocessing of each label set, and store it in the checkpoint.
 
     One temperature for a single view goes into the graph, together with the adjustment for rare
     classes; one for the mean of several views is applied to that mean.
@@ -144,7 +144,7 @@ def _calibrated(
 def _figures(
     best: LoadedCheckpoint, validation: Faces, plain: dict[str, Scores], raters: int | None
 ) -> dict[str, Any]:
-    """Return the figures on validation, of the first label set; of further ones under 'also'."""
+    """Return the metrics on validation of the first label set, with further ones under 'also'."""
     results = {}
     for name, before, labels in _by_label_set(best.spec, plain, validation):
         known, temperature = labels >= 0, best.temperatures[name]

@@ -1,4 +1,4 @@
-"""The curves: a row an epoch, as CSV and PNG, whole even when a run was killed and resumed.
+"""Training curves: one row per epoch, as CSV and PNG, complete also after a resumed run.
 
 Lightning's CSV logger deletes what a resumed run had written, so the rows travel in the
 checkpoint: a resumed run has exactly those of the epochs that it does not repeat.
@@ -28,10 +28,10 @@ COLUMNS = (
 
 
 class History(Checkpoint):
-    """Collects a row an epoch and writes ``metrics.csv``.
+    """Collect one row per epoch and write ``metrics.csv``.
 
-    A ``Checkpoint`` in Lightning's eyes, since only those are called after an epoch's figures are
-    computed; put before the one that saves, so that the row is in the file that is saved.
+    A subclass of ``Checkpoint``, since Lightning calls only those after the metrics of an epoch are
+    computed. It runs before the callback that saves, so that the checkpoint contains the row.
 
     Args:
         folder: where ``metrics.csv`` goes.
@@ -54,7 +54,7 @@ class History(Checkpoint):
         self._validated = False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that this epoch has validation figures of its own."""
+        """Record that this epoch was validated."""
         self._validated = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -67,7 +67,7 @@ class History(Checkpoint):
             "seconds": round(time.perf_counter() - self._start, 3),
         }
         for name in COLUMNS[2:6]:
-            # Lightning keeps the figures of an earlier epoch where one is not validated
+            # Lightning keeps the metrics of an earlier epoch if one is not validated
             known = name in metrics and (self._validated or not name.startswith("val_"))
             row[name] = float(metrics[name]) if known else None
         self.rows.append(row)
@@ -86,7 +86,7 @@ class History(Checkpoint):
         return {"rows": [dict(row) for row in self.rows]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a resumed run's rows."""
+        """Restore a resumed run's rows."""
         self.rows = [dict(row) for row in state_dict["rows"]]
 
 

@@ -1,4 +1,4 @@
-"""``--init`` and ``--teacher``: what a training takes over from others."""
+"""``--init`` and ``--teacher``: initial weights, and teachers for distillation."""
 
 import json
 import sys
@@ -23,8 +23,8 @@ from emotion_detection.training.network import ModelSpec, build, take_weights
 def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
     """Copy another run's weights into a fresh network, for fine-tuning.
 
-    The last layer is taken row by row: what a class, or the intensity, of the same name has learnt.
-    Classes that the other run does not know keep their fresh rows, and this is said.
+    The last layer is copied row by row, by the names of classes and the intensity. Classes that the
+    other run does not know keep their random rows, and a line is printed.
 
     Args:
         network: takes the weights.
@@ -52,7 +52,7 @@ def start_from(network: nn.Module, spec: ModelSpec, init: str) -> None:
 
 
 def check_sources(config: TrainConfig) -> None:
-    """Refuse runs to start from, and lists of faces, that do not exist, before faces are read.
+    """Reject missing runs to start from, and missing lists of faces, before data is loaded.
 
     Raises:
         InputError: one of them does not exist, or a list cannot be read.
@@ -112,11 +112,11 @@ def _rows(spec: ModelSpec) -> list[tuple[str, str]]:
 
 
 def load_teachers(places: list[str], spec: ModelSpec) -> Teachers | None:
-    """Load the runs that a training learns from.
+    """Load the teachers of a training.
 
     Args:
         places: run folders, checkpoints or 'pretrained'; none gives None.
-        spec: what the pupil declares of itself.
+        spec: specification of the student.
 
     Raises:
         InputError: no such run, another input, or no label set in common.

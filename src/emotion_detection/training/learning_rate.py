@@ -17,7 +17,7 @@ from emotion_detection.training.task import EmotionTask
 STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0
 BELOW = 10.0
-"""How far below the learning rate of the lowest loss the suggested one is."""
+"""Factor between the learning rate of the lowest loss and the suggested one."""
 
 _SMOOTHING = 0.9
 _DIVERGED = 4.0
@@ -31,7 +31,7 @@ def find_learning_rate(
     The task itself, and the state of all random numbers, stay as they are.
 
     Args:
-        task: what is to be trained.
+        task: the task to train.
         faces: training faces.
         config: the recipe.
         device: where to compute.

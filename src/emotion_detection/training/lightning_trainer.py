@@ -1,4 +1,4 @@
-"""Lightning's Trainer, set up as this project needs it, and its errors in the user's words."""
+"""Set up Lightning's Trainer, and translate errors to one line."""
 
 import contextlib
 import dataclasses
@@ -37,14 +37,14 @@ from emotion_detection.training.task import EmotionTask
 
 OURS = "this project sets it itself"
 SET_BY = {"logger": "loggers are named by --logger", "max_epochs": "epochs are named by --epochs"}
-"""What sets a field of Lightning's Trainer instead."""
+"""Hints for fields of Lightning's Trainer that users cannot set."""
 
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",  # a batch is one index operation: workers would cost
     ".*smaller than the logging interval.*",  # figures are logged an epoch, not a step
     ".*dataloader is not resumable.*",  # the order of batches goes on by itself
     ".*exists and is not empty.*",  # a resumed run's folder
-    ".*It is recommended to use .*sync_dist.*",  # the figures are of all processes already
+    ".*It is recommended to use .*sync_dist.*",  # metrics are already reduced over all processes
     ".*LeafSpec.*",  # from torch's exporter
     ".*callbacks used to create the checkpoint.*",  # a resumed run may have lost its patience
 )
@@ -75,7 +75,7 @@ def make_trainer(
     callbacks: list[Callback],
     loggers: Sequence[Logger] = (),
 ) -> Trainer:
-    """Make the Trainer of a run.
+    """Create the Trainer of a run.
 
     Args:
         config: the recipe; its ``trainer`` fields go to Lightning.
@@ -137,7 +137,7 @@ def make_trainer(
 
 
 def check_trainer(config: TrainConfig) -> None:
-    """Refuse what :func:`make_trainer` would refuse, such as a missing GPU, before faces are read.
+    """Check the Trainer's settings, such as a missing GPU, before data is loaded.
 
     Raises:
         InputError: as for :func:`make_trainer`.
@@ -148,7 +148,7 @@ def check_trainer(config: TrainConfig) -> None:
 
 
 def _check_strategy(trainer: Trainer, named: object) -> None:
-    """Refuse ways to run several processes that cannot work here.
+    """Reject strategies for several processes that cannot work here.
 
     Raises:
         InputError: the strategy is not DDP, or its processes cannot be started.
@@ -188,7 +188,7 @@ def fit(
         task: the network and its losses.
         batches: the faces.
         folder: ``models/RUN``.
-        hint: whether to say after Ctrl-C how the run goes on.
+        hint: whether to print after Ctrl-C how to resume the run.
 
     Returns:
         Why it ended: 'epochs', 'max_steps', 'patience' or 'max_time'.
@@ -200,7 +200,7 @@ def fit(
     """
     last = folder / "last.ckpt"
     if last.exists():
-        read_checkpoint(last)  # says clearly what is wrong with it, if anything is
+        read_checkpoint(last)  # raises a clear error if the checkpoint is damaged
     try:
         trainer.fit(
             task, datamodule=batches, ckpt_path=last if last.exists() else None, weights_only=True
@@ -221,11 +221,11 @@ def fit(
     except (MisconfigurationException, ValueError) as error:
         if trainer.global_step or not task.config.trainer:
             raise
-        raise _refused(error) from None  # what only shows once the data is there
+        raise _refused(error) from None  # errors that need the data
     except OSError as error:
         where = error.filename or folder
         raise TrainingError(
-            f"{where}: {error.strerror or error}; the checkpoints are whole"
+            f"{where}: {error.strerror or error}; the checkpoints are intact"
         ) from None
     return _reason(trainer)
 
@@ -253,12 +253,12 @@ def close_connection(together: bool = False) -> None:
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Leave out Lightning's chatter; what it warns of beyond the expected is shown."""
+    """Suppress Lightning's messages and expected warnings."""
     names = ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.profilers")
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        # a profiler was asked for: what it found is no chatter
+        # a profiler was requested, so its output is shown
         is_profiler = logger.name.endswith("profilers")
         logger.setLevel(logging.INFO if is_profiler else logging.WARNING)
     try:

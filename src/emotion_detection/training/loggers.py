@@ -78,7 +78,7 @@ def check_loggers(names: Sequence[str]) -> None:
 
 
 def make_loggers(config: TrainConfig, logs: Path) -> list[Logger]:
-    """Make the loggers of a run.
+    """Create the loggers of a run.
 
     Args:
         config: the recipe; its ``logger`` names them.
@@ -95,7 +95,7 @@ def make_loggers(config: TrainConfig, logs: Path) -> list[Logger]:
         try:
             logger = _MAKERS[name](logs)
             if isinstance(logger, WandbLogger | MLFlowLogger):
-                # connects: what is wrong with it is said now, not after the first epoch
+                # connects now, so that errors show before the first epoch
                 logger.log_hyperparams(
                     {k: v for k, v in config_to_dict(config).items() if k not in _PATHS}
                 )

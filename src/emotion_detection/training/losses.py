@@ -1,4 +1,4 @@
-"""What a batch costs: each label set's cross entropy, the intensity's, the teachers'."""
+"""Loss terms: cross-entropy per label set, intensity, and distillation."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ INTENSITY = "intensity"
 
 
 def compute_class_weights(faces: Faces, spec: ModelSpec, balance: float) -> Weights | None:
-    """Return a weight a class for each label set, whose mean over the faces is 1.
+    """Return class weights for each label set, with a mean over the faces of 1.
 
     Args:
         faces: the training faces.
@@ -38,7 +38,7 @@ def compute_class_weights(faces: Faces, spec: ModelSpec, balance: float) -> Weig
 
 
 def compute_class_frequencies(faces: Faces, spec: ModelSpec) -> dict[str, list[float]]:
-    """Return how frequent each class of each label set is among the training faces.
+    """Return the class frequencies of each label set in the training faces.
 
     Where targets are distributions, their mean; one face is added to each class, so that none has
     frequency 0.
@@ -64,7 +64,7 @@ def compute_face_losses(
     batch: Batch,
     weights: Weights | None = None,
 ) -> Losses:
-    """Return what each face costs by its own labels: for each output float32 (N,), unweighted.
+    """Return the unweighted loss of each face by its labels: for each output float32 (N,).
 
     Linear in labels, targets and intensity, so that a mixture's cost is the mixture of the costs.
     """
@@ -92,13 +92,13 @@ def compute_face_losses(
 def sum_losses(
     spec: ModelSpec, config: TrainConfig, own: Losses, taught: Losses | None = None
 ) -> Tensor:
-    """Put the costs of all outputs together: float32 (N,).
+    """Combine the losses of all outputs: float32 (N,).
 
     Args:
         spec: the model's outputs.
-        config: their weights, and the teachers' share.
-        own: costs by the labels.
-        taught: costs by the teachers; an output of which they say nothing goes by its labels.
+        config: the weights of the losses.
+        own: losses by the labels.
+        taught: distillation losses; outputs that teachers lack use the labels only.
     """
     factors = {
         **dict.fromkeys(spec.also, config.extra_labels_weight),
@@ -114,7 +114,7 @@ def sum_losses(
 
 
 def _intensity(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return the cross entropy of a share of raters; nothing where it is unknown (NaN)."""
+    """Return the cross-entropy of a fraction of raters, or 0 where it is unknown (NaN)."""
     known = ~torch.isnan(wanted)
     costs = functional.binary_cross_entropy_with_logits(
         logits, torch.where(known, wanted, 0.5), reduction="none"
@@ -123,7 +123,7 @@ def _intensity(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 class Teachers:
-    """Networks whose mean scores are learnt too (Hinton, Vinyals and Dean 2015).
+    """Teacher networks for distillation of their mean scores (Hinton, Vinyals and Dean 2015).
 
     No module, so that they are in no checkpoint and no average of weights.
 
@@ -145,14 +145,14 @@ class Teachers:
             network.to(device)
 
     def losses(self, spec: ModelSpec, outputs: Outputs, faces: Tensor) -> Losses:
-        """Return the cross entropy of each face's outputs with what the teachers say of it.
+        """Return the cross-entropy of each face's outputs with the teachers' scores.
 
         Their scores are taken as they learnt them, without temperature.
 
         Args:
-            spec: the pupil's.
-            outputs: the pupil's, for the same faces.
-            faces: float32 (N, C, H, W) from 0 to 1, as the pupil saw them.
+            spec: the student's specification.
+            outputs: the student's outputs, for the same faces.
+            faces: float32 (N, C, H, W) from 0 to 1, the student's input.
 
         Returns:
             For each output that both sides have: float32 (N,).

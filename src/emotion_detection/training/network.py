@@ -1,4 +1,4 @@
-"""What a network declares of itself, and how one is made: plain ``nn.Module``s without Lightning.
+"""Specification and creation of networks: plain ``nn.Module``s without Lightning.
 
 Every network takes float32 faces (N, C, H, W) from 0 to 1 and gives float32 (N, spec.outputs): the
 logits of the first label set, those of further ones, and, where intensity is learnt, its logit.
@@ -22,7 +22,7 @@ from emotion_detection.training.residual import PoolingNet, ResidualNet
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model declares of itself; travels in every checkpoint and ONNX file.
+    """Specification of a model, stored in every checkpoint and ONNX file.
 
     Args:
         network: name of the network.
@@ -60,7 +60,7 @@ class ModelSpec:
 
     @property
     def input(self) -> dict[str, Any]:
-        """Return what the model takes, as ONNX metadata and records say it."""
+        """Return the description of the input for ONNX metadata and records."""
         return {
             "layout": "NCHW",
             "dtype": "uint8",
@@ -77,7 +77,7 @@ class ModelSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ModelSpec":
-        """Make it from :meth:`as_dict`'s values."""
+        """Create an instance from the values of :meth:`as_dict`."""
         # runs of earlier versions may have other forms of the names that the data has
         also = {name: tuple(map(compose_name, own)) for name, own in values.get("also", {}).items()}
         return cls(**{**values, "labels": tuple(map(compose_name, values["labels"])), "also": also})
@@ -96,7 +96,7 @@ class Outputs(NamedTuple):
 
 
 def take_apart(spec: ModelSpec, outputs: Tensor) -> Outputs:
-    """Take the columns of an output (N, spec.outputs) apart."""
+    """Split an output (N, spec.outputs) into logits and intensity."""
     widths = [len(labels) for labels in spec.label_sets.values()]
     parts = torch.split(outputs, [*widths, *([1] * spec.intensity)], dim=1)
     return Outputs(
@@ -106,7 +106,7 @@ def take_apart(spec: ModelSpec, outputs: Tensor) -> Outputs:
 
 
 class Baseline(nn.Module):
-    """The seed's CNN: three 3 x 3 convolutions with ReLU and 2 x 2 max pooling, two dense layers.
+    """The baseline CNN: three 3 x 3 convolutions with ReLU and 2 x 2 max pooling, two dense layers.
 
     Channels 32, 32, 64; a hidden dense layer of 128; dropout before the last layer.
 
@@ -157,7 +157,7 @@ NETWORKS: dict[str, Callable[[ModelSpec], nn.Module]] = {
 
 
 def check_network(name: str, pretrained: bool | str = False) -> None:
-    """Refuse a network that cannot be made, before faces are read for it.
+    """Reject a network that cannot be created, before data is loaded.
 
     Raises:
         InputError: no network of that name, or no published weights for this project's own.
@@ -172,7 +172,7 @@ def check_network(name: str, pretrained: bool | str = False) -> None:
 
 
 def build(spec: ModelSpec, pretrained: bool | str = False) -> nn.Module:
-    """Make a network with fresh weights from torch's global random state.
+    """Create a network with random weights from torch's global random state.
 
     Args:
         spec: which network, for what input and output.
@@ -210,13 +210,13 @@ def take_weights(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
 
 
 def build_seeded(spec: ModelSpec, seed: int, pretrained: bool | str = False) -> nn.Module:
-    """Make a network whose fresh weights depend on the seed alone."""
+    """Create a network whose random weights depend on the seed only."""
     torch.manual_seed(seed)
     return build(spec, pretrained)
 
 
 def count_multiply_adds(network: nn.Module, spec: ModelSpec) -> int:
-    """Return the multiply-adds that one face costs, in convolutions and dense layers."""
+    """Return the multiply-adds per face, in convolutions and dense layers."""
     was_training = network.training
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network.eval()(torch.zeros(1, spec.channels, spec.size, spec.size))

@@ -12,14 +12,13 @@ BATCH = 256
 
 
 class DeployedNetwork(nn.Module):
-    """A network as users get it: uint8 faces in, scores out; this is what the ONNX file holds.
+    """The deployed network, as in the ONNX file: uint8 faces in, scores out.
 
     Args:
         network: float32 (N, C, H, W) from 0 to 1 -> float32 (N, spec.outputs).
         spec: what it declares of itself.
-        temperatures: what each label set's logits are divided by before the softmax; 1 where
-            nothing is said.
-        readouts: of each label set, whose bias is added after that; none where nothing is said.
+        temperatures: temperature of each label set; default: 1.
+        readouts: postprocessing of each label set, with a bias of the logits; default: none.
     """
 
     def __init__(
@@ -40,12 +39,12 @@ class DeployedNetwork(nn.Module):
 
     @property
     def names(self) -> list[str]:
-        """Names of what :meth:`forward` returns."""
+        """Names of the outputs of :meth:`forward`."""
         also = [f"scores_{name}" for name in self.spec.also]
         return ["scores", *(["intensity"] if self.spec.intensity else []), *also]
 
     def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return, for uint8 faces (N, C, H, W), what :attr:`names` says.
+        """Return the outputs :attr:`names` for uint8 faces (N, C, H, W).
 
         Scores are float32 (N, classes), rows sum to 1; intensity is float32 (N,), 0 to 1.
         """
@@ -71,12 +70,12 @@ def compute_outputs(
     """Score faces with a network.
 
     Args:
-        network: as :class:`DeployedNetwork` takes it.
-        spec: likewise.
-        temperatures: likewise.
+        network: as for :class:`DeployedNetwork`.
+        spec: as for :class:`DeployedNetwork`.
+        temperatures: as for :class:`DeployedNetwork`.
         images: uint8 (N, C, H, W).
         device: where to compute.
-        readouts: as :class:`DeployedNetwork` takes them.
+        readouts: as for :class:`DeployedNetwork`.
 
     Returns:
         What :attr:`Deployed.names` says, by name.

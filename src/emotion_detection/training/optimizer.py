@@ -1,4 +1,4 @@
-"""Optimizers, and how the step size rises and falls."""
+"""Optimizers and learning rate schedules."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from emotion_detection.config import TrainConfig
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Make the optimizer of a network's trained parameters.
+    """Create the optimizer of a network's trained parameters.
 
     Adam: Kingma and Ba 2015; AdamW: Loshchilov and Hutter 2019; SGD with Nesterov's momentum.
     """
@@ -30,7 +30,7 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
 
 
 def compute_learning_rate_factor(config: TrainConfig, step: int, steps: int) -> float:
-    """Return a step's share of the highest step size.
+    """Return a step's learning rate as a fraction of the peak.
 
     Args:
         config: schedule and warm-up.
@@ -47,5 +47,5 @@ def compute_learning_rate_factor(config: TrainConfig, step: int, steps: int) -> 
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> LambdaLR:
-    """Make the schedule, a value a step."""
+    """Create the schedule, with one value per step."""
     return LambdaLR(optimizer, lambda step: compute_learning_rate_factor(config, step, steps))

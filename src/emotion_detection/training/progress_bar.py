@@ -1,4 +1,4 @@
-"""How a training is going: a line an epoch, and on a terminal one bar for the whole run."""
+"""Show the progress of a training: one line per epoch, and one bar on a terminal."""
 
 import math
 import sys
@@ -14,9 +14,9 @@ REFRESH_SECONDS = 0.2
 
 
 class RunProgress(ProgressBar, Checkpoint):
-    """Shows epoch, loss, validation accuracy, faces a second and time left.
+    """Show epoch, loss, validation accuracy, faces per second and time left.
 
-    A ``Checkpoint`` in Lightning's eyes for the reason that :class:`.history.History` is one.
+    A subclass of ``Checkpoint``, for the same reason as :class:`.history.History`.
 
     Args:
         batch_size: faces a step, over all processes.
@@ -117,7 +117,7 @@ class RunProgress(ProgressBar, Checkpoint):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Close the bar, so that the error stands on a line of its own."""
+        """Close the bar, so that the error is on a separate line."""
         self._close()
 
     def _show(self, trainer: Trainer, **fields: Any) -> None:

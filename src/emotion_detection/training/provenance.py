@@ -1,4 +1,4 @@
-"""Where a run comes from: seed, data, code, packages, machine, command."""
+"""Provenance of a run: seed, data, code, packages, machine, command."""
 
 import os
 import platform
@@ -30,7 +30,7 @@ PACKAGES = (
 
 
 def collect_provenance(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
-    """Return what is needed to know, and to do again, what a run did; plain values."""
+    """Return the facts to reproduce a run, as plain values."""
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "folder": str(Path.cwd()),

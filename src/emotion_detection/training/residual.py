@@ -1,8 +1,8 @@
 """Small networks for small faces: a residual one, and a tiny one with pooling.
 
-Made for a processor: the first halves the face at once (He et al. 2016, "Identity Mappings"),
-weights lie channels last (a quarter faster under bf16), and there is no squeeze-and-excitation,
-which costs a third of the speed.
+Both are designed for CPUs. The residual network halves the resolution in the first layer (He et al.
+2016, "Identity Mappings"). Weights are channels-last (a quarter faster under bf16). There is no
+squeeze-and-excitation, which would cost a third of the speed.
 """
 
 from collections.abc import Sequence
@@ -147,7 +147,7 @@ class PoolingNet(nn.Module):
 
 
 class _HiddenNorm(nn.BatchNorm1d):
-    """Batch norm that takes a last batch of one face, which has no variance, as in evaluation."""
+    """Batch norm that treats a batch of one face, which has no variance, as in evaluation mode."""
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training and len(x) == 1:

@@ -1,4 +1,4 @@
-"""A run's folder: made, written to, found again."""
+"""Create, write and read a run's folder."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ from emotion_detection.training.task import CHECKPOINT_KEY
 from emotion_detection.training.trained_faces import keep_trained_faces
 
 CHANGEABLE = {"epochs", "patience", "trainer", "data", "cache", "cache_limit", "logger"}
-"""Fields that may change when a run goes on; data and cache may have moved, not changed."""
+"""Fields that may change when a run is resumed; data and cache may have moved, not changed."""
 
 
 def make_run_folder(config: TrainConfig, make: bool) -> Path:
@@ -38,13 +38,13 @@ def make_run_folder(config: TrainConfig, make: bool) -> Path:
         InputError: a run of that name exists, or the folder cannot be written.
     """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    wanted = config.name or f"{config.preset}-{stamp}"
+    base = config.name or f"{config.preset}-{stamp}"
     place = Path(config.models)
     if not make:
-        return place / wanted
+        return place / base
     try:
         for number in range(1, 100):
-            folder = place / (wanted if number == 1 else f"{wanted}-{number}")
+            folder = place / (base if number == 1 else f"{base}-{number}")
             try:
                 folder.mkdir(parents=True)
             except FileExistsError:
@@ -60,14 +60,14 @@ def make_run_folder(config: TrainConfig, make: bool) -> Path:
             f"{error.filename or place}: cannot be written: {error.strerror}; "
             "choose other folders with --models and --logs"
         ) from None
-    raise InputError(f"{place}: a hundred runs named {wanted} already")
+    raise InputError(f"{place}: a hundred runs named {base} already")
 
 
 def check_new_folder(config: TrainConfig) -> None:
-    """Refuse the folder of a new run before faces are read.
+    """Check the folder of a new run before data is loaded.
 
     Raises:
-        InputError: a run of that name exists, or the folder cannot be made.
+        InputError: a run of that name exists, or the folder cannot be created.
     """
     folder = Path(config.models) / (config.name or "run")
     if config.name and _is_taken(folder):
@@ -114,7 +114,7 @@ def run_folder(place: str | Path) -> Path:
 
 
 def read_resumed_config(folder: str | Path, changes: dict[str, Any] | None = None) -> TrainConfig:
-    """Return the config of a run that is to be gone on with.
+    """Return the config of a run to resume.
 
     Args:
         folder: ``models/RUN``.
@@ -149,7 +149,7 @@ def forget_run(folder: Path, logs: Path) -> None:
 
 
 def check_checkpoints(folder: Path) -> None:
-    """Refuse to resume a run that lacks one of its checkpoints.
+    """Reject resuming a run without one of the checkpoints.
 
     Training would start from nothing and overwrite what is left. Only a run that was stopped
     before its first checkpoint has none; ``last.ckpt`` is written before the first ``best.ckpt``.
@@ -181,7 +181,7 @@ def check_checkpoints(folder: Path) -> None:
 
 
 def check_same_data(folder: Path, prepared: Prepared, config: TrainConfig) -> None:
-    """Refuse to go on with a run on other faces than it began with.
+    """Reject resuming a run with other faces than it began with.
 
     Raises:
         InputError: the data's hash, or the list of excluded faces, is another.
@@ -235,7 +235,7 @@ def _excluded(config: TrainConfig) -> str | None:
 
 
 def is_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
-    """Return a finished run's figures, None when there is something left to do."""
+    """Return a finished run's metrics, or None for an unfinished run."""
     metrics = _read_record(folder / "metrics.json")
     if metrics is None:
         return None
@@ -251,7 +251,7 @@ def is_finished(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
 
 
 def _old_end(trained: dict[str, Any]) -> str:
-    """Return why a run ended whose record does not hold it, as those of earlier versions."""
+    """Return why a run of an earlier version ended, which has no record of the reason."""
     asked = trained["asked"]
     if asked["patience"] is None and asked["max_steps"] in (None, -1):
         return "epochs" if trained["epochs"] >= asked["epochs"] else "max_time"
@@ -259,7 +259,7 @@ def _old_end(trained: dict[str, Any]) -> str:
 
 
 def select_finish_options(config: TrainConfig) -> dict[str, Any]:
-    """Return what decides when a run is finished."""
+    """Return the settings that decide when a run is finished."""
     steps = config.trainer.get("max_steps")
     return {"epochs": config.epochs, "patience": config.patience, "max_steps": steps}
 
@@ -280,7 +280,7 @@ def write_records(config: TrainConfig, prepared: Prepared, folder: Path, resumed
         earlier = before.get("resumed", [])
         record = {**before, "resumed": [*(earlier if isinstance(earlier, list) else []), record]}
     _write(path, json.dumps(record, indent=2))
-    # without its name, so that the file runs again as it stands
+    # without the name, so that the file can be run again
     values = config_to_dict(dataclasses.replace(config, name=None))
     _write(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 

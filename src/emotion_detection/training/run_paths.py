@@ -1,4 +1,4 @@
-"""The paths that a run records: relative to where it was started, found from any folder.
+"""Record the paths of a run relative to the start folder, and resolve them from any folder.
 
 Nothing absolute is stored in checkpoints and ONNX files, which people share; and a project folder
 that moves as a whole takes its runs along.
@@ -15,7 +15,7 @@ from emotion_detection.io.hub_download import is_hub_address
 from emotion_detection.io.plain_values import read_json, read_yaml
 
 _WORDS = {"auto", "fer2013", "demo", "pretrained"}
-"""What stands in place of a path."""
+"""Values of options that are words instead of paths."""
 
 _INPUTS = ("data", "exclude", "init", "teacher")
 _OUTPUTS = ("cache", "models", "logs")
@@ -38,7 +38,7 @@ def start_folder(run: Path) -> Path | None:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    """Return a record of the run; nothing where it is missing or broken: others say so."""
+    """Return a record of the run, or nothing if it is missing or damaged, which others report."""
     try:
         values = read_json(path) if path.suffix == ".json" else read_yaml(path, "")
     except (OSError, ValueError):  # InputError is a ValueError
@@ -84,7 +84,7 @@ def _several(value: str) -> list[str]:
 
 
 def record_path(config: TrainConfig, run: Path) -> TrainConfig:
-    """Return a config as its run records it: paths below its start folder relative to that."""
+    """Return a config for the record of a run, with paths relative to the start folder."""
     start = start_folder(run) or Path.cwd()
     if start == Path.cwd():
         return config
@@ -101,7 +101,7 @@ def record_path(config: TrainConfig, run: Path) -> TrainConfig:
 
 
 def relative_to(start: Path, value: str) -> str:
-    """Return a path below a folder relative to it; another one absolute; a word as it is."""
+    """Make a path relative to a folder that contains it, or absolute; keep words unchanged."""
     if value in _WORDS or is_hub_address(value):
         return value
     place = Path(os.path.abspath(value))

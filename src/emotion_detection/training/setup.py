@@ -1,4 +1,4 @@
-"""What a training starts from: its faces, and the task with its network."""
+"""Prepare a training: the faces, and the task with the network."""
 
 import sys
 from dataclasses import dataclass
@@ -43,10 +43,10 @@ def prepare(config: TrainConfig) -> Prepared:
         more = f" (and {len(dataset.too_few) - 1} more)" if len(dataset.too_few) > 1 else ""
         raise InputError(
             f"{dataset.source}: {dataset.too_few[0]}{more}: its other faces belong together, as "
-            "copies of one image or images of one person; add faces, change "
+            "duplicates or images of one person; add faces, change "
             "--validation_fraction, --test_fraction or --person, or give the splits yourself"
         )
-    # what a run starts from must not be validated on the faces that it has learnt
+    # initial weights must not be validated on faces that they were trained on
     sources = open_sources(config.init, config.teacher)
     dataset = leave_out_trained(dataset, "validation", sources, config)
     other = None
@@ -75,12 +75,12 @@ def prepare(config: TrainConfig) -> Prepared:
 
 
 def make_task(config: TrainConfig, prepared: Prepared, resume: str | Path | None) -> EmotionTask:
-    """Make the task: a fresh network, or one that starts from other weights.
+    """Create the task, with random or given initial weights.
 
     Args:
         config: the recipe.
-        prepared: its data.
-        resume: a run's folder to go on with: what the run started from is in its checkpoint.
+        prepared: the data.
+        resume: folder of a run to resume, whose initial weights are in the checkpoint.
 
     Raises:
         InputError: no such run, teacher or published weights, or they do not fit.

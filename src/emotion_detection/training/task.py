@@ -1,4 +1,4 @@
-"""The LightningModule: one shared step; loss, accuracy, optimizer; nothing of the network."""
+"""The LightningModule: training step, loss, accuracy and optimizer, for any network."""
 
 from typing import Any, cast
 
@@ -29,7 +29,7 @@ SHOWN_FACES = 64
 
 
 class EmotionTask(LightningModule):
-    """Trains a network to name the emotion of a face, and how strong it is, by cross entropy.
+    """Train a network to classify the emotion of a face, and its intensity, by cross-entropy.
 
     Args:
         network: float32 (N, C, H, W) from 0 to 1 -> float32 (N, spec.outputs).
@@ -63,11 +63,11 @@ class EmotionTask(LightningModule):
             self.network.requires_grad_(False)
             self._head().requires_grad_(True)
         classes = len(spec.labels)
-        # "micro": the share of all faces that are right, which is what accuracy means here
+        # "micro": the fraction of correct predictions over all faces
         self.val_loss = MeanMetric()
         self.val_accuracy = MulticlassAccuracy(classes, average="micro")
         self.val_confusion = MulticlassConfusionMatrix(classes)
-        # what LogImages shows: float32 (N, C, H, W) of the first batch, int64 (classes, classes)
+        # for LogImages: float32 (N, C, H, W) of the first batch, int64 (classes, classes)
         self.first_faces: Tensor | None = None
         self.confusion: Tensor | None = None
         self.val_also = nn.ModuleDict(
@@ -76,7 +76,7 @@ class EmotionTask(LightningModule):
                 for name, labels in spec.also.items()
             }
         )
-        # summed loss, faces named rightly, faces, faces with a label of the first set; metric
+        # summed loss, correct predictions, faces, faces with a label of the first set; metric
         # objects would cost a tenth of a small step
         self._train_sums = torch.zeros(4)
 
@@ -98,7 +98,7 @@ class EmotionTask(LightningModule):
         faces = scale_to_unit(batch.images)
         if self.augmentation is not None:
             faces = self.augmentation(faces)
-        # what a teacher says of a face beyond recognition is not worth learning
+        # a teacher's scores of an unrecognizable face are not worth learning
         clean = faces
         if self.corruption is not None:
             faces = self.corruption(faces)
@@ -147,7 +147,7 @@ class EmotionTask(LightningModule):
         self._train_sums += torch.stack([total.detach(), right, count, known.sum()])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a batch to the validation figures: the plain cross entropy of the first label set."""
+        """Add a batch to the validation metrics: the plain cross-entropy of the first label set."""
         if not len(batch.labels):  # of several processes some may have no rows of a last batch
             return
         outputs = self._shared_step(scale_to_unit(batch.images))
@@ -163,7 +163,7 @@ class EmotionTask(LightningModule):
             self.val_confusion.update(logits, labels)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed this step: a resumed run must draw what the unbroken one drew.
+        """Seed this step, so that a resumed run uses the same random numbers.
 
         Lightning's checkpoints do not hold the random state, so each step's comes from its place.
         """
@@ -176,7 +176,7 @@ class EmotionTask(LightningModule):
             torch.manual_seed(seed)
 
     def on_train_start(self) -> None:
-        """Take the teachers, and the sums that a resumed run brings, to the device."""
+        """Move the teachers, and the sums of a resumed run, to the device."""
         if self.teachers is not None:
             self.teachers.to(self.device)
         # float64, where there is any, so that many small numbers add up
@@ -184,14 +184,14 @@ class EmotionTask(LightningModule):
         self._train_sums = self._train_sums.to(self.device, kind)
 
     def on_train_epoch_start(self) -> None:
-        """Start the epoch's figures; what is frozen must not learn means and variances either."""
+        """Reset the epoch's metrics; frozen batch norms must not update statistics either."""
         if self.config.frozen:
             self.network.eval()
             self._head().train()
         self._train_sums = torch.zeros_like(self._train_sums)
 
     def on_validation_epoch_start(self) -> None:
-        """Start the validation's figures."""
+        """Reset the validation metrics."""
         self.val_loss.reset()
         self.val_accuracy.reset()
         self.val_confusion.reset()
@@ -203,7 +203,7 @@ class EmotionTask(LightningModule):
         self.confusion = self.val_confusion.compute().cpu()
         by = {self.spec.label_set: self.val_accuracy.compute()}
         by |= {n: cast(MulticlassAccuracy, metric).compute() for n, metric in self.val_also.items()}
-        # what the best checkpoint goes by: with several label sets, the mean over them
+        # metric of the best checkpoint: with several label sets, the mean over them
         values = {"val_loss": self.val_loss.compute(), "val_accuracy": sum(by.values()) / len(by)}
         if len(by) > 1:
             values |= {f"val_accuracy_{name}": accuracy for name, accuracy in by.items()}
@@ -239,7 +239,7 @@ class EmotionTask(LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what a model says of itself, and an unfinished epoch's figures so far."""
+        """Add the model's specification, and the metrics of an unfinished epoch."""
         checkpoint[CHECKPOINT_KEY] = {
             "spec": self.spec.as_dict(),
             "record": self.record,
@@ -247,6 +247,6 @@ class EmotionTask(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the epoch's figures so far; a new epoch resets them."""
+        """Restore the metrics of an unfinished epoch; a new epoch resets them."""
         if self.global_rank == 0:  # the sums are of all processes
             self._train_sums = checkpoint[CHECKPOINT_KEY]["train_sums"]

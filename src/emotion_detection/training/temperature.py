@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al. 2017): one number that makes scores as sure as they are right."""
+"""Temperature scaling (Guo et al. 2017): calibrate scores by one number."""
 
 import math
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ import numpy.typing as npt
 from emotion_detection.metrics.classification import Labels, Scores
 
 LOW, HIGH = 0.25, 20.0
-"""Temperatures are looked for between these: none below, lest scores round to 0 and 1."""
+"""Bounds of the search for a temperature; below, scores would round to 0 and 1."""
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def apply_temperature(scores: Scores, temperature: float) -> Scores:
-    """Return what the scores would be had their logits been divided by a temperature more.
+    """Apply a further temperature to scores.
 
     Args:
         scores: float32 (N, classes), rows sum to 1, of any temperature before.
-        temperature: below 1 makes them surer.
+        temperature: below 1 increases the confidence.
     """
     shares: Scores = np.exp(_log_shares(scores, temperature)).astype(np.float32)
     return shares
 
 
 def apply_postprocessing(scores: Scores, temperature: float, bias: Sequence[float] = ()) -> Scores:
-    """Return the scores with temperature and bias: ``softmax(logits / temperature + bias)``.
+    """Apply temperature and bias to scores: ``softmax(logits / temperature + bias)``.
 
     Args:
         scores: float32 (N, classes), the softmax of the logits.
@@ -60,7 +60,7 @@ def _log_shares(
 
 
 def fit_temperature(scores: Scores, labels: Labels, bias: Sequence[float] = ()) -> float:
-    """Return the temperature under which labels are likeliest.
+    """Return the temperature with the lowest negative log likelihood.
 
     The negative log likelihood is convex in 1 / T: a golden section finds its one minimum.
 

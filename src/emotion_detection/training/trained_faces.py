@@ -1,4 +1,4 @@
-"""Which faces a run was trained on, kept with it, so that it is never tested on them.
+"""Record the training faces of a run, so that it is never tested on them.
 
 ``faces.npz`` in a run's folder holds the fingerprints (:mod:`emotion_detection.data.fingerprints`)
 of all faces that the run was trained or validated on, and those of the runs that it started from
@@ -44,7 +44,7 @@ SPLIT_OPTIONS = (
     "folds",
     "fold",
 )
-"""Options that decide which faces are in which of the splits that are drawn."""
+"""Options that sampled splits depend on."""
 
 _FER2013_TRAINING, _FER2013_VALIDATION = ROWS["Training"], ROWS["PublicTest"]
 _FERPLUS_TRAINING = 27_000
@@ -68,7 +68,7 @@ class TrainedFaces:
 
 @dataclass(frozen=True)
 class ModelTrainingFaces:
-    """A model whose training faces are asked for.
+    """A model whose training faces are requested.
 
     Args:
         path: the checkpoint or ONNX file.
@@ -90,7 +90,7 @@ def keep_trained_faces(folder: Path, splits: dict[str, Faces], config: TrainConf
         config: the recipe, which names the runs that this one starts or learns from.
 
     Raises:
-        InputError: it cannot be written, or a resumed run would go on with other faces.
+        InputError: the file cannot be written, or a resumed run would use other faces.
     """
     path = folder / FILE
     if path.exists():
@@ -231,7 +231,7 @@ def leave_out_trained(
 
 
 def is_unchanged(trained_on: dict[str, Any], dataset: Dataset, config: DataConfig) -> bool:
-    """Return whether data is, split for split, what a model was trained on.
+    """Return True if data has the same splits as a model's training data.
 
     It may be read for another input, or by another label set.
 
@@ -270,7 +270,7 @@ def read_known_hashes(trained_on: dict[str, Any]) -> set[str]:
 
 
 def _is_fer2013(trained_on: dict[str, Any]) -> bool:
-    """Return whether a model was trained on all of FER-2013, by its labels or by FER+'s votes."""
+    """Return True if a model was trained on all of FER-2013, by its labels or FER+'s votes."""
     train = trained_on.get("sizes", {}).get("train", 0)
     return trained_on.get("label_set") in ("fer2013", "ferplus") and train >= _FERPLUS_TRAINING
 
@@ -287,7 +287,7 @@ def _find_fer2013(faces: Fingerprints, split: str) -> Mask:
 
 
 def _refuse_unknown(model: ModelTrainingFaces, dataset: Dataset) -> None:
-    """Refuse data that a model without a record of its faces may have been trained on."""
+    """Reject data that a model without a record of faces may have been trained on."""
     source = model.data.get("options", {}).get("data")
     if not read_known_hashes(model.data) or source is None or dataset.label_set == "demo":
         return

@@ -53,7 +53,7 @@ class Run:
     Args:
         folder: ``models/RUN`` with checkpoints, ``model.onnx`` and records.
         logs: ``logs/RUN`` with the curves.
-        metrics: figures of the best checkpoint on validation.
+        metrics: metrics of the best checkpoint on validation.
     """
 
     folder: Path
@@ -68,24 +68,24 @@ def train(
     callbacks: Sequence[Callback] = (),
     loggers: Sequence[Logger] = (),
 ) -> Run:
-    """Train a network; validate it every epoch; export the best.
+    """Train a network, validate it after every epoch, and export the best checkpoint.
 
     The test split is not opened.
 
     Args:
         config: the recipe and the data.
-        resume: a run's folder to go on with; ``config`` is then that run's own
+        resume: folder of a run to resume; ``config`` is then the run's config
             (:func:`.run_folder.read_resumed_config`).
-        hint: whether to say, when it is stopped, how ``train.py`` goes on with it.
+        hint: whether to print how to resume the run if it is stopped.
         callbacks: further callbacks of Lightning, called before the project's own.
         loggers: further loggers of Lightning, beside those that ``config.logger`` names.
 
     Returns:
-        The run. In processes but the first of several, its figures are empty.
+        The run; in all processes but the first, the metrics are empty.
 
     Raises:
-        InputError: bad data or settings.
-        TrainingError: the training cannot go on; the checkpoints before are whole.
+        InputError: data or settings are not valid.
+        TrainingError: the training cannot continue; earlier checkpoints are intact.
     """
     check_network(config.network, config.pretrained)
     check_loggers(config.logger)
@@ -145,7 +145,7 @@ def train(
 
 
 def _check_before_faces(config: TrainConfig, first: bool) -> None:
-    """Refuse a new run immediately for what would be refused after reading the faces.
+    """Check a new run's settings before data is loaded.
 
     Args:
         config: the recipe.

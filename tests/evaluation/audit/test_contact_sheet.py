@@ -52,13 +52,13 @@ def test_headings_say_what_was_found_and_what_stands_elsewhere(sheet):
     }
     assert sheet(found) == [
         (
-            "labels that are likely wrong: 60 found, 3 of them named under another reason; "
-            f"the {DRAWN} surest are shown",
+            "likely wrong labels: 60 found, 3 of them under another reason; "
+            f"the top {DRAWN} are shown",
             DRAWN,
         ),
-        ("copies of one image with different labels: none found", 0),
+        ("duplicates with different labels: none found", 0),
         ("no face: 3 found", 3),
-        ("unlike all others: 2 found", 2),
+        ("outliers: 2 found", 2),
     ]
 
 
@@ -66,5 +66,5 @@ def test_faces_that_all_stand_elsewhere_are_said_to(sheet):
     nothing = suspects(0, 0)
     found = {"label": suspects(0, 2), "duplicate": suspects(0, 2)}
     headings = dict(sheet(found | {"nonface": nothing, "outlier": nothing}))
-    said = "copies of one image with different labels: 2 found, 2 of them named under another"
+    said = "duplicates with different labels: 2 found, 2 of them under another"
     assert headings[f"{said} reason"] == 0

@@ -120,7 +120,7 @@ def test_a_class_that_cannot_be_held_out_is_refused(tmp_path, tiny_faces, write_
     path = write_manifest(tmp_path, faces, emotions, ["train"] * 16 + ["validation", "test"] * 2)
     config = recipe(data=str(path))
     dataset = load(config)
-    with pytest.raises(InputError, match="rare has 2 training faces that are no copies of one"):
+    with pytest.raises(InputError, match="rare has 2 training faces without duplicates"):
         predict_out_of_fold(
             config, dataset, load_audited_faces(dataset, ("train",)), 2, tmp_path / "audit"
         )

@@ -51,4 +51,4 @@ def test_a_detector_that_does_not_know_such_images_is_not_asked(faces, monkeypat
     images = faces.copy()
     images[5] = 0
     assert np.flatnonzero(score_nonfaces(images)).tolist() == [5]
-    assert "is not asked for non-faces" in capsys.readouterr().err
+    assert "is not used to find non-faces" in capsys.readouterr().err

@@ -23,7 +23,7 @@ def test_a_class_without_faces_is_not_called_the_worst(tmp_path: Path, write_tes
     called = np.where(np.arange(60) < 20, 1 - truth, truth)
     called[0] = 0
     page = _page(write_tested(tmp_path / "t", np.eye(3, dtype=np.float32)[called], truth, "abc"))
-    found = re.search(r"Found best: (\w); worst: (\w)\.", page)
+    found = re.search(r"Highest recall: (\w); lowest: (\w)\.", page)
     assert found
     assert set(found.groups()) == {"a", "b"}
 
@@ -34,7 +34,7 @@ def test_faces_of_one_class_and_names_in_any_script_are_reported_on(
 ) -> None:
     scores, _ = some_scores(40, 3)
     page = _page(write_tested(tmp_path / "t", scores, np.zeros(40, np.int64), names))
-    assert "Found best" not in page
+    assert "Highest recall" not in page
     assert page.count("<svg") > 4
 
 
@@ -62,7 +62,7 @@ def test_what_a_file_of_groups_leaves_open_is_said(
     assert "Of 10 faces the file names no group." in page
     assert "Names in it that no face here has: 1." in page
     assert (
-        "Fewer than 50 faces, or of fewer than 10 people, so no figures: many (130), one (100)."
+        "Fewer than 50 faces, or of fewer than 10 people, so no metrics: many (130), one (100)."
         in page
     )
     assert "No group has enough faces." in page

@@ -1,9 +1,9 @@
-// Cuts a face out of a picture, step by step as src/emotion_detection/inference/align.py says it:
+// Crops a face from an image, by the steps of src/emotion_detection/inference/align.py:
 // the same pixels to the byte. The steps' numbers are those of that file.
 
 /** @import {Picture, Point} from './types.js' */
 
-/** Pixels of the picture for one of the crop with their angle, and the crop's corner. */
+/** Scale (pixels of the image per pixel of the crop) and rotation, and the crop's corner. */
 /** @typedef {{turn: Point, corner: Point}} Placement */
 
 /**
@@ -58,7 +58,7 @@ export function placement({ box, landmarks }, size, margin) {
 }
 
 /**
- * Resample a part of a picture (steps 2 to 5).
+ * Resample a part of an image (steps 2 to 5).
  * @param {Picture} picture
  * @param {Placement} where
  * @param {number} size
@@ -162,7 +162,7 @@ function shares([first, end], block, length) {
 }
 
 /**
- * Sum a row of the picture over the blocks' columns.
+ * Sum a row of the image over the blocks' columns.
  * @param {Picture} picture
  * @param {number} y
  * @param {Part[][]} across

@@ -44,7 +44,7 @@ const TOUCHING = 0.02;
 /** @typedef {{faces: FoundFace[], skipped: number}} Found */
 
 /**
- * Find the faces of a picture, from left to right.
+ * Detect the faces of an image, from left to right.
  * @param {Picture} picture
  * @param {Network} network
  * @param {Settings} settings
@@ -104,7 +104,7 @@ async function findCloser(picture, network, { working_size: working, confidence 
 }
 
 /**
- * Find faces with the picture's longer side at some pixels, and grey around it.
+ * Detect faces with the image's longer side at some pixels, and a grey border.
  * @param {Picture} picture
  * @param {Network} network
  * @param {number} threshold
@@ -143,7 +143,7 @@ async function look(picture, network, threshold, longer, margin) {
 }
 
 /**
- * Lay a picture on grey, as the network takes it: float32 (3, rows, columns).
+ * Place an image on grey, as the network's input: float32 (3, rows, columns).
  * @param {Picture} picture
  * @param {number} rows
  * @param {number} columns
@@ -206,7 +206,7 @@ export function decoded({ heat, size, offset, marks }, rows, columns, threshold)
 const within = (share) => Math.min(Math.max(share, -ASTRAY), 1 + ASTRAY);
 
 /**
- * Choose one box for each face: the surest, without those that overlap it, and so on.
+ * Apply greedy non-maximum suppression: keep the most confident box of each face.
  * @template {{low: Point, high: Point, confidence: number}} B
  * @param {B[]} boxes
  * @returns {B[]}
@@ -233,7 +233,7 @@ export function distinct(boxes) {
 }
 
 /**
- * Say whether a part of a face lies beyond the edge of its picture.
+ * Return true if the face touches the image border, so that part may be cut off.
  * @param {FoundFace} face
  * @param {number} width
  * @param {number} height

@@ -1,5 +1,5 @@
-// When and where a closer look for faces is worth its time, and what it changes: as
-// src/emotion_detection/inference/closer_look.py does.
+// Decides where a second detection pass is needed, and merges its results, as
+// src/emotion_detection/inference/second_pass.py does.
 
 /** @import {FoundFace, Picture, Point} from './types.js' */
 
@@ -24,7 +24,7 @@ const sideOf = ({ box }) => Math.max(box[2], box[3]);
 /**
  * Return true for a box that is small, or doubtful and not large.
  * @param {FoundFace} face
- * @param {number} scale pixels of the network's input for one of the picture
+ * @param {number} scale pixels of the network's input per pixel of the image
  */
 export function needsCloserLook(face, scale) {
   const side = scale * sideOf(face);
@@ -44,8 +44,8 @@ export function leastConfidence(face, scale, confidence) {
 
 /**
  * Return the sizes of further looks, in pixels of the longer side.
- * @param {number} longer side of the picture
- * @param {number} working size of the first look
+ * @param {number} longer side of the image
+ * @param {number} working size of the first pass
  * @param {(value: number) => number} round
  */
 export function closerSizes(longer, working, round) {
@@ -60,11 +60,11 @@ export function closerSizes(longer, working, round) {
 }
 
 /**
- * Return the part of a picture that holds some boxes with room around them.
+ * Return the region of an image that contains some boxes with a margin.
  * @param {FoundFace[]} faces at least one
  * @param {number} width
  * @param {number} height
- * @param {number} scale pixels of the closer look for one of the picture
+ * @param {number} scale pixels of the second pass per pixel of the image
  * @returns {Part}
  */
 export function partAround(faces, width, height, scale) {
@@ -87,12 +87,12 @@ export function partAround(faces, width, height, scale) {
 }
 
 /**
- * Return the faces of a look, corrected by a closer one at a part of the picture.
+ * Merge the faces of a pass with those of a larger pass over a region.
  * @param {FoundFace[]} before
  * @param {FoundFace[]} closer
  * @param {Part} part
  * @param {{width: number, height: number}} picture
- * @param {number} scale pixels of the look before for one of the picture
+ * @param {number} scale pixels of the previous pass per pixel of the image
  */
 export function mergeLooks(before, closer, part, picture, scale) {
   const border = BORDER / (2 * scale);
@@ -169,7 +169,7 @@ function isCutBy({ box: [x, y, wide, high] }, part, { width, height }, border) {
 }
 
 /**
- * Cut a part into overlapping tiles, where it is too large to be looked at in one go.
+ * Cut a part into overlapping tiles, if it is too large for one run.
  * @param {Part} part
  * @param {number} scale
  * @returns {Part[]}
@@ -203,7 +203,7 @@ function ranges(start, end, longest, common) {
 }
 
 /**
- * Cut a part out of a picture.
+ * Crop a region of an image.
  * @param {Picture} picture
  * @param {Part} part
  * @returns {Picture}
@@ -220,7 +220,7 @@ export function cutPart(picture, { left, top, right, bottom }) {
 }
 
 /**
- * Return a face of a part in pixels of the picture.
+ * Return a face of a region in pixels of the image.
  * @param {FoundFace} face
  * @param {Part} part
  * @returns {FoundFace}

@@ -112,7 +112,7 @@ export function webpTurn(bytes) {
       if (orientation > 1 && orientation <= 8) return { at, orientation };
     }
   } catch {
-    // damaged: the pixels are whole all the same
+    // damaged: the pixels are not affected
   }
   return null;
 }

@@ -20,7 +20,7 @@ const THUMBNAIL = 96;
  * Decode a file: large images smaller than they are, so that a browser has the memory for them.
  * @param {Blob} file
  * @param {{decoded: number, pixels: number, background: number}} settings
- * @returns {Promise<Decoded>} scale: pixels of the file's image for one of the picture's
+ * @returns {Promise<Decoded>} scale: pixels of the file's image per decoded pixel
  */
 export async function decode(file, settings) {
   const { width, height, frames } = header(new Uint8Array(await file.arrayBuffer()), settings.pixels);
@@ -35,7 +35,7 @@ export async function decode(file, settings) {
   return { picture, scale, notes, thumbnail };
 }
 
-/** What brings a picture of each EXIF orientation upright: across and down, of x and of y. */
+/** Transposition that makes an image of each EXIF orientation upright: across and down, of x and of y. */
 const TURNS = [
   [1, 0, 0, 1],
   [-1, 0, 0, 1],

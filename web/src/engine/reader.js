@@ -1,5 +1,5 @@
-// Pictures in, expressions out: what src/emotion_detection/inference/detector.py does, on two
-// opened networks.
+// Detects faces and classifies their expressions, as src/emotion_detection/inference/detector.py
+// does, with two opened networks.
 
 import { find, isCut } from './centerface.js';
 import { occlusion } from './heat.js';
@@ -24,7 +24,7 @@ import { combineScores, cutViews } from './views.js';
  * @property {string[]} [notes]
  * @property {number | null} [frame]
  * @property {number | null} [time]
- * @property {number} [working] pixels of the longer side that faces are looked for in
+ * @property {number} [working] longer side in pixels for detection
  * @property {boolean} [once] look no further where nothing is found
  */
 

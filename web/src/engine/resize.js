@@ -1,5 +1,5 @@
-// Resizes as Pillow's `resize(size, BILINEAR, reducing_gap=2)` does, to the byte: faces are looked
-// for in the same pixels as in Python. A canvas resizes otherwise, and each browser in its own way.
+// Resizes as Pillow's `resize(size, BILINEAR, reducing_gap=2)` does, to the byte, so that detection
+// has the same input as in Python. A canvas resizes differently, and in each browser in another way.
 
 /** @import {Picture} from './types.js' */
 

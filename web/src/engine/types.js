@@ -1,7 +1,7 @@
 // Types alone: what the parts of the engine hand to one another.
 
 /**
- * A picture: RGBA, 8 bits a channel, rows from the top; alpha is 255 throughout.
+ * An image: RGBA, 8 bits a channel, rows from the top; alpha is 255 throughout.
  * @typedef {{width: number, height: number, data: Uint8ClampedArray}} Picture
  */
 
@@ -54,7 +54,7 @@
  */
 
 /**
- * What was found in a picture or a frame.
+ * The faces of an image or a frame.
  * @typedef {object} Result
  * @property {string | null} source
  * @property {number} width

@@ -1,4 +1,4 @@
-// The worker: loads the networks once, then reads one picture after another, off the page's thread.
+// The worker: loads the networks once, then detects faces in one image after another, off the page's thread.
 
 import * as ort from 'onnxruntime-web/wasm';
 import loader from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';

@@ -6,7 +6,7 @@ import { PictureError } from '../engine/header.js';
 /** @import {Moment, Request} from '../engine/worker.js' */
 
 /**
- * What was found in an image; a frame has neither scale nor thumbnail.
+ * The faces of an image; a frame has neither scale nor thumbnail.
  * @typedef {object} Seen
  * @property {Result} result
  * @property {Uint8Array[]} crops of the faces
@@ -38,7 +38,7 @@ export class Engine {
    */
   open(progress) {
     this.#about ??= this.#ask({ kind: 'open', base: document.baseURI }, progress).catch((error) => {
-      this.#about = null; // the next picture tries again
+      this.#about = null; // the next image tries again
       throw error;
     });
     return this.#about;

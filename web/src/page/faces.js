@@ -17,7 +17,7 @@ const THUMBNAIL = 88;
  * @property {Face} face
  * @property {number} place from 0
  * @property {CanvasImageSource} picture in which the face is
- * @property {number} scale pixels of that picture for one of the result
+ * @property {number} scale pixels of that image per pixel of the result
  * @property {Uint8Array | undefined} crop of the face; none: there is no heat map
  */
 

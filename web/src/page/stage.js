@@ -16,7 +16,7 @@ import { flagged } from './unsure.js';
  * @property {Result} result
  * @property {Uint8Array[]} crops of the faces; none: there are no heat maps
  * @property {boolean} mirrored
- * @property {boolean} moving whether another one follows at once
+ * @property {boolean} moving whether another one follows immediately
  */
 
 const LONGEST = 2048;

@@ -37,7 +37,7 @@ function tell(score) {
   slider.setAttribute('aria-valuetext', text);
 }
 
-/** Return a result with the faces flagged that are below the least score. @param {Result} result */
+/** Return a result with the faces flagged that are below the minimum score. @param {Result} result */
 export function flagged(result) {
   const below = abstain.checked ? least : 0;
   const faces = result.faces.map((face) => {

@@ -7,7 +7,7 @@ import { make } from './dom.js';
 /** @import {Result} from '../engine/types.js' */
 /** @import {Engine} from './engine.js' */
 
-/** Frames a second that are looked at: scores are smoothed over half a second. */
+/** Frames processed per second: scores are smoothed over half a second. */
 const RATE = 5;
 /** Frames of a video at most; those of a longer one lie farther apart. */
 const MOST = 600;
@@ -40,7 +40,7 @@ export class VideoFile {
         this.#video.currentTime = 1e9;
         await end;
       }
-      if (!this.#video.videoWidth) throw new Error('no picture in it');
+      if (!this.#video.videoWidth) throw new Error('no image in it');
     } catch {
       this.close();
       throw new PictureError(
@@ -51,7 +51,7 @@ export class VideoFile {
     this.duration = Number.isFinite(duration) ? duration : currentTime;
   }
 
-  /** Return the times of the frames that are looked at, in seconds. */
+  /** Return the times of the processed frames, in seconds. */
   times() {
     const count = Math.min(MOST, Math.max(1, Math.ceil(RATE * this.duration)));
     return Array.from({ length: count }, (_, k) => (k * this.duration) / count);

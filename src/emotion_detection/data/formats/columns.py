@@ -1,4 +1,4 @@
-"""What the columns of a table mean, and what its cells mean: image, label, split, person.
+"""Interpret the columns and cells of a table: image, label, split, person.
 
 Every reader of tables (CSV, TSV, Parquet) goes by the same words.
 """
@@ -33,7 +33,7 @@ PERSON = ("person", "personid", "subject", "subjectid", "participant", "actor", 
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column of a table holds what: positions, None where there is no such column.
+    """The positions of a table's columns by role; None for missing ones.
 
     Args:
         label: of the emotion.
@@ -55,7 +55,7 @@ class Roles:
 
 
 def find_roles(columns: Sequence[str], where: str, contents: Sequence[str] = ()) -> Roles:
-    """Find out what the columns of a table mean.
+    """Find the roles of a table's columns.
 
     Args:
         columns: their names.
@@ -108,7 +108,7 @@ def _pixel_columns(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def read_label(cell: Any) -> str:
-    """Read a label from a cell: a word, or a whole number; '' where it is empty.
+    """Parse the label of a cell: a word, or an integer; '' if the cell is empty.
 
     >>> read_label("3.0"), read_label(3), read_label(" happy "), read_label(None)
     ('3', '3', 'happy', '')

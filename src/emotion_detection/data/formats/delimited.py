@@ -38,7 +38,7 @@ def read_first_line(path: Path) -> list[str]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of each line of a table below its header, but blank ones.
+    """Yield line number and cells of each line below a table's header, except blank ones.
 
     Cells that :func:`.spreadsheet_cell` made harmless are as they were before.
 

@@ -29,7 +29,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.labels import FER2013, canonical_name, class_names, sort_labels
 
 _CODE = re.compile(r"[A-Za-z]{0,8}[\s_.-]?\d+[A-Za-z]?")
-"""Of names such as S01, AF17, subject_3 or 0042."""
+"""Pattern of a person's code, such as S01, AF17, subject_3 or 0042."""
 _NO_PERSON = re.compile(
     r"(fold|set|part|batch|split|session|cam|camera|day|take|v|version|group)[\s_.-]?\d+\w?",
     re.IGNORECASE,
@@ -40,7 +40,7 @@ PERSON_IN_NAME = (
     re.compile(r"([A-Z]{2})\.(?:AN|DI|FE|HA|NE|SA|SU)\d\..*"),
     re.compile(r"[AB]([FM]\d\d)(?:AF|AN|DI|HA|NE|SA|SU)(?:S|HL|HR|FL|FR)\b.*", re.IGNORECASE),
 )
-"""Who is shown by the names of CK+'s, JAFFE's and KDEF's images."""
+"""Patterns of the person in file names of CK+, JAFFE and KDEF."""
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,7 @@ def holds_several(source: Source, root: Path) -> bool:
 
 
 def _describe_rest(tree: Tree, images: int) -> str:
-    """Return what was left out, with counts; '' where nothing was."""
+    """Return a note on left-out files with counts, or ''."""
     words = [f"{images:,} {'image' if images == 1 else 'images'} outside the classes"] * bool(
         images
     )

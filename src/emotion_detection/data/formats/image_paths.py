@@ -1,4 +1,4 @@
-"""Finds the images that a list names, relative to the list or anywhere below it."""
+"""Find the images of a list, relative to the list or anywhere below it."""
 
 import os
 from pathlib import Path
@@ -42,7 +42,7 @@ def _exists(path: Path) -> bool:
 
 
 def _index_files(folder: Path) -> dict[str, Path | None]:
-    """Return each file name below a folder with its path, None where there are several."""
+    """Return the path of each file name below a folder; None for ambiguous names."""
     index: dict[str, Path | None] = {}
     for here, below, names in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith((".", "@")))

@@ -1,4 +1,4 @@
-"""The numbers of published datasets: which emotion each one means.
+"""The numbers of emotions in published datasets.
 
 A number has a meaning only where the dataset is known by something else than the number: the
 columns of the table or the names of the images.
@@ -53,7 +53,7 @@ CKPLUS_NUMBERS: Numbers = {
     6: "sadness",
     7: "surprise",
 }
-"""Of CK+'s emotion files (Lucey et al. 2010)."""
+"""Numbers in CK+'s emotion files (Lucey et al. 2010)."""
 
 _RAFDB_NAME = re.compile(r"(train|test)_\d{3,6}(_aligned)?\.(jpg|png)", re.IGNORECASE)
 
@@ -64,7 +64,7 @@ def is_rafdb_name(file: str) -> bool:
 
 
 def numbers_by_file_names(files: Sequence[str]) -> Numbers | None:
-    """Return what numbers mean by the names of the images; None: nothing is known.
+    """Return the meaning of numbers by the names of the images, or None.
 
     Args:
         files: names of some images, at least one.
@@ -78,7 +78,7 @@ def numbers_by_file_names(files: Sequence[str]) -> Numbers | None:
 
 
 def numbers_by_columns(columns: Sequence[str]) -> Numbers | None:
-    """Return what numbers mean by the columns of a table; None: nothing is known.
+    """Return the meaning of numbers by the columns of a table, or None.
 
     Args:
         columns: their plain names (:func:`.columns.simplify_name`).

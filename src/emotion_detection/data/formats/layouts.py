@@ -196,7 +196,7 @@ def _affectnet_label(path: Path) -> int | Unreadable:
 
 _CKPLUS_IMAGE = re.compile(r"(S\d{3})_(\d{3})_(\d{6,8})\.(png|tiff?|jpe?g)", re.IGNORECASE)
 _CKPLUS_PEAK = 3
-"""Images at a sequence's end that are taken as its emotion."""
+"""Images at the end of a sequence that show the emotion."""
 
 
 def _ckplus(tree: Tree) -> list[Labelled] | None:

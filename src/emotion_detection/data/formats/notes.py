@@ -1,4 +1,4 @@
-"""Sentences on what a reader took as splits and classes."""
+"""Notes of readers on splits and classes."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ _SPLITS = ("train", "validation", "test")
 
 
 def describe_splits(counts: Mapping[str, int], own: Mapping[str, str] | None = None) -> str:
-    """Return what was taken as splits, with the number of images.
+    """Return a note on the splits, with numbers of images.
 
     Args:
         counts: split to number of images; '' for those without one.
@@ -25,7 +25,7 @@ def describe_splits(counts: Mapping[str, int], own: Mapping[str, str] | None = N
 
 
 def describe_classes(counts: Mapping[str, int], used: Mapping[str, str]) -> str:
-    """Return what was taken as classes, with the number of images.
+    """Return a note on the classes, with numbers of images.
 
     Args:
         counts: own name to number of images.
@@ -40,7 +40,7 @@ def describe_classes(counts: Mapping[str, int], used: Mapping[str, str]) -> str:
 
 
 def note_numbers(labels: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence where classes are numbers that nobody explains; else nothing."""
+    """Return a note if classes are numbers of unknown meaning, else nothing."""
     numbers = [label for label in labels if is_number(label)]
     if not numbers:
         return ()
@@ -51,7 +51,7 @@ def note_numbers(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def note_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence where the classes do not look like emotions; else nothing."""
+    """Return a note if the classes do not look like emotions, else nothing."""
     labels = list(labels)
     if any(canonical_name(label) for label in labels):
         return ()

@@ -33,7 +33,7 @@ BATCH_ROWS = 1024
 
 
 def split_of_parquet(path: Path) -> str | None:
-    """Return the split that a Parquet file's name, else its folder's, means; None: neither.
+    """Return the split by a Parquet file's name, or by the folder's, or None.
 
     >>> split_of_parquet(Path("val-00000-of-00002.parquet"))
     'validation'
@@ -116,7 +116,7 @@ def _named_classes(metadata: dict[bytes, bytes], column: str) -> tuple[str, ...]
 
 
 def _first_image(table: Table) -> str | None:
-    """Return the name of the first image of a file, '' where it has none, None without rows."""
+    """Return the name of the first image of a file; '' without a name, None without rows."""
     content = table.roles.content
     if content is None:
         return None

@@ -10,7 +10,7 @@ from emotion_detection.data.formats.columns import Roles, read_label
 from emotion_detection.data.source import Unreadable
 
 Row = tuple[str, list[Any] | Unreadable]
-"""Where a row stands ("line 3"), and its cells, or why it has none."""
+"""Place of a row ("line 3"), and the cells, or the reason why they cannot be read."""
 
 _EXAMPLES = 200
 
@@ -41,7 +41,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the labels and splits of a table are.
+    """The labels and splits of a table.
 
     Args:
         labels: number of rows by label, as the table writes it.
@@ -57,7 +57,7 @@ class Survey:
 
 
 _surveys: dict[tuple[str, int, int], Survey] = {}
-"""By path, size and time: data is opened several times in a command."""
+"""Cache by path, size and time, since data is opened several times per command."""
 
 
 def survey_table(table: Table) -> Survey:

@@ -94,7 +94,7 @@ def _text_table(path: Path, split: str | None) -> Table:
 def make_table_source(
     tables: Sequence[Table], kind: str, numbers: Numbers | None, fer2013: bool = False
 ) -> Source:
-    """Make a source of tables that belong together.
+    """Create a source from tables that belong together.
 
     Args:
         tables: at least one.
@@ -179,7 +179,7 @@ class _Reader:
         return self.numbers[int(label)]
 
     def check_taught(self) -> None:
-        """Refuse a class of validation or test that no training line has: it is a typing error.
+        """Reject a class of validation or test that no training line has, as a typing error.
 
         Raises:
             InputError: names the line.
@@ -207,7 +207,7 @@ class _Reader:
                 raise InputError(f"{table.path} {words} is unknown: no training line has it")
 
     def read(self) -> Iterator[Face]:
-        """Yield the faces; what cannot be read is a face whose content is :class:`Unreadable`."""
+        """Yield the faces; unreadable ones have the content :class:`Unreadable`."""
         table, roles = self.table, self.table.roles
         optional = {
             name: place
@@ -235,7 +235,7 @@ class _Reader:
     def _face(
         self, label: Any, more: dict[str, Any], image: Sequence[Any], where: str
     ) -> Face | None:
-        """Return a face; None: its label means that it has no emotion.
+        """Return a face, or None if its label is not an emotion.
 
         Raises:
             ValueError: the row cannot be read; the message gives the reason.

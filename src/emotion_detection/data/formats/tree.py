@@ -1,4 +1,4 @@
-"""What lies below a folder: images, and what else, without hidden and service folders."""
+"""List the images below a folder, without hidden and service folders."""
 
 import os
 from collections import Counter

@@ -2,7 +2,7 @@
 
 :func:`run_audit` does all of it (:mod:`.audit_run`). :mod:`.audited_faces` assigns faces to folds,
 :mod:`.folds` trains a network for each fold and predicts its held-out faces, :mod:`.features`
-measures how far a face is from others, :mod:`.nonfaces` looks for images without a face,
+measures how far a face is from others, :mod:`.nonfaces` detects images without a face,
 :mod:`.label_issues` ranks the findings; :mod:`.contact_sheet` and :mod:`.audit_files` write them.
 """
 

@@ -1,4 +1,4 @@
-"""What an audit writes: ``audit.csv``, ``audit.json`` and ``audit.png``."""
+"""Write the files of an audit: ``audit.csv``, ``audit.json`` and ``audit.png``."""
 
 import csv
 import dataclasses
@@ -22,36 +22,38 @@ from emotion_detection.io.files import escape_cell
 from emotion_detection.metrics.statistics import compute_accuracy_interval
 
 HEADINGS = {
-    "label": "labels that are likely wrong",
-    "duplicate": "copies of one image with different labels",
+    "label": "likely wrong labels",
+    "duplicate": "duplicates with different labels",
     "nonface": "no face",
-    "outlier": "unlike all others",
+    "outlier": "outliers",
 }
 COLUMN_NAMES = ("file", "split", "label", "suggested", "reason", "score", "rank")
 """Columns of ``audit.csv``; the first is what ``--exclude`` reads."""
 
 
-def enlarge_faces(config: DataConfig, dataset: Dataset, looked: AuditedFaces, smallest: int) -> Any:
-    """Return the faces at a size that people and the face detector can see.
+def enlarge_faces(
+    config: DataConfig, dataset: Dataset, audited: AuditedFaces, smallest: int
+) -> Any:
+    """Load the faces at a size that people and the face detector can use.
 
     Args:
-        config: how the data was read.
-        dataset: the data, as the networks took it.
-        looked: the faces.
-        smallest: least height and width in pixels.
+        config: the data settings.
+        dataset: the data, at the networks' size.
+        audited: the audited faces.
+        smallest: minimum height and width in pixels.
 
     Returns:
-        uint8 (N, C, H, W), in the order of ``looked``.
+        uint8 (N, C, H, W), in the order of ``audited``.
     """
     if config.size < smallest:
         values = {f.name: getattr(config, f.name) for f in dataclasses.fields(DataConfig)}
         dataset = load(DataConfig(**{**values, "size": smallest}))
-    # splits that were drawn may be others at another size: faces are found by name
+    # random splits may differ at another size, so faces are identified by name
     splits = [dataset.split(name) for name in SPLITS if dataset.sizes[name]]
     names = itertools.chain.from_iterable(faces.names for faces in splits)
     place = {name: row for row, name in enumerate(names)}
     ends = np.cumsum([len(faces) for faces in splits])
-    rows = np.array([place[name] for name in looked.names], np.int64)
+    rows = np.array([place[name] for name in audited.names], np.int64)
     channels, height, width = splits[0].stored.shape[1:]
     images = np.empty((len(rows), channels, height, width), np.uint8)
     for faces, end in zip(splits, ends, strict=True):
@@ -61,9 +63,9 @@ def enlarge_faces(config: DataConfig, dataset: Dataset, looked: AuditedFaces, sm
 
 
 def write_csv(
-    path: Path, dataset: Dataset, looked: AuditedFaces, listed: dict[str, LabelIssues]
+    path: Path, dataset: Dataset, audited: AuditedFaces, listed: dict[str, LabelIssues]
 ) -> int:
-    """Write the faces to leave out, a row each; ``--exclude`` takes the file as it is.
+    """Write the faces to leave out, one row each, as a file for ``--exclude``.
 
     Returns:
         The number of faces.
@@ -76,8 +78,8 @@ def write_csv(
         for rank, (row, score, suggested) in enumerate(
             zip(own.rows, own.scores, own.suggested, strict=True), 1
         ):
-            label, other = _names(dataset, int(looked.labels[row]), int(suggested))
-            cells = (looked.names[row], looked.splits[row], label, other, reason)
+            label, other = _names(dataset, int(audited.labels[row]), int(suggested))
+            cells = (audited.names[row], audited.splits[row], label, other, reason)
             rows.writerow((*map(escape_cell, cells), f"{score:.4f}", rank))
             count += 1
     save(path, text.getvalue().encode())
@@ -92,23 +94,23 @@ def record(
     config: TrainConfig,
     options: AuditOptions,
     dataset: Dataset,
-    looked: AuditedFaces,
+    audited: AuditedFaces,
     judged: OutOfFold,
     found: dict[str, LabelIssues],
     listed: dict[str, LabelIssues],
 ) -> dict[str, Any]:
-    """Return what ``audit.json`` holds: plain values, for people and for reports."""
-    right = judged.scores.argmax(axis=1) == looked.labels
-    counts = np.bincount(looked.labels, minlength=len(dataset.labels))
+    """Return the content of ``audit.json`` as plain values."""
+    right = judged.scores.argmax(axis=1) == audited.labels
+    counts = np.bincount(audited.labels, minlength=len(dataset.labels))
 
     def by_class(own: LabelIssues) -> dict[str, int]:
-        numbers = np.bincount(looked.labels[own.rows], minlength=len(dataset.labels))
+        numbers = np.bincount(audited.labels[own.rows], minlength=len(dataset.labels))
         return dict(zip(dataset.labels, numbers.tolist(), strict=True))
 
     return {
         "data": dataset.record(),
         "splits": list(options.splits),
-        "faces": len(looked),
+        "faces": len(audited),
         "faces_by_class": dict(zip(dataset.labels, counts.tolist(), strict=True)),
         "out_of_fold": {
             "folds": options.folds,
@@ -139,31 +141,31 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 
 def write_sheet(
-    path: Path, dataset: Dataset, looked: AuditedFaces, images: Any, found: dict[str, LabelIssues]
+    path: Path, dataset: Dataset, audited: AuditedFaces, images: Any, found: dict[str, LabelIssues]
 ) -> None:
-    """Write ``audit.png``: the surest faces of each reason, also of those that are not listed.
+    """Write ``audit.png``: the most confident findings of each reason, also of unlisted ones.
 
-    A face that was found for several reasons is drawn under one of them.
+    A face that was found for several reasons is shown under one of them.
     """
     parts = []
     for reason, own in drop_repeated(found, REASONS).items():
         first = own.top(COLUMNS * ROWS)
         cells = [
-            Cell(images[row], *_names(dataset, int(looked.labels[row]), int(other)), float(score))
+            Cell(images[row], *_names(dataset, int(audited.labels[row]), int(other)), float(score))
             for row, score, other in zip(first.rows, first.scores, first.suggested, strict=True)
         ]
         heading = _heading(len(found[reason]), len(own), len(cells))
         parts.append((f"{HEADINGS[reason]}: {heading}", cells))
     source = escape_text(Path(dataset.source).name or dataset.source)
-    title = f"{source}, {dataset.kind}: what looks wrong among {len(looked):,} faces"
+    title = f"{source}, {dataset.kind}: what looks wrong in {len(audited):,} faces"
     save(path, draw_sheet(title, parts))
 
 
 def _heading(found: int, own: int, drawn: int) -> str:
-    """Return the words on what a reason's faces are: the count found is the table's."""
+    """Return the heading of a reason's faces, with the same count as in the table."""
     if not found:
         return "none found"
     words = f"{found:,} found"
     if own < found:
-        words += f", {found - own:,} of them named under another reason"
-    return words if drawn == own else f"{words}; the {drawn} surest are shown"
+        words += f", {found - own:,} of them under another reason"
+    return words if drawn == own else f"{words}; the top {drawn} are shown"

@@ -1,4 +1,4 @@
-"""``emotion data audit``: which faces of a dataset look wrong, from trainings to files."""
+"""Run ``emotion data audit``: train on folds, find faces that look wrong, write the files."""
 
 import importlib
 import shlex
@@ -38,26 +38,26 @@ from emotion_detection.evaluation.audit.label_issues import (
 from emotion_detection.evaluation.audit.nonfaces import score_nonfaces
 
 SMALLEST = 48
-"""Least size in pixels at which faces are looked at for non-faces, and drawn."""
+"""Minimum size in pixels of faces for the detection of non-faces, and on the contact sheet."""
 
 
 def run_audit(
     config: TrainConfig, options: AuditOptions, console: Console | None = None
 ) -> dict[str, Any]:
-    """Find the faces of a dataset that look wrong, and write what was found.
+    """Find the faces of a dataset that look wrong, and write the findings.
 
     Args:
-        config: the data, and the recipe of the trainings; names and folders are the audit's own.
-        options: what is looked at, and what is listed.
-        console: where the table goes; None: standard output.
+        config: the data, and the recipe of the trainings; names and folders are set by the audit.
+        options: the audited faces, and the faces to list.
+        console: console for the table; None: standard output.
 
     Returns:
-        What ``audit.json`` holds.
+        The content of ``audit.json``.
 
     Raises:
-        InputError: cleanlab is missing, bad data or settings, another audit is at work in the
-            folder, or nothing can be written.
-        TrainingError: a training cannot go on.
+        InputError: cleanlab is missing, data or settings are not valid, another audit runs in the
+            folder, or the files cannot be written.
+        TrainingError: a training cannot continue.
     """
     _need_cleanlab()
     _check(config)
@@ -68,33 +68,33 @@ def run_audit(
 def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict[str, Any]:
     out = Path(options.out)
     dataset = load(config)
-    looked = load_audited_faces(dataset, options.splits)
-    judged = predict_out_of_fold(config, dataset, looked, options.folds, out)
-    images = enlarge_faces(config, dataset, looked, SMALLEST)
+    audited = load_audited_faces(dataset, options.splits)
+    judged = predict_out_of_fold(config, dataset, audited, options.folds, out)
+    images = enlarge_faces(config, dataset, audited, SMALLEST)
     found = {
-        "label": rank_wrong_labels(looked.labels, judged.scores, options.rank),
-        "duplicate": find_differing_duplicates(looked.labels, looked.copies, judged.scores),
+        "label": rank_wrong_labels(audited.labels, judged.scores, options.rank),
+        "duplicate": find_differing_duplicates(audited.labels, audited.copies, judged.scores),
         "nonface": find_faceless(score_nonfaces(images, out / FOLDS / "faces-seen.npz")),
         "outlier": find_outliers(judged.distances, judged.folds),
     }
-    ahead = leads(found["label"], looked.labels, judged.scores)
+    ahead = leads(found["label"], audited.labels, judged.scores)
     sure = found | {"label": found["label"].keep(ahead >= options.lead)}
     listed = {
         reason: own.top(options.top) for reason, own in drop_repeated(sure, options.reasons).items()
     }
     values = {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        **record(config, options, dataset, looked, judged, found, listed),
+        **record(config, options, dataset, audited, judged, found, listed),
     }
-    count = write_csv(out / "audit.csv", dataset, looked, listed)
+    count = write_csv(out / "audit.csv", dataset, audited, listed)
     write_json(out / "audit.json", values)
-    write_sheet(out / "audit.png", dataset, looked, images, found)
+    write_sheet(out / "audit.png", dataset, audited, images, found)
     _print_summary(console, values, config, dataset, out, count)
     return values
 
 
 def _need_cleanlab() -> None:
-    """Say what is missing before hours of training, not after."""
+    """Check requirements before hours of training, not after."""
     try:
         importlib.import_module("cleanlab.filter")
     except ModuleNotFoundError:
@@ -102,7 +102,7 @@ def _need_cleanlab() -> None:
 
 
 def _check(config: TrainConfig) -> None:
-    """Refuse what would train on several processes, each of which would run the whole audit."""
+    """Reject training on several processes, each of which would run the complete audit."""
     for name in ("devices", "num_nodes"):
         value = config.trainer.get(name, 1)
         if str(value) not in ("1", "[0]"):
@@ -119,7 +119,7 @@ def _print_summary(
     out: Path,
     count: int,
 ) -> None:
-    """Print a short table, and last how to train without the listed faces."""
+    """Print a short table, and the command that trains without the listed faces."""
     told = values["out_of_fold"]
     low, high = told["accuracy_ci95"]
     console.print(

@@ -1,4 +1,4 @@
-"""The faces that an audit looks at, and how they are dealt into folds."""
+"""The audited faces, and their assignment to folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ Values = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AuditedFaces:
-    """The faces that an audit looks at, splits laid end to end.
+    """The audited faces of all splits, concatenated.
 
     Args:
         names: of the faces.
         splits: the split of each.
         labels: int64 (N,), the given classes.
         groups: int64 (N,), equal numbers for near-duplicates, which stay in one fold.
-        copies: int64 (N,), equal numbers for those of them that are copies of one image.
+        copies: int64 (N,), equal numbers for duplicates.
         thumbnails: float32 (N, 64).
         digests: uint8 (N, 16).
-        parts: the splits that they come from, in order.
+        parts: the splits, in order.
     """
 
     names: list[str]
@@ -44,7 +44,7 @@ class AuditedFaces:
         return len(self.names)
 
     def images(self, wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-        """Return the pixels of some of the faces, a copy: uint8 (n, C, H, W)."""
+        """Return the pixels of some faces as a new array: uint8 (n, C, H, W)."""
         ends = np.cumsum([len(faces) for faces in self.parts.values()])[:-1]
         chosen = np.split(wanted, ends)
         return np.concatenate(
@@ -70,7 +70,7 @@ def load_audited_faces(dataset: Dataset, splits: Sequence[str]) -> AuditedFaces:
         names=[name for faces in parts.values() for name in faces.names],
         splits=[split for split, faces in parts.items() for _ in range(len(faces))],
         labels=np.concatenate([faces.labels for faces in parts.values()]),
-        # a network that saw what merely resembles a face may know its label too
+        # a network may also learn the label of a face from a merely similar one
         groups=group_alike(digests, thumbnails),
         copies=group_alike(digests, thumbnails, faces=reference, largest=LARGEST_CERTAIN),
         thumbnails=thumbnails,
@@ -80,7 +80,7 @@ def load_audited_faces(dataset: Dataset, splits: Sequence[str]) -> AuditedFaces:
 
 
 def _check_names(names: Sequence[str]) -> None:
-    """Refuse names by which ``exclude`` would leave out another face, or none."""
+    """Reject names by which ``exclude`` would leave out another face, or none."""
     short = {PurePosixPath(name).name for name in names if "/" in name}
     for name in names:
         if name in short:
@@ -93,13 +93,13 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def assign_folds(labels: Numbers, groups: Numbers, folds: int, seed: int) -> Numbers:
-    """Deal faces into folds: groups stay whole, classes are spread evenly.
+    """Assign faces to folds: groups are not split, classes are spread evenly.
 
     Args:
         labels: int64 (N,), classes.
         groups: int64 (N,), equal numbers for faces that belong together.
         folds: number of folds.
-        seed: decides which group goes where.
+        seed: seed of the assignment.
 
     Returns:
         int64 (N,), 0 to folds - 1.
@@ -108,7 +108,7 @@ def assign_folds(labels: Numbers, groups: Numbers, folds: int, seed: int) -> Num
         groups, return_index=True, return_inverse=True, return_counts=True
     )
     order = np.random.default_rng(seed).permutation(len(first))
-    # large groups first: what comes after evens them out
+    # large groups first: smaller ones then balance the folds
     order = order[np.argsort(-sizes[order], kind="stable")]
     filled = np.zeros((int(labels.max()) + 1, folds), np.int64)
     place = np.empty(len(first), np.int64)

@@ -1,4 +1,4 @@
-"""A sheet of the faces that an audit names: under each its label, another one, and the score."""
+"""Draw a contact sheet of an audit's findings: faces with label, suggestion and score."""
 
 import io
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from emotion_detection.data.summary import (
 
 COLUMNS = 12
 ROWS = 4
-"""Rows of each reason: the surest faces, from left to right and top to bottom."""
+"""Rows per reason: the most confident findings, from left to right and top to bottom."""
 
 _WIDTH, _LINE = 84, 15
 _HEADING = 44
@@ -36,9 +36,9 @@ class Cell:
 
     Args:
         face: uint8 (C, H, W).
-        label: its label.
-        suggested: the label that it may have, or empty.
-        score: how surely something is wrong.
+        label: the given label.
+        suggested: the suggested label, or empty.
+        score: confidence that something is wrong.
     """
 
     face: npt.NDArray[np.uint8]
@@ -48,11 +48,11 @@ class Cell:
 
 
 def draw_sheet(title: str, parts: Sequence[tuple[str, Sequence[Cell]]]) -> bytes:
-    """Draw the surest faces of each reason.
+    """Draw the most confident findings of each reason.
 
     Args:
-        title: above all.
-        parts: a heading and its faces, the surest first; :data:`ROWS` rows are shown.
+        title: title of the sheet.
+        parts: a heading and its faces, most confident first; :data:`ROWS` rows are shown.
 
     Returns:
         The PNG's bytes.
@@ -97,7 +97,7 @@ def _draw_cell(
 
 
 def _fitting(text: str, small: Font) -> str:
-    """Shorten a text that is wider than its face's place."""
+    """Shorten a text that is wider than the cell of a face."""
     if small.getlength(text) <= _WIDTH:
         return text
     while text and small.getlength(text + "...") > _WIDTH:

@@ -1,4 +1,4 @@
-"""What a network says of faces that it did not see: scores, and how unlike others they are."""
+"""Predict held-out faces: scores, and distances to the training faces."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from emotion_detection.training.checkpoint import LoadedCheckpoint
 from emotion_detection.training.network_scores import compute_outputs
 
 NEIGHBOURS = 10
-"""Nearest training faces whose mean distance says how unlike them a face is."""
+"""Number of nearest training faces whose mean distance is the outlier score."""
 
 _BLOCK = 2048
 
@@ -20,17 +20,17 @@ Values = npt.NDArray[np.float32]
 def predict_held_out(
     trained: LoadedCheckpoint, held_out: Images, seen: Images
 ) -> tuple[Values, Values]:
-    """Ask a network for faces that it did not see.
+    """Predict the scores and distances of held-out faces.
 
     Args:
         trained: the network.
-        held_out: uint8 (N, C, H, W), the faces in question.
-        seen: uint8 (M, C, H, W), the faces that it was trained on.
+        held_out: uint8 (N, C, H, W), the held-out faces.
+        seen: uint8 (M, C, H, W), the training faces.
 
     Returns:
-        scores float32 (N, classes) of the first label set, after temperature, the mean over each
-        face and its mirror image; and the distance float32 (N,) to the nearest of the seen faces,
-        0 to 2 (:func:`measure_neighbour_distances`).
+        Scores float32 (N, classes) of the first label set, after temperature, with flip TTA; and
+        the distance float32 (N,) to the nearest training faces, 0 to 2
+        (:func:`measure_neighbour_distances`).
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     own, scores = _features(trained, held_out, device)
@@ -41,7 +41,7 @@ def predict_held_out(
 
 
 def _features(trained: LoadedCheckpoint, images: Images, device: str) -> tuple[Values, Values]:
-    """Return what enters the network's last layer, rows of length 1, and the scores."""
+    """Return the normalized input of the network's last layer, and the scores."""
     head = trained.network.get_submodule("head")
     caught: list[Tensor] = []
 
@@ -62,14 +62,14 @@ def _features(trained: LoadedCheckpoint, images: Images, device: str) -> tuple[V
 def measure_neighbour_distances(
     faces: Values, known: Values, neighbours: int = NEIGHBOURS
 ) -> Values:
-    """Return how far each face is from those that are known: the mean over the nearest of them.
+    """Return the mean distance of each face to the nearest known faces.
 
     This is the measure of Kuan and Mueller 2022 ("Back to the Basics: Revisiting
-    Out-of-Distribution Detection Baselines"), which cleanlab's ``OutOfDistribution`` turns into a
-    score that falls with it.
+    Out-of-Distribution Detection Baselines"). cleanlab's ``OutOfDistribution`` score decreases with
+    this distance.
 
     Args:
-        faces: features float32 (N, D), rows of length 1 (or 0: as far from all as can be told).
+        faces: features float32 (N, D), rows of length 1 (or 0, which have the largest distance).
         known: features float32 (M, D) of the faces to compare with.
         neighbours: number of nearest faces; all where there are fewer.
 

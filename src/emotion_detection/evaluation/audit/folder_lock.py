@@ -1,4 +1,4 @@
-"""One audit at a time in a folder."""
+"""Lock the folder of an audit."""
 
 import os
 import sys
@@ -11,16 +11,16 @@ from emotion_detection.errors import InputError
 
 @contextmanager
 def lock_audit_folder(out: Path) -> Iterator[None]:
-    """Keep an audit's folder for this process; whoever dies lets go of it.
+    """Lock an audit's folder. The lock is released when the process exits, even after a crash.
 
-    The folder itself is locked, so that nothing is left in it. Where the disk has no locks (some
-    network disks; Windows) it is not kept. A folder that stays empty is removed.
+    The folder itself is locked, so that no lock file remains. File systems without locks (some
+    network file systems; Windows) are not locked. A folder that stays empty is removed.
 
     Args:
-        out: the folder; it is made.
+        out: the folder, which is created if needed.
 
     Raises:
-        InputError: another audit is at work there, or the folder cannot be made.
+        InputError: another audit runs there, or the folder cannot be created.
     """
     try:
         handle = _locked(out)
@@ -40,7 +40,7 @@ def lock_audit_folder(out: Path) -> Iterator[None]:
 
 
 def _locked(out: Path) -> int | None:
-    """Return the locked folder's handle, None where there are no locks."""
+    """Lock the folder and return the handle, or None without support for locks."""
     while True:
         out.mkdir(parents=True, exist_ok=True)
         if sys.platform == "win32":
@@ -54,8 +54,8 @@ def _locked(out: Path) -> int | None:
             os.close(handle)
             raise
         except OSError:
-            return handle  # this disk has no locks
+            return handle  # this file system has no locks
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), os.stat(out)):
                 return handle
-        os.close(handle)  # who had it before has just removed it
+        os.close(handle)  # the previous owner has just removed it

@@ -1,9 +1,9 @@
-"""Out-of-fold predictions: each face is judged by a network that saw no copy of it.
+"""Predict each face by a network that was trained without it and its duplicates.
 
-The faces are dealt into folds evenly by class, near-duplicates
-(:mod:`emotion_detection.data.duplicates`) together. For each fold a network is trained without it,
-by ``training.train`` with the fold's names as its ``exclude`` file, and then asked for the fold. A
-fold that is done is kept; one that was killed goes on from its last checkpoint.
+Faces are assigned to folds evenly by class, near-duplicates
+(:mod:`emotion_detection.data.duplicates`) together. For each fold, a network is trained on the
+other folds, by ``training.train`` with the fold's names as the ``exclude`` file, and then predicts
+the fold. Finished folds are kept; a killed one resumes from the last checkpoint.
 """
 
 import csv
@@ -33,7 +33,7 @@ from emotion_detection.training import read_resumed_config, train
 from emotion_detection.training.checkpoint import load_trained
 
 FOLDS = "folds"
-GO_ON = "the same 'emotion data audit' command goes on where this one was stopped"
+GO_ON = "the same 'emotion data audit' command resumes where this one was stopped"
 _HELD_OUT = "held-out.npz"
 _MOVABLE = {"data", "cache", "cache_limit", "name", "models", "logs", "exclude", "trainer"}
 """Fields that may differ between two starts of the same audit; the data's hash may not."""
@@ -41,10 +41,10 @@ _MOVABLE = {"data", "cache", "cache_limit", "name", "models", "logs", "exclude",
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """What the networks said of faces that they had not seen.
+    """The out-of-fold predictions.
 
     Args:
-        folds: int64 (N,), which fold each face was in.
+        folds: int64 (N,), fold of each face.
         scores: float32 (N, classes), rows sum to 1, after temperature.
         distances: float32 (N,), 0 to 2: mean cosine distance of the network's last features to
             those of the nearest training faces (:mod:`.features`).
@@ -56,33 +56,33 @@ class OutOfFold:
 
 
 def predict_out_of_fold(
-    config: TrainConfig, dataset: Dataset, looked: AuditedFaces, count: int, out: Path
+    config: TrainConfig, dataset: Dataset, audited: AuditedFaces, count: int, out: Path
 ) -> OutOfFold:
-    """Train a network for each fold, unless that was done before, and ask it for the fold.
+    """Train a network for each fold, unless it exists, and predict the fold.
 
     Args:
         config: the recipe.
-        dataset: the data, as the recipe reads it.
-        looked: the faces to be dealt into folds.
+        dataset: the data, by the recipe's settings.
+        audited: the audited faces.
         count: number of folds.
         out: folder of the audit; the trainings are kept in ``folds/`` below it.
 
     Raises:
-        InputError: another audit's folds are there, or a class cannot be held out.
+        InputError: the folder has folds of another audit, or a class cannot be held out.
     """
-    folds = assign_folds(looked.labels, looked.groups, count, config.seed)
-    train_rows = np.array([split == "train" for split in looked.splits])
-    _check_classes(dataset, looked, folds, train_rows)
-    scores = np.zeros((len(looked), len(dataset.labels)), np.float32)
-    distances = np.zeros(len(looked), np.float32)
+    folds = assign_folds(audited.labels, audited.groups, count, config.seed)
+    train_rows = np.array([split == "train" for split in audited.splits])
+    _check_classes(dataset, audited, folds, train_rows)
+    scores = np.zeros((len(audited), len(dataset.labels)), np.float32)
+    distances = np.zeros(len(audited), np.float32)
     for fold in range(count):
         mine = folds == fold
         print(f"fold {fold + 1} of {count}: {int(mine.sum()):,} faces held out", file=sys.stderr)
         own = _fold_config(config, dataset, out, fold)
-        _write_held_out(own, looked, mine)
+        _write_held_out(own, audited, mine)
         try:
             scores[mine], distances[mine] = _fold(
-                own, looked, mine, train_rows & ~mine, len(dataset.labels)
+                own, audited, mine, train_rows & ~mine, len(dataset.labels)
             )
         except (KeyboardInterrupt, SystemExit):
             print(GO_ON, file=sys.stderr, flush=True)
@@ -91,15 +91,15 @@ def predict_out_of_fold(
 
 
 def _check_classes(
-    dataset: Dataset, looked: AuditedFaces, folds: Numbers, train_rows: npt.NDArray[np.bool_]
+    dataset: Dataset, audited: AuditedFaces, folds: Numbers, train_rows: npt.NDArray[np.bool_]
 ) -> None:
-    """Refuse a class whose training faces are all in one fold: nothing would be left to learn."""
+    """Reject a class whose training faces are all in one fold: none would be left for training."""
     for label, name in enumerate(dataset.labels):
-        own = folds[train_rows & (looked.labels == label)]
+        own = folds[train_rows & (audited.labels == label)]
         if len(np.unique(own)) < 2:
             raise InputError(
-                f"{dataset.source}: {name} has {len(own)} training faces that are no copies of one "
-                "image: at least 2 are needed to hold one of them out"
+                f"{dataset.source}: {name} has {len(own)} training faces without duplicates: "
+                "at least 2 are needed to hold one of them out"
             )
 
 
@@ -115,14 +115,16 @@ def _fold_config(config: TrainConfig, dataset: Dataset, out: Path, fold: int) ->
     )
 
 
-def _write_held_out(config: TrainConfig, looked: AuditedFaces, mine: npt.NDArray[np.bool_]) -> None:
-    """Write the list that the fold's training leaves out, or find the one that it began with.
+def _write_held_out(
+    config: TrainConfig, audited: AuditedFaces, mine: npt.NDArray[np.bool_]
+) -> None:
+    """Write the exclude file of the fold's training, or check the existing one.
 
     Raises:
         InputError: the list there is another one, or cannot be written.
     """
     path = Path(config.exclude or "")
-    names = {name for name, held in zip(looked.names, mine, strict=True) if held}
+    names = {name for name, held in zip(audited.names, mine, strict=True) if held}
     if path.exists():
         if read_excluded_names(path) != names:
             raise _another(path.parent, "it holds out other faces")
@@ -146,12 +148,12 @@ def _another(folder: Path, why: str) -> InputError:
 
 def _fold(
     config: TrainConfig,
-    looked: AuditedFaces,
+    audited: AuditedFaces,
     mine: npt.NDArray[np.bool_],
     seen: npt.NDArray[np.bool_],
     classes: int,
 ) -> tuple[Values, Values]:
-    """Return scores and distances of the faces of one fold, from its file where that is whole."""
+    """Return scores and distances of one fold's faces, from the fold's file if it is valid."""
     folder = Path(config.models, config.name or "")
     begun = (folder / "config.yaml").exists()
     if begun and (other := _differing(config, read_resumed_config(folder))):
@@ -161,7 +163,7 @@ def _fold(
         return kept
     whole = read_resumed_config(folder) if begun else config
     run = train(whole, resume=folder if begun else None, hint=False)
-    held_out, known = (looked.images(rows) for rows in (mine, seen))
+    held_out, known = (audited.images(rows) for rows in (mine, seen))
     scores, distances = predict_held_out(load_trained(run.folder), held_out, known)
     content = io.BytesIO()
     np.savez(content, scores=scores, distances=distances)
@@ -173,15 +175,15 @@ def _fold(
 
 
 def _differing(config: TrainConfig, begun: TrainConfig) -> str | None:
-    """Return the first option in which two recipes differ and may not."""
+    """Return the first option that differs between two recipes and must not."""
     ours, theirs = config_to_dict(config), config_to_dict(begun)
     return next((k for k in ours if k not in _MOVABLE and ours[k] != theirs[k]), None)
 
 
 def _read(path: Path, count: int, classes: int) -> tuple[Values, Values] | None:
-    """Return what an earlier start wrote, None where there is nothing whole."""
+    """Read the results of an earlier start, or return None if there is no valid file."""
     try:
-        # whole and at once: numpy leaves a file that it cannot read open
+        # read into memory first: numpy does not close a file that it cannot parse
         with np.load(io.BytesIO(path.read_bytes())) as file:
             scores, distances = file["scores"], file["distances"]
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):

@@ -1,7 +1,7 @@
-"""Which faces look wrong, and why: a list for each reason, the surest first.
+"""Rank the faces that look wrong, for each reason.
 
-What is wrong for one reason is listed under it alone: an image without a face has no right label,
-and a label that the networks contradict needs no copy to doubt it (:data:`BEFORE`).
+A face is listed under one reason only (:data:`BEFORE`). For example, an image without a face has no
+right label, so it is not listed as a label error.
 """
 
 from collections.abc import Sequence
@@ -15,25 +15,25 @@ from emotion_detection.data.duplicates import NEAR
 from emotion_detection.evaluation.audit.nonfaces import FLAT, UNSEEN
 
 BEFORE = ("nonface", "label", "duplicate", "outlier")
-"""Reasons in the order in which a face is taken for one of them."""
+"""Reasons by precedence."""
 
 FAR = 1.5
 """Interquartile ranges above the third quartile from which on a face is an outlier (Tukey 1977)."""
 
 FILTERS = {"normalized_margin": "both", "self_confidence": "prune_by_class"}
-"""cleanlab's pruning for each measure that labels are ranked by."""
+"""cleanlab's pruning method for each ranking of labels."""
 
 MEANINGS = {
     "label": "by confident learning; 1 - cleanlab's label quality, of out-of-fold probabilities p: "
     "(p(label) - p(likeliest other) + 1) / 2 (normalized_margin) or p(label) (self_confidence)",
-    "duplicate": "share of the copies, by correlation of thumbnails >= "
+    "duplicate": "fraction of the duplicates, by correlation of thumbnails >= "
     f"{NEAR} and confirmed at full size, that have another label",
     "nonface": f"0.5 to 1: one grey level fills >= {FLAT:.0%} of the image, or the face "
     f"detector's confidence is <= {UNSEEN}",
     "outlier": "mean cosine distance to the 10 nearest training faces by the network's last "
     f"features, above the third quartile + {FAR:g} interquartile ranges",
 }
-"""What the score of each reason is; more is surer, and comparable within one reason alone."""
+"""Definition of each reason's score; higher is more confident, comparable within a reason only."""
 
 Numbers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float32]
@@ -41,12 +41,12 @@ Values = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LabelIssues:
-    """The faces named for one reason, the surest first.
+    """The faces found for one reason, most confident first.
 
     Args:
-        rows: int64 (n,), which faces.
+        rows: int64 (n,), rows of the faces.
         scores: float32 (n,), see :data:`MEANINGS`.
-        suggested: int64 (n,), the class that they may have, -1: none.
+        suggested: int64 (n,), the suggested class, -1: none.
     """
 
     rows: Numbers
@@ -56,12 +56,12 @@ class LabelIssues:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def keep(self, wanted: npt.NDArray[np.bool_]) -> "LabelIssues":
-        """Return some of them."""
-        return LabelIssues(self.rows[wanted], self.scores[wanted], self.suggested[wanted])
+    def keep(self, selected: npt.NDArray[np.bool_]) -> "LabelIssues":
+        """Return a selection of the faces."""
+        return LabelIssues(self.rows[selected], self.scores[selected], self.suggested[selected])
 
     def top(self, count: int | None) -> "LabelIssues":
-        """Return the first of them, all for None."""
+        """Return the first faces, or all for None."""
         return LabelIssues(self.rows[:count], self.scores[:count], self.suggested[:count])
 
 
@@ -74,14 +74,14 @@ def _ranked(rows: Numbers, scores: Values, suggested: Numbers) -> LabelIssues:
 def rank_wrong_labels(labels: Numbers, scores: Values, rank: str = RANKS[0]) -> LabelIssues:
     """Find likely wrong labels by confident learning (Northcutt, Jiang and Chuang 2021).
 
-    A face is named when cleanlab's pruning names it and the networks prefer another class. Pruning
-    by class goes by the label's own probability, by noise rate by the margin: the first is what is
-    asked where labels are ranked by their probability, both are where they are by the margin.
+    A face is found if cleanlab's pruning selects it and the networks predict another class. Pruning
+    by class uses the label's probability, and pruning by noise rate the margin. Ranking by
+    probability uses the first, ranking by margin uses both.
 
     Args:
         labels: int64 (N,), the given classes.
         scores: float32 (N, classes), out-of-fold, rows sum to 1.
-        rank: cleanlab's measure of how good a label is, by which they are ranked.
+        rank: cleanlab's label quality measure for the ranking.
     """
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
@@ -100,17 +100,17 @@ def rank_wrong_labels(labels: Numbers, scores: Values, rank: str = RANKS[0]) -> 
 
 
 def leads(own: LabelIssues, labels: Numbers, scores: Values) -> Values:
-    """Return how far the suggested class is ahead of the label: float32 (n,), 0 to 1."""
+    """Return the margin of the suggested class over the label: float32 (n,), 0 to 1."""
     rows = own.rows
     ahead: Values = scores[rows, own.suggested] - scores[rows, labels[rows]]
     return ahead
 
 
 def find_differing_duplicates(labels: Numbers, groups: Numbers, scores: Values) -> LabelIssues:
-    """Find near-duplicates whose labels differ, but for those with their group's likeliest label.
+    """Find near-duplicates whose label is not the likeliest one of their group.
 
-    The likeliest label is the one that most of the group have; of equally many the one with the
-    greatest mean out-of-fold probability.
+    The likeliest label is the most frequent one in the group, and among ties the one with the
+    highest mean out-of-fold probability.
 
     Args:
         labels: int64 (N,), the given classes.
@@ -124,7 +124,7 @@ def find_differing_duplicates(labels: Numbers, groups: Numbers, scores: Values) 
         counts = np.bincount(labels[members], minlength=scores.shape[1])
         if (counts > 0).sum() < 2:
             continue
-        # a mean probability is below 1: it decides between equal counts alone
+        # a mean probability is below 1, so it only breaks ties
         likeliest = int((counts + 0.5 * scores[members].mean(axis=0) * (counts > 0)).argmax())
         for row in members[labels[members] != likeliest].tolist():
             rows.append(row)
@@ -136,16 +136,16 @@ def find_differing_duplicates(labels: Numbers, groups: Numbers, scores: Values) 
 
 
 def find_faceless(scores: Values) -> LabelIssues:
-    """Take the images with a score (:func:`.nonfaces.score_nonfaces`) above 0."""
+    """Find the images with a score (:func:`.nonfaces.score_nonfaces`) above 0."""
     rows = np.flatnonzero(scores > 0)
     return _ranked(rows, scores[rows], np.full(len(rows), -1, np.int64))
 
 
 def find_outliers(distances: Values, folds: Numbers) -> LabelIssues:
-    """Find faces that are far from all that the networks learnt from.
+    """Find faces that are far from all training faces.
 
-    Each fold has a network, hence a measure, of its own: distances are set against their fold's
-    quartiles, and ranked by how many interquartile ranges lie between.
+    Each fold has a network of its own, so distances are compared with the fold's quartiles, and
+    ranked in interquartile ranges.
 
     Args:
         distances: float32 (N,), to the nearest training faces.
@@ -161,20 +161,20 @@ def find_outliers(distances: Values, folds: Numbers) -> LabelIssues:
     return LabelIssues(ranked, distances[ranked], np.full(len(ranked), -1, np.int64))
 
 
-def drop_repeated(found: dict[str, LabelIssues], wanted: Sequence[str]) -> dict[str, LabelIssues]:
-    """Leave each face under the first of the wanted reasons that it was found for.
+def drop_repeated(found: dict[str, LabelIssues], selected: Sequence[str]) -> dict[str, LabelIssues]:
+    """Keep each face under the first selected reason that it was found for.
 
     Args:
         found: the faces of each reason.
-        wanted: the reasons to list.
+        selected: the reasons to list.
 
     Returns:
-        The faces of each wanted reason, in the order of ``wanted``.
+        The faces of each selected reason, in the given order.
     """
     taken: set[int] = set()
     kept = {}
-    for reason in sorted(wanted, key=BEFORE.index):
+    for reason in sorted(selected, key=BEFORE.index):
         own = found[reason]
         kept[reason] = own.keep(np.array([row not in taken for row in own.rows.tolist()], np.bool_))
         taken |= set(own.rows.tolist())
-    return {reason: kept[reason] for reason in wanted}
+    return {reason: kept[reason] for reason in selected}

@@ -1,4 +1,4 @@
-"""Images without a face: one flat tone for most of it, or nothing that a face detector sees."""
+"""Detect images without a face: flat ones, and those without a face detection."""
 
 import hashlib
 import io
@@ -15,16 +15,15 @@ from emotion_detection.io.files import write_atomic
 from emotion_detection.io.progress import show_progress
 
 FLAT = 0.5
-"""Share of one grey level from which on an image is called flat: a sign, a drawing, nothing.
-
-Of FER-2013's training faces 45 reach it, and FER+'s raters saw no face in any of them.
+"""Fraction of pixels with the same grey level above which an image is flat: a sign, a drawing, or
+empty. In FER-2013 45 training images reach it, and FER+'s raters saw no face in any of them.
 """
 
 UNSEEN = 0.05
-"""Confidence of the detector up to which it is said to see no face."""
+"""Confidence of the detector up to which an image has no face."""
 
 UNFIT = 0.02
-"""Share of unseen faces from which on the detector, made for photographs, is not asked."""
+"""Fraction of undetected faces above which the detector does not suit the data and is not used."""
 
 _LOWEST = 0.01
 _TRIAL = 1000
@@ -34,7 +33,7 @@ Values = npt.NDArray[np.float32]
 
 
 def measure_flatness(images: Images) -> Values:
-    """Return the share of a face's pixels that have its commonest grey level: float32 (N,).
+    """Return the fraction of pixels with the most frequent grey level: float32 (N,).
 
     Args:
         images: uint8 (N, C, H, W).
@@ -46,14 +45,14 @@ def measure_flatness(images: Images) -> Values:
 
 
 def detect_confidences(images: Images, said: bool = True) -> Values:
-    """Return how sure the face detector is that there is a face in each image: float32 (N,).
+    """Return the face detector's highest confidence in each image: float32 (N,).
 
-    A face that fills its image is looked at amid grey, as in photographs
-    (:class:`emotion_detection.inference.face_detector.FaceDetector`). 4 ms a face.
+    Images are detected with a grey border, since a face may fill the image
+    (:class:`emotion_detection.inference.face_detector.FaceDetector`). 4 ms per face.
 
     Args:
         images: uint8 (N, C, H, W), grey or RGB.
-        said: show how far it is.
+        said: show the progress.
 
     Returns:
         0 to 1; below 0.01 is 0.
@@ -68,23 +67,22 @@ def detect_confidences(images: Images, said: bool = True) -> Values:
 
 
 def score_nonfaces(images: Images, kept: Path | None = None) -> Values:
-    """Say how surely there is no face in an image.
+    """Score the images without a face.
 
     Args:
         images: uint8 (N, C, H, W), 48 px or more.
-        kept: file of the detector's answers, which take longest: read where it is of these very
-            images, else written; None: none.
+        kept: file that caches the detector's confidences, which take longest; None: no file.
 
     Returns:
-        float32 (N,), from 0.5 for those that are named, up to 1; 0 for all others.
+        float32 (N,), from 0.5 to 1 for images without a face; 0 for all others.
     """
     flat = measure_flatness(images)
     scores = np.where(flat >= FLAT, flat, 0).astype(np.float32)
     trial = np.linspace(0, len(images) - 1, min(_TRIAL, len(images))).astype(int)
     if (detect_confidences(images[trial], said=False) <= UNSEEN).mean() > UNFIT:
         print(
-            f"note: the face detector sees no face in more than {UNFIT:.0%} of these images: "
-            "it is not asked for non-faces",
+            f"note: the face detector detects no face in more than {UNFIT:.0%} of these images: "
+            "it is not used to find non-faces",
             file=sys.stderr,
         )
         return scores
@@ -98,7 +96,7 @@ def _kept_confidences(images: Images, kept: Path | None) -> Values:
         return detect_confidences(images)
     which = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
     try:
-        # whole and at once: numpy leaves a file that it cannot read open
+        # read into memory first: numpy does not close a file that it cannot parse
         with np.load(io.BytesIO(kept.read_bytes())) as file:
             if str(file["images"]) == which:
                 return np.asarray(file["confidences"])

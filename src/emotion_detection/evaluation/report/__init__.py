@@ -1,4 +1,4 @@
-"""Report on tests of models in one page: accuracy, calibration, errors, and how each is known.
+"""Report on tests of models in one page: accuracy, calibration, errors and methods.
 
 :mod:`.test_runs` finds or makes the tests, :mod:`.facts` computes all numbers (``report.json``),
 the modules ``*_plots`` draw them, the modules ``*_section`` write them as HTML, :mod:`.html_page`

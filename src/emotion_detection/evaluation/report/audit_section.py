@@ -1,4 +1,4 @@
-"""The section of a report on the data itself: what an audit found wrong with its faces."""
+"""The section of a report on an audit of the data."""
 
 import shlex
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ Values = Mapping[str, Any]
 
 SHEET = "audit.png"
 LARGEST = 4_000_000
-"""Bytes of a contact sheet that is taken into the page; a larger one is only named."""
+"""Maximum bytes of a contact sheet in the page; a larger one is only named."""
 
 
 def read_audit(path: Path) -> dict[str, Any]:
-    """Read what ``emotion data audit`` wrote.
+    """Read the ``audit.json`` of ``emotion data audit``.
 
     Args:
-        path: ``audit.json``, or the folder that it lies in.
+        path: ``audit.json``, or its folder.
 
     Raises:
-        InputError: it is missing, or no audit wrote it.
+        InputError: the file is missing, or not from an audit.
     """
     path = path / "audit.json" if path.is_dir() else path
     try:
@@ -62,8 +62,8 @@ def render_audit(found: Values | None, test: Values) -> str:
     """Return the section.
 
     Args:
-        found: read by :func:`read_audit`, or None.
-        test: the test's figures.
+        found: the audit, from :func:`read_audit`, or None.
+        test: the test's metrics.
     """
     if found is None:
         label_set = test["data"].get("label_set")

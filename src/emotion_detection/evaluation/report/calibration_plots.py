@@ -1,4 +1,4 @@
-"""Drawings of how sure a model is, and of what it makes of intensity."""
+"""Plots of calibration, confidence thresholds, intensity and votes."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,12 @@ Values = Mapping[str, Any]
 
 @use_plot_style
 def draw_reliability(after: Sequence[Values], before: Sequence[Values] | None) -> "Figure":
-    """Draw accuracy against the highest score, and how many faces have such a score.
+    """Plot a reliability diagram with a histogram of the highest scores.
 
     Args:
         after: bins: ``low``, ``high``, ``n``, ``confidence``, ``accuracy`` (``value``, ``low``,
-            ``high``); those without faces are left out.
-        before: the same before temperature, or None.
+            ``high``); empty bins are left out.
+        before: the bins before temperature scaling, or None.
     """
     after, before = ([b for b in bins if b["n"]] for bins in (after, before or []))
     figure, (axes, below) = new_figure(4.4, 4.9, (4, 1))
@@ -60,23 +60,23 @@ def draw_reliability(after: Sequence[Values], before: Sequence[Values] | None) -
 
 
 @use_plot_style
-def draw_coverage(curve: Values, chosen: Values | None, wanted: float) -> "Figure":
-    """Draw accuracy on the answered faces against the share that is answered.
+def draw_coverage(curve: Values, chosen: Values | None, target: float) -> "Figure":
+    """Plot accuracy against coverage.
 
     Args:
         curve: ``coverage`` and ``accuracy``, equally long.
-        chosen: the threshold's ``coverage`` and ``accuracy`` (``value``), or None: not reached.
-        wanted: the accuracy that was asked for.
+        chosen: the threshold's ``coverage`` and ``accuracy`` (``value``); None: not reached.
+        target: the target accuracy.
     """
     from matplotlib.ticker import MultipleLocator
 
     figure, (axes,) = new_figure(4.4, 3.4)
-    axes.axhline(wanted, color=PALE, lw=0.8, linestyle=(0, (3, 2)))
+    axes.axhline(target, color=PALE, lw=0.8, linestyle=(0, (3, 2)))
     axes.plot(curve["coverage"], curve["accuracy"], color=FIRST, lw=1.6)
     if chosen is not None:
         axes.plot([chosen["coverage"]], [chosen["accuracy"]["value"]], "o", color=SECOND, ms=6)
     axes.set(xlabel="faces answered", ylabel="accuracy on them", xlim=(0, 1))
-    least = min(min(curve["accuracy"]), wanted)
+    least = min(min(curve["accuracy"]), target)
     bottom = max(0.0, np.floor(least * 10 - 0.5) / 10)
     axes.set_ylim(bottom, 1.01)
     axes.yaxis.set_major_locator(MultipleLocator(0.05 if bottom >= 0.7 else 0.1))
@@ -88,11 +88,11 @@ def draw_coverage(curve: Values, chosen: Values | None, wanted: float) -> "Figur
 
 @use_plot_style
 def draw_intensity(bins: Sequence[Values], of_raters: bool) -> "Figure":
-    """Draw the model's intensity against the wanted one.
+    """Plot the model's intensity against the target.
 
     Args:
-        bins: faces of like wanted intensity: ``wanted``, ``median``, ``low``, ``high``, ``n``.
-        of_raters: whether the wanted one is a share of raters.
+        bins: bins of the target: ``target``, ``median``, ``low``, ``high``, ``n``.
+        of_raters: whether the target is a fraction of raters.
     """
     figure, (axes,) = new_figure(4.4, 4.1)
     axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
@@ -100,7 +100,7 @@ def draw_intensity(bins: Sequence[Values], of_raters: bool) -> "Figure":
         axes.plot([one["wanted"]] * 2, [one["low"], one["high"]], color=FIRST, lw=1.4, alpha=0.6)
     axes.plot([b["wanted"] for b in bins], [b["median"] for b in bins], "o", color=FIRST, ms=4.5)
     axes.set(
-        xlabel="share of raters who saw an expression" if of_raters else "target intensity",
+        xlabel="fraction of raters who saw an expression" if of_raters else "target intensity",
         ylabel="the model's intensity",
         xlim=(-0.03, 1.03),
         ylim=(-0.03, 1.03),
@@ -112,10 +112,10 @@ def draw_intensity(bins: Sequence[Values], of_raters: bool) -> "Figure":
 
 @use_plot_style
 def draw_votes(scores: Mapping[str, Sequence[Values]]) -> "Figure":
-    """Draw each class's mean score against the share of raters who saw it.
+    """Plot each class's mean score against the fraction of raters who chose it.
 
     Args:
-        scores: class name -> bins of ``wanted`` and ``mean``.
+        scores: class name -> bins of ``target`` and ``mean``.
     """
     figure, (axes,) = new_figure(4.4, 4.1)
     axes.plot([0, 1], [0, 1], color=PALE, lw=0.8, linestyle=(0, (3, 2)))
@@ -123,7 +123,7 @@ def draw_votes(scores: Mapping[str, Sequence[Values]]) -> "Figure":
     for name, bins in scores.items():
         x, y = [b["wanted"] for b in bins], [b["mean"] for b in bins]
         axes.plot(x, y, marker=".", ms=4, label=shorten_label(name), **styles[name])
-    axes.set(xlabel="share of raters who saw it", ylabel="mean score")
+    axes.set(xlabel="fraction of raters who chose it", ylabel="mean score")
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     axes.grid()
     axes.legend(loc="upper left", handlelength=2.6, labelcolor=INK, edgecolor=LINE)

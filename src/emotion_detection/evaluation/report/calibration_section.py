@@ -1,4 +1,4 @@
-"""The sections of a report on how sure a model is: calibration, threshold, faces, intensity."""
+"""The sections of a report on calibration, the threshold, notable faces and intensity."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ Values = Mapping[str, Any]
 
 
 def add_option_to_command(test: Values, *words: str, out: str | None = None) -> str:
-    """Return the command that tested, with an option more or set to another value.
+    """Return the test's command with an option added or changed.
 
     Args:
-        test: the test's figures.
-        words: the option, and its value if it takes one.
-        out: folder that the results must go to; None: the usual one.
+        test: the test's metrics.
+        words: the option, and a value if it takes one.
+        out: folder for the results; None: the default.
     """
     said = shlex.split(test.get("command") or "emotion test --model MODEL")
     if words[0] in said:
@@ -34,7 +34,7 @@ def add_option_to_command(test: Values, *words: str, out: str | None = None) -> 
 
 
 def render_calibration(facts: Values, drawn: Plot) -> str:
-    """Return the section of calibration, and of leaving unsure faces unanswered."""
+    """Return the section on calibration and the confidence threshold."""
     test, found = facts["test"], facts["reliability"]
     before, cover = test.get("before_temperature"), facts["coverage"]
     temperature = ", ".join(f"{value:.3f}" for value in test.get("temperature") or []) or "unknown"
@@ -53,7 +53,7 @@ def render_calibration(facts: Values, drawn: Plot) -> str:
     coverage = drawn.add(
         "coverage",
         draw_coverage(cover["curve"], cover["chosen"], cover["wanted_accuracy"]),
-        "Accuracy of the answered faces against the share of faces that is answered",
+        "Accuracy of the answered faces against the fraction of faces that is answered",
     )
     return markup.section(
         "sureness",
@@ -82,14 +82,14 @@ def render_calibration(facts: Values, drawn: Plot) -> str:
 
 
 def _threshold(cover: Values, test: Values, place: str | None) -> str:
-    wanted, chosen = cover["wanted_accuracy"], cover["chosen"]
+    target, chosen = cover["wanted_accuracy"], cover["chosen"]
     if chosen is None:
         return markup.paragraph(
-            f"No threshold reaches an accuracy of {percent(wanted)} on the {cover['chosen_on']} "
+            f"No threshold reaches an accuracy of {percent(target)} on the {cover['chosen_on']} "
             "faces."
         )
     said = markup.paragraph(
-        f"<b>For an accuracy of {percent(wanted)}</b>, leave faces unanswered whose highest score "
+        f"<b>For an accuracy of {percent(target)}</b>, leave faces unanswered whose highest score "
         f"is below <b>{chosen['threshold']:.3f}</b>. Here that answers "
         f"{percent(chosen['coverage'])} of the faces with an accuracy of "
         f"{percent(chosen['accuracy']['value'])} "
@@ -124,7 +124,7 @@ def _bins(bins: Sequence[Values]) -> str:
 
 
 def render_faces(facts: Values, image: FaceImageReader, shown: bool) -> str:
-    """Return the section of the faces that are worth looking at."""
+    """Return the section of notable faces."""
     wrong, doubted = facts["surest_mistakes"], facts["most_doubtful"]
     hint = "The images are not shown: the faces could not be opened. Name them with --data."
     return markup.section(
@@ -144,7 +144,7 @@ def render_faces(facts: Values, image: FaceImageReader, shown: bool) -> str:
 
 
 def render_intensity(facts: Values, drawn: Plot) -> str:
-    """Return the section of intensity and of scores beside votes."""
+    """Return the section of intensity, and of scores and votes."""
     found, votes, test = facts["intensity"], facts["vote_shares"], facts["test"]
     of_raters = test["data"].get("label_set") == "ferplus"
     parts: list[str] = []
@@ -161,7 +161,7 @@ def render_intensity(facts: Values, drawn: Plot) -> str:
             markup.figure(svg, "Dots: the median face; lines: the middle 80 % of the faces.")
         )
         names = {"pearson": "Pearson", "spearman": "Spearman", "ccc": "CCC", "mae": "MAE"}
-        names["raters_reliability"] = "raters' own reliability"
+        names["raters_reliability"] = "inter-rater reliability"
         told = [
             f"{what} {found[key]:.3f}" for key, what in names.items() if found.get(key) is not None
         ]
@@ -179,13 +179,15 @@ def render_intensity(facts: Values, drawn: Plot) -> str:
         svg = drawn.add(
             "votes",
             draw_votes({name: one["bins"] for name, one in votes.items()}),
-            "Mean score of each class against the share of raters who saw it",
+            "Mean score of each class against the fraction of raters who chose it",
         )
-        figures.append(markup.figure(svg, "Mean score against the share of raters who saw it."))
+        figures.append(
+            markup.figure(svg, "Mean score against the fraction of raters who chose it.")
+        )
         keys = ("pearson", "ccc", "mae", "raters_reliability")
         table = markup.table(
-            "How scores follow the shares of votes",
-            ["class", "Pearson", "CCC", "MAE", "raters' own reliability"],
+            "Agreement of scores with votes",
+            ["class", "Pearson", "CCC", "MAE", "inter-rater reliability"],
             (
                 [text(name), *(number(one.get(key), 3) for key in keys)]
                 for name, one in votes.items()

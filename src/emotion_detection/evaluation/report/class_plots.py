@@ -1,4 +1,4 @@
-"""Drawings of how each class fares: precision and recall, curves one against rest."""
+"""Plots of each class: precision and recall, one-vs-rest curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ Values = Mapping[str, Any]
 
 @use_plot_style
 def draw_per_class(per_class: Values) -> "Figure":
-    """Draw precision, recall and F1 of each class with their intervals.
+    """Plot precision, recall and F1 of each class with intervals.
 
     Args:
         per_class: class name -> ``precision``, ``recall`` and ``f1``, each with ``value``, ``low``
@@ -46,7 +46,7 @@ def draw_per_class(per_class: Values) -> "Figure":
 def dots(
     axes: Any, found: Sequence[Values], places: Sequence[float], colour: str, mark: str = "o"
 ) -> None:
-    """Draw figures with their intervals; those without a value are left out."""
+    """Plot metrics with intervals; those without a value are left out."""
     for one, place in zip(found, places, strict=True):
         if one["value"] is None:
             continue
@@ -59,13 +59,13 @@ def dots(
 def draw_intervals(
     found: Mapping[str, Values], label: str, middle: float | None = None, low: float | None = 0.0
 ) -> "Figure":
-    """Draw one figure with its interval for each of some names.
+    """Plot one metric with its interval for each of some names.
 
     Args:
         found: name -> ``value``, ``low``, ``high``.
-        label: what the figure is.
-        middle: where a line is drawn to compare with.
-        low: least value of the axis; None: what the figures need.
+        label: name of the metric.
+        middle: position of a reference line.
+        low: lower limit of the axis; None: automatic.
     """
     figure, (axes,) = new_figure(4.6, 0.8 + 0.28 * len(found))
     if middle is not None:
@@ -120,7 +120,7 @@ def _with_legend(figure: "Figure", axes: Any, place: str) -> "Figure":
     lines = len(axes.get_legend_handles_labels()[0])
     if not lines:
         return figure
-    if lines > 10:  # more would hide the curves; the table beside has them all
+    if lines > 10:  # a longer legend would hide the curves; the table has all classes
         figure.set_size_inches(4.4, 4.3 + 0.16 * -(-lines // 3))
         figure.legend(loc="outside lower center", ncols=3, fontsize=7)
     else:

@@ -1,4 +1,4 @@
-"""The sections of a report on one model: its training, each class."""
+"""The sections of a report on the training curves and on each class."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,13 +129,13 @@ def render_classes(facts: Values, drawn: Plot) -> str:
 
 
 def _extremes(found: Values) -> str:
-    """Return which classes have the highest and the lowest recall, of those with faces."""
+    """Return the classes with the highest and the lowest recall, among those with faces."""
     recall = {name: one["recall"]["value"] for name, one in found.items() if one["n"]}
     low, high = (
         min(recall, key=lambda name: recall[name]),
         max(recall, key=lambda name: recall[name]),
     )
-    return "" if low == high else f"Found best: {text(high)}; worst: {text(low)}. "
+    return "" if low == high else f"Highest recall: {text(high)}; lowest: {text(low)}. "
 
 
 def _class_row(name: str, one: Values, facts: Values) -> list[str]:

@@ -1,4 +1,4 @@
-"""Drawings of a training's course, and of two models."""
+"""Plots of training curves, and of two models."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,10 @@ Values = Mapping[str, Any]
 
 @use_plot_style
 def draw_training(rows: Sequence[Values]) -> "Figure":
-    """Draw loss and accuracy over the epochs.
+    """Plot loss and accuracy over the epochs.
 
     Args:
-        rows: one an epoch: ``epoch``, ``train_loss``, ``val_loss``, ``train_accuracy``,
+        rows: one per epoch: ``epoch``, ``train_loss``, ``val_loss``, ``train_accuracy``,
             ``val_accuracy``; None where unknown.
     """
     from matplotlib.ticker import MaxNLocator

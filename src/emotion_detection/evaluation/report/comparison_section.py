@@ -1,4 +1,4 @@
-"""The section of a report that sets a second model beside the first, on the same faces."""
+"""The section of a report that compares a second model with the first, on the same faces."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def compute_comparison_facts(
     Args:
         first: a model's test.
         second: another's.
-        people: int64 (N,), whose face each of the first's is, where that is known.
+        people: int64 (N,), the person of each of the first's faces, if known.
 
     Raises:
         InputError: the tests are not of the same faces, classes and labels.
@@ -63,10 +63,10 @@ def render_comparison(
     """Return the section.
 
     Args:
-        found: made by :func:`compute_comparison_facts`.
-        facts: of the two models.
-        model: the first, for the images.
-        drawn: takes the figure.
+        found: result of :func:`compute_comparison_facts`.
+        facts: facts of the two models.
+        model: the first model, for the images.
+        drawn: stores the plot.
     """
     names = text(found["first"]), text(found["second"])
     title = f"Beside {names[1]}"

@@ -1,4 +1,4 @@
-"""What a report says of one model, as plain values: all that ``report.json`` holds of it."""
+"""The facts of a report on one model, as plain values for ``report.json``."""
 
 from typing import Any
 
@@ -27,17 +27,17 @@ SHOWN = 24
 HUMAN_FER2013 = {"value": 0.65, "low": 0.60, "high": 0.70}
 """People on FER-2013: 65 ± 5 % (Goodfellow et al. 2013)."""
 BINS = 10
-"""Bins of a wanted intensity or a vote share that takes more than a few values."""
+"""Bins of a target intensity or a vote fraction with more than a few values."""
 
 Facts = dict[str, Any]
 
 
 def compute_model_facts(model: TestedModel, wanted_accuracy: float) -> Facts:
-    """Compute what a report says of a model.
+    """Compute the facts of a report on a model.
 
     Args:
-        model: its test.
-        wanted_accuracy: of the faces that are answered, for the threshold.
+        model: the model's test.
+        wanted_accuracy: target accuracy for the threshold.
     """
     test = model.test
     return {
@@ -64,17 +64,17 @@ def compute_model_facts(model: TestedModel, wanted_accuracy: float) -> Facts:
 
 
 def compute_rater_facts(test: SavedTest) -> Facts | None:
-    """Return how often people name the label, where that is known.
+    """Return how often people agree with the label, if known.
 
-    With votes: the mean share of a face's raters who named its label. They are the raters that
-    the label was made of, so it is what people reach at best.
+    With votes, this is the mean fraction of a face's raters who chose the label. The label was
+    derived from the same raters, so the value is an upper bound for people.
     """
     if test.vote_shares is not None:
         own = test.vote_shares[np.arange(len(test.truth)), test.truth].astype(np.float64)
         known = own[~np.isnan(own)]
         if len(known):
             found = as_dict(bootstrap_paired_difference(np.zeros(len(known)), known))
-            source = "one of a face's raters, picked at random, names its label"
+            source = "one of a face's raters, picked at random, agrees with the label"
             return {**found, "source": source, "is_one": True}
     if test.metrics["data"].get("label_set") == "fer2013":
         return {**HUMAN_FER2013, "source": "people on FER-2013, Goodfellow et al. 2013"}
@@ -89,9 +89,9 @@ def _one_against_rest(test: SavedTest, curve: Any) -> Facts:
 
 
 def undo_temperature(test: SavedTest) -> npt.NDArray[np.float32] | None:
-    """Return the scores as they were before temperature, where the answered ones tell them.
+    """Return the scores before temperature scaling, if they can be recovered.
 
-    They do for one model on the faces as they are; a mean of several scores does not.
+    That is possible for one model and one view, but not for a mean of several scores.
     """
     temperatures = test.metrics.get("temperature") or []
     if len(temperatures) != 1 or not is_plain(test.metrics):
@@ -108,18 +108,18 @@ def _reliabilities(test: SavedTest) -> Facts:
     }
 
 
-def compute_coverage(test: SavedTest, validation: SavedTest | None, wanted: float) -> Facts:
-    """Return accuracy against coverage, and the threshold for a wanted accuracy.
+def compute_coverage(test: SavedTest, validation: SavedTest | None, target: float) -> Facts:
+    """Return accuracy against coverage, and the threshold for a target accuracy.
 
-    The threshold is chosen on validation where that was tested too, else on these same faces.
+    The threshold is chosen on validation if that was tested, else on the same faces.
 
     Args:
         test: the test.
         validation: the same model's test on the validation split, or None.
-        wanted: accuracy of the answered faces.
+        target: target accuracy.
     """
     chosen_on = validation or test
-    found = find_threshold(chosen_on.scores, chosen_on.truth, wanted)
+    found = find_threshold(chosen_on.scores, chosen_on.truth, target)
     chosen = None
     if found is not None:
         answered = test.scores.max(axis=1) >= np.float32(found.threshold)
@@ -131,14 +131,14 @@ def compute_coverage(test: SavedTest, validation: SavedTest | None, wanted: floa
         }
     return {
         "curve": as_dict(compute_coverage_curve(test.scores, test.truth)),
-        "wanted_accuracy": wanted,
+        "wanted_accuracy": target,
         "chosen_on": chosen_on.metrics["split"],
         "chosen": chosen,
     }
 
 
 def find_most_confident_errors(test: SavedTest, count: int = SHOWN) -> list[int]:
-    """Return the rows of the mistakes with the highest scores, surest first."""
+    """Return the rows of the most confident errors."""
     wrong = np.flatnonzero(~test.right)
     order = np.argsort(-test.scores.max(axis=1)[wrong], kind="stable")
     return [int(row) for row in wrong[order][:count]]
@@ -150,7 +150,7 @@ def find_least_confident(test: SavedTest, count: int = SHOWN) -> list[int]:
 
 
 def describe_faces(test: SavedTest, row: int) -> Facts:
-    """Return what is known of a face: its name, label, scores and votes."""
+    """Return the facts of a face: name, label, scores and votes."""
     names, scores = test.names, test.scores[row]
     votes = None if test.vote_shares is None else test.vote_shares[row]
     return {
@@ -168,15 +168,15 @@ def describe_faces(test: SavedTest, row: int) -> Facts:
 
 
 def _intensity(test: SavedTest) -> Facts | None:
-    """Return the figures of ``metrics.json``, and the model's intensity by the wanted one."""
+    """Return the metrics of ``metrics.json``, and the intensity in bins of the target."""
     if test.intensity is None or test.wanted_intensity is None:
         return None
     known = ~np.isnan(test.wanted_intensity)
-    wanted, ours = test.wanted_intensity[known], test.intensity[known]
+    target, ours = test.wanted_intensity[known], test.intensity[known]
     bins = []
-    for rows in _alike(wanted):
+    for rows in _alike(target):
         low, median, high = np.quantile(ours[rows], (0.1, 0.5, 0.9))
-        middle = float(wanted[rows].mean())
+        middle = float(target[rows].mean())
         ends = {"low": float(low), "median": float(median), "high": float(high)}
         bins.append({"wanted": middle, **ends, "n": len(rows)})
     return {**(test.metrics.get("intensity") or {}), "bins": bins}
@@ -203,7 +203,7 @@ def _vote_shares(test: SavedTest) -> Facts | None:
 
 
 def _alike(values: npt.NDArray[np.float32]) -> list[npt.NDArray[np.int64]]:
-    """Return the rows of like values, 0 to 1, in rising order; empty bins are left out."""
+    """Return the rows in each bin of values from 0 to 1, in rising order, without empty bins."""
     known = np.round(values.astype(np.float64), 6)
     levels = np.unique(known[~np.isnan(known)])
     if len(levels) <= BINS + 2:

@@ -1,4 +1,4 @@
-"""Faces to look at: what a model was surely wrong about, and what it doubted."""
+"""Galleries of notable faces: confident errors and uncertain predictions."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -13,15 +13,15 @@ FaceImageReader = Callable[[int], npt.NDArray[np.uint8] | None]
 Face = Mapping[str, Any]
 
 TALLEST = 96
-"""Pixels of a face in the page; larger ones are reduced, which nobody sees at this size."""
+"""Maximum size of a face in the page in pixels; larger ones are reduced."""
 
 
 def render_gallery(faces: Sequence[Face], image: FaceImageReader) -> str:
-    """Return faces with what was said of them.
+    """Return faces with their labels and predictions.
 
     Args:
-        faces: ``row``, ``file``, ``label``, ``called``, ``scores`` and ``votes`` of each; where two
-            models are compared also ``second``, the same as the other model said it.
+        faces: ``row``, ``file``, ``label``, ``called``, ``scores`` and ``votes`` of each; if two
+            models are compared also ``second``, the same of the other model.
         image: row -> pixels uint8 (C, H, W), or None.
     """
     items = (f"<li>{_image(image(face['row']))}{_said(face)}</li>" for face in faces)
@@ -31,7 +31,7 @@ def render_gallery(faces: Sequence[Face], image: FaceImageReader) -> str:
 def _image(pixels: npt.NDArray[np.uint8] | None) -> str:
     if pixels is None:
         return '<span class="blank" aria-hidden="true">no image</span>'
-    # the words beside it say what matters of the face
+    # the text beside the image is the alternative
     return f'<img src="{markup.data_uri(_png(pixels))}" alt="" width="96" height="96">'
 
 
@@ -49,7 +49,7 @@ def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
 def _said(face: Face) -> str:
     scores = face["scores"]
     parts = [
-        f"called <b>{markup.text(face['called'])}</b> {scores[face['called']]:.0%}"
+        f"predicted <b>{markup.text(face['called'])}</b> {scores[face['called']]:.0%}"
         f'<span class="bar" style="width:{100 * scores[face["called"]]:.0f}%"></span>',
         f"label <b>{markup.text(face['label'])}</b> {scores[face['label']]:.0%}"
         if face["label"] != face["called"]

@@ -1,4 +1,4 @@
-"""The section of a report on groups: how good for whom, and who is wrongly called what."""
+"""The section of a report on groups: metrics of each group, and gaps."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,14 +19,14 @@ Values = Mapping[str, Any]
 
 
 def group_facts(test: SavedTest, path: Path) -> dict[str, Any]:
-    """Return a model's figures on each column of groups: column -> figures.
+    """Return a model's metrics on each column of groups.
 
     Args:
         test: the test.
         path: CSV with ``file`` and groups.
 
     Raises:
-        InputError: it is no such file, or names none of the faces.
+        InputError: the file is not valid, or matches none of the faces.
     """
     found = read_groups_of(path, test.files)
     return {
@@ -36,7 +36,7 @@ def group_facts(test: SavedTest, path: Path) -> dict[str, Any]:
 
 
 def compute_accuracy_over_people(test: SavedTest, path: Path) -> dict[str, Any] | None:
-    """Return the accuracy with its interval over people; None where the file names none.
+    """Return the accuracy with an interval over people; None if the file has no identities.
 
     Args:
         test: the test.
@@ -55,9 +55,9 @@ def render_groups(found: Values | None, command: str, drawn: Plot) -> str:
     """Return the section.
 
     Args:
-        found: made by :func:`group_facts`, or None.
-        command: the report's, to say what would bring it.
-        drawn: takes the figures.
+        found: result of :func:`group_facts`, or None.
+        command: the report's command, for the hint if there are no groups.
+        drawn: stores the plots.
     """
     parts: list[str] = []
     if found is None:
@@ -80,7 +80,7 @@ def _column(found: Values, place: str, drawn: Plot) -> list[str]:
     said = [
         f"Of {found['without']:,} faces the file names no group." if found["without"] else "",
         f"Names in it that no face here has: {found['unknown']:,}." if found["unknown"] else "",
-        f"Fewer than {found['least']} faces{persons}, so no figures: {few}." if few else "",
+        f"Fewer than {found['least']} faces{persons}, so no metrics: {few}." if few else "",
     ]
     if not found["groups"]:
         return [markup.paragraph(*said, "No group has enough faces.")]

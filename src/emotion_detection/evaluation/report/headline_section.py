@@ -1,4 +1,4 @@
-"""The top of a report: how good, beside whom, on what, by which command."""
+"""The top of a report: accuracy, comparison with people, data and command."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ _ONE_PERSON = (
 
 
 def render_headline(models: Sequence[Values]) -> str:
-    """Return the section of the first figures.
+    """Return the section of the main metrics.
 
     Args:
         models: facts of each model; the report is about the first.
@@ -56,7 +56,7 @@ def _card(facts: Values) -> str:
 
 
 def _beside(facts: Values) -> str:
-    """Say of a further model what the first one's facts do not say of it."""
+    """Return the facts of a further model that differ from the first one's."""
     told = [row for row in _facts(facts["test"]) if row[0] not in ("filter", "faces")]
     return "".join(
         (
@@ -83,14 +83,14 @@ def _people(raters: Values | None) -> str:
 
 
 def describe_labels(test: Values) -> str:
-    """Return which labels a test goes by, in words."""
+    """Return a description of a test's labels."""
     label_set = test["data"].get("label_set", "own")
     return f"{_LABELS.get(label_set, 'those of the data')}; {len(test['labels'])} classes"
 
 
 def _shown(test: Values) -> str:
-    """Return what a test's faces were shown as, where it is more than once as they are."""
-    views = {1: "", 2: ", each also mirrored"}.get(
+    """Return a description of a test's views and prior, if they are not the defaults."""
+    views = {1: "", 2: ", with flip test-time augmentation"}.get(
         read_views(test), f", each in {read_views(test)} views (mirrored, enlarged)"
     )
     return views + ("" if read_prior(test) == "natural" else f"; {read_prior(test)} prior")

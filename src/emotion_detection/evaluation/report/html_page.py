@@ -1,4 +1,4 @@
-"""The page: a frame, a style sheet and the sections, in one text that needs nothing else."""
+"""Assemble the page: frame, style sheet and sections, in one self-contained file."""
 
 import re
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ _SECTION = re.compile(r'<section id="([\w-]+)".*?<h2[^>]*>(.*?)</h2>', re.S)
 
 
 def render_page(title: str, subtitle: str, sections: Sequence[str], footer: str) -> str:
-    """Return the whole page.
+    """Return the complete page.
 
     Args:
-        title: of the page; escaped here.
-        subtitle: what it is about; HTML.
-        sections: made by :func:`.markup.section`.
+        title: title of the page; escaped here.
+        subtitle: subtitle; HTML.
+        sections: sections from :func:`.markup.section`.
         footer: HTML.
     """
     folder = resources.files(__package__)

@@ -1,4 +1,4 @@
-"""Pieces of HTML. Whatever comes from files goes through :func:`text`; pieces are joined as is."""
+"""Pieces of HTML. Text from files is escaped by :func:`text`; pieces are joined unchanged."""
 
 import base64
 import html
@@ -6,26 +6,26 @@ import math
 from collections.abc import Iterable, Sequence
 
 DASH = "&ndash;"
-"""Stands where there is no figure."""
+"""Placeholder of a missing value."""
 
 
 def text(value: object) -> str:
-    """Return a value as text that a browser takes for nothing else."""
+    """Return a value as escaped text."""
     return html.escape(str(value))
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Return a share as a percentage, or a dash where there is none."""
+    """Format a fraction as a percentage, or a dash for None."""
     return DASH if _none(value) else f"{100 * float(value or 0):.{digits}f}&nbsp;%"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """Return a number, or a dash where there is none."""
+    """Format a number, or a dash for None."""
     return DASH if _none(value) else f"{float(value or 0):.{digits}f}"
 
 
 def interval(low: float | None, high: float | None, digits: int = 1, points: bool = False) -> str:
-    """Return an interval of shares in percent, or of differences in percentage points."""
+    """Format an interval in percent, or of differences in percentage points."""
     if _none(low) or _none(high):
         return DASH
     one, other = (
@@ -39,7 +39,7 @@ def _none(value: float | None) -> bool:
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; the first cell of each row is its heading. Cells are HTML already."""
+    """Return a table; the first cell of each row is the heading. Cells are HTML."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     body = "".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
@@ -52,17 +52,17 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> s
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> str:
-    """Return names and what stands behind them, as a list."""
+    """Return a definition list of names and values."""
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in rows)}</dl>"
 
 
 def figure(svg: str, caption: str) -> str:
-    """Return a drawing with what is to be seen in it."""
+    """Return a plot with a caption."""
     return f"<figure>{svg}<figcaption>{caption}</figcaption></figure>"
 
 
 def figures(*drawn: str) -> str:
-    """Return figures beside each other where there is room."""
+    """Return plots side by side, if there is room."""
     return f'<div class="figures">{"".join(drawn)}</div>'
 
 
@@ -72,18 +72,18 @@ def paragraph(*sentences: str) -> str:
 
 
 def missing(what: str, command: str | None = None) -> str:
-    """Say what is not in the report, and which command would bring it."""
-    how = f" To have it: <code>{text(command)}</code>" if command else ""
+    """Return a note on missing content, with the command that adds it."""
+    how = f" To add it: <code>{text(command)}</code>" if command else ""
     return f'<p class="missing">{what}{how}</p>'
 
 
 def more(summary: str, *inside: str) -> str:
-    """Return what is shown on demand."""
+    """Return content that is collapsed at first."""
     return f"<details><summary>{summary}</summary>{''.join(inside)}</details>"
 
 
 def section(name: str, title: str, *inside: str) -> str:
-    """Return a section of the page, to be linked to by its name."""
+    """Return a section of the page, with a name for links."""
     return (
         f'<section id="{name}" aria-labelledby="{name}-title">'
         f'<h2 id="{name}-title">{title}</h2>{"".join(inside)}</section>'
@@ -91,5 +91,5 @@ def section(name: str, title: str, *inside: str) -> str:
 
 
 def data_uri(png: bytes) -> str:
-    """Return a PNG as an address that holds it."""
+    """Return a PNG as a data URI."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

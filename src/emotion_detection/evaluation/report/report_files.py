@@ -1,4 +1,4 @@
-"""``emotion report``: tests -> one page, the same figures as PNG, the same numbers as JSON."""
+"""Write the files of ``emotion report``: the page, the plots as PNG, the facts as JSON."""
 
 import json
 import re
@@ -42,8 +42,8 @@ class Report:
 
     Args:
         path: ``report.html``.
-        facts: what ``report.json`` holds.
-        images: names of the figures.
+        facts: content of ``report.json``.
+        images: names of the plots.
     """
 
     path: Path
@@ -62,15 +62,15 @@ def write_report(
     """Write ``report.html``, ``report.json`` and ``figures/*.png``.
 
     Args:
-        models: tests; the report is about the first, the others are beside it.
-        folder: where the files go.
-        command: what was run.
-        wanted_accuracy: of the answered faces, for the threshold.
+        models: tests; the report is about the first, compared with the others.
+        folder: folder for the files.
+        command: the command that was run.
+        wanted_accuracy: target accuracy for the threshold.
         groups: CSV of the faces' groups.
         audit: ``audit.json`` of the data.
 
     Raises:
-        InputError: the tests are of different faces, groups or audit cannot be read, or the report
+        InputError: the tests have different faces, groups or audit cannot be read, or the report
             cannot be written.
     """
     whose = read_groups_of(groups, models[0].test.files).identity if groups else None
@@ -122,7 +122,7 @@ def write_report(
 
 
 def _earlier_figures(folder: Path) -> set[str]:
-    """Return the names of the figures that an earlier report in this folder says it has."""
+    """Return the names of an earlier report's plots in this folder."""
     try:
         names = read_json(folder / NUMBERS)["figures"]
         return {name for name in names if re.fullmatch(r"[\w-]+", name)}

@@ -15,12 +15,12 @@ Values = Mapping[str, Any]
 _METHODS = (
     (
         "accuracy",
-        "Share of the faces whose highest score is at their label. Interval: percentile bootstrap "
+        "Fraction of the faces whose label has the highest score. Interval: percentile bootstrap "
         f"over faces, {DRAWS:,} draws, seed 0 (Efron and Tibshirani 1993).",
     ),
     (
         "recall, precision, false positive rate",
-        "Shares; Wilson's (1927) interval. F1: their harmonic mean; bootstrap interval.",
+        "Proportions; Wilson's (1927) interval. F1: harmonic mean; bootstrap interval.",
     ),
     (
         "without duplicates",
@@ -48,7 +48,7 @@ _METHODS = (
     ),
     (
         "intensity",
-        "Pearson's correlation, Lin's (1989) concordance, mean absolute error; the raters' own "
+        "Pearson's correlation, Lin's (1989) concordance, mean absolute error; inter-rater "
         "reliability is ICC(1, k) (Shrout and Fleiss 1979).",
     ),
     (
@@ -58,7 +58,7 @@ _METHODS = (
     ),
     (
         "groups of people",
-        "Wilson's interval of each share, over people where they are known. Intervals of gaps hold "
+        "Wilson's interval of each rate, over people if they are known. Intervals of gaps hold "
         "for all pairs of groups together, and for all emotions together: bootstrap of the largest "
         "standardised difference (Romano and Wolf 2005).",
     ),
@@ -128,7 +128,7 @@ def _lost(drop: Values | None) -> str:
 
 
 def render_methods(versions: Mapping[str, str]) -> str:
-    """Return the section of how each figure was computed."""
+    """Return the section on how each metric was computed."""
     return markup.section(
         "methods",
         "Methods",

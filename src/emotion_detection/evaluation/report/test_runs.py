@@ -1,4 +1,4 @@
-"""The tests that a report is made of: read where they are, made where they are not."""
+"""The tests of a report: read existing ones, run missing ones."""
 
 import sys
 from collections.abc import Sequence
@@ -38,15 +38,15 @@ from emotion_detection.io.plain_values import read_yaml
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """Which tests are wanted.
+    """Request for the tests of a report.
 
     Args:
-        data: source of the faces; None: what the model was trained on.
-        labels: 'original', 'fer2013' or 'ferplus'; None: what the model was trained on.
+        data: source of the faces; None: the model's training data.
+        labels: 'original', 'fer2013' or 'ferplus'; None: the labels of the training.
         split: 'test', 'validation' or 'train'.
         changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
         classes: the class names to test on; None: the data's or the model's own.
-        options: how the data is read; None: as for the model's training.
+        options: the data settings; None: those of the model's training.
         unseen_by: further models; faces that these were trained on are left out too.
     """
 
@@ -61,17 +61,17 @@ class ReportRequest:
 
 @dataclass(frozen=True)
 class TestedModel:
-    """A model's test, and what else is known of it.
+    """A model's test and related facts.
 
     Args:
-        name: the model, as it was named.
+        name: the user's name of the model.
         test: the test's files.
-        faces: the faces it was tested on, or None: they cannot be opened.
-        rows: int64 (N,), where each tested face is among ``faces``.
-        curves: the training's rows, one an epoch, or None.
-        validation: the model's test on the validation split, where there is one too, or None.
-        notes: what a reader must know of where all this came from.
-        options: how the tested data was read, but for the network's input; None: unknown.
+        faces: the tested faces; None: they cannot be opened.
+        rows: int64 (N,), the index of each tested face in ``faces``.
+        curves: the training's rows, one per epoch, or None.
+        validation: the model's test on the validation split, or None.
+        notes: remarks on the origin of the test.
+        options: the settings of the tested data, without the network's input; None: unknown.
     """
 
     name: str
@@ -85,12 +85,12 @@ class TestedModel:
 
     @property
     def validation_place(self) -> Path:
-        """The folder in which a test on the validation split is looked for."""
+        """Folder of the model's test on the validation split."""
         return _beside(self.test)
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the test lies where its command does not put it unless told to."""
+        """Whether the test is in another folder than the default one."""
         first = _models(self.test)[0]
         usual = "-test" in self.test.folder.name
         return not usual or find_tests_folder(first).resolve() != self.test.folder.parent.resolve()
@@ -102,15 +102,15 @@ class TestedModel:
         return np.array(self.faces.draw(self.rows[row : row + 1])[0])
 
 
-def open_tests(places: Sequence[str], wanted: ReportRequest) -> list[TestedModel]:
+def open_tests(places: Sequence[str], request: ReportRequest) -> list[TestedModel]:
     """Return the tests of several models on the same faces and classes.
 
-    The first model's data and classes rule unless others are named; the others' classes are
-    mapped to them by name.
+    By default the first model's data and classes are used; the other models' classes are mapped to
+    them by name.
 
     Args:
         places: as for :func:`open_test`.
-        wanted: which tests.
+        request: the requested tests.
 
     Raises:
         InputError: as for :func:`open_test`.
@@ -120,45 +120,47 @@ def open_tests(places: Sequence[str], wanted: ReportRequest) -> list[TestedModel
     def unseen(place: str) -> tuple[str, ...]:
         return tuple(model for model in models if model != place)
 
-    first = open_test(places[0], replace(wanted, unseen_by=unseen(places[0])))
-    others = wanted
+    first = open_test(places[0], replace(request, unseen_by=unseen(places[0])))
+    others = request
     if first.options is not None:
-        others = replace(wanted, options=first.options, changes={}, classes=tuple(first.test.names))
+        others = replace(
+            request, options=first.options, changes={}, classes=tuple(first.test.names)
+        )
     rest = (open_test(place, replace(others, unseen_by=unseen(place))) for place in places[1:])
     return [first, *rest]
 
 
-def open_test(place: str, wanted: ReportRequest) -> TestedModel:
-    """Return a model's test, from its files where a matching one is there.
+def open_test(place: str, request: ReportRequest) -> TestedModel:
+    """Return a model's test: read a matching one, or run it.
 
     Args:
         place: run folder, checkpoint, ONNX file, 'pretrained', or the folder of a test.
-        wanted: which test.
+        request: the requested test.
 
     Raises:
-        InputError: there is no such model or test, and it cannot be made.
+        InputError: the model or test does not exist, and the test cannot be run.
     """
     if is_test(Path(place)):
-        return _of_folder(place, wanted)
+        return _of_folder(place, request)
     try:
         asked = ask(
             [place],
-            wanted.data,
-            wanted.labels,
-            wanted.split,
-            changes=wanted.changes,
-            classes=wanted.classes,
-            options=wanted.options,
-            unseen_by=wanted.unseen_by,
+            request.data,
+            request.labels,
+            request.split,
+            changes=request.changes,
+            classes=request.classes,
+            options=request.options,
+            unseen_by=request.unseen_by,
         )
     except InputError as error:
-        # data that was named and is not there is a slip; other data's figures would hide it
-        found = None if wanted.data else _earlier(place, wanted)
+        # missing data that was named is a user error, which metrics of other data would hide
+        found = None if request.data else _earlier(place, request)
         if found is None:
             raise
         test = read_test(found)
         by = test.metrics["data"].get("label_set")
-        note = f"It cannot be tested again ({error}); the figures are those of an earlier test, "
+        note = f"It cannot be tested again ({error}); the metrics are those of an earlier test, "
         return _known(place, test, None, (f"{note}{found}, by the labels {by}.",))
     if _matches(asked):
         note = f"The test was there already ({asked.folder}): nothing was tested again."
@@ -168,47 +170,47 @@ def open_test(place: str, wanted: ReportRequest) -> TestedModel:
             raise InputError("a report is made by one process: run it without torchrun")
         note = f"Tested for this report; the files are in {asked.folder}."
     notes: tuple[str, ...] = (note,)
-    if count := asked.dataset.left_out.get(wanted.split):
+    if count := asked.dataset.left_out.get(request.split):
         notes += (f"{count} faces are left out that a model was trained or validated on.",)
-    known = _known(place, read_test(asked.folder), asked.dataset.split(wanted.split), notes)
+    known = _known(place, read_test(asked.folder), asked.dataset.split(request.split), notes)
     options = data_config_fields(config_to_dict(asked.config)) | {"data": asked.dataset.source}
     for own in ("size", "channels"):
         del options[own]
     return replace(known, options=options)
 
 
-def _of_folder(place: str, wanted: ReportRequest) -> TestedModel:
+def _of_folder(place: str, request: ReportRequest) -> TestedModel:
     test = read_test(Path(place))
     known = {"labels": test.metrics["data"].get("label_set"), "split": test.metrics["split"]}
-    for option, asked_for in (("labels", wanted.labels), ("split", wanted.split)):
+    for option, asked_for in (("labels", request.labels), ("split", request.split)):
         if (option, asked_for) == ("labels", "original") and known["labels"] != "ferplus":
             continue
         if asked_for not in (None, known[option]) and (option, asked_for) != ("split", "test"):
             raise InputError(f"--{option} {asked_for}: {place} holds a test of {known[option]}")
     try:
-        faces, note = _faces(test, wanted), f"The figures are those of the test in {place}."
+        faces, note = _faces(test, request), f"The metrics are those of the test in {place}."
     except InputError as error:
         faces, note = None, f"The faces are not shown: {error}"
     return _known(place, test, faces, (note,))
 
 
-def _faces(test: SavedTest, wanted: ReportRequest) -> Faces:
+def _faces(test: SavedTest, request: ReportRequest) -> Faces:
     data, split = test.metrics["data"], test.metrics["split"]
     labels = "ferplus" if data["label_set"] == "ferplus" else "original"
-    source, model = wanted.data or data["source"], _models(test)[0]
+    source, model = request.data or data["source"], _models(test)[0]
     place = "pretrained" if is_shipped(model) else model
     try:
-        dataset = ask([place], source, labels, split, changes=wanted.changes).dataset
-    except InputError:  # without the model: the faces as they are read by default
-        dataset = load(DataConfig(**{"data": source, "labels": labels, **wanted.changes}))
-    # faces of FER-2013 have their row's name, whatever they show
+        dataset = ask([place], source, labels, split, changes=request.changes).dataset
+    except InputError:  # without the model: the faces by the default settings
+        dataset = load(DataConfig(**{"data": source, "labels": labels, **request.changes}))
+    # faces of FER-2013 are named by their row, whatever their content
     if data.get("hash", dataset.hash) != dataset.hash:
         raise InputError(f"{dataset.source} holds others than were tested")
     return dataset.split(split)
 
 
 def _matches(asked: EvaluationPlan) -> bool:
-    """Say whether the files of this very test are there, no older than the model."""
+    """Return True if the files of this test exist and are not older than the model."""
     if not is_test(asked.folder):
         return False
     metrics = read_test(asked.folder).metrics
@@ -228,21 +230,21 @@ def _matches(asked: EvaluationPlan) -> bool:
 
 
 def _no_older(folder: Path, model: Path) -> bool:
-    """Say whether a test was written after its model."""
+    """Return True if a test was written after the model."""
     return (folder / METRICS).stat().st_mtime >= model.stat().st_mtime
 
 
-def _earlier(place: str, wanted: ReportRequest) -> Path | None:
-    """Return an earlier test of a model whose data is not there any more."""
+def _earlier(place: str, request: ReportRequest) -> Path | None:
+    """Return an earlier test of a model whose data no longer exists."""
     path = Path("models/pretrained" if place == "pretrained" else place)
     tests = (path.parent if path.is_file() else path) / "test"
     of = f"-of-{path.stem}" if path.is_file() and path.stem not in BEST else ""
-    folders = [tests / f"{name}-{wanted.split}{of}" for name in _labels(place, wanted.labels)]
+    folders = [tests / f"{name}-{request.split}{of}" for name in _labels(place, request.labels)]
     return next((folder for folder in folders if is_test(folder)), None)
 
 
 def _labels(place: str, labels: str | None) -> list[str]:
-    """Return the label sets that a test's folder may be named after, the model's own first.
+    """Return the label sets in the possible names of a test's folder, the model's own first.
 
     Args:
         place: the model.
@@ -280,7 +282,7 @@ def _known(place: str, test: SavedTest, faces: Faces | None, notes: tuple[str, .
 
 
 def _shipped_corruptions(test: SavedTest) -> dict[str, Any] | None:
-    """Return the packaged test of the shipped model under corruption, if it is of these faces."""
+    """Return the shipped model's packaged test on corrupted faces, if it is of these faces."""
     (model, *more), data = _models(test), test.metrics["data"]
     if more or not is_shipped(model):
         return None
@@ -293,7 +295,7 @@ def _shipped_corruptions(test: SavedTest) -> dict[str, Any] | None:
 
 
 def _on_validation(test: SavedTest) -> SavedTest | None:
-    """Return the same model's test on validation, on which thresholds are chosen, or None."""
+    """Return the same model's test on validation, for choosing thresholds, or None."""
     folder = _beside(test)
     if test.metrics["split"] != "test" or not is_test(folder):
         return None
@@ -305,7 +307,7 @@ def _on_validation(test: SavedTest) -> SavedTest | None:
     ]
     if same[0] != same[1] or other.metrics["split"] != "validation":
         return None
-    # a model trained anew lies where the old one lay
+    # a retrained model may have replaced the old one
     there = [model for model in _models(test) if model.is_file()]
     return other if all(_no_older(folder, model) for model in there) else None
 
@@ -316,14 +318,14 @@ def _models(test: SavedTest) -> list[Path]:
 
 
 def _beside(test: SavedTest) -> Path:
-    """Return the folder beside a test's in which the one on validation is looked for."""
+    """Return the folder of the validation test beside a test's folder."""
     name = test.folder.name
     other = name.replace("-test", "-validation", 1) if "-test" in name else f"{name}-validation"
     return test.folder.parent / other
 
 
 def _curves(model: str | Sequence[str]) -> list[dict[str, float | None]] | None:
-    """Return the training's rows of a run, by what its own records say of where they lie."""
+    """Return the training curves of a run, from the place in the run's records."""
     import csv
 
     if not isinstance(model, str):

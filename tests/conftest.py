@@ -123,7 +123,7 @@ def _write_manifest(
     intensities: Sequence[object] | None = None,
     absolute: bool = False,
 ) -> Path:
-    (dest / "pictures").mkdir(parents=True, exist_ok=True)
+    (dest / "images").mkdir(parents=True, exist_ok=True)
     path = dest / "manifest.csv"
     header = ["file", "emotion"]
     header += ["split"] if splits is not None else []
@@ -132,7 +132,7 @@ def _write_manifest(
         out = csv.writer(file)
         out.writerow(header)
         for row, (face, emotion) in enumerate(zip(faces, emotions, strict=True)):
-            image = dest / "pictures" / f"{row:04d}.png"
+            image = dest / "images" / f"{row:04d}.png"
             image.write_bytes(_png(face))
             cells: list[object] = [image if absolute else f"images/{row:04d}.png", emotion]
             cells += [splits[row]] if splits is not None else []

@@ -32,7 +32,7 @@ def crops() -> Any:
 
 @pytest.mark.parametrize("name", ["pasted", "small", "filling", "empty"])
 def test_a_set_is_the_same_whenever_it_is_drawn(finders: Any, crops: Any, name: str) -> None:
-    first, again = (list(finders.images(crops, name, 0)) for _ in range(2))
+    first, again = (list(finders.pictures(crops, name, 0)) for _ in range(2))
     assert len(first) == len(crops[:: finders.SETS[name]])
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.pixels, other.pixels)
@@ -60,7 +60,7 @@ def test_all_looks_together_are_what_is_used(ways: Any, finders: Any, crops: Any
     finder = finders.Finder(way)
     used = 0
     for name in ("pasted", "filling"):
-        for image in finders.images(crops, name, 0):
+        for image in finders.pictures(crops, name, 0):
             faces = finder.faces(image.pixels)
             assert finder.by("all three") == faces
             first = finder.looks.get("first")

@@ -83,7 +83,7 @@ def test_an_image_that_is_missing_is_counted_and_named(
     tmp_path, tiny_faces, write_manifest, data_config
 ):
     path = write_manifest(tmp_path / "own", tiny_faces(12), EMOTIONS * 4, SPLITS)
-    (path.parent / "pictures" / "0002.png").unlink()
+    (path.parent / "images" / "0002.png").unlink()
     with pytest.raises(InputError, match=r"1 of 12 images .* images/0002\.png"):
         load(data_config(path))
     dataset = load(data_config(path, max_corrupt=0.1))

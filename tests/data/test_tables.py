@@ -139,7 +139,7 @@ def test_lists_of_images_are_read_by_the_usual_names_of_columns(
 ):
     rows = []
     for k, face in enumerate(faces[:6]):
-        path = tmp_path / "set" / "pictures" / f"{k}.png"
+        path = tmp_path / "set" / "images" / f"{k}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png_of(face))
         rows.append((write_name(f"images/{k}.png"), ("happy", "sad")[k % 2]))

@@ -121,7 +121,7 @@ def test_the_command_says_where_the_page_is(process: Callable[..., Any]) -> None
     before = (
         "import emotion_detection.serving.built_page as p\n"
         "from pathlib import Path\n"
-        "p.page_folder = lambda: Path('none')\n"
+        "p.find_page_folder = lambda: Path('none')\n"
         "import builtins; say = builtins.print\n"
         "builtins.print = lambda *a, **k: say(*a, **k) or say(*a, file=sys.stderr)"
     )

@@ -216,7 +216,7 @@ def test_what_is_pretrained_reaches_the_network(
         "emotion_detection.data.locate.make_synthetic_source",
         lambda size: make_synthetic_source(size, count=70),
     )
-    monkeypatch.setattr("emotion_detection.training.setup.seed_rng", build_nothing)
+    monkeypatch.setattr("emotion_detection.training.setup.build_seeded", build_nothing)
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     config = TrainConfig(network="resnet18", data="demo", pretrained=pretrained, **places)
     with pytest.raises(BuiltError) as built:

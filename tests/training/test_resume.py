@@ -28,12 +28,13 @@ import os, signal, sys
 import torch
 torch.set_num_threads(1)
 from emotion_detection.config import TrainConfig
-from emotion_detection.training import checkpoint, run, task
+from emotion_detection.training import checkpoint, task
+from emotion_detection.training import training_run as run
 
 # a background job of a shell inherits it ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.stderr = open(said, "w")
-run.finish = lambda *_: {}
+run.finish_training = lambda *_: {}
 batches, lasts = 0, 0
 
 def strike():

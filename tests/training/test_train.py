@@ -221,9 +221,7 @@ def test_excluded_faces_are_left_out(
     make: Make, tmp_path: Path, capsys: Any, no_export: None
 ) -> None:
     listed = tmp_path / "out.csv"
-    listed.write_text(
-        "file,why\n# seen\npictures/0000.png,blurred\n0001.png,\n0060.png,\nno.png,\n"
-    )
+    listed.write_text("file,why\n# seen\nimages/0000.png,blurred\n0001.png,\n0060.png,\nno.png,\n")
     run = train(make(exclude=str(listed), epochs=1))
     said = capsys.readouterr().err
     assert "excluded: 3 faces of train and validation; 1 names are in neither" in said

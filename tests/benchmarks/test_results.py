@@ -57,7 +57,7 @@ def root(readme: Any, tmp_path: Path) -> Path:
         ("robustness", ("tests", "shipped model, FER+ majority", "by_severity", 2)),
         ("inference", ("picture", "detect", "median")),
         ("detector-ways", ("times", "640", "processor", "median")),
-        ("many", ("in_one_go", "images_per_second", "median")),
+        ("many", ("in_one_go", "pictures_per_second", "median")),
         ("time-to-accuracy", ("marks", "0.523", "median")),
         ("serving", ("crops", "figures", "64", "per_second")),
         ("audit", ("labels", "first", 0, "share")),

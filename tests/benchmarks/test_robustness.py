@@ -83,6 +83,6 @@ def test_the_image_is_drawn(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "corruptions.png"
-    monkeypatch.setattr(sys, "argv", ["robustness.py", "--image", str(out)])
+    monkeypatch.setattr(sys, "argv", ["robustness.py", "--picture", str(out)])
     assert script.main() == 0
     assert out.read_bytes().startswith(b"\x89PNG")

@@ -213,7 +213,8 @@ def test_a_shard_on_a_full_disk_is_said_to_whoever_writes(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(
-        "emotion_detection.batch.job_folder.write_lines_atomic", lambda path, part: nullcontext(full)
+        "emotion_detection.batch.job_folder.write_lines_atomic",
+        lambda path, part: nullcontext(full),
     )
     with (
         work.writing(shard) as write,

@@ -214,7 +214,7 @@ def test_data_that_is_not_fer2013_has_no_votes(tmp_path, tiny_faces, write_manif
     path = write_manifest(tmp_path, tiny_faces(4), ["happy", "sad"] * 2)
     with pytest.raises(InputError, match="FER\\+ has votes for FER-2013 alone"):
         load(data_config(path, labels="ferplus"))
-    with pytest.raises(InputError, match="drawn faces have no votes"):
+    with pytest.raises(InputError, match="synthetic faces have no votes"):
         load(data_config("demo", labels="ferplus"))
 
 

@@ -65,7 +65,7 @@ NEEDS_RUN = {"test", "report", "export"}
 CROPS, FACES = 80, 60
 LEFT_SECONDS = 60.0
 """Within which everything that a killed command started must have ended."""
-_IMPORTED = ("commands.predict", "commands.data_audit", "evaluation.report.write")
+_IMPORTED = ("commands.predict", "commands.data_audit", "evaluation.report.report_files")
 VOLATILE = {
     *("seconds", "cpu_seconds", "fit_seconds", "fit_cpu_seconds", "finished", "started", "command"),
     *("resumed", "faces_per_second", "memory_mib", "code", "date", "time", "notes"),

@@ -146,3 +146,7 @@ def test_other_priors_are_refused() -> None:
     assert check_prior("balanced") == "balanced"
     with pytest.raises(InputError, match="natural, balanced"):
         check_prior("uniform")
+
+
+def test_a_number_of_views_may_be_a_float_or_of_numpy() -> None:
+    assert [check_views(views) for views in (4.0, np.int64(2), 1)] == [4, 2, 1]

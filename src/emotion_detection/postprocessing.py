@@ -125,9 +125,10 @@ def check_views(views: object) -> int:
     Raises:
         InputError: the number is another one.
     """
-    if isinstance(views, bool) or views not in VIEWS:
-        raise InputError(f"views {views!r}: must be one of {', '.join(map(str, VIEWS))}")
-    return int(str(views))
+    for known in VIEWS:
+        if views == known and not isinstance(views, bool):
+            return known
+    raise InputError(f"views {views!r}: must be one of {', '.join(map(str, VIEWS))}")
 
 
 def check_prior(prior: object) -> Prior:

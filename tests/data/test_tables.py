@@ -82,6 +82,13 @@ def test_seven_is_contempt_in_the_csv_of_ckplus(faces, tmp_path):
     assert source.labels == (*FER2013, "contempt")
 
 
+def test_labels_from_one_to_seven_are_nobodys_numbers(faces, tmp_path):
+    rows = [(1 + k % 7, text_of(face), "Training") for k, face in enumerate(faces)]
+    source = recognise_format(write(tmp_path / "own.csv", ["emotion", "pixels", "Usage"], rows))
+    assert source.labels == tuple("1234567")
+    assert source.label_set == "own"
+
+
 @pytest.mark.parametrize("labels", [["Happy", "sad", "bored"], ["3.0", "4", "6.00"]])
 def test_labels_are_names_or_numbers(labels, faces, tmp_path):
     rows = [(labels[k % 3], text_of(face), "train") for k, face in enumerate(faces)]

@@ -179,6 +179,8 @@ def test_a_model_without_intensity_tells_none(grey: Any, colour: Any) -> None:
         ("model", 3),
         ("labels", ["ferplus"]),
         ("device", "gpu"),
+        ("views", 2.5),
+        ("views", True),
         ("device", -1),
         ("device", 0.5),
     ],

@@ -71,6 +71,14 @@ def test_a_crop_gives_what_the_detector_says(running: Any, crop: np.ndarray) -> 
         assert (face["box"], face["landmarks"]) == ([0, 0, size, size], {})
 
 
+def test_common_names_of_types_are_understood(running: Any, crop: np.ndarray) -> None:
+    out = io.BytesIO()
+    Image.fromarray(crop).save(out, "JPEG")
+    for kind in ("image/jpg", "image/pjpeg"):
+        answer = running.post("/v1/classify", out.getvalue(), headers={"content-type": kind})
+        assert answer.status_code == 200
+
+
 def test_one_image_of_a_form_gives_a_result(
     running: Any, photograph: np.ndarray, encode: Encode
 ) -> None:

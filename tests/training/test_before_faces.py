@@ -34,6 +34,8 @@ def _no_faces_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"logs": "file"}, "--logs file: .*file is a file"),
         ({"trainer": {"devices": 4000, "accelerator": "cpu"}}, "--trainer.devices 4000: "),
         ({"trainer": {"strategy": "fsdp"}}, "--trainer"),
+        ({"network": "resnet18", "pretrained": "none.pth"}, "--pretrained none.pth: no such file"),
+        ({"network": "resnet18", "pretrained": "models"}, "--pretrained models: a folder; it"),
     ],
 )
 def test_it_is_refused(fields: dict[str, Any], line: str) -> None:

@@ -122,7 +122,7 @@ def _check_videos(parsed: Namespace) -> None:
 
 def _check_persons(parsed: Namespace, videos: Sequence[str]) -> None:
     check_suffix(Path(parsed.persons))
-    if not videos:
+    if not videos and not parsed.videos:
         raise InputError("--persons: is a table of the persons in videos; name a video")
     if parsed.shard is not None:
         raise InputError("--persons: needs all of a video; leave it out with --shard")

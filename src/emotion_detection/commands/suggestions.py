@@ -197,7 +197,7 @@ def suggest(name: str, options: Sequence[str], command: str) -> str:
     known = [option for option in options if option.startswith("--") and option != "--trainer"]
     if f"--{plain}" in known:
         return f"; did you mean --{plain}?"
-    if meant := _meaning(plain, known):
+    if meant := _meaning(plain, known, has_trainer="--help_trainer" in options):
         return f"; did you mean {meant}?"
     group = {"audit": "train", "report": "test"}.get(word := command.split()[-1], word)
     for answers in (_ANSWERS.get(group, {}), _ANSWERS[""]):
@@ -224,10 +224,16 @@ def suggest_command(word: str, commands: Sequence[str]) -> str:
     return f"; the commands are {', '.join(commands)}"
 
 
-def _meaning(plain: str, known: Sequence[str]) -> str | None:
+def _meaning(plain: str, known: Sequence[str], has_trainer: bool) -> str | None:
+    """Return the options that a name stands for, if the command has them.
+
+    The options of Lightning's Trainer are added to a parser only where one is used.
+    """
     for choice in _MEANINGS.get(plain, "").split("|"):
         named = [word.strip(",") for word in choice.split() if word.startswith("--")]
-        if named and all(word in known for word in named):
+        if named and all(
+            word in known or (has_trainer and word.startswith("--trainer.")) for word in named
+        ):
             return choice
     return None
 

@@ -101,8 +101,13 @@ def _note_missing_rows(dataset: Dataset) -> None:
     """Print a note if FER-2013 is incomplete, so that metrics are not comparable."""
     whole = {FER2013_SPLITS[usage]: rows for usage, rows in ROWS.items()}
     if dataset.label_set == "fer2013" and dataset.sizes != whole:
+        found, all_rows = (
+            ", ".join(f"{split} {count:,}" for split, count in sizes.items())
+            for sizes in (dataset.sizes, whole)
+        )
         print(
-            f"note: {dataset.source} is a part of FER-2013: {dataset.sizes}, not {whole}",
+            f"note: {dataset.source} has FER-2013's format, but not all of its faces: {found}; "
+            f"FER-2013 has {all_rows}",
             file=sys.stderr,
         )
 

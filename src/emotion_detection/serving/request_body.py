@@ -13,6 +13,8 @@ from emotion_detection.serving.telemetry import ServerMetrics
 
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
 RAW_TYPES = (*PICTURE_TYPES, "application/octet-stream", "")
+_ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+"""Names in common use that no registry has."""
 """Media types of a body that is one image; a missing type is accepted."""
 MULTIPART = "multipart/form-data"
 
@@ -34,6 +36,7 @@ def parse_content_type(headers: Any) -> tuple[str, bytes]:
         return value, b""
     kind, options = parse_options_header(value)
     media = kind.decode("latin-1")
+    media = _ALIASES.get(media, media)
     if media == MULTIPART:
         boundary = options.get(b"boundary", b"")
         if not 1 <= len(boundary) <= 70:

@@ -16,6 +16,21 @@ _WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema")
 """Keys under which training scripts keep the weights."""
 
 
+def check_weights_file(path: str | Path) -> None:
+    """Reject a path that is no file on disk, without reading it.
+
+    Raises:
+        InputError: it is missing, a folder or a URL.
+    """
+    if "://" in str(path):
+        raise InputError(
+            f"--pretrained {path}: weights are read from disk alone; download it first"
+        )
+    if not Path(path).is_file():
+        what = "a folder" if str(path) and Path(path).is_dir() else "no such file"
+        raise InputError(f"--pretrained {path}: {what}; it takes true, false or a file of weights")
+
+
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a ``.safetensors`` file, or of a PyTorch file of tensors alone.
 
@@ -28,15 +43,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     Raises:
         InputError: it is missing, damaged, a URL, or holds more than tensors.
     """
-    if "://" in str(path):
-        raise InputError(
-            f"--pretrained {path}: weights are read from disk alone; download it first"
-        )
+    check_weights_file(path)
     path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"--pretrained {path}: no such file; it takes true, false or a file of weights"
-        )
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

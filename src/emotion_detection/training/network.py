@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from emotion_detection.errors import InputError
 from emotion_detection.labels import compose_name
 from emotion_detection.training.backbone import Backbone, check_backbone
+from emotion_detection.training.backbone_weights import check_weights_file
 from emotion_detection.training.residual import PoolingNet, ResidualNet
 
 
@@ -164,6 +165,8 @@ def check_network(name: str, pretrained: bool | str = False) -> None:
     """
     if name not in NETWORKS:
         check_backbone(name)
+        if isinstance(pretrained, str):
+            check_weights_file(pretrained)
     elif pretrained:
         raise InputError(
             f"--pretrained {'true' if pretrained is True else pretrained}: is for timm's "

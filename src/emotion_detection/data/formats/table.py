@@ -91,6 +91,12 @@ def _text_table(path: Path, split: str | None) -> Table:
     return Table(path, tuple(columns), roles, rows, split, label=path.name)
 
 
+def _are_other_numbers(surveys: Sequence[Survey]) -> bool:
+    """Return True for labels from 1 to 7: FER-2013 has 0 to 6, CK+ in its columns 0 to 7."""
+    found = {int(label) for survey in surveys for label in survey.labels if is_number(label)}
+    return 7 in found and 0 not in found
+
+
 def make_table_source(
     tables: Sequence[Table], kind: str, numbers: Numbers | None, fer2013: bool = False
 ) -> Source:
@@ -107,6 +113,8 @@ def make_table_source(
     """
     surveys = [survey_table(table) for table in tables]
     examples = [name for found in surveys for name in found.examples]
+    if numbers is FER2013_NUMBERS and _are_other_numbers(surveys):
+        numbers, kind, fer2013 = None, "CSV of pixels", False
     numbers = numbers_by_file_names(examples) or numbers
     readers = [_Reader(table, numbers) for table in tables]
     found: Counter[str] = Counter()

@@ -14,6 +14,7 @@ TRAIN = (
     *("--init", "--resume", "--network", "--name", "--epochs", "--trainer.precision"),
     *("--extra_labels", "--extra_labels_weight", "--size", "--trainer.enable_progress_bar"),
     *("--class_balance", "--weight_decay", "--optimizer", "--dropout", "--rotate"),
+    "--help_trainer",
 )
 PREDICT = (
     *("--model", "--min_score", "--min_confidence", "--min_face_size", "--out", "--annotate"),

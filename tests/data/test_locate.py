@@ -145,4 +145,4 @@ def test_a_broken_dataset_in_data_is_not_passed_over_in_silence(offline, data_co
 
 def test_a_part_of_fer2013_is_called_a_part(offline, tiny_set, write_csv, data_config, capsys):
     load(data_config(write_csv(offline / "some", *tiny_set)))
-    assert "is a part of FER-2013" in capsys.readouterr().err
+    assert "but not all of its faces: train 28," in capsys.readouterr().err

@@ -43,8 +43,9 @@ def prepare(config: TrainConfig) -> Prepared:
         more = f" (and {len(dataset.too_few) - 1} more)" if len(dataset.too_few) > 1 else ""
         raise InputError(
             f"{dataset.source}: {dataset.too_few[0]}{more}: its other faces belong together, as "
-            "duplicates or images of one person; add faces, change "
-            "--validation_fraction, --test_fraction or --person, or give the splits yourself"
+            "duplicates or images of one person, or keep the splits that they had in earlier "
+            "data; add faces, change --validation_fraction, --test_fraction, --split_seed or "
+            "--person, or give the splits yourself"
         )
     # initial weights must not be validated on faces that they were trained on
     sources = open_sources(config.init, config.teacher)

@@ -106,3 +106,7 @@ def test_names_that_differ_only_in_their_unicode_form_are_one_class() -> None:
     mapping = class_names([one, two, "bored"])
     assert mapping == {"bored": "bored", one: one, two: one}
     assert sort_labels(mapping) == ("bored", one)
+
+
+def test_full_width_letters_name_the_same_emotion() -> None:
+    assert canonical_name("\uff33\uff21\uff24") == "sadness"

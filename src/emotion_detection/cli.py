@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0 if words else 2
-    if words[0] in ("--version", "-V"):
+    if words[0] in ("--version", "-V", "-v"):
         from emotion_detection import __version__
 
         print(__version__)

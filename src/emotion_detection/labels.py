@@ -61,7 +61,8 @@ def canonical_name(name: str) -> str | None:
     >>> canonical_name("Angry"), canonical_name("0_angry"), canonical_name("confused")
     ('anger', 'anger', None)
     """
-    return _CANONICAL.get(_NUMBERED.sub("", name.strip().lower()))
+    plain = unicodedata.normalize("NFKC", name)  # full-width letters, too
+    return _CANONICAL.get(_NUMBERED.sub("", plain.strip().lower()))
 
 
 def class_key(name: str) -> str:

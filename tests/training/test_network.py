@@ -217,6 +217,8 @@ def test_what_is_pretrained_reaches_the_network(
         lambda size: make_synthetic_source(size, count=70),
     )
     monkeypatch.setattr("emotion_detection.training.setup.build_seeded", build_nothing)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.safetensors").touch()  # that it is there is checked before the faces
     places = {name: str(tmp_path / name) for name in ("models", "logs", "cache")}
     config = TrainConfig(network="resnet18", data="demo", pretrained=pretrained, **places)
     with pytest.raises(BuiltError) as built:

@@ -30,9 +30,10 @@ def _tracks(rows: list[dict[str, str]]) -> list[str]:
     """Return what Python's tracking calls the faces in a table of frames with one face at most."""
     results = []
     for row in rows:  # people are numbered from 1 on the page
-        box = tuple(float(row[name] or 0) for name in ("x", "y", "width", "height"))
-        face = Face(box, (), 1.0, {"any": 1.0})
-        faces = (face,) if row["face"] else ()
+        faces: tuple[Face, ...] = ()
+        if row["face"]:
+            box = tuple(float(row[name]) for name in ("x", "y", "width", "height"))
+            faces = (Face(box, (), 1.0, {"any": 1.0}),)
         results.append(Result(640, 480, faces, frame=int(row["frame"]), time=float(row["time"])))
     tracks = [face.track or 0 for result in track_faces(results) for face in result.faces]
     return [str(track - min(tracks) + 1) for track in tracks]
@@ -63,7 +64,7 @@ def test_a_face_before_the_camera_is_followed(visit: Visits) -> None:
     expect(seen.page.locator("#status")).to_contain_text("The camera is off")
     # what it showed last stays, with the time line, until it is discarded
     expect(seen.page.locator("#timeline")).to_be_visible()
-    expect(seen.page.locator("#image")).to_be_visible()
+    expect(seen.page.locator("#picture")).to_be_visible()
     frames = seen.rows()
     table = [row for row in frames if row["face"]]
     assert len(table) > 5

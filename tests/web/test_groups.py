@@ -86,7 +86,7 @@ def _check_shown(seen: Any, image: Path, rows: list[dict[str, str]], line: int) 
     """Hold the canvas on the screen against the image, in the image's own pixels."""
     with Image.open(image) as image:
         original = np.asarray(image.convert("RGB"), np.int16)
-    address = seen.page.locator("#image").evaluate("c => c.toDataURL('image/png')")
+    address = seen.page.locator("#picture").evaluate("c => c.toDataURL('image/png')")
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as shown:
         drawn = np.asarray(shown.convert("RGB"))[: original.shape[0]]
     assert max(_hidden(drawn, original, rows, line)) < 0.002
@@ -160,7 +160,7 @@ def test_boxes_and_lines_point_out_one_another(visit: Visits) -> None:
     lines = page.locator("#faces .face")
     for number in range(4):
         expect(lines.nth(number).locator("h3")).to_contain_text(f"Face {number + 1}: ")
-    canvas = page.locator("#image")
+    canvas = page.locator("#picture")
     scale = canvas.evaluate("c => c.clientWidth / c.width") * canvas.evaluate("c => c.width") / 1000
     row = table[2]
     middle = {

@@ -182,7 +182,7 @@ def test_where_no_file_can_be_read_nothing_is_shown(visit: Visits, tmp_path: Pat
     seen.page.set_input_files("#files", [str(tmp_path / "a.txt"), str(tmp_path / "b.png")])
     expect(seen.page.locator("#status")).to_contain_text("2 files could not", timeout=60_000)
     expect(seen.page.locator("#list button")).to_have_count(2)
-    expect(seen.page.locator("#image")).to_be_hidden()
+    expect(seen.page.locator("#picture")).to_be_hidden()
     expect(seen.page.get_by_role("button", name="Save the image (PNG)")).to_be_disabled()
 
 

@@ -58,7 +58,7 @@ def test_a_video_is_read_followed_and_drawn_over_time(visit: Visits, clip: Path)
     expect(page.locator("#faces h3").first).to_contain_text("Face 1: ")
     expect(page.locator("#timeline")).to_be_visible()
     # any moment can be looked at again
-    before = page.locator("#image").evaluate("c => c.toDataURL()")
+    before = page.locator("#picture").evaluate("c => c.toDataURL()")
     slider = page.get_by_role("slider", name="Moment")
     slider.press("End")
     expect(page.locator("#moment-shown")).to_have_text("2.8 s")

@@ -132,7 +132,7 @@ def _store_options(config: DataConfig) -> dict[str, Any]:
     return {name: getattr(config, name) for name in ("size", "channels", "crop")}
 
 
-def _cache_path(source: Source, config: DataConfig, options: dict[str, Any]) -> str:
+def _describe_place(source: Source, config: DataConfig, options: dict[str, Any]) -> str:
     """Return the source and the settings, independent of the files' content."""
     place = os.path.abspath(config.data) if source.files else config.data
     return json.dumps([place, source.kind, options], sort_keys=True)
@@ -221,7 +221,7 @@ def _build_store(source: Source, config: DataConfig, store: Path, name: str) -> 
         meta = _write_labels(labels, source, labelled, splits, pixels, places)
         _write_meta(labels, meta, source, config)
         decoder.write_store(working, pixels, order)
-        place = _cache_path(base, config, _store_options(config))
+        place = _describe_place(base, config, _store_options(config))
         write_json(working / "meta.json", {"place": place, "kind": base.kind})
 
 
@@ -331,7 +331,7 @@ def _write_labels(
 
 
 def _write_meta(folder: Path, meta: dict[str, object], source: Source, config: DataConfig) -> None:
-    place = _cache_path(source, config, _options(config))
+    place = _describe_place(source, config, _options(config))
     own = {"labels": list(source.labels), "kind": source.kind, "place": place}
     write_json(folder / "meta.json", {**meta, **own})
 

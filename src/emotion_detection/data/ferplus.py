@@ -261,14 +261,14 @@ def _pair_by_lines(faces: Iterable[Face], usages: Sequence[str], label_set: str)
         number = -1 if face.order is None else face.order
         usage = usages[number] if 0 <= number < len(usages) else None
         if number not in left or usage is None or FER2013_SPLITS.get(usage) != face.split:
-            raise _refuse_unproven(f"{face.name} is not the face of its line")
+            raise _unproven_error(f"{face.name} is not the face of its line")
         left.discard(number)
         yield face
     if left:
-        raise _refuse_unproven(f"{len(usages) - len(left):,} faces, {len(usages):,} lines of votes")
+        raise _unproven_error(f"{len(usages) - len(left):,} faces, {len(usages):,} lines of votes")
 
 
-def _refuse_unproven(why: str) -> InputError:
+def _unproven_error(why: str) -> InputError:
     return InputError(
         f"--labels ferplus: it cannot be proven which face each line of votes is about ({why}; the "
         "pixels are not FER-2013's): use all of FER-2013 in its order, or its own pixels (48 x 48)"

@@ -75,7 +75,7 @@ _STYLE: Any = {
 
 
 @dataclass
-class Plot:
+class ReportPlots:
     """The plots of a report: stored as PNG, returned as SVG.
 
     Args:

@@ -129,7 +129,7 @@ def compute_reliability(scores: AnyFloats, truth: Ints) -> Reliability:
         scores: (N, classes), rows sum to 1.
         truth: int64 (N,).
     """
-    confidence, right = _sort_confidence(scores, truth)
+    confidence, right = _find_confidence(scores, truth)
     places = assign_bins(confidence)
     counts = np.bincount(places, minlength=BINS + 1)
     sums = np.bincount(places, confidence, BINS + 1)
@@ -181,7 +181,7 @@ def compute_coverage_curve(scores: AnyFloats, truth: Ints) -> Coverage:
     if not n:
         nothing = np.zeros(0)
         return Coverage(nothing, nothing, nothing, math.nan, 0)
-    hits, answered, thresholds = _by_score(*_sort_confidence(scores, truth))
+    hits, answered, thresholds = _by_score(*_find_confidence(scores, truth))
     ranks = np.arange(1, n + 1)
     aurc = float(1 - (np.interp(ranks, answered, hits) / ranks).mean())
     coverage, accuracy = answered[1:] / n, hits[1:] / answered[1:]
@@ -213,7 +213,7 @@ def find_threshold(scores: AnyFloats, truth: Ints, accuracy: float) -> Threshold
         truth: int64 (N,).
         accuracy: target accuracy, 0 to 1.
     """
-    hits, answered, thresholds = _by_score(*_sort_confidence(scores, truth))
+    hits, answered, thresholds = _by_score(*_find_confidence(scores, truth))
     enough = np.flatnonzero(hits[1:] >= accuracy * answered[1:])
     if not len(enough):
         return None
@@ -226,7 +226,7 @@ def _no_curve(n: int, positives: int) -> Curve:
     return Curve(np.zeros(0), np.zeros(0), math.nan, n, positives)
 
 
-def _sort_confidence(scores: AnyFloats, truth: Ints) -> tuple[AnyFloats, Bools]:
+def _find_confidence(scores: AnyFloats, truth: Ints) -> tuple[AnyFloats, Bools]:
     """Return each face's highest score and whether the prediction is correct."""
     return scores.max(1), scores.argmax(1) == truth
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emotion_detection.evaluation.plot_style import Plot
+from emotion_detection.evaluation.plot_style import ReportPlots
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.calibration_plots import (
     draw_coverage,
@@ -33,7 +33,7 @@ def add_option_to_command(test: Values, *words: str, out: str | None = None) -> 
     return shlex.join([*said, *words, *(["--out", out] if out else [])])
 
 
-def render_calibration(facts: Values, drawn: Plot) -> str:
+def render_calibration(facts: Values, drawn: ReportPlots) -> str:
     """Return the section on calibration and the confidence threshold."""
     test, found = facts["test"], facts["reliability"]
     before, cover = test.get("before_temperature"), facts["coverage"]
@@ -143,7 +143,7 @@ def render_faces(facts: Values, image: FaceImageReader, shown: bool) -> str:
     )
 
 
-def render_intensity(facts: Values, drawn: Plot) -> str:
+def render_intensity(facts: Values, drawn: ReportPlots) -> str:
     """Return the section of intensity, and of scores and votes."""
     found, votes, test = facts["intensity"], facts["vote_shares"], facts["test"]
     of_raters = test["data"].get("label_set") == "ferplus"

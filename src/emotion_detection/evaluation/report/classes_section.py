@@ -6,7 +6,7 @@ from typing import Any
 
 from emotion_detection.evaluation.confusion_plot import draw_confusion
 from emotion_detection.evaluation.evaluate import is_shipped
-from emotion_detection.evaluation.plot_style import Plot
+from emotion_detection.evaluation.plot_style import ReportPlots
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.class_plots import (
     draw_per_class,
@@ -19,7 +19,7 @@ from emotion_detection.evaluation.report.markup import interval, number, percent
 Values = Mapping[str, Any]
 
 
-def render_training(facts: Values, drawn: Plot) -> str:
+def render_training(facts: Values, drawn: ReportPlots) -> str:
     """Return the section of the training's curves."""
     rows = facts["training"]
     if not rows:
@@ -60,7 +60,7 @@ def render_training(facts: Values, drawn: Plot) -> str:
     )
 
 
-def render_classes(facts: Values, drawn: Plot) -> str:
+def render_classes(facts: Values, drawn: ReportPlots) -> str:
     """Return the section of confusion, precision, recall, F1, ROC and precision-recall."""
     test, found = facts["test"], facts["per_class"]
     names = test["labels"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emotion_detection.evaluation.model_comparison import Comparison, compare
-from emotion_detection.evaluation.plot_style import Plot
+from emotion_detection.evaluation.plot_style import ReportPlots
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.comparison_plots import draw_two
 from emotion_detection.evaluation.report.facts import describe_faces
@@ -58,7 +58,7 @@ def _faces(
 
 
 def render_comparison(
-    found: Values, facts: tuple[Values, Values], model: TestedModel, drawn: Plot
+    found: Values, facts: tuple[Values, Values], model: TestedModel, drawn: ReportPlots
 ) -> str:
     """Return the section.
 

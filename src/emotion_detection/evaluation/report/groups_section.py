@@ -8,7 +8,7 @@ import numpy as np
 
 from emotion_detection.evaluation.group_table import read_groups_of
 from emotion_detection.evaluation.groups import LEAST_PEOPLE, compute_group_metrics
-from emotion_detection.evaluation.plot_style import Plot
+from emotion_detection.evaluation.plot_style import ReportPlots
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.class_plots import draw_intervals
 from emotion_detection.evaluation.report.markup import interval, number, percent, text
@@ -51,7 +51,7 @@ def compute_accuracy_over_people(test: SavedTest, path: Path) -> dict[str, Any] 
     return found
 
 
-def render_groups(found: Values | None, command: str, drawn: Plot) -> str:
+def render_groups(found: Values | None, command: str, drawn: ReportPlots) -> str:
     """Return the section.
 
     Args:
@@ -73,7 +73,7 @@ def render_groups(found: Values | None, command: str, drawn: Plot) -> str:
     return markup.section("groups", "Groups of people", *parts)
 
 
-def _column(found: Values, place: str, drawn: Plot) -> list[str]:
+def _column(found: Values, place: str, drawn: ReportPlots) -> list[str]:
     persons = "" if found["people"] is None else f", or of fewer than {LEAST_PEOPLE} people"
     people = "" if found["people"] is None else f"; intervals over {found['people']:,} people"
     few = ", ".join(f"{text(name)} ({n:,})" for name, n in found["too_few"].items())

@@ -10,7 +10,7 @@ from typing import Any
 from emotion_detection import __version__
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.group_table import read_groups_of
-from emotion_detection.evaluation.plot_style import Plot
+from emotion_detection.evaluation.plot_style import ReportPlots
 from emotion_detection.evaluation.report import calibration_section as sureness
 from emotion_detection.evaluation.report import classes_section as sections
 from emotion_detection.evaluation.report import groups_section as people
@@ -88,7 +88,7 @@ def write_report(
         "audit": read_audit(audit) if audit else None,
         "comparisons": [compute_comparison_facts(models[0], other, whose) for other in models[1:]],
     }
-    drawn = Plot()
+    drawn = ReportPlots()
     first = facts["models"][0]
     parts = [
         render_headline(facts["models"]),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from emotion_detection.evaluation.plot_style import Plot
+from emotion_detection.evaluation.plot_style import ReportPlots
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.calibration_section import add_option_to_command
 from emotion_detection.evaluation.report.markup import interval, percent, text
@@ -70,7 +70,7 @@ _METHODS = (
 )
 
 
-def render_robustness(facts: Values, drawn: Plot) -> str:
+def render_robustness(facts: Values, drawn: ReportPlots) -> str:
     """Return the section on accuracy under corruption."""
     found, test = facts["robustness"], facts["test"]
     if found is None:

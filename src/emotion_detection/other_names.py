@@ -125,7 +125,11 @@ ANSWERS = {
         ("filename", "fp", "output", "out", "save_dir"), "pass the path as the first argument"
     ),
     **dict.fromkeys(
-        ("file", "frame", "image", "images", "img", "img_path", "inputs", "path", "source"), _FIRST
+        (
+            *("file", "frame", "image", "images", "img", "img_path", "inputs", "path"),
+            *("picture", "pictures", "source"),  # the first two are names of earlier versions
+        ),
+        _FIRST,
     ),
 }
 """Argument in other libraries without an equivalent -> advice."""

@@ -14,8 +14,9 @@ random moment of the time that it takes undisturbed, checks what it left, and ru
 - its files differ from those of an undisturbed run: same names, same content but for times.
 
 The moments follow from the seed, which is printed with every failure. Processes are forked from
-one that has imported everything, so that the kills meet work instead of imports: Linux and macOS
-alone. The results of several calls are added up in the file, a line a call.
+one that has imported everything that the command imports in an undisturbed run, so that the kills
+meet work instead of imports: Linux and macOS alone. The results of several calls are added up in
+the file, a line a call.
 """
 
 import argparse
@@ -91,7 +92,10 @@ def make_inputs(folder: Path) -> None:
 
 
 def start(words: tuple[str, ...], folder: Path) -> int:
-    """Run a command of ``emotion`` in a process, and a session, of its own; return its number."""
+    """Run a command of ``emotion`` in a process, and a session, of its own; return its number.
+
+    A command that ends by itself lists the modules that it imported in ``modules.txt``.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -110,6 +114,7 @@ def start(words: tuple[str, ...], folder: Path) -> int:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
+        Path("modules.txt").write_text("\n".join(sorted(sys.modules)))
         os._exit(code)
 
 
@@ -117,6 +122,15 @@ def run(words: tuple[str, ...], folder: Path) -> int:
     """Run a command to its end; return its exit code."""
     _, status = os.waitpid(start(words, folder), 0)
     return os.waitstatus_to_exitcode(status)
+
+
+def import_all(names: list[str]) -> None:
+    """Import modules before further processes are forked; what cannot be imported is left out."""
+    for name in names:
+        if name not in sys.modules:
+            # names such as __main__ or of modules that a library made up
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
 
 
 def session_members(session: int) -> list[int]:
@@ -188,7 +202,7 @@ def is_temporary(name: str) -> bool:
         any(".parts" in part or ".tmp-" in part for part in parts)
         or parts[-1].endswith((".part", ".lock", ".manifest"))
         or parts[-1].startswith("events.out")
-        or parts[-1] in {"said.txt", "hparams.yaml", "run.log"}
+        or parts[-1] in {"said.txt", "modules.txt", "hparams.yaml", "run.log"}
     )
 
 
@@ -240,6 +254,8 @@ class Trials:
         self.counts["temporary_files"] = 0
         self.failures: list[str] = []
         self.slowest_end = 0.0
+        self._reference()
+        import_all((self._trial / "modules.txt").read_text().splitlines())
         begun = time.monotonic()
         self.undisturbed = self._reference()
         self.seconds = time.monotonic() - begun

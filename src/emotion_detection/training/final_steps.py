@@ -49,6 +49,8 @@ def finish_training(
     rows: list[dict[str, float | int | None]],
     took: TimeTaken,
     ended_by: str = "epochs",
+    *,
+    export: bool = True,
 ) -> dict[str, Any]:
     """Calibrate the best checkpoint on validation, measure and export it, write the records.
 
@@ -61,6 +63,7 @@ def finish_training(
         rows: the history, a row an epoch.
         took: duration of this start of the training.
         ended_by: the reason for the end: 'epochs', 'max_steps', 'patience' or 'max_time'.
+        export: whether to write ``model.onnx``.
 
     Returns:
         The content of ``metrics.json``.
@@ -90,9 +93,9 @@ def finish_training(
         },
     }
     sample = validation.draw(choose_sample_rows(len(validation)))
-    short = {name: result[name] for name in ("accuracy", "n", "ece", "nll", "split")}
-    difference = export_onnx(best, folder / "model.onnx", sample, short)
-    result["onnx_difference"] = difference
+    if export:
+        short = {name: result[name] for name in ("accuracy", "n", "ece", "nll", "split")}
+        result["onnx_difference"] = export_onnx(best, folder / "model.onnx", sample, short)
     try:
         keep_sample(folder, sample)
         draw_curves(rows, logs / "curves.png", f"{folder.name}: {dataset.kind}")

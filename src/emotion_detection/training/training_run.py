@@ -67,6 +67,7 @@ def train(
     hint: bool = True,
     callbacks: Sequence[Callback] = (),
     loggers: Sequence[Logger] = (),
+    export: bool = True,
 ) -> Run:
     """Train a network, validate it after every epoch, and export the best checkpoint.
 
@@ -79,6 +80,7 @@ def train(
         hint: whether to print how to resume the run if it is stopped.
         callbacks: further callbacks of Lightning, called before the project's own.
         loggers: further loggers of Lightning, beside those that ``config.logger`` names.
+        export: whether to write ``model.onnx``; ``emotion export`` writes it later, too.
 
     Returns:
         The run; in all processes but the first, the metrics are empty.
@@ -134,9 +136,9 @@ def train(
         metrics: dict[str, Any] = {}
         try:
             if trainer.is_global_zero:
-                rows = history.rows
+                rows, held_out = history.rows, faces["validation"]
                 metrics = finish_training(
-                    config, dataset, faces["validation"], folder, logs, rows, took, ended_by
+                    config, dataset, held_out, folder, logs, rows, took, ended_by, export=export
                 )
         finally:
             # the others wait: torchrun ends all processes as soon as one has left

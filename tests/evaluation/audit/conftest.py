@@ -63,18 +63,22 @@ def recipe(tiny_data: Path, tiny_cache: Path) -> Callable[..., TrainConfig]:
 
 
 @contextmanager
-def _without_export() -> Iterator[None]:
-    """Leave out the ONNX file and the curves, which take longest and have tests of their own."""
+def _without_curves() -> Iterator[None]:
+    """Leave out the curves, and refuse an ONNX file: no fold's model is exported."""
+
+    def export(*_: object) -> float:
+        raise AssertionError("a fold's model is exported")
+
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("emotion_detection.training.final_steps.export_onnx", lambda *_: 0.0)
+        patched.setattr("emotion_detection.training.final_steps.export_onnx", export)
         patched.setattr("emotion_detection.training.final_steps.draw_curves", lambda *_: None)
         yield
 
 
 @pytest.fixture(autouse=True)
-def without_export() -> Iterator[None]:
+def without_curves() -> Iterator[None]:
     """For each of these tests, and no others."""
-    with _without_export():
+    with _without_curves():
         yield
 
 
@@ -86,7 +90,7 @@ def in_folds(recipe: Callable[..., TrainConfig]) -> Callable[..., tuple[OutOfFol
         config = recipe(**fields)
         dataset = load(config)
         looked = load_audited_faces(dataset, ("train", "validation"))
-        with _without_export():
+        with _without_curves():
             return predict_out_of_fold(config, dataset, looked, count, out), looked
 
     return judge

@@ -162,7 +162,7 @@ def _fold(
     if kept is not None:
         return kept
     whole = read_resumed_config(folder) if begun else config
-    run = train(whole, resume=folder if begun else None, hint=False)
+    run = train(whole, resume=folder if begun else None, hint=False, export=False)
     held_out, known = (audited.images(rows) for rows in (mine, seen))
     scores, distances = predict_held_out(load_trained(run.folder), held_out, known)
     content = io.BytesIO()

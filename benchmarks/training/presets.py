@@ -1,0 +1,83 @@
+"""Parameters and cost of each preset, counted; its figures, from the files that hold them.
+
+python -m benchmarks.training.presets [--out docs/results/presets.json]
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from emotion_detection import pretrained
+from emotion_detection.config import TrainConfig, list_presets, read_preset
+from emotion_detection.io.files import write_atomic
+from emotion_detection.labels import FER2013
+from emotion_detection.training.network import (
+    ModelSpec,
+    build,
+    count_multiply_adds,
+    count_parameters,
+)
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs/results"
+
+
+def cost(preset: str) -> dict[str, Any]:
+    """Build a preset's network for FER-2013's seven emotions and count."""
+    config = TrainConfig(**read_preset(preset))
+    spec = ModelSpec(config.network, FER2013, config.channels, config.size, config.dropout)
+    network = build(spec)
+    return {
+        "size": config.size,
+        "epochs": config.epochs,
+        "parameters": count_parameters(network),
+        "multiply_adds": count_multiply_adds(network, spec),
+    }
+
+
+def measured() -> dict[str, str]:
+    """Say of each preset that was measured what it reached."""
+    baseline = json.loads((RESULTS / "baseline.json").read_text(encoding="utf-8"))
+    shipped = {
+        (row["labels"], row["views"]): row["accuracy"]
+        for row in pretrained.read_record()["figures"]
+        if row["prior"] == "natural"
+    }
+    quick = json.loads((RESULTS / "time_to_accuracy.json").read_text(encoding="utf-8"))
+    ends = [run["curve"]["accuracy"][-1] for run in quick["runs"] if run["way"] == "b"]
+    curves = json.loads((RESULTS / "preset_curves.json").read_text(encoding="utf-8"))
+    begun = {
+        name: f"{row['curve']['val_accuracy'][-1]:.4f} on validation after "
+        f"{row['steps']:,} steps on {row['faces']:,} faces, {row['steps_per_second']:.2f} steps/s "
+        "of one core; never trained fully"
+        for name, row in curves.items()
+        if name in list_presets()
+    }
+    return begun | {
+        "baseline": f"test {baseline['mean']['test_accuracy']:.4f}, flip TTA "
+        f"{baseline['mean']['tta_accuracy']:.4f} (mean of {len(baseline['runs'])} seeds)",
+        "compact": f"test {shipped['fer2013', 1]:.4f}, four views "
+        f"{shipped['fer2013', 4]:.4f}; FER+ {shipped['ferplus', 1]:.4f}, "
+        f"{shipped['ferplus', 4]:.4f} (the shipped model)",
+        "quick": f"validation {sum(ends) / len(ends):.4f} (mean of {len(ends)} seeds)",
+    }
+
+
+def main() -> int:
+    """Count, print and write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    options = parser.parse_args()
+    reached = measured()
+    found = {name: cost(name) | {"reached": reached.get(name)} for name in list_presets()}
+    for name, row in found.items():
+        print(f"{name:10} {row['parameters']:>12,} {row['multiply_adds']:>14,}  {row['reached']}")
+    if options.out:
+        result = {"command": "python -m benchmarks.training.presets", "presets": found}
+        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

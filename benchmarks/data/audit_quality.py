@@ -13,7 +13,6 @@ closed. On drawn faces 200 labels are flipped, and counted among the first 200 t
 What is done is kept in WORK: a second start goes on where the first was stopped.
 """
 
-import argparse
 import csv
 import json
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.common import Parser, name_command, read_json, report_errors, write_json
 from benchmarks.data.audit_synthetic import audit_drawn, read_list
 from benchmarks.data.audit_training import RECIPE, SEEDS, compare_ways, exclude_files, train_ways
 from emotion_detection.audit_options import RANKS
@@ -32,10 +32,10 @@ from emotion_detection.data import load
 from emotion_detection.data.ferplus import FILE_NAME, RATERS, compute_majority
 from emotion_detection.data.source import place_in_fer2013
 from emotion_detection.errors import InputError
+from emotion_detection.io.cpus import describe_processor
 from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.metrics.statistics import compute_wilson_interval
-from emotion_detection.training.provenance import describe_processor
 
 FIRST = (100, 200, 500, 1000, 2000, 4000)
 """Numbers of the surest faces whose labels are checked."""
@@ -138,7 +138,7 @@ def measure(data: DataConfig, work: Path) -> dict[str, Any]:
     by_other = audited(data, work, "found-by-other-rank.csv", *other)
     found = audited(data, work, "found-by-audit.csv", *FOUND)
     listed = audited(data, work, "listed-by-audit.csv")
-    record = json.loads((work / "audit/audit.json").read_text(encoding="utf-8"))
+    record = read_json(work / "audit/audit.json")
     faces = load(data).split("train")
     votes = all_votes(Path(data.data) / FILE_NAME)[: len(faces)]
     by_reason = {reason: of_reason(found, reason) for reason in record["reasons"]}
@@ -147,7 +147,7 @@ def measure(data: DataConfig, work: Path) -> dict[str, Any]:
     ways = exclude_files(names, more, faces, work)
     train_ways(ways, data, work)
     return {
-        "command": "python -m benchmarks.data.audit_quality --data DATA --work WORK",
+        "command": f"{name_command(__file__)} --data DATA --work WORK",
         "audit_command": "emotion data audit FER2013",
         "found_command": f"emotion data audit FER2013 {' '.join(FOUND)}",
         "data": "FER-2013's training faces with its own labels",
@@ -171,25 +171,21 @@ def measure(data: DataConfig, work: Path) -> dict[str, Any]:
 
 def _drawn(kept: Path) -> dict[str, Any]:
     if not kept.exists():
-        write_atomic(kept, json.dumps(audit_drawn(kept.parent), indent=2))
-    found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        write_json(kept, audit_drawn(kept.parent))
+    found: dict[str, Any] = read_json(kept)
     return found
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--data", required=True, help="FER-2013 with the votes beside it")
-    parser.add_argument("--cache", default=DataConfig.cache)
+    parser = Parser(__doc__, __file__)
+    parser.add_data("FER-2013 with the votes beside it")
     parser.add_argument("--work", type=Path, required=True, help="folder for trainings")
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
+    parser.add_out()
+    options = parser.parse_args(words)
     size = read_preset(RECIPE["preset"])["size"]
-    try:
-        result = measure(DataConfig(options.data, size=size, cache=options.cache), options.work)
-    except InputError as error:
-        print(f"audit: {error}", file=sys.stderr)
-        return 2
+    result = measure(DataConfig(options.data, size=size, cache=options.cache), options.work)
     text = json.dumps(result, indent=2) + "\n"
     if options.out:
         write_atomic(options.out, text)

@@ -1,13 +1,13 @@
 """Drawn faces of which some have another label than they were drawn with, and what is found."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import read_json
 from emotion_detection.audit_options import RANKS
 from emotion_detection.cli import main as main_command
 from emotion_detection.data.synthetic import make_synthetic_faces
@@ -71,7 +71,7 @@ def audit_drawn(work: Path, seed: int = 7) -> dict[str, Any]:
         first = read_list(work / "drawn-audit/audit.csv")[: DRAWN["flipped"]]
         hits = sum(row["file"] in flipped for row in first)
         found[rank] = {"named": len(first), "flipped": hits, "share": hits / len(first)}
-    record = json.loads((work / "drawn-audit/audit.json").read_text(encoding="utf-8"))
+    record = read_json(work / "drawn-audit/audit.json")
     return {
         "command": f"emotion data audit FACES --rank RANK {DRAWN_RECIPE}",
         **DRAWN,

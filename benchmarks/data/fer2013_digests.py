@@ -1,19 +1,21 @@
 """Write the digests that identify FER-2013's faces, from FER-2013 itself.
 
-Usage: python -m benchmarks.data.fer2013_digests --data PATH [--out FILE]
+    python -m benchmarks.data.fer2013_digests --data PATH [--out FILE]
 
 PATH is all of FER-2013 in a shape that keeps the faces' numbers (Kaggle's CSV, or Parquet with its
 file names). FILE gets 8 bytes a face, in the order of Kaggle's file: 287,096 bytes.
 """
 
-import argparse
+import sys
 from pathlib import Path
 
+from benchmarks.common import Parser, report_errors
 from emotion_detection.config import DataConfig
 from emotion_detection.data import SPLITS, load
 from emotion_detection.data import fer2013_faces as known
 from emotion_detection.data.source import place_in_fer2013
 from emotion_detection.errors import InputError
+from emotion_detection.io.files import write_atomic
 
 TABLE = Path(known.__file__).with_name("fer2013_digests.bin")
 
@@ -37,17 +39,18 @@ def collect_digests(config: DataConfig) -> bytes:
     return b"".join(digests[number] for number in range(known.COUNT))
 
 
-def main() -> None:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
+    parser = Parser(__doc__, __file__)
+    parser.add_data()
     parser.add_argument("--out", type=Path, default=TABLE)
-    parser.add_argument("--cache", default=DataConfig.cache)
-    arguments = parser.parse_args()
-    content = collect_digests(DataConfig(data=arguments.data, cache=arguments.cache))
-    arguments.out.write_bytes(content)
-    print(f"{arguments.out}: {len(content):,} bytes")
+    options = parser.parse_args(words)
+    content = collect_digests(DataConfig(data=options.data, cache=options.cache))
+    write_atomic(options.out, content)
+    print(f"{options.out}: {len(content):,} bytes")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,18 +3,14 @@
 python -m benchmarks.data.label_agreement --data DATA [--out docs/results/agreement.json]
 """
 
-import argparse
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.common import Parser, name_command, report_errors, write_json
 from emotion_detection.config import DataConfig
 from emotion_detection.data import SPLITS, join_splits, load
-from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FER2013, FERPLUS
 
 
@@ -44,26 +40,22 @@ def agreement(data: str, cache: str) -> dict[str, Any]:
     return found
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Compare, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--cache", default=DataConfig.cache)
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
-    try:
-        found = agreement(options.data, options.cache)
-    except InputError as error:
-        print(f"agreement: {error}", file=sys.stderr)
-        return 2
+    parser = Parser(__doc__, __file__)
+    parser.add_data()
+    parser.add_out()
+    options = parser.parse_args(words)
+    found = agreement(options.data, options.cache)
     for split, row in found.items():
         print(f"{split:10} {row['agree']:.4f} of {row['with_majority']:,} faces with a majority")
     if options.out:
         record = {
-            "command": "python -m benchmarks.data.label_agreement --data DATA",
+            "command": f"{name_command(__file__)} --data DATA",
             "splits": found,
         }
-        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
+        write_json(options.out, record)
     return 0
 
 

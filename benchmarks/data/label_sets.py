@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import emotion_detection
+from benchmarks.common import Parser, describe_machine, report_errors, write_json
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_code, describe_processor
+from emotion_detection.training.provenance import describe_code
 
 ORDER = ("ferplus", "fer2013")
 """As ``train --labels ferplus --also fer2013`` reads them."""
@@ -50,26 +50,23 @@ print(json.dumps(steps))
 """What a process of its own does; it runs with older versions of the package too."""
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Read both label sets, several times; print and write what it took."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--data", type=Path, required=True, help="FER-2013 with fer2013new.csv")
     parser.add_argument("--before", type=Path, help="src folder of an older version, beside this")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="JSON file to write")
-    options = parser.parse_args()
+    parser.add_out()
+    options = parser.parse_args(words)
     versions = {"now": Path(emotion_detection.__file__).parents[1]}
     if options.before:
         versions = {"before": options.before, **versions}
-    try:
-        _check(options)
-        rounds = [
-            {name: _read_twice(src, options.data) for name, src in versions.items()}
-            for _ in range(options.rounds)
-        ]
-    except InputError as error:
-        print(f"label_sets: {error}", file=sys.stderr)
-        return 2
+    _check(options)
+    rounds = [
+        {name: _read_twice(src, options.data) for name, src in versions.items()}
+        for _ in range(options.rounds)
+    ]
     result = {
         "command": shlex.join(["python", "-m", "benchmarks.data.label_sets", *_words(options)]),
         "data": "FER-2013, all splits, 48 x 48 grey; a fresh cache each time",
@@ -77,15 +74,14 @@ def main() -> int:
         "code": describe_code(),
         "machine": {
             "system": platform.platform(),
-            "processor": describe_processor(),
-            "cores": os.cpu_count(),
+            **describe_machine(),
             "load_after": os.getloadavg()[0],
         },
         **{name: summarize([one[name] for one in rounds]) for name in versions},
     }
     print(json.dumps({name: result[name] for name in versions}, indent=2))
     if options.out:
-        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+        write_json(options.out, result)
     return 0
 
 

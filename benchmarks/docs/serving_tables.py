@@ -1,5 +1,6 @@
-"""The table of docs about the server, made of ``benchmarks/serving/load_and_abuse.py``'s file."""
+"""The server, the page in the browser, kills and hostile images."""
 
+from collections.abc import Callable
 from typing import Any
 
 Result = dict[str, Any]
@@ -106,3 +107,101 @@ def _overload(row: Result) -> str:
     if "503" not in statuses:
         return f"{text}; none rejected"
     return f"{text}; {statuses['503']:,} rejected, p50 {row['refused_p50_ms']:,.0f} ms"
+
+
+_ROWS = {
+    "first_answer_s": (
+        "first answer for a synthetic face, networks loaded locally",
+        "s",
+        1,
+    ),
+    "picture_s": ("image of 1920 x 1080 with three faces, until it is shown", "s", 2),
+    "frames_per_s": ("camera, 640 x 480, one face, detection at 320 pixels", "frames/s", 1),
+    "processor_ms_per_frame": ("processor time of the camera, whole browser", "ms per frame", 0),
+}
+
+
+def page(result: Result) -> str:
+    """Return the table, and what it was measured on."""
+    lines = ["| | median (minimum-maximum) |", "| --- | --- |"]
+    for name, (words, unit, digits) in _ROWS.items():
+        value = result["figures"][name]
+        median, least, most = (
+            f"{value[key]:.{digits}f}" for key in ("median", "least", "greatest")
+        )
+        lines.append(f"| {words} | {median} ({least}-{most}) {unit} |")
+    lines += [
+        "",
+        f"`{result['command']}`: {result['rounds']} browsers in turn, {result['browser']}, "
+        f"{result['hardware']}; load of the machine before and after "
+        f"{result['load_before'][0]:.1f} and {result['load_after'][0]:.1f}. Results: "
+        "[docs/results/page.json](docs/results/page.json).",
+    ]
+    return "\n".join(lines)
+
+
+def page_sizes(result: Result) -> str:
+    """Return what a browser loads, in MB."""
+    groups: dict[str, Callable[[str], bool]] = {
+        "WebAssembly of onnxruntime": lambda name: name.endswith(".wasm"),
+        "face detector": lambda name: name == "models/centerface.onnx",
+        "classifier": lambda name: name == "models/model.onnx",
+        "scripts and styles": lambda name: name.endswith((".js", ".mjs", ".css", ".html")),
+        "samples": lambda name: name.startswith("samples/"),
+    }
+    sizes = result["bytes"]
+    lines = ["| part | MB |", "| --- | --- |"]
+    for words, belongs in groups.items():
+        total = sum(size for name, size in sizes.items() if belongs(name))
+        lines.append(f"| {words} | {total / 1e6:.2f} |")
+    lines.append(f"| total | {sum(sizes.values()) / 1e6:.2f} |")
+    return "\n".join(lines)
+
+
+def reliability(result: Result) -> str:
+    """Return how often each command was killed, and what came of it."""
+    lines = [
+        "| command | kills | failures | processes left behind | slowest to end "
+        "| temporary files left |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| `{name}` | {own['kills']:,} | {own['failures']:,} | {own['left_behind']:,} "
+        f"| {own.get('slowest_end_seconds', 0):.1f} s | {own['temporary_files']:,} |"
+        for name, own in result["total"].items()
+    ]
+    seeds = sorted({line["seed"] for line in result["calls"]})
+    lines += [
+        "",
+        f"`{result['command']}`, seeds {', '.join(map(str, seeds))}. Results: "
+        "[docs/results/reliability.json](docs/results/reliability.json).",
+    ]
+    return "\n".join(lines)
+
+
+def bombs(result: Result) -> str:
+    """Return the latency of small requests beside each kind of image, and the memory."""
+    lines = [
+        "| beside | answers | that request, p50 | small crops, p50 | p99 | longest |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, found in result["latency"]["beside"].items():
+        crops, bomb = found["crops"], found.get("bomb")
+        own = f"{', '.join(map(str, bomb['statuses']))} | {bomb['p50_ms']:,} ms" if bomb else " | "
+        lines.append(
+            f"| {name} | {own} | {crops['p50_ms']:,} ms | {crops['p99_ms']:,} ms "
+            f"| {crops['max_ms']:,} ms |"
+        )
+    memory, machine = result["memory"], result["machine"]
+    lines += [
+        "",
+        f"Memory of the server over {memory['requests']:,} requests (crops, images of 25 "
+        f"megapixels, and the above): {memory['after_ten_mb']:,} MB after ten, "
+        f"{memory['after_all_mb']:,} MB after all, {memory['peak_mb']:,} MB at its peak.",
+        "",
+        f"`{result['command']}`: {machine['processor']}, {machine['cores']} cores (load "
+        f"before: {result['latency']['load']:.1f}, {memory['load']:.1f}); "
+        f"Pillow {machine['pillow']}, onnxruntime {machine['onnxruntime']}. Results: "
+        "[docs/results/bombs.json](docs/results/bombs.json).",
+    ]
+    return "\n".join(lines)

@@ -8,9 +8,6 @@ computed here.
     python -m benchmarks.evaluation.collect_robustness --picture docs/images/corruptions.png
 """
 
-import argparse
-import json
-import os
 import platform
 import shlex
 import sys
@@ -19,12 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common import (
+    Parser,
+    describe_machine,
+    read_json,
+    report_errors,
+    write_json,
+)
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, Corruption
 from emotion_detection.evaluation.robustness_plot import draw_examples
 from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_processor
 
 ROW = 3
 """Which drawn face of seed 0 is shown: a smile, upright, nothing in front of it."""
@@ -47,10 +50,7 @@ def collect(tests: list[str]) -> dict[str, Any]:
     found = {}
     for test in tests:
         place, _, name = test.partition("=")
-        try:
-            record = json.loads(Path(place).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{place}: {error}; 'emotion test --corruptions' writes it") from None
+        record = read_json(Path(place), "'emotion test --corruptions' writes it")
         if list(record.get("corruptions", ())) != list(CORRUPTIONS):
             raise InputError(f"{place}: is of another set of corruptions; test again")
         # where the data lay is nobody's business
@@ -60,7 +60,7 @@ def collect(tests: list[str]) -> dict[str, Any]:
         found[name or place] = {k: v for k, v in record.items() if k not in DROPPED}
     return {
         "scales": {name: _scale(one) for name, one in CORRUPTIONS.items()},
-        "machine": {"processor": describe_processor(), "cores": os.cpu_count()},
+        "machine": describe_machine(),
         "python": platform.python_version(),
         "tests": found,
     }
@@ -72,22 +72,19 @@ def _scale(corruption: Corruption) -> dict[str, Any]:
     return {"what": corruption.scale, "strengths": strengths}
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Collect or draw, and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("tests", nargs="*", metavar="FILE=NAME")
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    parser.add_out()
     parser.add_argument("--picture", type=Path, help="PNG file for a drawn face under each")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if not options.tests and not options.picture:
-        parser.error("name files of tests, or --picture")
-    try:
-        result = collect(options.tests) if options.tests else None
-    except InputError as error:
-        print(f"robustness: {error}", file=sys.stderr)
-        return 2
+        raise InputError("name files of tests, or --picture")
+    result = collect(options.tests) if options.tests else None
     if result and options.out:
-        write_atomic(options.out, json.dumps(result, indent=1) + "\n")
+        write_json(options.out, result)
     for name, test in result["tests"].items() if result else ():
         print(f"{name}: {test['clean']['accuracy']:.4f}, {test['mean_corruption_accuracy']:.4f}")
     if options.picture:

@@ -8,7 +8,6 @@ identity and two groups for each face; then the report of two such models is mad
 most 76 of them, whatever the number of predictions (about 3 kB each).
 """
 
-import argparse
 import csv
 import json
 import os
@@ -23,14 +22,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.errors import InputError
+from benchmarks.common import (
+    Parser,
+    check_least,
+    describe_hardware,
+    name_command,
+    report_errors,
+    write_json,
+)
 from emotion_detection.evaluation.report import ReportRequest, open_test, write_report
-from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FERPLUS
 from emotion_detection.metrics.agreement import compute_intensity_metrics, compute_vote_metrics
 from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.metrics.classification import compute_classification_metrics
-from emotion_detection.training.provenance import describe_processor
 
 Scores = npt.NDArray[np.float32]
 
@@ -130,36 +134,32 @@ def measure(faces: int) -> dict[str, Any]:
         }
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--faces", type=int, default=100_000)
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
-    try:
-        if options.faces < 1000:
-            raise InputError(f"--faces {options.faces}: must be at least 1000")
-        load = os.getloadavg()
-        found = measure(options.faces)
-    except InputError as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
+    parser.add_out()
+    options = parser.parse_args(words)
+    check_least(options, faces=1000)
+    load = os.getloadavg()
+    found = measure(options.faces)
     print(
         f"{options.faces:,} predictions, two models: {found['seconds']:.1f} s "
         f"({found['cpu_seconds']:.1f} s of processor), {found['html_bytes'] / 1e6:.2f} MB"
     )
     if options.out:
         record = {
-            "command": f"python -m benchmarks.evaluation.report_time --faces {options.faces}",
+            "command": f"{name_command(__file__)} --faces {options.faces}",
             "data": "synthetic: 8 classes, votes, intensity, identity, two columns of groups",
             "faces": options.faces,
             "models": 2,
             **found,
             "load_before": load,
-            "hardware": f"{describe_processor()}, {os.cpu_count()} cores, shared with other work",
+            "hardware": f"{describe_hardware()}, shared with other work",
             "python": platform.python_version(),
         }
-        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
+        write_json(options.out, record)
     return 0
 
 

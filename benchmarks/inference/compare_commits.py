@@ -17,7 +17,6 @@ median over rounds of this tree's processor time by the older one's; its interva
 the rounds.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -31,12 +30,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import (
+    ROOT,
+    Parser,
+    check_least,
+    describe_machine,
+    get_load,
+    name_command,
+    report_errors,
+    write_json,
+)
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_processor
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "src/emotion_detection"
 BUILT = "inference/centerface"
 """Files that the build makes and git does not hold."""
@@ -154,21 +160,19 @@ def compare(older: Tree, newer: Tree, places: dict[str, str], rounds: int) -> di
     return found
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--commit", required=True, help="the older one")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/against.json")
+    parser.add_out("against.json")
     options = parser.parse_args(words)
+    check_least(options, rounds=1)
     with tempfile.TemporaryDirectory(prefix="against-") as name:
         folder = Path(name)
         places = make_images(folder)
-        try:
-            sources = extract(options.commit, folder), ROOT / "src"
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
+        sources = extract(options.commit, folder), ROOT / "src"
         older, newer = (Tree(source, folder / "crops.npy") for source in sources)
         try:
             parts = compare(older, newer, places, options.rounds)
@@ -176,16 +180,15 @@ def main(words: list[str] | None = None) -> int:
             older.close()
             newer.close()
     result = {
-        "command": f"python -m benchmarks.inference.compare_commits --commit {options.commit}",
+        "command": f"{name_command(__file__)} --commit {options.commit}",
         "commit": options.commit,
         "rounds": options.rounds,
         "parts": parts,
-        "processor": describe_processor(),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
+        **describe_machine(),
+        "load": get_load(),
         "onnxruntime": metadata.version("onnxruntime"),
     }
-    write_atomic(options.out, json.dumps(result, indent=1) + "\n")
+    write_json(options.out, result)
     return 0
 
 

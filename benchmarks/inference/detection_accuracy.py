@@ -28,8 +28,6 @@ Times are the processor's, of all images of a kind; ratios to the way before, im
 """
 
 import argparse
-import json
-import os
 import re
 import sys
 import time
@@ -42,6 +40,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from benchmarks.common import (
+    Parser,
+    check_least,
+    describe_hardware,
+    get_load,
+    name_command,
+    read_result,
+    report_errors,
+    sample_rows,
+    write_json,
+)
 from benchmarks.inference import detector_variants as detector_finders
 from benchmarks.inference.detector_variants import Bytes, FormerDetector
 from emotion_detection.config import DataConfig
@@ -51,12 +60,9 @@ from emotion_detection.images.kinds import SUFFIXES
 from emotion_detection.images.opening import image_to_array
 from emotion_detection.inference.detected_face import Box, DetectedFace, intersect_boxes
 from emotion_detection.inference.face_detector import CERTAIN, THRESHOLD, FaceDetector
-from emotion_detection.io.files import write_atomic
 from emotion_detection.io.progress import show_progress
 from emotion_detection.metrics.statistics import compute_wilson_interval
-from emotion_detection.training.provenance import describe_processor
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {
     "skimage": "data",
     "sklearn": "datasets/images",
@@ -336,8 +342,7 @@ def parse_counted(texts: list[str]) -> dict[str, tuple[int, int]]:
 def some_crops(data: str, cache: str, count: int, seed: int) -> npt.NDArray[np.uint8]:
     """Return some of FER-2013's validation faces: uint8 (N, S, S)."""
     faces = load(DataConfig(data=data, cache=cache, labels="ferplus")).split("validation")
-    rows = np.random.default_rng(seed).choice(len(faces), min(count, len(faces)), replace=False)
-    return faces.draw(np.sort(rows))[:, 0]
+    return faces.draw(sample_rows(len(faces), count, seed))[:, 0]
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -355,25 +360,25 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         cases += pasted_cases(
             some_crops(options.data, options.cache, options.pasted, options.seed), options.seed
         )
-    before = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
+    before = read_result(options.out)
     ways: dict[str, dict[str, Any]] = before.get("ways", {})
     for way, row in measure([case for case in cases if case.kind.startswith(kinds)]).items():
         ways[way] = {**ways.get(way, {}), **row}
     timed: dict[str, Any] = {"times": before.get("times", {})}
     if is_timed:
-        timed = {"load_before": round(os.getloadavg()[0], 2)}
+        timed = {"load_before": get_load()}
         groups = [case for case in scenes if case.kind == f"scenes, {TIMED} px"]
         timed["times"] = times([*photos, *groups], options.rounds)
     return {
         **before,
-        "command": f"python -m benchmarks.inference.detection_accuracy --photos FOLDER --counted "
+        "command": f"{name_command(__file__)} --photos FOLDER --counted "
         f"{' '.join(options.counted)}{' --data FER2013' if options.data else ''} "
         f"--pasted {options.pasted} --repeats {options.repeats} --rounds {options.rounds}",
         "threshold": THRESHOLD,
         "certain": CERTAIN,
         "faceless": [case.name for case in faceless],
         "ways": ways,
-        "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
+        "hardware": describe_hardware(),
         "onnxruntime": metadata.version("onnxruntime"),
         **timed,
     }
@@ -395,9 +400,10 @@ def _rounded(row: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in row.items()}
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--photos", type=Path, required=True, help="folder of counted photos")
     parser.add_argument("--counted", nargs="+", required=True, metavar="NAME=N[-M]")
     parser.add_argument("--data", help="FER-2013, for pasted faces")
@@ -407,15 +413,12 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kinds", nargs="+", default=[""], help="beginnings of names; or times")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/detection.json")
+    parser.add_out("detection.json")
     options = parser.parse_args(words)
-    try:
-        result = run(options)
-    except (InputError, OSError) as error:
-        print(f"detection: {error}", file=sys.stderr)
-        return 2
+    check_least(options, pasted=1, repeats=1, rounds=1)
+    result = run(options)
     print_table(result)
-    write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+    write_json(options.out, result)
     return 0
 
 

@@ -23,7 +23,6 @@ rest.
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -35,6 +34,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import (
+    Parser,
+    check_least,
+    describe_hardware,
+    get_load,
+    name_command,
+    read_json,
+    report_errors,
+    sample_rows,
+    spread,
+    write_json,
+)
 from benchmarks.inference import pasted_faces as pasted
 from benchmarks.inference import stages as inference
 from benchmarks.inference.detector_variants import (
@@ -48,22 +59,17 @@ from benchmarks.inference.detector_variants import (
     halved,
     looked,
 )
-from benchmarks.inference.fer_comparison import spread
 from benchmarks.inference.quantized_detector import floats, quantised
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
-from emotion_detection.errors import InputError
 from emotion_detection.images.kinds import SUFFIXES
 from emotion_detection.images.opening import image_to_array
 from emotion_detection.inference.face_detector import WORKING_SIZE, DetectedFace
-from emotion_detection.io.files import write_atomic
 from emotion_detection.metrics.statistics import compute_wilson_interval
-from emotion_detection.training.provenance import describe_processor
 
 Clocks = dict[str, dict[str, dict[str, float]]]
 """Of each thing: seconds by the clock, and of the processor; median, least and greatest."""
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZES = (320, 480, 640, 960)
 USED = str(WORKING_SIZE)
 REST = 0.05
@@ -178,17 +184,16 @@ def measure(options: argparse.Namespace, result: dict[str, Any]) -> None:
 
     def some(split: str, count: int) -> Bytes:
         faces = data.split(split)
-        rows = seed.choice(len(faces), min(count, len(faces)), replace=False)
-        crops: Bytes = faces.draw(np.sort(rows))[:, 0]
+        crops: Bytes = faces.draw(sample_rows(len(faces), count, seed))[:, 0]
         return crops
 
     crops, drawn = some("validation", options.faces), some("train", CALIBRATION)
     about = {
-        "command": "python -m benchmarks.inference.detector_comparison --data FER2013 "
+        "command": f"{name_command(__file__)} --data FER2013 "
         f"--faces {len(crops)} --rounds {options.rounds}"
         f"{' --photos FOLDER' if options.photos else ''}",
         "threshold": FORMER_THRESHOLD,
-        "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
+        "hardware": describe_hardware(),
         "onnxruntime": metadata.version("onnxruntime"),
     }
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
@@ -201,7 +206,7 @@ def measure(options: argparse.Namespace, result: dict[str, Any]) -> None:
             if options.photos:
                 result["photographs"] = photographs(options.photos, finders)
             result |= {"used": USED, **about}
-        result["about_times"] = {**about, "load_before": round(os.getloadavg()[0], 2)}
+        result["about_times"] = {**about, "load_before": get_load()}
         picture = inference.compose(Path(name), None)
         clocked = {name: Finder(way) for name, way in timed.items()}
         result["times"] = timings(clocked, picture, options.rounds)
@@ -219,31 +224,23 @@ def times_of_looks(finder: Finder, rounds: int) -> dict[str, dict[str, float]]:
     return {name: spread(values) for name, values in seconds.items()}
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--data", required=True, help="FER-2013 with FER+'s votes beside it")
+    parser = Parser(__doc__, __file__)
+    parser.add_data("FER-2013 with FER+'s votes beside it")
     parser.add_argument("--photos", type=Path, help="folder of photographs")
-    parser.add_argument("--cache", default=DataConfig.cache)
     parser.add_argument("--faces", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--times", action="store_true", help="time alone; what --out has stays")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/detector_ways.json")
+    parser.add_out("detector_ways.json")
     options = parser.parse_args(words)
-    for name in ("faces", "rounds"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} {getattr(options, name)}: must be at least 1")
-    result: dict[str, Any] = {}
-    try:
-        if options.times:
-            result = json.loads(options.out.read_text("utf-8"))
-        measure(options, result)
-    except (InputError, OSError) as error:
-        print(f"detector_ways: {error}", file=sys.stderr)
-        return 2
+    check_least(options, faces=1, rounds=1)
+    result: dict[str, Any] = read_json(options.out) if options.times else {}
+    measure(options, result)
     print(json.dumps(result, indent=2))
-    write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+    write_json(options.out, result)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.common import spread
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
 
@@ -35,15 +35,6 @@ for line in sys.stdin:
     print(time.perf_counter() - begun, flush=True)
 """
 """What runs in fer's environment: reads 'picture' or 'crops', answers the seconds."""
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return median, least and greatest."""
-    return {
-        "median": round(statistics.median(values), 6),
-        "min": round(min(values), 6),
-        "max": round(max(values), 6),
-    }
 
 
 class Fer:

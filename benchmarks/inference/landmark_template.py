@@ -9,20 +9,23 @@ are taken over training faces alone, drawn at random, in which exactly one face 
 right, so the template is the mean of what was found and of its mirror image.
 """
 
-import argparse
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.common import (
+    Parser,
+    name_command,
+    report_errors,
+    sample_rows,
+    write_json,
+)
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.inference.face_detector import FaceDetector
-from emotion_detection.io.files import write_atomic
 from emotion_detection.io.progress import show_progress
 from emotion_detection.results import LANDMARKS
 
@@ -66,37 +69,32 @@ def template(crops: npt.NDArray[np.uint8]) -> dict[str, Any]:
     }
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--data", required=True, help="FER-2013")
-    parser.add_argument("--cache", default=DataConfig.cache)
+    parser = Parser(__doc__, __file__)
+    parser.add_data()
     parser.add_argument("--faces", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
-    try:
-        dataset = load(DataConfig(data=options.data, cache=options.cache))
-        faces = dataset.split("train")
-        count = min(max(1, options.faces), len(faces))
-        rows = np.random.default_rng(options.seed).choice(len(faces), count, replace=False)
-        found = template(faces.draw(np.sort(rows))[:, 0])
-    except InputError as error:
-        print(f"template: {error}", file=sys.stderr)
-        return 2
+    parser.add_out()
+    options = parser.parse_args(words)
+    dataset = load(DataConfig(data=options.data, cache=options.cache))
+    faces = dataset.split("train")
+    count = min(max(1, options.faces), len(faces))
+    found = template(faces.draw(sample_rows(len(faces), count, options.seed))[:, 0])
     print(f"found in {found['found']:,} of {found['faces']:,} faces")
     for name, point in found["landmarks"].items():
         (x, y), (sd_x, sd_y) = point["mean"], point["sd"]
         print(f"{name:12} x {x:5.2f} (sd {sd_x:.2f})  y {y:5.2f} (sd {sd_y:.2f})")
     if options.out:
         record = {
-            "command": "python -m benchmarks.inference.landmark_template --data FER2013 "
+            "command": f"{name_command(__file__)} --data FER2013 "
             f"--faces {count} --seed {options.seed}",
             "data": f"{dataset.kind}, train split",
             "points": "x, y in pixels of the crop; (0.5, 0.5): centre of the upper left pixel",
             **found,
         }
-        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
+        write_json(options.out, record)
     return 0
 
 

@@ -9,8 +9,6 @@ round times each of them in turn; the figure is the median over the rounds, besi
 the 95th percentile.
 """
 
-import argparse
-import json
 import os
 import platform
 import sys
@@ -22,12 +20,17 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common import (
+    Parser,
+    check_least,
+    name_command,
+    report_errors,
+    write_json,
+)
 from emotion_detection import EmotionDetector
-from emotion_detection.errors import InputError
 from emotion_detection.inference.model import open_onnx
-from emotion_detection.io.files import write_atomic
+from emotion_detection.io.cpus import describe_processor
 from emotion_detection.pretrained import find_model
-from emotion_detection.training.provenance import describe_processor
 
 
 def measure(model: Path, threads: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -70,21 +73,19 @@ def measure(model: Path, threads: int, rounds: int) -> dict[str, dict[str, float
     }
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--model", help="ONNX file; default: the shipped model")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
-    try:
-        model = Path(options.model) if options.model else find_model()
-        load = os.getloadavg()
-        found = measure(model, options.threads, options.rounds)
-    except InputError as error:
-        print(f"latency: {error}", file=sys.stderr)
-        return 2
+    parser.add_out()
+    options = parser.parse_args(words)
+    check_least(options, threads=1, rounds=1)
+    model = Path(options.model) if options.model else find_model()
+    load = os.getloadavg()
+    found = measure(model, options.threads, options.rounds)
     for name, figures in found.items():
         print(
             f"{name:20} {figures['median_ms']:8.3f} ms "
@@ -92,7 +93,7 @@ def main() -> int:
         )
     if options.out:
         record: dict[str, Any] = {
-            "command": f"python -m benchmarks.inference.latency --threads {options.threads} "
+            "command": f"{name_command(__file__)} --threads {options.threads} "
             f"--rounds {options.rounds}",
             "model": options.model or "pretrained",
             "figures": found,
@@ -103,7 +104,7 @@ def main() -> int:
             "onnxruntime": metadata.version("onnxruntime"),
             "python": platform.python_version(),
         }
-        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
+        write_json(options.out, record)
     return 0
 
 

@@ -21,7 +21,6 @@ shard, and from the last one to the end, are told as well: there one process wor
 Linux only (memory is read from /proc).
 """
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -36,17 +35,22 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.inference.fer_comparison import spread
+from benchmarks.common import (
+    Parser,
+    check_least,
+    describe_hardware,
+    name_command,
+    report_errors,
+    spread,
+    write_json,
+)
 from emotion_detection import pretrained
 from emotion_detection.batch.classify import Settings, open_detector, read, sha256_of
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.job_folder import LARGEST_SHARD, SHARDS, SMALLEST_SHARD
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
-from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_processor
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER, WORKERS, SAMPLE = 1000, 2, 2000
 
 
@@ -186,8 +190,7 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
         killed["same_to_the_byte"] = first.read_bytes() == second.read_bytes()
     rates = [count / run["seconds"] for run in runs]
     return {
-        "command": f"python -m benchmarks.inference.many_images --pictures {count} "
-        f"--rounds {rounds}",
+        "command": f"{name_command(__file__)} --pictures {count} --rounds {rounds}",
         "pictures": f"{count:,} drawn faces, PNG of 48 x 48, --crops",
         "workers": WORKERS,
         "rounds": rounds,
@@ -204,24 +207,22 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
         "share_of_its_parts": spread([rate / one for rate, one in zip(rates, best, strict=True)]),
         "killed": killed,
         "load_before": round(load, 2),
-        "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
+        "hardware": describe_hardware(),
     }
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Measure, print and write; 1 where a picture was lost or doubled."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--pictures", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/many.json")
+    parser.add_out("many.json")
     options = parser.parse_args(words)
-    if options.pictures < 200:
-        parser.error(f"--pictures {options.pictures}: must be at least 200")
-    if options.rounds < 1:
-        parser.error(f"--rounds {options.rounds}: must be at least 1")
+    check_least(options, pictures=200, rounds=1)
     result = measure(options.pictures, options.rounds)
     print(json.dumps(result, indent=2))
-    write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+    write_json(options.out, result)
     return int(not (result["killed"]["each_once"] and result["killed"]["same_to_the_byte"]))
 
 

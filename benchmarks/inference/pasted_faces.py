@@ -19,17 +19,22 @@ The way was chosen on the validation split; on the test split only that one and 
 looked at.
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks.common import (
+    Parser,
+    name_command,
+    read_result,
+    report_errors,
+    sample_rows,
+    write_json,
+)
 from emotion_detection import EmotionDetector
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
@@ -43,7 +48,6 @@ from emotion_detection.inference.align import (
     cut_out,
 )
 from emotion_detection.inference.face_detector import THRESHOLD, DetectedFace, FaceDetector
-from emotion_detection.io.files import write_atomic
 from emotion_detection.io.progress import show_progress
 
 SIDES, TURNS = (96, 200), (-20.0, 20.0)
@@ -254,38 +258,34 @@ def _report(found: dict[str, Any]) -> None:
         )
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--data", required=True, help="FER-2013 with FER+'s votes beside it")
+    parser = Parser(__doc__, __file__)
+    parser.add_data("FER-2013 with FER+'s votes beside it")
     parser.add_argument("--split", choices=("validation", "test"), default="validation")
-    parser.add_argument("--cache", default=DataConfig.cache)
     parser.add_argument("--faces", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="JSON file; what it holds of other splits stays")
-    options = parser.parse_args()
-    try:
-        config = DataConfig(data=options.data, cache=options.cache, labels="ferplus")
-        faces = load(config).split(options.split)
-        count = min(max(1, options.faces), len(faces))
-        rows = np.sort(np.random.default_rng(options.seed).choice(len(faces), count, replace=False))
-        crops, labels = faces.draw(rows)[:, 0], faces.labels[rows]
-        ways = (CHOSEN, PLAIN) if options.split == "test" else tuple(WAYS)
-        looked = look(crops, FaceDetector(threads=1), options.seed, ways)
-        found = figures(crops, labels, looked, EmotionDetector(threads=1))
-    except InputError as error:
-        print(f"pasted: {error}", file=sys.stderr)
-        return 2
+    parser.add_out()
+    options = parser.parse_args(words)
+    config = DataConfig(data=options.data, cache=options.cache, labels="ferplus")
+    faces = load(config).split(options.split)
+    count = min(max(1, options.faces), len(faces))
+    rows = sample_rows(len(faces), count, options.seed)
+    crops, labels = faces.draw(rows)[:, 0], faces.labels[rows]
+    ways = (CHOSEN, PLAIN) if options.split == "test" else tuple(WAYS)
+    looked = look(crops, FaceDetector(threads=1), options.seed, ways)
+    found = figures(crops, labels, looked, EmotionDetector(threads=1))
     _report(found)
     if options.out:
-        record = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
+        record = read_result(options.out)
         record[options.split] = {
-            "command": "python -m benchmarks.inference.pasted_faces --data FER2013 "
+            "command": f"{name_command(__file__)} --data FER2013 "
             f"--split {options.split} --faces {count} --seed {options.seed}",
             "threshold": THRESHOLD,
             **found,
         }
-        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
+        write_json(options.out, record)
     return 0
 
 

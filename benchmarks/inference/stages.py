@@ -18,8 +18,6 @@ greatest, ratios are taken within a round.
 """
 
 import argparse
-import json
-import os
 import platform
 import subprocess
 import sys
@@ -34,17 +32,26 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.inference.fer_comparison import beside, spread
+from benchmarks.common import (
+    ROOT,
+    Parser,
+    check_least,
+    describe_hardware,
+    format_spread,
+    get_load,
+    name_command,
+    report_errors,
+    spread,
+    write_json,
+)
+from benchmarks.inference.fer_comparison import beside
 from emotion_detection import EmotionDetector
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import image_to_array, open_image
 from emotion_detection.inference.align import align
 from emotion_detection.inference.face_detector import FaceDetector
-from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_processor
 
-ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT, FACES, CROPS, COPIES = 1920, 1080, 3, 256, 128
 Things = dict[str, Callable[[], object]]
 
@@ -72,7 +79,7 @@ def stages(path: Path) -> Things:
     pixels, _ = image_to_array(path)
     found = finder.find(pixels).faces
     if len(found) != FACES:
-        raise ValueError(f"--picture: {len(found)} faces are found in it; {FACES} are needed")
+        raise InputError(f"--picture: {len(found)} faces are found in it; {FACES} are needed")
     size, channels = detector.input
 
     def aligned() -> list[npt.NDArray[np.uint8]]:
@@ -165,13 +172,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         crops = make_synthetic_faces(CROPS, seed=0).faces
         things = stages(path)
         result: dict[str, Any] = {
-            "command": f"python -m benchmarks.inference.stages --rounds {options.rounds}"
+            "command": f"{name_command(__file__)} --rounds {options.rounds}"
             + (" --picture PHOTO" if options.picture else "")
             + (" --install" if options.install else "")
             + (" --fer PYTHON" if options.fer else ""),
             "rounds": options.rounds,
-            "load_before": round(os.getloadavg()[0], 2),
-            "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
+            "load_before": get_load(),
+            "hardware": describe_hardware(),
             "onnxruntime": metadata.version("onnxruntime"),
             "python": platform.python_version(),
         }
@@ -192,31 +199,24 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--picture", type=Path, help="photograph; default: drawn faces")
     parser.add_argument("--install", action="store_true", help="cold start in a fresh environment")
     parser.add_argument("--fer", metavar="PYTHON", help="Python of an environment with fer")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/inference.json")
+    parser.add_out("inference.json")
     options = parser.parse_args(words)
-    if options.rounds < 1:
-        parser.error(f"--rounds {options.rounds}: must be at least 1")
-    try:
-        result = measure(options)
-    except (InputError, OSError, ValueError, subprocess.CalledProcessError) as error:
-        print(f"inference: {error}", file=sys.stderr)
-        return 2
+    check_least(options, rounds=1)
+    result = measure(options)
     for group in ("cold start", "crops", "picture"):
         for name, row in result[group].items():
-            print(
-                f"{group:10}  {name:26} {1000 * row['median']:9.2f} ms "
-                f"({1000 * row['min']:.2f}-{1000 * row['max']:.2f})"
-            )
+            print(f"{group:10}  {name:26} {format_spread(row, 2, 1000)} ms")
     for name, row in result.get("fer", {}).get("of_32_crops_and_a_picture", {}).items():
-        print(f"{name:38} {row['median']:9.4f} ({row['min']:.4f}-{row['max']:.4f})")
-    write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+        print(f"{name:38} {format_spread(row, 4)}")
+    write_json(options.out, result)
     return 0
 
 

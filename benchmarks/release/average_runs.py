@@ -8,8 +8,6 @@ exported.
     python -m benchmarks.release.average_runs models/a models/b --shares 0.7 0.3 --name average
 """
 
-import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,9 @@ from typing import Any
 import torch
 import yaml
 
+from benchmarks.common import Parser, read_json, report_errors, write_json
 from emotion_detection.config import TrainConfig, data_config_fields
-from emotion_detection.errors import InputError, TrainingError
+from emotion_detection.errors import InputError
 from emotion_detection.io.files import write_atomic
 from emotion_detection.training.checkpoint import (
     DurableCheckpointIO,
@@ -102,12 +101,12 @@ def average_runs(
     folder.mkdir(parents=True)
     logs.mkdir(parents=True, exist_ok=True)
     DurableCheckpointIO().save_checkpoint(checkpoint, folder / "best.ckpt")
-    made = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+    made = read_json(run / "provenance.json")
     made["averaged"] = [
         {"run": place, "share": share} for place, share in zip(places, shares, strict=True)
     ]
     made["code"] = describe_code()
-    write_atomic(folder / "provenance.json", json.dumps(made, indent=2))
+    write_json(folder / "provenance.json", made)
     write_atomic(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False))
     figures = finish_training(
         config,
@@ -128,31 +127,28 @@ def _keep_training(run: Path, folder: Path) -> None:
         ("metrics.json", ("training",)),
         ("provenance.json", ("fit_seconds", "fit_cpu_seconds", "started")),
     ):
-        values = json.loads((folder / name).read_text(encoding="utf-8"))
-        first = json.loads((run / name).read_text(encoding="utf-8"))
+        values = read_json(folder / name)
+        first = read_json(run / name)
         values |= {key: first[key] for key in keys if key in first}
-        write_atomic(folder / name, json.dumps(values, indent=2))
+        write_json(folder / name, values)
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Average, and print the validation accuracy."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("runs", nargs="+", help="run folders; 'pretrained' too, but not first")
     parser.add_argument("--shares", type=float, nargs="+", required=True, help="of each run")
     parser.add_argument("--logit_adjustment", type=float, help="instead of the first run's")
     parser.add_argument("--name", default="average", help="of the new run below models/")
-    options = parser.parse_args()
-    try:
-        figures = average_runs(
-            options.runs,
-            options.shares,
-            Path("models", options.name),
-            Path("logs", options.name),
-            options.logit_adjustment,
-        )
-    except (InputError, TrainingError) as error:
-        print(f"average_runs: {error}", file=sys.stderr)
-        return 2
+    options = parser.parse_args(words)
+    figures = average_runs(
+        options.runs,
+        options.shares,
+        Path("models", options.name),
+        Path("logs", options.name),
+        options.logit_adjustment,
+    )
     print(f"validation accuracy: {figures['accuracy']:.4f} (n={figures['n']})")
     print(f"run: models/{options.name}")
     return 0

@@ -8,19 +8,23 @@ They are made of the model's record and of what ``label_agreement.py`` and ``emo
 out.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import (
+    ROOT,
+    Parser,
+    read_json,
+    report_errors,
+)
 from emotion_detection import pretrained
 from emotion_detection.evaluation.card import render_card
 from emotion_detection.evaluation.card_facts import read_shipped_facts
 from emotion_detection.evaluation.saved_tests import is_plain
 from emotion_detection.io.files import write_atomic
 
-ROOT = Path(__file__).resolve().parents[2]
 PLACES = (
     Path("src", "emotion_detection", "pretrained", pretrained.CARD),
     Path("docs", "model-card.md"),
@@ -33,7 +37,7 @@ ROBUSTNESS = Path("src", "emotion_detection", "pretrained", pretrained.ROBUSTNES
 def shipped_card(root: Path = ROOT) -> str:
     """Return what the card must say."""
     results = root / "docs" / "results"
-    agreement = _read(results / "agreement.json")["splits"]["test"]
+    agreement = read_json(results / "agreement.json")["splits"]["test"]
     note = (
         f"On the {agreement['with_majority']:,} test faces with a majority of FER+'s raters, "
         f"FER-2013's label names the same emotion on {agreement['agree']:.1%}."
@@ -51,7 +55,7 @@ def _robustness(results: Path) -> dict[str, Any]:
     """Return the tests of the shipped model under corruption, by label set."""
     record = pretrained.read_record()
     found: dict[str, Any] = {}
-    for test in _read(results / "robustness.json")["tests"].values():
+    for test in read_json(results / "robustness.json")["tests"].values():
         labels, clean = test["data"]["label_set"], test["clean"]
         figures = [
             (row["accuracy"], row["n"])
@@ -71,16 +75,12 @@ def _differs(path: Path, text: str) -> bool:
     return not path.is_file() or path.read_text(encoding="utf-8") != text
 
 
-def _read(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return values
-
-
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Write the cards, or check them."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--check", action="store_true", help="change nothing")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     wanted = dict.fromkeys(PLACES, shipped_card()) | {ROBUSTNESS: shipped_robustness()}
     if options.check:
         return int(any(_differs(ROOT / place, text) for place, text in wanted.items()))

@@ -17,7 +17,6 @@ clean. ``--minutes`` bounds one call; the same command goes on where it stopped:
     python -m benchmarks.release.reproduce --data fer2013 --teachers 4 --minutes 9
 """
 
-import argparse
 import shlex
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks.common import Parser
 from benchmarks.release.ship import WAYS
 from emotion_detection.evaluation.evaluate import name_way
 
@@ -112,14 +112,14 @@ def _go_on(run: Path, command: list[str]) -> list[str]:
     return ["train.py", "--resume", str(run)] if started else command
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     """Do every step that is not done yet."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--data", default="fer2013", help="FER-2013 with FER+'s votes beside it")
     parser.add_argument("--teachers", type=int, default=0, help="distil from so many (GPU)")
     parser.add_argument("--minutes", type=float, help="stop a training after so many")
     parser.add_argument("--show", action="store_true", help="print the commands alone")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     steps = distillation(options.data, options.teachers) if options.teachers else plan(options.data)
     end = None if options.minutes is None else time.monotonic() + 60 * options.minutes
     for number, (what, done, command) in enumerate(steps, 1):

@@ -9,9 +9,6 @@ Temperatures are fitted on the same faces. The test split is not opened.
         --out docs/results/robust.json
 """
 
-import argparse
-import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,18 +17,23 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.common import (
+    Parser,
+    describe_machine,
+    name_command,
+    read_json,
+    report_errors,
+    write_json,
+)
 from benchmarks.release.average_runs import average_weights
 from emotion_detection.config import DataConfig
 from emotion_detection.data import Faces, load
-from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
-from emotion_detection.io.files import write_atomic
 from emotion_detection.metrics.classification import compute_classification_metrics
 from emotion_detection.postprocessing import VIEWS, Postprocessing, make_views
 from emotion_detection.training.initial_weights import load_initial_weights
 from emotion_detection.training.network import ModelSpec, build
 from emotion_detection.training.network_scores import compute_outputs
-from emotion_detection.training.provenance import describe_processor
 from emotion_detection.training.temperature import fit_temperature
 
 SETS: tuple[Literal["ferplus", "fer2013"], ...] = ("ferplus", "fer2013")
@@ -109,24 +111,21 @@ def _read(
     return {name: found[name] for name in kept} | {"temperature": temperature}
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure every candidate, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("runs", nargs="+", help="fine-tuned runs or checkpoints")
     parser.add_argument("--data", required=True, help="FER-2013 with FER+'s votes beside it")
     parser.add_argument("--shares", type=float, nargs="+", default=[1.0, 0.7, 0.5])
     parser.add_argument("--faces", type=int, default=400, help="faces under corruption")
     parser.add_argument("--join", type=Path, help="file of a former call, whose candidates stay")
     parser.add_argument("--chosen", default="robust, share 0.7", help="the candidate to ship")
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
-    try:
-        shipped, spec = load_initial_weights("pretrained", "robust_training")
-        tuned = {run: load_initial_weights(run, "robust_training")[0] for run in options.runs}
-        data = {name: load(DataConfig(data=options.data, labels=name)) for name in SETS}
-    except InputError as error:
-        print(f"robust_training: {error}", file=sys.stderr)
-        return 2
+    parser.add_out()
+    options = parser.parse_args(words)
+    shipped, spec = load_initial_weights("pretrained", "robust_training")
+    tuned = {run: load_initial_weights(run, "robust_training")[0] for run in options.runs}
+    data = {name: load(DataConfig(data=options.data, labels=name)) for name in SETS}
     targets = data["ferplus"].split("train").targets
     assert targets is not None
     prior = (targets.mean(axis=0, dtype=np.float64) + 1e-6).tolist()
@@ -139,17 +138,17 @@ def main() -> int:
         for share in options.shares
     }
     result: dict[str, Any] = {
-        "command": "python -m benchmarks.release.robust_training",
+        "command": name_command(__file__),
         "data": "FER-2013, validation",
         "data_hash": data["ferplus"].hash,
         "faces_under_corruption": options.faces,
         "prior": prior,
         "chosen": options.chosen,
-        "machine": {"processor": describe_processor(), "cores": os.cpu_count()},
+        "machine": describe_machine(),
         "candidates": {},
     }
     if options.join:
-        former = json.loads(options.join.read_text(encoding="utf-8"))
+        former = read_json(options.join)
         alike = ("data_hash", "faces_under_corruption")
         if any(former[name] != result[name] for name in alike):
             print(f"robust_training: {options.join}: of other faces", file=sys.stderr)
@@ -169,9 +168,9 @@ def main() -> int:
         mean = found["mean_corruption_accuracy"]
         print(f"{name:24} 1 and 4 views: {accuracies}  corruptions {mean:.4f}", flush=True)
         if options.out:
-            write_atomic(options.out, json.dumps(result, indent=1) + "\n")
+            write_json(options.out, result)
     if options.out:  # also where all candidates were joined
-        write_atomic(options.out, json.dumps(result, indent=1) + "\n")
+        write_json(options.out, result)
     return 0
 
 

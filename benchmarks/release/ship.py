@@ -7,7 +7,6 @@ The run must have been tested by ``test.py``, on the labels of both its heads, i
     python -m benchmarks.release.ship models/shipped
 """
 
-import argparse
 import dataclasses
 import hashlib
 import json
@@ -20,10 +19,17 @@ import numpy as np
 import pyarrow.parquet as pq
 from safetensors.torch import save
 
+from benchmarks.common import (
+    Parser,
+    format_accuracy,
+    read_json,
+    report_errors,
+    write_json,
+)
 from emotion_detection import __version__, pretrained
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
-from emotion_detection.errors import InputError, TrainingError
+from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import name_way
 from emotion_detection.io.files import write_atomic
 from emotion_detection.postprocessing import Prior
@@ -80,15 +86,12 @@ def ship(run: Path, place: Path) -> dict[str, Any]:
     spec = json.dumps(trained.spec.as_dict())
     write_atomic(place / pretrained.WEIGHTS, save(weights, {"format": "pt", "spec": spec}))
     record = _record(trained, made, validation, figures, place)
-    write_atomic(place / pretrained.RECORD, json.dumps(record, indent=2) + "\n")
+    write_json(place / pretrained.RECORD, record)
     return record
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"{path}: no such file; train and test the run first") from None
+    values: dict[str, Any] = read_json(path, "train and test the run first")
     return values
 
 
@@ -208,24 +211,20 @@ def _record(
     }
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Make it."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("run", type=Path, help="the run's folder below models/")
     parser.add_argument("--place", type=Path, default=PACKAGE, help="folder for the files")
-    options = parser.parse_args()
-    try:
-        record = ship(options.run, options.place)
-    except (InputError, TrainingError) as error:
-        print(f"ship: {error}", file=sys.stderr)
-        return 2
+    options = parser.parse_args(words)
+    record = ship(options.run, options.place)
     for name, file in record["files"].items():
         print(f"{options.place / name}  {file['bytes'] / 1e6:.2f} MB  {file['sha256'][:12]}")
     for figure in record["figures"]:
-        low, high = figure["accuracy_ci95"]
         print(
-            f"{figure['command']}: {figure['accuracy']:.4f} (95% CI {low:.4f}-{high:.4f}, "
-            f"n={figure['n']}), ECE {figure['ece']:.4f}"
+            f"{figure['command']}: {format_accuracy(figure)}, n={figure['n']}, "
+            f"ECE {figure['ece']:.4f}"
         )
     return 0
 

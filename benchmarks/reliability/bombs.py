@@ -11,11 +11,8 @@
 The server runs with its defaults but for a port. A part that is not asked for stays in the file.
 """
 
-import argparse
 import http.client
-import io
 import json
-import os
 import platform
 import random
 import sys
@@ -29,38 +26,39 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import (
+    Parser,
+    describe_machine,
+    encode_image,
+    get_load,
+    name_command,
+    read_result,
+    report_errors,
+    write_json,
+)
 from benchmarks.serving.server_process import Served, served
 from emotion_detection.data.synthetic import make_synthetic_faces
-from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_processor
 
 PARTS = ("latency", "memory")
 
 
-def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """Return the bytes of an image."""
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
-
-
 def make_bombs() -> dict[str, bytes]:
     """Return a file of each kind."""
-    small = encode(Image.new("L", (64, 64), 90), "JPEG")
-    progressive = encode(Image.new("L", (5000, 5000), 90), "JPEG", progressive=True)
+    small = encode_image(Image.new("L", (64, 64), 90), "JPEG")
+    progressive = encode_image(Image.new("L", (5000, 5000), 90), "JPEG", progressive=True)
     last, end = progressive.rindex(b"\xff\xda"), progressive.rindex(b"\xff\xd9")
     scan = progressive[last:end]
     exif = b"\xff\xe1" + (4_000).to_bytes(2, "big") + b"Exif\0\0" + b"a" * 3_992
     text = (3).to_bytes(4, "big") + b"tEXta\0b" + zlib.crc32(b"tEXta\0b").to_bytes(4, "big")
-    png = encode(Image.new("L", (64, 64), 90), "PNG")
+    png = encode_image(Image.new("L", (64, 64), 90), "PNG")
     return {
         "progressive JPEG, 5000 x 5000, 300 scans": progressive[:last] + scan * 300 + b"\xff\xd9",
         "JPEG, 19 MB of metadata segments": small[:2] + exif * 4_800 + small[2:],
         "PNG, a million text chunks": png[:33] + text * 1_000_000 + png[33:],
-        "lossless WebP of one colour, 5000 x 5000": encode(
+        "lossless WebP of one colour, 5000 x 5000": encode_image(
             Image.new("RGB", (5000, 5000)), "WEBP", lossless=True
         ),
-        "PNG of one colour, 5000 x 5000": encode(Image.new("RGB", (5000, 5000), 90), "PNG"),
+        "PNG of one colour, 5000 x 5000": encode_image(Image.new("RGB", (5000, 5000), 90), "PNG"),
     }
 
 
@@ -70,10 +68,10 @@ def make_large() -> list[bytes]:
     ground = Image.fromarray(rng.integers(0, 255, (50, 50, 3), dtype=np.uint8))
     image = ground.resize((5000, 5000))
     return [
-        encode(image, "JPEG", quality=80),
-        encode(image, "JPEG", quality=80, progressive=True),
-        encode(image, "WEBP", quality=50, method=0),
-        encode(image.convert("L"), "PNG", compress_level=1),
+        encode_image(image, "JPEG", quality=80),
+        encode_image(image, "JPEG", quality=80, progressive=True),
+        encode_image(image, "WEBP", quality=50, method=0),
+        encode_image(image.convert("L"), "PNG", compress_level=1),
     ]
 
 
@@ -90,7 +88,7 @@ def post(server: Served, path: str, content: bytes) -> tuple[int, float]:
         connection.close()
 
 
-def spread(seconds: list[float]) -> dict[str, float]:
+def summarize_latency(seconds: list[float]) -> dict[str, float]:
     """Return median, 99th percentile and maximum in milliseconds, and the number."""
     found = np.array(seconds) * 1000
     return {
@@ -103,7 +101,9 @@ def spread(seconds: list[float]) -> dict[str, float]:
 
 def latency(server: Served, crop: bytes, seconds: float) -> dict[str, Any]:
     """Measure crops alone and beside each bomb."""
-    found: dict[str, Any] = {"alone": {"crops": spread(crops_for(server, crop, seconds))}}
+    found: dict[str, Any] = {
+        "alone": {"crops": summarize_latency(crops_for(server, crop, seconds))}
+    }
     for name, content in make_bombs().items():
         stop, own, statuses = threading.Event(), list[float](), set[int]()
 
@@ -125,8 +125,8 @@ def latency(server: Served, crop: bytes, seconds: float) -> dict[str, Any]:
         thread.join()
         found[name] = {
             "bytes": len(content),
-            "crops": spread(crops),
-            "bomb": {**spread(own), "statuses": sorted(statuses)},
+            "crops": summarize_latency(crops),
+            "bomb": {**summarize_latency(own), "statuses": sorted(statuses)},
         }
         print(name, json.dumps(found[name]), flush=True)
     return found
@@ -164,20 +164,21 @@ def memory(server: Served, crop: bytes, requests: int, seed: int) -> dict[str, A
     return found
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--requests", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("docs/results/bombs.json"))
+    parser.add_out("bombs.json")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    asked = parser.parse_args()
-    crop = encode(Image.fromarray(make_synthetic_faces(1).faces[0]), "PNG")
-    values = json.loads(asked.out.read_text(encoding="utf-8")) if asked.out.exists() else {}
-    values["command"] = "python -m benchmarks.reliability.bombs"
+    asked = parser.parse_args(words)
+    crop = encode_image(Image.fromarray(make_synthetic_faces(1).faces[0]), "PNG")
+    values = read_result(asked.out)
+    values["command"] = name_command(__file__)
     for part in asked.parts:
-        load = round(os.getloadavg()[0], 1)
+        load = get_load()
         with served() as server:
             if part == "latency":
                 values[part] = {"beside": latency(server, crop, asked.seconds)}
@@ -185,13 +186,12 @@ def main() -> int:
                 values[part] = memory(server, crop, asked.requests, asked.seed)
         values[part]["load"] = load
     values["machine"] = {
-        "processor": describe_processor(),
-        "cores": os.cpu_count(),
+        **describe_machine(),
         "python": platform.python_version(),
         "pillow": metadata.version("pillow"),
         "onnxruntime": metadata.version("onnxruntime"),
     }
-    write_atomic(asked.out, json.dumps(values, indent=1) + "\n")
+    write_json(asked.out, values)
     return 0
 
 

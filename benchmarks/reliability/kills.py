@@ -18,7 +18,6 @@ one that has imported everything, so that the kills meet work instead of imports
 alone. The results of several calls are added up in the file, a line a call.
 """
 
-import argparse
 import contextlib
 import csv
 import hashlib
@@ -39,9 +38,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from emotion_detection.cli import main
+from benchmarks.common import (
+    Parser,
+    name_command,
+    read_result,
+    report_errors,
+    write_json,
+)
+from emotion_detection.cli import main as run_emotion
 from emotion_detection.data.synthetic import make_synthetic_faces
-from emotion_detection.io.files import write_atomic
 
 TRAIN = (
     *("train", "--data", "faces", "--size", "16", "--epochs", "3", "--batch_size", "16"),
@@ -103,7 +108,7 @@ def start(words: tuple[str, ...], folder: Path) -> int:
     sys.stdout, sys.stderr = (os.fdopen(one, "w", buffering=1) for one in (1, 2))
     code = 70
     try:
-        code = main(list(words))
+        code = run_emotion(list(words))
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:
@@ -348,9 +353,10 @@ def add_up(lines: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return total
 
 
-def main_words(words: list[str] | None = None) -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Run the benchmark; return 1 where anything failed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=COMMANDS)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=300.0)
@@ -362,14 +368,14 @@ def main_words(words: list[str] | None = None) -> int:
     def note(line: dict[str, Any]) -> None:
         if asked.out is None:
             return
-        calls = json.loads(asked.out.read_text())["calls"] if asked.out.exists() else []
+        calls = read_result(asked.out).get("calls", [])
         calls.append(line)
-        values = {"command": "python -m benchmarks.reliability.kills", "total": add_up(calls)}
-        write_atomic(asked.out, json.dumps({**values, "calls": calls}, indent=1) + "\n")
+        values = {"command": name_command(__file__), "total": add_up(calls)}
+        write_json(asked.out, {**values, "calls": calls})
 
     found = measure(asked.commands, asked.kills, asked.seconds, asked.seed, note)
     return int(any(line["failures"] for line in found))
 
 
 if __name__ == "__main__":
-    sys.exit(main_words())
+    sys.exit(main())

@@ -1,7 +1,6 @@
 """Overload, slow clients, damaged bodies, memory and the end of the server; likewise."""
 
 import asyncio
-import io
 import random
 import threading
 import time
@@ -9,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.common import encode_image
 from benchmarks.serving.damaged_requests import asked
 from benchmarks.serving.load_client import Load, post, run_load
 from benchmarks.serving.load_parts import MANY, Pictures, said
@@ -78,10 +78,8 @@ def damaged(pictures: Pictures, share: float) -> dict[str, Any]:
     seeds = list(pictures.crops[:2])
     with Image.open(pictures.path) as image:
         for size in ((48, 48), (480, 270)):
-            for kind in ("JPEG", "PNG", "WEBP"):
-                out = io.BytesIO()
-                image.resize(size).save(out, kind)
-                seeds.append(out.getvalue())
+            small = image.resize(size)
+            seeds += [encode_image(small, kind) for kind in ("JPEG", "PNG", "WEBP")]
     generator = random.Random(0)
     requests = [post(*asked(seeds, generator, n)) for n in range(max(100, round(10_000 * share)))]
     with served(*MANY) as server:

@@ -18,10 +18,8 @@ browser of its own:
 Figures are medians over the rounds with the least and the greatest.
 """
 
-import argparse
 import functools
 import http.server
-import json
 import os
 import platform
 import sys
@@ -36,11 +34,16 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import (
+    Parser,
+    check_least,
+    describe_hardware,
+    name_command,
+    report_errors,
+    write_json,
+)
 from emotion_detection.commands.export_web import export_page
 from emotion_detection.data.synthetic import make_synthetic_faces
-from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_processor
 
 CHROMIUM = "/usr/bin/chromium"
 WAIT = 120_000
@@ -174,24 +177,22 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         return {"figures": figures, "browser": f"Chromium {version}, headless", "bytes": sizes}
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10, help="that frames are counted for")
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
+    parser.add_out()
+    options = parser.parse_args(words)
+    check_least(options, rounds=1)
     load = os.getloadavg()
-    try:
-        found = measure(options.rounds, options.seconds)
-    except InputError as error:
-        print(f"page: {error}", file=sys.stderr)
-        return 2
+    found = measure(options.rounds, options.seconds)
     for name, value in found["figures"].items():
         print(f"{name:24} {value['median']:9.2f} ({value['least']:.2f} to {value['greatest']:.2f})")
     if options.out:
         record = {
-            "command": f"python -m benchmarks.serving.browser_page --rounds {options.rounds} "
+            "command": f"{name_command(__file__)} --rounds {options.rounds} "
             f"--seconds {options.seconds:g}",
             **found,
             "faces": "drawn: camera 640 x 480 with one face, looked for at 320 pixels; picture "
@@ -200,10 +201,10 @@ def main() -> int:
             "threads": "WebAssembly: 1, since the page is not cross-origin isolated",
             "load_before": load,
             "load_after": os.getloadavg(),
-            "hardware": f"{describe_processor()}, {os.cpu_count()} cores, no GPU",
+            "hardware": f"{describe_hardware()}, no GPU",
             "python": platform.python_version(),
         }
-        write_atomic(options.out, json.dumps(record, indent=2) + "\n")
+        write_json(options.out, record)
     return 0
 
 

@@ -20,9 +20,6 @@ JPEG. Parts that are not asked for stay in the file as they were.
 - **stop**: SIGTERM amid 64 clients, five times: what was accepted, and what was answered.
 """
 
-import argparse
-import json
-import os
 import platform
 import sys
 import tempfile
@@ -30,13 +27,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import (
+    Parser,
+    describe_hardware,
+    get_load,
+    name_command,
+    read_result,
+    report_errors,
+    write_json,
+)
 from benchmarks.serving import abuse_parts as abuse
 from benchmarks.serving import load_parts as parts
-from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_processor
-
-ROOT = Path(__file__).resolve().parents[2]
 
 PARTS: dict[str, Callable[[parts.Pictures, float], Any]] = {
     "crops": parts.crops,
@@ -62,38 +63,35 @@ def machine() -> dict[str, Any]:
         except PackageNotFoundError:
             packages[name] = None
     return {
-        "hardware": f"{describe_processor()}, {os.cpu_count()} cores",
+        "hardware": describe_hardware(),
         "python": platform.python_version(),
         "packages": packages,
     }
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--share", type=float, default=1.0, help="of all numbers and seconds")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/serving.json")
+    parser.add_out("serving.json")
     options = parser.parse_args(words)
     if not 0 < options.share <= 1:
         parser.error(f"--share {options.share}: must be above 0, to 1")
-    command = "python -m benchmarks.serving.load_and_abuse"
+    command = name_command(__file__)
     command += f" --share {options.share:g}" if options.share < 1 else ""
-    try:
-        old = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
-        with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as folder:
-            pictures = parts.Pictures(Path(folder))
-            for name in options.only:
-                print(f"== {name}", flush=True)
-                load = round(os.getloadavg()[0], 2)
-                figures = PARTS[name](pictures, options.share)
-                old[name] = {"command": command, "load_before": load, "figures": figures}
-                # after each part: what is measured is not lost
-                result = {**machine(), **{part: old[part] for part in PARTS if part in old}}
-                write_atomic(options.out, json.dumps(result, indent=2) + "\n")
-    except (InputError, OSError, ValueError, RuntimeError) as error:
-        print(f"serving: {error}", file=sys.stderr)
-        return 2
+    old = read_result(options.out)
+    with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as folder:
+        pictures = parts.Pictures(Path(folder))
+        for name in options.only:
+            print(f"== {name}", flush=True)
+            load = get_load()
+            figures = PARTS[name](pictures, options.share)
+            old[name] = {"command": command, "load_before": load, "figures": figures}
+            # after each part: what is measured is not lost
+            result = {**machine(), **{part: old[part] for part in PARTS if part in old}}
+            write_json(options.out, result)
     return 0
 
 

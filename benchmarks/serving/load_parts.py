@@ -1,6 +1,5 @@
 """Rates and latencies of the server; each part prints its figures as they come."""
 
-import io
 import statistics
 import subprocess
 import sys
@@ -10,10 +9,12 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.common import encode_image
 from benchmarks.inference.stages import compose
 from benchmarks.serving.load_client import post, run_load
 from benchmarks.serving.server_process import Served, served
 from emotion_detection.data.synthetic import make_synthetic_faces
+from emotion_detection.errors import InputError
 
 CLIENTS = (1, 16, 64, 256)
 MANY = ("--queue", "300")
@@ -31,7 +32,10 @@ class Pictures:
         self.folder = folder
         self.path = compose(folder, None)
         self.photograph = self.path.read_bytes()
-        self.crops = [_png(face) for face in make_synthetic_faces(32, seed=2).faces]
+        self.crops = [
+            encode_image(Image.fromarray(face), "PNG")
+            for face in make_synthetic_faces(32, seed=2).faces
+        ]
 
     @property
     def of_crops(self) -> list[bytes]:
@@ -42,12 +46,6 @@ class Pictures:
     def of_photograph(self) -> list[bytes]:
         """The request with the photograph."""
         return [post("/v1/predict", self.photograph, "image/jpeg")]
-
-
-def _png(pixels: Any) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
 
 
 def said(name: str, figures: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +94,7 @@ def beside_predict(pictures: Pictures, share: float) -> dict[str, Any]:
             said(f"round {turn + 1}", {**took, "serve, pictures/s": serve[-1]})
     short, long = (statistics.median(own) for own in seconds.values())
     if long <= short:
-        raise ValueError("predict: what else runs here makes it slower than more pictures do")
+        raise InputError("predict: what else runs here makes it slower than more pictures do")
     rates: dict[str, dict[str, Any]] = {
         "emotion predict": {"median": round((more - few) / (long - short), 2)},
         "emotion serve, 16 clients": {"median": statistics.median(serve), "rounds": serve},

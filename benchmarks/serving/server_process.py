@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from emotion_detection.errors import InputError
+
 
 class Served:
     """A server in a process of its own.
@@ -62,7 +64,7 @@ def served(*words: str) -> Iterator[Served]:
         process.stdout.readline()
         found = re.search(r"127\.0\.0\.1:(\d+)/v1/predict", process.stdout.readline())
         if found is None:
-            raise RuntimeError(f"{' '.join(command)}: did not start")
+            raise InputError(f"{' '.join(command)}: did not start")
         server = Served(int(found[1]), process)
         while server.get("/health/ready")[0] != 200:
             time.sleep(0.05)

@@ -12,7 +12,6 @@ time of its training, which other work on the machine alters less than the time 
 """
 
 import argparse
-import json
 import shutil
 import signal
 import subprocess
@@ -22,39 +21,46 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import (
+    ROOT,
+    Parser,
+    read_json,
+    report_errors,
+    write_json,
+)
 from benchmarks.training.ablation_page import ROWS, SETS, SETTINGS, page
 from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, data_config_fields, read_preset, rename_fields
 from emotion_detection.data import Dataset, load
+from emotion_detection.errors import InputError
 from emotion_detection.io.files import write_atomic
 
-ROOT = Path(__file__).resolve().parents[2]
 SEEDS = [0, 1]
 
 
 def read(path: Path) -> dict[str, Any]:
     """Return what a result file holds, or a result without runs."""
     empty = {**SETTINGS, "seeds": SEEDS, "runs": []}
-    return rename_fields(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else empty
+    return rename_fields(read_json(path)) if path.is_file() else empty
 
 
 def joined(paths: list[Path]) -> dict[str, Any]:
     """Return one result with the runs of several files, which must be of one kind.
 
     Raises:
-        ValueError: they are of different settings or data, or a run stands in two of them.
+        InputError: they are of different settings or data, or a run stands in two of them.
     """
-    results = {path: rename_fields(json.loads(path.read_text(encoding="utf-8"))) for path in paths}
+    results = {path: rename_fields(read_json(path)) for path in paths}
     about: dict[str, Any] = {}
     runs: dict[tuple[str, int], Any] = {}
     for path, result in results.items():
         own = {name: value for name, value in result.items() if name not in ("seeds", "runs")}
         if about and own != about:
-            raise ValueError(f"{path}: is of other settings or data than {paths[0]}")
+            raise InputError(f"{path}: is of other settings or data than {paths[0]}")
         about = own
         for run in result["runs"]:
             if (run["row"], run["seed"]) in runs:
-                raise ValueError(f"{path}: {run['row']}, seed {run['seed']} stands in another file")
+                raise InputError(f"{path}: {run['row']}, seed {run['seed']} stands in another file")
             runs[run["row"], run["seed"]] = run
     return {**about, "seeds": sorted({seed for _, seed in runs}), "runs": list(runs.values())}
 
@@ -63,7 +69,7 @@ def shipped(recipe: dict[str, Any], options: argparse.Namespace) -> dict[str, An
     """Return the shipped model's training as a run of the whole recipe.
 
     Raises:
-        ValueError: it was trained by another recipe, or on other data.
+        InputError: it was trained by another recipe, or on other data.
     """
     record = pretrained.read_record()
     made, labels = record["training"], options.extra_labels or options.labels
@@ -75,7 +81,7 @@ def shipped(recipe: dict[str, Any], options: argparse.Namespace) -> dict[str, An
     other = [name for name, value in wanted.items() if trained[name] != value]
     other += ["teacher"] * bool(made["config"]["teacher"])
     if other or made["data_hash"] != _dataset(options.data, recipe, options.labels).hash:
-        raise ValueError(f"--shipped: the shipped model has another {', '.join(other) or 'data'}")
+        raise InputError(f"--shipped: the shipped model has another {', '.join(other) or 'data'}")
     figures = {name: made["validation"][name] for name in record["labels"]}
     return {
         "row": "whole",
@@ -99,7 +105,7 @@ def begin(options: argparse.Namespace) -> dict[str, Any]:
     before = read(options.out)
     for name, value in about.items():
         if before["runs"] and before[name] != value:
-            raise ValueError(f"{options.out}: its runs are of another {name}; give another --out")
+            raise InputError(f"{options.out}: its runs are of another {name}; give another --out")
     seeds = {run["seed"] for run in before["runs"]} | set(options.seeds)
     return {**about, "seeds": sorted(seeds), "runs": before["runs"]}
 
@@ -124,7 +130,7 @@ def once(row: str, seed: int, options: argparse.Namespace, recipe: dict[str, Any
             print(*done.stderr.splitlines()[-20:], sep="\n", file=sys.stderr)
             return done.returncode
         files = (folder / "run" / name for name in ("metrics.json", "provenance.json"))
-        metrics, made = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+        metrics, made = (read_json(file) for file in files)
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -170,15 +176,16 @@ def measure(options: argparse.Namespace) -> int:
             return 2
         others = [one for one in result["runs"] if (one["row"], one["seed"]) != (row, seed)]
         result["runs"] = [*others, run]
-        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+        write_json(options.out, result)
         said = ", ".join(f"{name} {own['accuracy']:.4f}" for name, own in run["figures"].items())
         print(f"{place + 1}/{len(left)} {what}: {said}, {run['seconds']:.0f} s", flush=True)
     return failed
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Run the versions, or write the page."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
@@ -189,7 +196,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="then start no run")
     parser.add_argument("--models", type=Path, help="folder for the runs; default: a temporary one")
     parser.add_argument("--keep", action="store_true", help="do not delete the runs")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/ablations.json")
+    parser.add_out("ablations.json")
     parser.add_argument("--longer", type=Path, default=ROOT / "docs/results/ablations-long.json")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs/ablations.md")
     parser.add_argument("--shipped", action="store_true", help="'whole' is the shipped model")
@@ -197,16 +204,12 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--write-docs", action="store_true", help="only write the page")
     options = parser.parse_args(words)
     options.extra_labels = None if options.extra_labels == "none" else options.extra_labels
-    try:
-        if options.join:
-            write_atomic(options.out, json.dumps(joined(options.join), indent=2) + "\n")
-        elif not options.write_docs:
-            return measure(options)
-        else:
-            write_atomic(options.docs, page(read(options.out), read(options.longer)))
-    except (ValueError, OSError, KeyError) as error:
-        print(f"ablations.py: {error}", file=sys.stderr)
-        return 2
+    if options.join:
+        write_json(options.out, joined(options.join))
+    elif not options.write_docs:
+        return measure(options)
+    else:
+        write_atomic(options.docs, page(read(options.out), read(options.longer)))
     return 0
 
 

@@ -1,7 +1,6 @@
 """The two ways that ``time_to_accuracy.py`` sets side by side, and the clock that they run by."""
 
 import argparse
-import os
 import platform
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from benchmarks.common import describe_machine
 from emotion_detection.config import TrainConfig, read_preset
 from emotion_detection.errors import InputError
 
@@ -51,7 +51,6 @@ def prepare(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         count_multiply_adds,
         count_parameters,
     )
-    from emotion_detection.training.provenance import describe_processor
 
     ways: dict[str, Any] = {}
     for way, config in _configs(options).items():
@@ -83,8 +82,7 @@ def prepare(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         "classes": list(dataset.labels),
         "faces": {name: dataset.sizes[name] for name in ("train", "validation")},
         "machine": {
-            "processor": describe_processor(),
-            "cores": os.cpu_count(),
+            **describe_machine(),
             "threads": torch.get_num_threads(),
             "workers": options.workers,
         },

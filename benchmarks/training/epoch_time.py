@@ -1,5 +1,7 @@
 """How long an epoch of training takes: as people write it, with this project, and at the least.
 
+    python -m benchmarks.training.epoch_time --data PATH [--faces N] [--rounds 3]
+
 Three ways train the same network on the CPU, on the same faces, in batches of the same size:
 
 a  A folder of PNG files; torchvision's ImageFolder with four transforms; a shuffling DataLoader
@@ -17,23 +19,32 @@ imports no torch: a child would inherit its peak.
 """
 
 import argparse
-import contextlib
 import functools
 import itertools
 import json
 import multiprocessing.util
-import os
-import platform
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import types
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from unittest import mock
+
+from benchmarks.common import (
+    Parser,
+    check_least,
+    describe_machine,
+    format_spread,
+    get_load,
+    name_command,
+    read_json,
+    report_errors,
+    run_part,
+    spread,
+    write_json,
+)
 
 WAYS = {"a": "PNG folder, DataLoader", "b": "this project", "c": "bare loop, one batch"}
 WARM_UP, LEAST_FACES = 20, 64
@@ -177,7 +188,7 @@ def way_c(work: Path, setting: dict[str, Any]) -> float:
 
 def measure(way: str, work: Path) -> dict[str, float]:
     """Run one way in this process; return 'seconds' and the peaks of memory in MiB."""
-    setting = json.loads((work / "setting.json").read_text(encoding="utf-8"))
+    setting = read_json(work / "setting.json")
     result = {"seconds": {"a": way_a, "b": way_b, "c": way_c}[way](work, setting)}
     result["memory_mib"] = _peak()
     if way == "a":
@@ -186,10 +197,8 @@ def measure(way: str, work: Path) -> dict[str, float]:
     return result
 
 
-def spread(values: list[float]) -> dict[str, Any]:
-    """Return the values, their median, least and greatest."""
-    least, most = min(values), max(values)
-    return {"median": statistics.median(values), "min": least, "max": most, "rounds": values}
+def _spread(values: list[float]) -> dict[str, Any]:
+    return {**spread(values, 12), "rounds": values}
 
 
 def summarise(rounds: list[dict[str, dict[str, float]]], faces: int) -> dict[str, Any]:
@@ -201,9 +210,9 @@ def summarise(rounds: list[dict[str, dict[str, float]]], faces: int) -> dict[str
     ways: dict[str, Any] = {}
     for way, what in WAYS.items():
         own = [one[way] | {"faces_per_second": faces / one[way]["seconds"]} for one in rounds]
-        ways[way] = {"what": what} | {name: spread([one[name] for one in own]) for name in own[0]}
+        ways[way] = {"what": what} | {name: _spread([one[name] for one in own]) for name in own[0]}
     ratios = {
-        f"{x}/{y}": spread([one[x]["seconds"] / one[y]["seconds"] for one in rounds])
+        f"{x}/{y}": _spread([one[x]["seconds"] / one[y]["seconds"] for one in rounds])
         for x, y in ("ab", "bc")
     }
     return {"ways": ways, "ratios": ratios}
@@ -221,53 +230,21 @@ def show(result: dict[str, Any]) -> None:
         workers = f" + 2 x {worker['median']:.0f}" if worker else ""
         speed = f"{row['faces_per_second']['median']:,.0f}"
         name = f"{way}  {row['what']}"
-        table.add_row(name, _words(row["seconds"], 2), speed, f"{memory:.0f}{workers}")
+        table.add_row(name, format_spread(row["seconds"], 2), speed, f"{memory:.0f}{workers}")
     console = Console()
     console.print(table)
     for name, ratio in result["ratios"].items():
-        console.print(f"{name}: {_words(ratio, 3)}", highlight=False)
+        console.print(f"{name}: {format_spread(ratio, 3)}", highlight=False)
 
 
-def _words(values: dict[str, Any], digits: int) -> str:
-    middle, least, most = (f"{values[name]:.{digits}f}" for name in ("median", "min", "max"))
-    return f"{middle} ({least}-{most})"
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"benchmark: {message}\n")
-
-
-def _call(way: str, work: Path, *words: str) -> dict[str, Any]:
-    """Run a way in a process of its own; what it says is shown where it fails."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.training.epoch_time",
-        "--way",
-        way,
-        "--work",
-        str(work),
-        *words,
-    ]
-    done = subprocess.run(command, text=True, capture_output=True)
-    if done.returncode:
-        print(done.stderr, end="", file=sys.stderr)
-        raise SystemExit(done.returncode)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line for line in lines if line.startswith("model name")).split(": ")[1]
-    return platform.processor() or platform.machine()
+def _run_way(way: str, work: Path, *words: str) -> dict[str, Any]:
+    return run_part(__file__, "--way", way, "--work", str(work), *words)
 
 
 def _command(faces: int | None, rounds: int) -> str:
     """Return the command, without the places of this machine."""
     some = "" if faces is None else f" --faces {faces}"
-    return f"python -m benchmarks.training.epoch_time --data DATA{some} --rounds {rounds}"
+    return f"{name_command(__file__)} --data DATA{some} --rounds {rounds}"
 
 
 def compare(data: str, faces: int | None, rounds: int, out: Path) -> None:
@@ -277,56 +254,47 @@ def compare(data: str, faces: int | None, rounds: int, out: Path) -> None:
     record = {
         "command": _command(faces, rounds),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load_before": round(os.getloadavg()[0], 2),
+        **describe_machine(),
+        "load_before": get_load(),
         "rounds": rounds,
     }
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
         work = Path(name)
         some = [] if faces is None else ["--faces", str(faces)]
-        setting = _call("prepare", work, "--data", data, *some)
+        setting = _run_way("prepare", work, "--data", data, *some)
         (work / "setting.json").write_text(json.dumps(setting), encoding="utf-8")
         measured: list[dict[str, Any]] = []
         for number in range(rounds):
             measured.append({})
             for way in sorted(WAYS, reverse=number % 2 == 1):
-                measured[-1][way] = one = _call(way, work)
+                measured[-1][way] = one = _run_way(way, work)
                 print(f"round {number + 1}: {way} {one['seconds']:.2f} s", file=sys.stderr)
     result = record | setting | summarise(measured, setting["faces"])
-    part = out.with_name(f".{out.name}.part")
-    part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, out)
+    write_json(out, result)
     show(result)
     print(f"written: {out}")
 
 
-def main() -> None:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure, or run one way where ``--way`` says so."""
-    from emotion_detection.errors import InputError
-
-    parser = _Parser(description="Seconds, faces/s and memory of an epoch, three ways.")
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--data", default="auto", help="as train.py's; default: auto")
     parser.add_argument("--faces", type=int, help="training faces; default: all")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
-    parser.add_argument("--out", type=Path, default=Path("docs/results/training.json"))
+    parser.add_out("training.json")
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    try:
-        if given.way:
-            own = given.way == "prepare"
-            run = prepare(given.work, given.data, given.faces) if own else None
-            print(json.dumps(run or measure(given.way, given.work)))
-        elif given.rounds < 1:
-            raise InputError(f"--rounds {given.rounds}: must be at least 1")
-        else:
-            compare(given.data, given.faces, given.rounds, given.out)
-    except InputError as error:
-        parser.error(str(error))
-    except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
+    options = parser.parse_args(words)
+    check_least(options, rounds=1)
+    if options.way == "prepare":
+        print(json.dumps(prepare(options.work, options.data, options.faces)))
+    elif options.way:
+        print(json.dumps(measure(options.way, options.work)))
+    else:
+        compare(options.data, options.faces, options.rounds, options.out)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,9 +9,7 @@ test. Both ways run the preset ``compact``, each at the learning rate that is be
 PublicTest served to choose the shipped model's epoch and temperature, nothing else.
 """
 
-import argparse
 import csv
-import json
 import os
 import sys
 import tempfile
@@ -21,15 +19,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import Parser, name_command, report_errors, write_json
 from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, TrainConfig, read_preset
 from emotion_detection.data import load
-from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.io.files import write_atomic
+from emotion_detection.io.cpus import describe_processor
 from emotion_detection.labels import FER2013
 from emotion_detection.training import train
-from emotion_detection.training.provenance import describe_processor
 
 OWN = {
     **dict.fromkeys(("anger", "disgust", "fear", "sadness"), "unpleasant"),
@@ -92,29 +89,25 @@ def compare(manifest: Path, work: Path, seed: int) -> dict[str, Any]:
     return found
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Compare over seeds, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--cache", default=DataConfig.cache)
+    parser = Parser(__doc__, __file__)
+    parser.add_data()
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
+    parser.add_out()
+    options = parser.parse_args(words)
     runs, load = [], os.getloadavg()
-    try:
-        data = DataConfig(data=options.data, cache=options.cache)
-        for seed in range(options.seeds):
-            with tempfile.TemporaryDirectory() as work:
-                manifest = write_own(data, Path(work) / "own", seed)
-                runs.append({"seed": seed, **compare(manifest, Path(work), seed)})
-    except InputError as error:
-        print(f"finetune: {error}", file=sys.stderr)
-        return 2
+    data = DataConfig(data=options.data, cache=options.cache)
+    for seed in range(options.seeds):
+        with tempfile.TemporaryDirectory() as work:
+            manifest = write_own(data, Path(work) / "own", seed)
+            runs.append({"seed": seed, **compare(manifest, Path(work), seed)})
     for run in runs:
         print(*(f"{way}: {run[way]['accuracy']:.4f}" for way in ("from nothing", "fine-tuned")))
     if options.out:
         result = {
-            "command": "python -m benchmarks.training.finetune --data DATA",
+            "command": f"{name_command(__file__)} --data DATA",
             "data": "FER-2013's PublicTest, three classes of the user's own",
             "sizes": SIZES,
             "options": OPTIONS,
@@ -124,7 +117,7 @@ def main() -> int:
             "model": pretrained.read_record()["files"][pretrained.WEIGHTS]["sha256"],
             "runs": runs,
         }
-        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+        write_json(options.out, result)
     return 0
 
 

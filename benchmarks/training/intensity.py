@@ -3,15 +3,12 @@
 python -m benchmarks.training.intensity [--models models] [--out docs/results/drawn.json]
 """
 
-import argparse
 import json
 import sys
-from pathlib import Path
 
+from benchmarks.common import Parser, name_command, read_json, report_errors, write_json
 from emotion_detection.config import TrainConfig, read_preset
-from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
-from emotion_detection.io.files import write_atomic
 from emotion_detection.training import train
 
 RECIPE = {"batch_size": 32, "learning_rate": 0.02, "erase": 0.0, "brightness": 0.0, "contrast": 0.0}
@@ -20,25 +17,22 @@ RECIPE = {"batch_size": 32, "learning_rate": 0.02, "erase": 0.0, "brightness": 0
 KEPT = ("accuracy", "accuracy_ci95", "n", "intensity", "ece", "before_temperature", "temperature")
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Train, test, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--models", default="models")
     parser.add_argument("--logs", default="logs")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
+    parser.add_out()
+    options = parser.parse_args(words)
     preset = read_preset("compact")
     places = {"models": options.models, "logs": options.logs, "epochs": options.epochs}
-    try:
-        run = train(TrainConfig(**{**preset, **RECIPE, **places, "data": "demo"}))
-        metrics = evaluate([run.folder]).metrics
-    except InputError as error:
-        print(f"drawn: {error}", file=sys.stderr)
-        return 2
-    made = json.loads((run.folder / "provenance.json").read_text(encoding="utf-8"))
+    run = train(TrainConfig(**{**preset, **RECIPE, **places, "data": "demo"}))
+    metrics = evaluate([run.folder]).metrics
+    made = read_json(run.folder / "provenance.json")
     result = {
-        "command": f"python -m benchmarks.training.intensity --epochs {options.epochs}",
+        "command": f"{name_command(__file__)} --epochs {options.epochs}",
         "data": "drawn faces, test split",
         "preset": preset["preset"],
         "recipe": RECIPE,
@@ -49,7 +43,7 @@ def main() -> int:
     }
     print(json.dumps(result["intensity"], indent=2))
     if options.out:
-        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+        write_json(options.out, result)
     return 0
 
 

@@ -10,10 +10,8 @@ training split, validation the first quarter as many of PublicTest. Test faces a
 other names stay in ``--out``. The learning rate's schedule is that of the few epochs.
 """
 
-import argparse
 import csv
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -23,14 +21,19 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.common import (
+    Parser,
+    get_load,
+    name_command,
+    read_result,
+    report_errors,
+    write_json,
+)
 from emotion_detection.cli import main as emotion
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_atomic
-from emotion_detection.training.provenance import describe_processor
-
-ROOT = Path(__file__).resolve().parents[2]
+from emotion_detection.io.cpus import describe_processor
 
 
 def write_faces(data: str, faces: int, folder: Path) -> None:
@@ -78,31 +81,32 @@ def train_briefly(data: str, faces: int, epochs: int, words: list[str]) -> dict[
     }
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Train, print and write."""
     given = sys.argv[1:] if words is None else words
     own, _, options = " ".join(given).partition(" -- ")
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("name", help="of the row")
     parser.add_argument("--data", required=True)
     parser.add_argument("--faces", type=int, default=2048, help="for training")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/preset_curves.json")
+    parser.add_out("preset_curves.json")
     asked = parser.parse_args(own.split())
     found = train_briefly(asked.data, asked.faces, asked.epochs, options.split())
     shown = " ".join(Path(word).name for word in options.split())  # no folders of this machine
-    command = f"python -m benchmarks.training.preset_curves {asked.name} --data FER2013"
+    command = f"{name_command(__file__)} {asked.name} --data FER2013"
     row = {
         "command": f"{command} --faces {asked.faces} --epochs {asked.epochs} -- {shown}",
         **found,
         "processor": describe_processor(),
         "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 1),
+        "load": get_load(),
         "torch": torch.__version__.partition("+")[0],
     }
     print(json.dumps(row))
-    rows = json.loads(asked.out.read_text(encoding="utf-8")) if asked.out.exists() else {}
-    write_atomic(asked.out, json.dumps({**rows, asked.name: row}, indent=1) + "\n")
+    rows = read_result(asked.out)
+    write_json(asked.out, {**rows, asked.name: row})
     return 0
 
 

@@ -3,15 +3,19 @@
 python -m benchmarks.training.presets [--out docs/results/presets.json]
 """
 
-import argparse
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
+from benchmarks.common import (
+    RESULTS,
+    Parser,
+    name_command,
+    read_json,
+    report_errors,
+    write_json,
+)
 from emotion_detection import pretrained
 from emotion_detection.config import TrainConfig, list_presets, read_preset
-from emotion_detection.io.files import write_atomic
 from emotion_detection.labels import FER2013
 from emotion_detection.training.network import (
     ModelSpec,
@@ -19,8 +23,6 @@ from emotion_detection.training.network import (
     count_multiply_adds,
     count_parameters,
 )
-
-RESULTS = Path(__file__).resolve().parents[2] / "docs/results"
 
 
 def cost(preset: str) -> dict[str, Any]:
@@ -38,15 +40,15 @@ def cost(preset: str) -> dict[str, Any]:
 
 def measured() -> dict[str, str]:
     """Say of each preset that was measured what it reached."""
-    baseline = json.loads((RESULTS / "baseline.json").read_text(encoding="utf-8"))
+    baseline = read_json(RESULTS / "baseline.json")
     shipped = {
         (row["labels"], row["views"]): row["accuracy"]
         for row in pretrained.read_record()["figures"]
         if row["prior"] == "natural"
     }
-    quick = json.loads((RESULTS / "time_to_accuracy.json").read_text(encoding="utf-8"))
+    quick = read_json(RESULTS / "time_to_accuracy.json")
     ends = [run["curve"]["accuracy"][-1] for run in quick["runs"] if run["way"] == "b"]
-    curves = json.loads((RESULTS / "preset_curves.json").read_text(encoding="utf-8"))
+    curves = read_json(RESULTS / "preset_curves.json")
     begun = {
         name: f"{row['curve']['val_accuracy'][-1]:.4f} on validation after "
         f"{row['steps']:,} steps on {row['faces']:,} faces, {row['steps_per_second']:.2f} steps/s "
@@ -64,18 +66,19 @@ def measured() -> dict[str, str]:
     }
 
 
-def main() -> int:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Count, print and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    options = parser.parse_args()
+    parser = Parser(__doc__, __file__)
+    parser.add_out()
+    options = parser.parse_args(words)
     reached = measured()
     found = {name: cost(name) | {"reached": reached.get(name)} for name in list_presets()}
     for name, row in found.items():
         print(f"{name:10} {row['parameters']:>12,} {row['multiply_adds']:>14,}  {row['reached']}")
     if options.out:
-        result = {"command": "python -m benchmarks.training.presets", "presets": found}
-        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+        result = {"command": name_command(__file__), "presets": found}
+        write_json(options.out, result)
     return 0
 
 

@@ -8,7 +8,6 @@ the files that training and test wrote, none is computed here but means and spre
     python -m benchmarks.docs.readme
 """
 
-import argparse
 import csv
 import json
 import re
@@ -17,10 +16,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.io.files import write_atomic
+from benchmarks.common import (
+    ROOT,
+    Parser,
+    format_accuracy,
+    read_json,
+    report_errors,
+    write_json,
+)
+from emotion_detection.errors import InputError
 from emotion_detection.training.history import draw_curves
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def collect(runs: list[Path], test: str) -> dict[str, Any]:
@@ -34,13 +39,13 @@ def collect(runs: list[Path], test: str) -> dict[str, Any]:
         Plain values: a row a run, the mean and spread over them, and where they come from.
 
     Raises:
-        ValueError: a run was not tested, or the runs are of different data, code or recipe.
+        InputError: a run was not tested, or the runs are of different data, code or recipe.
     """
     rows = [_row(run, test) for run in runs]
     origins = [row.pop("origin") for row in rows]
     for key in ("data_hash", "commit", "recipe"):
         if len({json.dumps(origin[key], sort_keys=True) for origin in origins}) > 1:
-            raise ValueError(f"the runs differ in {key}")
+            raise InputError(f"the runs differ in {key}")
     figures = ("val_accuracy", "test_accuracy", "tta_accuracy", "test_accuracy_without_duplicates")
     return {
         "runs": rows,
@@ -55,18 +60,15 @@ def collect(runs: list[Path], test: str) -> dict[str, Any]:
 
 def _row(run: Path, test: str) -> dict[str, Any]:
     def read(name: str) -> dict[str, Any]:
-        path = run / name
-        if not path.is_file():
-            raise ValueError(f"{path}: no such file; train and test the run first")
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = read_json(run / name, "train and test the run first")
         return values
 
     validation, made = read("metrics.json"), read("provenance.json")
     plain, mirrored = read(f"test/{test}/metrics.json"), read(f"test/{test}-tta/metrics.json")
     if made["code"]["changed"]:
-        raise ValueError(f"{run}: was trained with files that no commit has")
+        raise InputError(f"{run}: was trained with files that no commit has")
     if not str(plain["model"]).endswith("best.ckpt"):
-        raise ValueError(f"{run}: its test is of {plain['model']}, not of best.ckpt")
+        raise InputError(f"{run}: its test is of {plain['model']}, not of best.ckpt")
     recipe = {k: v for k, v in _config(run).items() if k not in ("seed", "name", "data")}
     training = validation["training"]
     return {
@@ -123,14 +125,13 @@ def markdown(result: dict[str, Any]) -> str:
         "| training loss, first → last |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for row in result["runs"]:
-        low, high = row["test_accuracy_ci95"]
-        lines.append(
-            f"| {row['seed']} | {row['val_accuracy']:.4f} "
-            f"| {row['test_accuracy']:.4f} ({low:.4f}-{high:.4f}) | {row['tta_accuracy']:.4f} "
-            f"| {row['test_accuracy_without_duplicates']:.4f} "
-            f"| {row['first_train_loss']:.2f} → {row['last_train_loss']:.2f} |"
-        )
+    lines += [
+        f"| {row['seed']} | {row['val_accuracy']:.4f} "
+        f"| {format_accuracy(row, 'test_accuracy')} | {row['tta_accuracy']:.4f} "
+        f"| {row['test_accuracy_without_duplicates']:.4f} "
+        f"| {row['first_train_loss']:.2f} → {row['last_train_loss']:.2f} |"
+        for row in result["runs"]
+    ]
     mean, spread = result["mean"], result["stdev"]
     cells = [
         f"{mean[name]:.4f} ± {spread[name]:.4f}"
@@ -158,26 +159,23 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@report_errors
 def main(words: list[str] | None = None) -> int:
     """Collect, write the JSON and the first run's curves, print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(__doc__, __file__)
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, trained and tested")
     parser.add_argument("--test", default="fer2013-test", help="the test's folder in each run")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/baseline.json")
+    parser.add_out("baseline.json")
     parser.add_argument("--curves", type=Path, default=ROOT / "docs/images/baseline-curves.png")
     options = parser.parse_args(words)
-    try:
-        result = collect(options.runs, options.test)
-        first = options.runs[0]
-        with (first.parents[1] / "logs" / first.name / "metrics.csv").open() as file:
-            rows: list[dict[str, float | int | None]] = [
-                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
-            ]
-        write_atomic(options.out, json.dumps(result, indent=2) + "\n")
-        draw_curves(rows, options.curves, f"baseline, seed {result['runs'][0]['seed']}")
-    except (ValueError, OSError, KeyError) as error:
-        print(f"seeds.py: {error}", file=sys.stderr)
-        return 2
+    result = collect(options.runs, options.test)
+    first = options.runs[0]
+    with (first.parents[1] / "logs" / first.name / "metrics.csv").open() as file:
+        rows: list[dict[str, float | int | None]] = [
+            {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
+        ]
+    write_json(options.out, result)
+    draw_curves(rows, options.curves, f"baseline, seed {result['runs'][0]['seed']}")
     print(markdown(result))
     return 0
 

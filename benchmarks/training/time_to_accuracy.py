@@ -23,22 +23,29 @@ runs. The result is written after every run.
 
 import argparse
 import json
-import os
 import signal
-import statistics
-import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from benchmarks.common import (
+    Parser,
+    check_least,
+    format_spread,
+    get_load,
+    name_command,
+    read_json,
+    report_errors,
+    run_part,
+    spread,
+    write_json,
+)
 from benchmarks.training.accuracy_ways import WAYS, Run, prepare, way_a, way_b
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
-from emotion_detection.io.files import write_atomic
 
-ROOT = Path(__file__).resolve().parents[2]
 MARKS = (0.523, 0.55, 0.60)
 
 
@@ -71,9 +78,7 @@ def compare(runs: list[Run]) -> dict[str, Any]:
             "lower_bounds": [a["reached"][mark] is None for a, _ in pairs],
         }
         if ratios:
-            figures = (statistics.median(ratios), min(ratios), max(ratios))
-            names = ("median", "min", "max")
-            marks[mark] |= {n: round(v, 2) for n, v in zip(names, figures, strict=True)}
+            marks[mark] |= spread(ratios, 2)
     return marks
 
 
@@ -89,7 +94,7 @@ def show(result: dict[str, Any]) -> None:
         ratio = "-"
         if row["ratios"]:
             at_least = "at least " if any(row["lower_bounds"]) else ""
-            ratio = f"{at_least}{row['median']:.1f} ({row['min']:.1f}-{row['max']:.1f})"
+            ratio = at_least + format_spread(row, 1)
         table.add_row(f"{float(mark):g}", *(_words(row[way]) for way in WAYS), ratio)
     console = Console()
     console.print(table)
@@ -105,32 +110,13 @@ def _words(values: list[float | None]) -> str:
     there = [value for value in values if value is not None]
     if not there:
         return "not reached" if values else "-"
-    text = f"{statistics.median(there):.1f} ({min(there):.1f}-{max(there):.1f})"
+    text = format_spread(spread(there), 1)
     return text if len(there) == len(values) else f"{text}, {len(there)} of {len(values)} runs"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"time_to_accuracy: {message}\n")
-
-
-def _call(what: str, work: Path, words: list[str], threads: int | None) -> dict[str, Any]:
-    """Do a part of the work in a process of its own; what it says passes through."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.training.time_to_accuracy",
-        *words,
-        "--part",
-        what,
-        "--work",
-        str(work),
-    ]
-    env = dict(os.environ) if threads is None else os.environ | {"OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, env=env)
-    if done.returncode:
-        raise SystemExit(done.returncode)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+def _run_part(what: str, options: argparse.Namespace, words: list[str]) -> dict[str, Any]:
+    env = {} if options.threads is None else {"OMP_NUM_THREADS": str(options.threads)}
+    return run_part(__file__, *words, "--part", what, "--work", str(options.work), env=env)
 
 
 def _part(options: argparse.Namespace) -> dict[str, Any]:
@@ -154,16 +140,16 @@ def measure(options: argparse.Namespace, words: list[str]) -> None:
         "seeds": list(range(options.first, options.first + options.seeds)),
     }
     with tempfile.TemporaryDirectory(prefix="emotion-benchmark-") as name:
-        work = Path(name)
-        result |= _call("prepare", work, words, options.threads) | {"marks": {}, "runs": []}
+        options.work = Path(name)
+        result |= _run_part("prepare", options, words) | {"marks": {}, "runs": []}
         for seed in result["seeds"]:
             for way in options.ways:
-                load = round(os.getloadavg()[0], 2)
-                run = _call(f"{way}{seed}", work, words, options.threads)
+                load = get_load()
+                run = _run_part(f"{way}{seed}", options, words)
                 about = {"way": way, "seed": seed, "load_before": load, "reached": reached(run)}
                 result["runs"].append(about | run)
                 result["marks"] = compare(result["runs"])
-                write_atomic(options.out, json.dumps(result, indent=2) + "\n")
+                write_json(options.out, result)
     show(result)
     print(f"written: {options.out}")
 
@@ -174,7 +160,7 @@ def joined(paths: list[Path]) -> dict[str, Any]:
     Raises:
         InputError: they are of other machines, data or recipes, or a run stands in two of them.
     """
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    results = [read_json(path) for path in paths]
     own = ("command", "date", "seeds", "runs", "marks")
     about = [{k: v for k, v in result.items() if k not in own} for result in results]
     runs = [run for result in results for run in result["runs"]]
@@ -194,12 +180,13 @@ def _command(options: argparse.Namespace) -> str:
     words += [] if options.threads is None else [f"--threads {options.threads}"]
     words += [f"--first {options.first}"] * bool(options.first)
     words += [f"--workers {options.workers}"] + ["--quick-only"] * options.quick_only
-    return f"python -m benchmarks.training.time_to_accuracy --data DATA {' '.join(words)}"
+    return f"{name_command(__file__)} --data DATA {' '.join(words)}"
 
 
-def main() -> None:
+@report_errors
+def main(words: list[str] | None = None) -> int:
     """Measure, or do one part of it where ``--part`` says so."""
-    parser = _Parser(description="Seconds until an accuracy: the usual way, and preset quick.")
+    parser = Parser(__doc__, __file__)
     parser.add_argument("--data", default="auto", help="as train.py's; default: auto")
     parser.add_argument("--cache", default=TrainConfig.cache, help="as train.py's")
     parser.add_argument("--seeds", type=int, default=3, help="how many; default: 3")
@@ -209,37 +196,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="default: as many as PyTorch takes by itself")
     parser.add_argument("--workers", type=int, default=2, help="of the DataLoader; default: 2")
     parser.add_argument("--quick-only", action="store_true", help="leave the usual way out")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/results/time_to_accuracy.json")
+    parser.add_out("time_to_accuracy.json")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
-    words = sys.argv[1:]
-    options = parser.parse_args(words)
+    given = sys.argv[1:] if words is None else words
+    options = parser.parse_args(given)
     options.ways = ["b"] if options.quick_only else ["a", "b"]
-    try:
-        for name, least in (
-            ("seeds", 1),
-            ("first", 0),
-            ("epochs", 1),
-            ("threads", 1),
-            ("workers", 0),
-        ):
-            value = getattr(options, name)
-            if value is not None and value < least:
-                raise InputError(f"--{name} {value}: must be at least {least}")
-        if options.part:
-            print(json.dumps(_part(options)))
-        elif options.join:
-            result = joined(options.join)
-            write_atomic(options.out, json.dumps(result, indent=2) + "\n")
-            show(result)
-        else:
-            measure(options, words)
-    except InputError as error:
-        parser.error(str(error))
-    except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
+    check_least(options, seeds=1, first=0, epochs=1, threads=1, workers=0)
+    if options.part:
+        print(json.dumps(_part(options)))
+    elif options.join:
+        result = joined(options.join)
+        write_json(options.out, result)
+        show(result)
+    else:
+        measure(options, given)
+    return 0
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the run's process and folder go too
-    main()
+    sys.exit(main())

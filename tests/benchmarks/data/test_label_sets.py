@@ -62,6 +62,5 @@ def test_bad_input_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["label_sets.py", *words])
-    assert label_sets.main() == 2
+    assert label_sets.main([*words]) == 2
     assert capsys.readouterr().err.splitlines() == [f"label_sets: {part}"]

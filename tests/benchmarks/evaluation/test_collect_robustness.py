@@ -1,7 +1,6 @@
 """Tests under corruption in one record, and their tables."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -52,7 +51,7 @@ def test_tests_are_brought_together_without_places(script: ModuleType, test_file
 def test_the_tables_say_what_the_file_says(
     script: ModuleType, test_file: Path, load_benchmark: Callable[[str], ModuleType]
 ) -> None:
-    tables = load_benchmark("docs.robustness_table")
+    tables = load_benchmark("docs.robustness_tables")
     said = tables.robustness(script.collect([f"{test_file}=the model"]))
     assert "| the model | 50 | 0.5000 " in said
     assert said.count("| 0.500 | 0.500 | 0.500 | 0.500 | 0.500 | 0.50 | sad, 100% |") == 16
@@ -69,8 +68,7 @@ def test_another_file_is_refused(
     place, out = tmp_path / "other.json", tmp_path / "out.json"
     if content is not None:
         place.write_text(content)
-    monkeypatch.setattr(sys, "argv", ["robustness.py", str(place), "--out", str(out)])
-    assert script.main() == 2
+    assert script.main([str(place), "--out", str(out)]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert str(place) in said
@@ -81,6 +79,5 @@ def test_the_image_is_drawn(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "corruptions.png"
-    monkeypatch.setattr(sys, "argv", ["robustness.py", "--picture", str(out)])
-    assert script.main() == 0
+    assert script.main(["--picture", str(out)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")

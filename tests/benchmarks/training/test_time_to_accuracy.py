@@ -2,7 +2,6 @@
 
 import functools
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -62,9 +61,7 @@ def test_ratios_are_of_one_seeds_runs_and_bounds_are_told_apart(benchmark: Modul
     assert marks["0.600"]["lower_bounds"] == [True]
 
 
-def test_files_of_seeds_are_joined(
-    benchmark: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_of_seeds_are_joined(benchmark: ModuleType, tmp_path: Path) -> None:
     def write(name: str, seed: int, threads: int = 1) -> str:
         looks = [("a", (100.0, 0.53)), ("b", (10.0 * (seed + 1), 0.53))]
         runs = [_seen(benchmark, way, seed, look) for way, look in looks]
@@ -75,9 +72,8 @@ def test_files_of_seeds_are_joined(
         return str(tmp_path / name)
 
     out = tmp_path / "out.json"
-    words = ["time_to_accuracy.py", "--out", str(out), "--join", write("a.json", 1)]
-    monkeypatch.setattr(sys, "argv", [*words, write("b.json", 0)])
-    benchmark.main()
+    words = ["--out", str(out), "--join", write("a.json", 1)]
+    assert benchmark.main([*words, write("b.json", 0)]) == 0
     result = json.loads(out.read_text(encoding="utf-8"))
     assert (result["seeds"], result["command"]) == ([0, 1], "measure 1; measure 0")
     assert [(run["seed"], run["way"]) for run in result["runs"]] == [
@@ -86,10 +82,7 @@ def test_files_of_seeds_are_joined(
     assert result["marks"]["0.523"]["ratios"] == [10.0, 5.0]
     before = out.read_bytes()
     for other in (write("c.json", 1), write("d.json", 2, threads=2)):
-        monkeypatch.setattr(sys, "argv", [*words, other])
-        with pytest.raises(SystemExit) as stop:
-            benchmark.main()
-        assert stop.value.code == 2
+        assert benchmark.main([*words, other]) == 2
     assert out.read_bytes() == before
 
 

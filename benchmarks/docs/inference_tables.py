@@ -1,10 +1,25 @@
-"""Tables of docs about using the detector, each made of the file that a command wrote."""
+"""Speed of classification and detection, pasted faces, many images."""
 
 from typing import Any
 
-from benchmarks.docs.tables import interval
+from benchmarks.common import format_accuracy
 
 Result = dict[str, Any]
+
+
+def latency(result: Result) -> str:
+    """Return the table of ``benchmarks/inference/latency.py``'s file."""
+    lines = ["| what | median ms | 5th to 95th percentile |", "| --- | --- | --- |"]
+    for name, row in result["figures"].items():
+        lines.append(
+            f"| {name} | {row['median_ms']:.2f} | {row['p05_ms']:.2f} to {row['p95_ms']:.2f} |"
+        )
+    lines += [
+        "",
+        f"`{result['command']}`: {result['rounds']} rounds, {result['hardware']}, onnxruntime "
+        f"{result['onnxruntime']}; load of the machine before: {result['load_before'][0]:.1f}.",
+    ]
+    return "\n".join(lines)
 
 
 def pasted(result: Result) -> str:
@@ -17,18 +32,17 @@ def pasted(result: Result) -> str:
     for name, row in result.items():
         low, high = row["missed_ci95"]
         way = row["ways"][row["chosen"]]
-        less = [100 * value for value in (way["less_classify"], *way["less_classify_ci95"])]
         lines.append(
             f"| {name} | {row['faces']:,} | {row['missed']:.1%} ({low:.1%}-{high:.1%}) "
-            f"| {row['finds_elsewhere'] + row['finds_in_them']} | {interval(row['classify'])} "
-            f"| {interval(way)} | {less[0]:+.1f} ({less[1]:+.1f} to {less[2]:+.1f}) points |"
+            f"| {row['finds_elsewhere'] + row['finds_in_them']} "
+            f"| {format_accuracy(row['classify'])} | {format_accuracy(way)} "
+            f"| {_format_points(way, 'less_classify')} |"
         )
     lines += ["", *_ways(result["validation"]), ""]
     for name, way in result["test"]["ways"].items():
         if name != result["test"]["chosen"]:
-            less = [100 * value for value in (way["less_chosen"], *way["less_chosen_ci95"])]
-            told = f"{less[0]:+.1f} ({less[1]:+.1f} to {less[2]:+.1f}) points"
-            lines += [f"On the test split, {name} minus the crop in use: {told}.", ""]
+            points = _format_points(way, "less_chosen")
+            lines += [f"On the test split, {name} minus the crop in use: {points}.", ""]
     commands = ", ".join(f"`{row['command']}`" for row in result.values())
     lines.append(
         f"{commands}: accuracy by FER+'s majority over the detected faces, 95 % intervals by "
@@ -53,10 +67,15 @@ def against(result: Result) -> str:
         "",
         f"`{result['command']}`: processor time, medians of {result['rounds']} rounds in turns, "
         f"one thread; {result['processor']}, {result['cores']} cores, shared with other work (load "
-        f"{result['load']}); onnxruntime {result['onnxruntime']}. Results: "
+        f"{result['load']:.1f}); onnxruntime {result['onnxruntime']}. Results: "
         "[docs/results/against.json](docs/results/against.json).",
     ]
     return "\n".join(lines)
+
+
+def _format_points(row: Result, name: str) -> str:
+    value, low, high = (100 * value for value in (row[name], *row[f"{name}_ci95"]))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f}) points"
 
 
 def _ways(row: Result) -> list[str]:
@@ -66,10 +85,9 @@ def _ways(row: Result) -> list[str]:
         "| --- | --- | --- |",
     ]
     for name, way in row["ways"].items():
-        less = [100 * value for value in (way["less_chosen"], *way["less_chosen_ci95"])]
-        words = f"{less[0]:+.1f} ({less[1]:+.1f} to {less[2]:+.1f}) points"
+        words = _format_points(way, "less_chosen")
         used = name == row["chosen"]
-        lines.append(f"| {name} | {interval(way)} | {'in use' if used else words} |")
+        lines.append(f"| {name} | {format_accuracy(way)} | {'in use' if used else words} |")
     return lines
 
 

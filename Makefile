@@ -62,7 +62,7 @@ web:
 	cd web && npm ci --no-audit --no-fund && npm run build
 
 reproduce: $(VENV)/.train
-	$(BIN)/python benchmarks/reproduce.py --data $(DATA)
+	$(BIN)/python -m benchmarks.release.reproduce --data $(DATA)
 
 clean:
 	rm -rf $(VENV)

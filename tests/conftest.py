@@ -1,10 +1,12 @@
 """The same tiny faces in every shape that the project reads."""
 
 import csv
+import importlib
 import importlib.util
 import io
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +31,8 @@ settings.load_profile("quick")
 
 KAGGLE_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 PARQUET_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class TinySet(NamedTuple):
@@ -263,8 +267,39 @@ def photographs(fer2013_root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def load_benchmark() -> Callable[[str], ModuleType]:
+    """Import a module of ``benchmarks`` by its name there, as ``training.seeds``."""
+
+    def load(name: str) -> ModuleType:
+        sys.path.insert(0, str(ROOT))
+        try:
+            importlib.import_module("benchmarks")
+        finally:
+            sys.path.pop(0)
+        return importlib.import_module(f"benchmarks.{name}")
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def run_benchmark() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a module of ``benchmarks`` as a command, in a folder of choice."""
+
+    def run(name: str, *words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *words],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def load_script() -> Callable[[Path], ModuleType]:
-    """Import a script that lies in no package; scripts of a folder import each other by name."""
+    """Import a script that lies in no package."""
 
     def load(path: Path) -> ModuleType:
         spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)

@@ -43,8 +43,8 @@ def tested(own_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_the_shipped_card_is_that_of_the_files(load_script: Any) -> None:
-    script: ModuleType = load_script(ROOT / "benchmarks/card.py")
+def test_the_shipped_card_is_that_of_the_files(load_benchmark: Any) -> None:
+    script: ModuleType = load_benchmark("release.model_card")
     for place in script.PLACES:
         assert (ROOT / place).read_text(encoding="utf-8") == script.shipped_card()
     table = (ROOT / script.ROBUSTNESS).read_text(encoding="utf-8")

@@ -14,13 +14,13 @@ from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
-from tests.golden.compare import TOLERANCE
-from tests.golden.workplace import OWN_CLASSES, Workplace
 
 import emotion_detection
 from emotion_detection import EmotionDetector, InputError
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
+from tests.golden.compare import TOLERANCE
+from tests.golden.workplace import OWN_CLASSES, Workplace
 
 COMMANDS = (
     *("predict", "explain", "train", "test", "report", "export", "serve"),

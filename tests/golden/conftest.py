@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tests.golden.workplace import Workplace
 
 WRITERS = (

@@ -6,6 +6,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.golden.cases import CASES, Case
 from tests.golden.compare import differences, read, write
 from tests.golden.workplace import Workplace

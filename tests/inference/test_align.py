@@ -4,8 +4,6 @@ import base64
 import cmath
 import json
 import math
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +30,7 @@ from emotion_detection.results import LANDMARKS
 
 GOLDEN = Path(__file__).parent / "golden" / "align.json"
 ROOT = Path(__file__).resolve().parents[2]
-FIGURES, BENCHMARKS = ROOT / "docs" / "results", ROOT / "benchmarks"
+FIGURES = ROOT / "docs" / "results"
 
 
 LEVEL = ((10.0, 10.0), (20.0, 10.0), (15.0, 15.0), (11.0, 20.0), (19.0, 20.0))
@@ -251,9 +249,9 @@ def test_an_array_of_bad_landmarks_is_named_in_one_line() -> None:
 
 
 def test_the_template_is_measured_on_both_sides_alike(
-    load_script: Callable[[Path], ModuleType],
+    load_benchmark: Callable[[str], ModuleType],
 ) -> None:
-    script = load_script(BENCHMARKS / "template.py")
+    script = load_benchmark("inference.landmark_template")
     crops = np.asarray(make_synthetic_faces(10).faces).reshape(-1, 48, 48)
     found = script.template(np.concatenate([crops, np.full((2, 48, 48), 99, np.uint8)]))
     assert (found["faces"], found["size"]) == (12, 48)
@@ -266,8 +264,8 @@ def test_the_template_is_measured_on_both_sides_alike(
     np.testing.assert_allclose(template[:, 1].mean(), means[:, 1].mean(), atol=0.02)
 
 
-def test_pasted_faces_are_cut_out_again(load_script: Callable[[Path], ModuleType]) -> None:
-    script = load_script(BENCHMARKS / "pasted.py")
+def test_pasted_faces_are_cut_out_again(load_benchmark: Callable[[str], ModuleType]) -> None:
+    script = load_benchmark("inference.pasted_faces")
     crops = np.asarray(make_synthetic_faces(9).faces).reshape(-1, 48, 48)[[0, 6, 8]]
     looked = script.look(
         crops, FaceDetector(threads=1), 0, ("fitted x 1.00", "box x 1.10", "box x 1.00, turned")
@@ -281,8 +279,8 @@ def test_pasted_faces_are_cut_out_again(load_script: Callable[[Path], ModuleType
             assert like[0] > max(like[1], 0.3)
 
 
-def test_an_interval_holds_the_mean(load_script: Callable[[Path], ModuleType]) -> None:
-    script = load_script(BENCHMARKS / "pasted.py")
+def test_an_interval_holds_the_mean(load_benchmark: Callable[[str], ModuleType]) -> None:
+    script = load_benchmark("inference.pasted_faces")
     values = (np.arange(400) % 4 == 0).astype(float)
     low, high = script.interval(values)
     # of a share p of n faces the standard error is sqrt(p (1 - p) / n)
@@ -290,10 +288,11 @@ def test_an_interval_holds_the_mean(load_script: Callable[[Path], ModuleType]) -
     assert script.interval(np.ones(50)) == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("name", ["template.py", "pasted.py"])
-def test_bad_input_to_the_measurements_is_one_line(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, str(BENCHMARKS / name), "--data", "nowhere"]
-    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+@pytest.mark.parametrize("name", ["landmark_template", "pasted_faces"])
+def test_bad_input_to_the_measurements_is_one_line(
+    run_benchmark: Callable[..., Any], name: str, tmp_path: Path
+) -> None:
+    done = run_benchmark(f"inference.{name}", "--data", "nowhere", cwd=tmp_path)
     assert done.returncode == 2
     assert "nowhere" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -16,8 +16,8 @@ EXPECTED = {200, 400, 413, 415, 422}
 
 
 @pytest.fixture(scope="module")
-def fuzz(load_script: Callable[[Path], ModuleType]) -> ModuleType:
-    return load_script(Path(__file__).resolve().parents[2] / "benchmarks" / "serving_fuzz.py")
+def fuzz(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("serving.damaged_requests")
 
 
 @pytest.mark.parametrize("count", [250, pytest.param(2500, marks=pytest.mark.slow)])

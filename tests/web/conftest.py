@@ -50,9 +50,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def benchmark(load_script: Callable[[Path], ModuleType]) -> ModuleType:
-    """``benchmarks/page.py``, which serves a folder and films a drawn face."""
-    return load_script(ROOT / "benchmarks" / "page.py")
+def benchmark(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    """``benchmarks/serving/browser_page.py``, which serves a folder and films a drawn face."""
+    return load_benchmark("serving.browser_page")
 
 
 @pytest.fixture(scope="session")

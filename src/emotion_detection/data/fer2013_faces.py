@@ -1,8 +1,8 @@
 """Identify faces of FER-2013 by their pixels.
 
 ``fer2013_digests.bin`` holds for each of the 35,887 faces, in the order of Kaggle's file, the first
-8 bytes of BLAKE2b (of 16) over its 48 x 48 grey levels. ``benchmarks/fer2013_digests.py`` writes
-it. Faces cannot be reconstructed from it.
+8 bytes of BLAKE2b (of 16) over its 48 x 48 grey levels. ``benchmarks/data/fer2013_digests.py``
+writes it. Faces cannot be reconstructed from it.
 """
 
 import hashlib

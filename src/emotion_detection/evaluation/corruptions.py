@@ -50,8 +50,8 @@ def _cover(tones: tuple[int, int]) -> Callable[[Images, Any, Words], Images]:
     return lambda faces, area, words: distortions.cover(faces, area, tones, words)
 
 
-# Comments describe the weakest and the strongest level; benchmarks/robustness.py draws all of them.
-# Pixels are those of a face of 48 pixels.
+# Comments describe the weakest and the strongest level; all are drawn by
+# benchmarks/evaluation/collect_robustness.py. Pixels are those of a face of 48 pixels.
 CORRUPTIONS: dict[str, Corruption] = {
     # a head that turns at 1/30 s: 4 pixels are hardly visible, 14 leave no mouth
     "motion_blur": Corruption(

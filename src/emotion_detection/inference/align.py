@@ -34,14 +34,14 @@ from emotion_detection.errors import InputError
 
 TEMPLATE = ((15.58, 19.36), (32.42, 19.36), (24.0, 28.63), (17.23, 35.65), (30.77, 35.65))
 """Mean landmark positions in FER-2013's crops: x, y in 48 x 48 pixels, in the order of
-:data:`emotion_detection.results.LANDMARKS`. ``benchmarks/template.py`` measures them on training
-faces."""
+:data:`emotion_detection.results.LANDMARKS`. They were measured on training faces by
+``benchmarks/inference/landmark_template.py``."""
 TEMPLATE_SIZE = 48
 
 MARGIN = 1.0
 """Side of the crop, as a multiple of the longer side of the face's box. It was chosen by
-``benchmarks/pasted.py``: crops of this kind are classified more accurately than crops that are
-aligned to the template."""
+``benchmarks/inference/pasted_faces.py``: crops of this kind are classified more accurately than
+crops that are aligned to the template."""
 
 FARTHEST = 1_000_000
 """Largest distance in pixels from the image's corner to a landmark or box edge. Within it, all sums

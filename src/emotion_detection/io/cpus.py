@@ -1,7 +1,8 @@
-"""Count the processors for this process, by affinity and by the container's quota."""
+"""Count the processors for this process, and name them."""
 
 import math
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +18,17 @@ def count_cpus() -> int:
     quota = read_quota()
     cpus = _count_allowed()
     return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
+
+
+def describe_processor() -> str:
+    """Return the processor's name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 def is_limited() -> bool:

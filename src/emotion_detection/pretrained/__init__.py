@@ -5,7 +5,7 @@ The files beside this module are:
 - ``model.onnx``: the network that :class:`emotion_detection.EmotionDetector` runs by default;
 - ``weights.safetensors``: the same weights, to start a training from;
 - ``record.json``: facts on both, and how they were trained;
-- ``card.md``: the model card, generated from the record by ``benchmarks/card.py``;
+- ``card.md``: the model card, generated from the record by ``benchmarks/release/model_card.py``;
 - ``robustness.json``: tests on corrupted faces, written by the same command.
 
 The record:

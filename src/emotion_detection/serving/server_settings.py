@@ -16,7 +16,7 @@ class Settings:
         workers: threads that process images, each on one core.
         queue: requests that may wait for a worker; further ones are rejected immediately (503).
         max_batch: crops of waiting requests that are classified in one batch, at most;
-            ``benchmarks/serving.py`` measures the gain.
+            ``benchmarks/serving/load_and_abuse.py`` measures the gain.
         max_bytes: largest body of a request, in bytes.
         max_pixels: largest image, in pixels.
         max_pictures: most images in one request.

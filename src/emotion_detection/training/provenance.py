@@ -15,6 +15,7 @@ import torch
 from emotion_detection import __version__
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset
+from emotion_detection.io.cpus import describe_processor
 
 PACKAGES = (
     "torch",
@@ -80,14 +81,3 @@ def _git() -> dict[str, Any]:
         }
     except (OSError, subprocess.SubprocessError):
         return {"commit": None, "changed": None}
-
-
-def describe_processor() -> str:
-    """Return the processor's name."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

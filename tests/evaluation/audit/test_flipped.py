@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.slow
-def test_seven_of_ten_of_the_first_named_labels_were_flipped(tmp_path, load_script):
-    drawn = load_script(ROOT / "benchmarks/audit_drawn.py")
+def test_seven_of_ten_of_the_first_named_labels_were_flipped(tmp_path, load_benchmark):
+    drawn = load_benchmark("data.audit_synthetic")
     flipped = drawn.write_flipped(tmp_path / "drawn", faces=500, flipped=50, seed=7)
     words = ["data", "audit", str(tmp_path / "drawn/faces.csv"), "--rank", "self_confidence"]
     words += ["--out", str(tmp_path / "audit"), "--cache", str(tmp_path / "cache")]

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def measured(load_script):
-    return load_script(ROOT / "benchmarks/audit.py")
+def measured(load_benchmark):
+    return load_benchmark("data.audit_quality")
 
 
 def votes(*named):
@@ -69,18 +69,18 @@ def test_only_faces_of_fer2013_have_votes(measured):
         measured.number("me.png")
 
 
-def test_the_table_names_the_command_that_lists_its_faces(load_script, measured):
+def test_the_table_names_the_command_that_lists_its_faces(load_benchmark, measured):
     record = json.loads((ROOT / "docs/results/audit.json").read_text(encoding="utf-8"))
     assert record["found_command"].endswith(" ".join(measured.FOUND))
-    said = load_script(ROOT / "benchmarks/audit_tables.py").labels(record)
+    said = load_benchmark("docs.audit_tables").labels(record)
     assert f"`{record['found_command']}`" in said
     assert record["labels"]["first"][-1]["faces"] > record["listed"]
 
 
-def test_the_page_says_which_rank_to_take_by_what_each_found(load_script):
+def test_the_page_says_which_rank_to_take_by_what_each_found(load_benchmark):
     record = json.loads((ROOT / "docs/results/audit.json").read_text(encoding="utf-8"))
     record["drawn"]["first"]["self_confidence"]["share"] = 0.42
-    said = load_script(ROOT / "benchmarks/audit_tables.py").ranks(record)
+    said = load_benchmark("docs.audit_tables").ranks(record)
     assert "`--rank self_confidence` 42%" in said
     assert "emotion data audit FACES --rank self_confidence" in said
     first = {row["faces"]: row["share"] for row in record["labels_by_other_rank"]["first"]}

@@ -1,0 +1,1 @@
+"""Commands that measure; run them from the repository root by ``python -m``."""

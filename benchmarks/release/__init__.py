@@ -1,0 +1,1 @@
+"""The shipped model: training, comparison, files, card."""

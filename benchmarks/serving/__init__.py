@@ -1,0 +1,1 @@
+"""Benchmarks of the server and of the page in the browser."""

@@ -1,0 +1,184 @@
+"""Bring runs that differ in their seed together: one JSON, one table, the first one's curves.
+
+Each run must have been tested by ``test.py``, plainly and with ``--tta``; the figures are read from
+the files that training and test wrote, none is computed here but means and spreads.
+
+    python -m benchmarks.training.seeds models/baseline-seed0 models/baseline-seed1 \
+        models/baseline-seed2
+    python -m benchmarks.docs.readme
+"""
+
+import csv
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import (
+    ROOT,
+    Parser,
+    format_accuracy,
+    read_json,
+    report_errors,
+    write_json,
+)
+from emotion_detection.errors import InputError
+from emotion_detection.training.history import draw_curves
+
+
+def collect(runs: list[Path], test: str) -> dict[str, Any]:
+    """Read the figures of runs.
+
+    Args:
+        runs: folders below ``models/``.
+        test: name of the test's folder in each, as ``fer2013-test``.
+
+    Returns:
+        Plain values: a row a run, the mean and spread over them, and where they come from.
+
+    Raises:
+        InputError: a run was not tested, or the runs are of different data, code or recipe.
+    """
+    rows = [_row(run, test) for run in runs]
+    origins = [row.pop("origin") for row in rows]
+    for key in ("data_hash", "commit", "recipe"):
+        if len({json.dumps(origin[key], sort_keys=True) for origin in origins}) > 1:
+            raise InputError(f"the runs differ in {key}")
+    figures = ("val_accuracy", "test_accuracy", "tta_accuracy", "test_accuracy_without_duplicates")
+    return {
+        "runs": rows,
+        "mean": {name: statistics.fmean(row[name] for row in rows) for name in figures},
+        "stdev": {
+            name: statistics.stdev(row[name] for row in rows) if len(rows) > 1 else None
+            for name in figures
+        },
+        "origin": origins[0],
+    }
+
+
+def _row(run: Path, test: str) -> dict[str, Any]:
+    def read(name: str) -> dict[str, Any]:
+        values: dict[str, Any] = read_json(run / name, "train and test the run first")
+        return values
+
+    validation, made = read("metrics.json"), read("provenance.json")
+    plain, mirrored = read(f"test/{test}/metrics.json"), read(f"test/{test}-tta/metrics.json")
+    if made["code"]["changed"]:
+        raise InputError(f"{run}: was trained with files that no commit has")
+    if not str(plain["model"]).endswith("best.ckpt"):
+        raise InputError(f"{run}: its test is of {plain['model']}, not of best.ckpt")
+    recipe = {k: v for k, v in _config(run).items() if k not in ("seed", "name", "data")}
+    training = validation["training"]
+    return {
+        "seed": made["seed"],
+        "val_accuracy": validation["accuracy"],
+        "val_n": validation["n"],
+        "best_epoch": training["best_epoch"],
+        "first_train_loss": training["first_train_loss"],
+        "last_train_loss": training["last_train_loss"],
+        "training_seconds": training["seconds"],
+        "test_accuracy": plain["accuracy"],
+        "test_accuracy_ci95": plain["accuracy_ci95"],
+        "test_n": plain["n"],
+        "tta_accuracy": mirrored["accuracy"],
+        "tta_accuracy_ci95": mirrored["accuracy_ci95"],
+        "test_macro_f1": plain["macro_f1"],
+        "test_ece": plain["ece"],
+        "test_accuracy_without_duplicates": plain["without_duplicates"]["accuracy"],
+        "test_n_without_duplicates": plain["without_duplicates"]["n"],
+        "test_exact_duplicates": plain["without_duplicates"]["exact"],
+        "origin": {
+            "command": _command(made["command"]),
+            "data": made["data"]["kind"],
+            "data_hash": made["data"]["hash"],
+            "labels": plain["data"]["label_set"],
+            "split": plain["split"],
+            "commit": made["code"]["commit"],
+            "packages": made["packages"],
+            "machine": made["machine"],
+            "recipe": recipe,
+            "parameters": validation["parameters"],
+        },
+    }
+
+
+def _command(command: str) -> str:
+    """Return a training's command without what differs from seed to seed and place to place."""
+    return "python " + re.sub(
+        r"(--data) \S+", r"\1 FER2013", re.sub(r" --(seed|name) \S+", "", command)
+    )
+
+
+def _config(run: Path) -> dict[str, Any]:
+    import yaml
+
+    values: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    return values
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Return the table as README shows it."""
+    lines = [
+        "| seed | validation | test | test, flip TTA | test without duplicates "
+        "| training loss, first → last |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row['seed']} | {row['val_accuracy']:.4f} "
+        f"| {format_accuracy(row, 'test_accuracy')} | {row['tta_accuracy']:.4f} "
+        f"| {row['test_accuracy_without_duplicates']:.4f} "
+        f"| {row['first_train_loss']:.2f} → {row['last_train_loss']:.2f} |"
+        for row in result["runs"]
+    ]
+    mean, spread = result["mean"], result["stdev"]
+    cells = [
+        f"{mean[name]:.4f} ± {spread[name]:.4f}"
+        if spread[name] is not None
+        else f"{mean[name]:.4f}"
+        for name in mean
+    ]
+    lines.append(f"| mean ± s.d. | {' | '.join(cells)} | |")
+    origin, first = result["origin"], result["runs"][0]
+    machine = origin["machine"]
+    minutes = statistics.median(row["training_seconds"] for row in result["runs"]) / 60
+    lines += [
+        "",
+        f"`{origin['command']} --seed S`, then `python test.py` and `python test.py --tta`. "
+        f"FER-2013 with its own labels: PrivateTest, n={first['test_n']:,} "
+        f"({first['test_n_without_duplicates']:,} without duplicates: faces with no exact or near "
+        f"duplicate in train; {first['test_exact_duplicates']} have an exact one); "
+        "in brackets the 95 % bootstrap interval over faces; checkpoint "
+        f"chosen on PublicTest (n={first['val_n']:,}). {origin['parameters']:,} parameters; "
+        f"{machine['processor']}, {machine['cores']} cores, no GPU; "
+        f"torch {origin['packages']['torch']}; about {minutes:.0f} minutes per training on this "
+        "machine, shared with other work. Results: [docs/results/baseline.json]"
+        "(docs/results/baseline.json).",
+    ]
+    return "\n".join(lines)
+
+
+@report_errors
+def main(words: list[str] | None = None) -> int:
+    """Collect, write the JSON and the first run's curves, print the table."""
+    parser = Parser(__doc__, __file__)
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, trained and tested")
+    parser.add_argument("--test", default="fer2013-test", help="the test's folder in each run")
+    parser.add_out("baseline.json")
+    parser.add_argument("--curves", type=Path, default=ROOT / "docs/images/baseline-curves.png")
+    options = parser.parse_args(words)
+    result = collect(options.runs, options.test)
+    first = options.runs[0]
+    with (first.parents[1] / "logs" / first.name / "metrics.csv").open() as file:
+        rows: list[dict[str, float | int | None]] = [
+            {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
+        ]
+    write_json(options.out, result)
+    draw_curves(rows, options.curves, f"baseline, seed {result['runs'][0]['seed']}")
+    print(markdown(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

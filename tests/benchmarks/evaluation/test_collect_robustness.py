@@ -1,0 +1,83 @@
+"""Tests under corruption in one record, and their tables."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from emotion_detection.evaluation.corruptions import CORRUPTIONS
+from emotion_detection.evaluation.robustness import compute_robustness_metrics
+
+
+@pytest.fixture(scope="module")
+def script(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("evaluation.collect_robustness")
+
+
+@pytest.fixture
+def test_file(tmp_path: Path) -> Path:
+    """A corruptions.json of 50 faces, of which those of class 0 are named rightly."""
+    truth = np.arange(50) % 2
+    columns = 1 + 5 * len(CORRUPTIONS)
+    record = compute_robustness_metrics(np.zeros((50, columns), np.int64), truth, ("sad", "glad"))
+    record |= {
+        "command": "emotion test --model pretrained --data '/home/me/my faces' --corruptions",
+        "data": {"source": "/home/me/my faces", "label_set": "own", "hash": "0"},
+        "mean_score": {"clean": 0.9, **dict.fromkeys(CORRUPTIONS, [0.5] * 5)},
+        "labels": ["sad", "glad"],
+        "seed": 0,
+        "code": {"version": "1", "commit": "abc", "changed": False},
+        "seconds": 1.0,
+    }
+    path = tmp_path / "corruptions.json"
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_tests_are_brought_together_without_places(script: ModuleType, test_file: Path) -> None:
+    found = script.collect([f"{test_file}=the model"])
+    assert "/home" not in json.dumps(found)
+    test = found["tests"]["the model"]
+    assert test["command"] == "emotion test --model pretrained --data FER2013 --corruptions"
+    assert test["mean_corruption_accuracy"] == 0.5
+    assert test["code"] == {"version": "1", "commit": "abc", "changed": False}
+    assert found["scales"]["jpeg"]["strengths"] == [40, 20, 12, 7, 3]
+    assert len(found["scales"]) == 16
+
+
+def test_the_tables_say_what_the_file_says(
+    script: ModuleType, test_file: Path, load_benchmark: Callable[[str], ModuleType]
+) -> None:
+    tables = load_benchmark("docs.robustness_tables")
+    said = tables.robustness(script.collect([f"{test_file}=the model"]))
+    assert "| the model | 50 | 0.5000 " in said
+    assert said.count("| 0.500 | 0.500 | 0.500 | 0.500 | 0.500 | 0.50 | sad, 100% |") == 16
+
+
+@pytest.mark.parametrize("content", [None, "no JSON", '{"corruptions": {"fog": {}}}'])
+def test_another_file_is_refused(
+    script: ModuleType,
+    content: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place, out = tmp_path / "other.json", tmp_path / "out.json"
+    if content is not None:
+        place.write_text(content)
+    assert script.main([str(place), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(place) in said
+    assert not out.exists()
+
+
+def test_the_image_is_drawn(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "corruptions.png"
+    assert script.main(["--picture", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")

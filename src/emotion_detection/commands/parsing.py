@@ -1,11 +1,12 @@
 """Parse the command line: options from dataclasses, errors in one line."""
 
+import contextlib
 import dataclasses
 import inspect
 import json
 import re
 from argparse import SUPPRESS, Action
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -253,12 +254,34 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
         raise InputError(one_line(parser, str(error))) from None
 
 
+@contextlib.contextmanager
+def name_as_written(option: str, argument: str, words: Sequence[str]) -> Iterator[None]:
+    """Name an argument in errors as the user wrote it: without the option of the same meaning.
+
+    Args:
+        option: the option, such as ``--data``.
+        argument: name of the argument in the help, such as ``PATH``.
+        words: the words that the user wrote without the option; empty: errors stay as they are.
+    """
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        if not words or not message.startswith((f"{option} ", f"{option}:")):
+            raise
+        rest = message.removeprefix(option).lstrip()
+        is_value = any(word and rest.startswith(word) for word in words)
+        raise type(error)(rest if is_value else message.replace(option, argument, 1)) from None
+
+
 _BAD_VALUE = re.compile(
     r'^Parser key "(?P<option>[^"]+)": .*?'
     r"(?:Expected an? |Union subtypes Subtypes: )(?P<types>.*?)"
     r"(?:\. Got value: | Errors: .*Given value: )(?P<value>.*)$"
 )
 _UNKNOWN = re.compile(r"[Uu]nrecognized arguments: --([\w.-]+)|^Option '([\w.-]+)' is not accepted")
+_STRAY = re.compile(r"[Uu]nrecognized arguments: ([^-]\S*)$")
+_REQUIRED = re.compile(r"the following arguments are required: ")
 _UNKNOWN_IN_GROUP = re.compile(r"^Group '([\w.]+)' does not accept option '([\w.]+)'")
 
 
@@ -312,6 +335,13 @@ def one_line(parser: ArgumentParser, message: str, more: Iterable[str] = ()) -> 
         name = f"--{unknown[1] or unknown[2]}"
         known = [*option_names(parser), *more]
         return f"{name}: no such option{suggest(name, known, parser.prog)}"
+    if stray := _STRAY.match(text):
+        known = option_names(parser)
+        meant = next((f"--{name}" for name in ("model", "data") if f"--{name}" in known), None)
+        return text if meant is None else f"{text}; did you mean {meant} {stray[1]}?"
+    if _REQUIRED.match(text):
+        named = {a.dest: a.metavar for a in parser._actions if not a.option_strings}
+        return re.sub(r"\w+(?=,|$)", lambda found: str(named.get(found[0]) or found[0]), text)
     return re.sub(r'^Parser key "([^"]+)": ', r"--\1: ", text)
 
 

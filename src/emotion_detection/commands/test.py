@@ -30,6 +30,7 @@ def run(words: list[str]) -> int:
 
     asked = ask(
         models=parsed.model,
+        option="--model",
         data=parsed.data,
         labels=parsed.labels,
         split=parsed.split,

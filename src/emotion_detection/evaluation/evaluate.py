@@ -129,6 +129,7 @@ def ask(
     classes: tuple[str, ...] | None = None,
     options: dict[str, Any] | None = None,
     unseen_by: Sequence[str] = (),
+    option: str = "",
 ) -> EvaluationPlan:
     """Open models and data for a test.
 
@@ -146,12 +147,13 @@ def ask(
         classes: the class names to test on; None: the data's or the models' own.
         options: the data settings; None: those of the first model's training.
         unseen_by: further models; faces that these were trained on are left out too.
+        option: the option that names the models, such as '--model', for messages; empty for none.
 
     Raises:
         InputError: as for :func:`evaluate`.
     """
     places = list(models or [find_newest_run(Path(runs))])
-    opened = [open_model(place) for place in places]
+    opened = [open_model(place, option) for place in places]
     given = {"data": data, "labels": labels} | (changes or {})
     given = {k: v for k, v in given.items() if v is not None}
     config = _data_config(opened[0], (options or {}) | given, whole=options is not None)

@@ -99,7 +99,7 @@ def test_words_come_from_the_command_line_by_default(
         ("train --trainer.gradient_clip_val x", "--trainer.gradient_clip_val x: must be a "),
         ("train --trainer.precision 12", "--trainer.precision 12: must be 64, 32, 16, "),
         ("test --labels fer", "--labels fer: must be original, fer2013 or ferplus"),
-        ("test --split rest", "--split rest: must be train, validation or test"),
+        ("test --split rest", "--split rest: must be train, validation, test or all"),
         ("train --trainer.barebones true", "--trainer.barebones: cannot be set; this project"),
         ("train --trainer.max_time soon", "--trainer.max_time soon: must be days:hours:min"),
         ("train --weights x", "--weights: no such option; did you mean --init or --resume?"),

@@ -14,7 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Na
 
 from emotion_detection.commands.option_names import note, understand
 from emotion_detection.commands.suggestions import suggest
-from emotion_detection.config import LABELS, OLD_FIELDS, SPLITS
+from emotion_detection.config import LABELS, OLD_FIELDS, TESTED_SPLITS
 from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.errors import InputError
 from emotion_detection.io.field_types import TYPE_WORDS, join_choices
@@ -113,7 +113,13 @@ def add_tested_faces(parser: Any) -> None:
         help="'original' for the labels that the data brings, 'fer2013' for FER-2013's own, or "
         "'ferplus'; default: those of the training",
     )
-    parser.add_argument("--split", type=str, default="test", help="test, validation or train")
+    parser.add_argument(
+        "--split",
+        type=str,
+        default="test",
+        help="test, validation, train, or all for every face of the data; faces that the model was "
+        "trained on are left out of test and validation, and counted in train and all",
+    )
 
 
 def check_tested_faces(options: Namespace) -> None:
@@ -123,7 +129,7 @@ def check_tested_faces(options: Namespace) -> None:
         InputError: there are no such labels, or no such split.
     """
     check_choice("labels", options.labels, LABELS)
-    check_choice("split", options.split, SPLITS)
+    check_choice("split", options.split, TESTED_SPLITS)
 
 
 def add_fields(

@@ -23,6 +23,10 @@ T = TypeVar("T")
 SPLITS = ("train", "validation", "test")
 """Names of the splits."""
 
+ALL = "all"
+TESTED_SPLITS = (*SPLITS, ALL)
+"""Values of ``--split``; 'all' is every face of the data."""
+
 NOT_THE_USERS = (
     "logger",
     "callbacks",
@@ -60,7 +64,8 @@ class DataConfig:
             'majority' (one class); validation and test always take the majority.
         size: height and width of a face in pixels.
         channels: 1 for grey, 3 for RGB.
-        split_seed: seed of the split, for data without splits.
+        split_seed: seed of the split, for data without splits; another number draws all splits
+            anew, also of faces that keep the split that they had in earlier data.
         validation_fraction: fraction of the faces for validation, for data without such a split.
         test_fraction: fraction of the faces for testing, for data without such a split.
         person: keeps all faces of a person in one split: a regular expression that finds the

@@ -27,7 +27,7 @@ def test_each_kind_has_its_reason() -> None:
     assert told == (
         "2 .heic (they need pillow-heif: pip install '.[heif]' in the checkout), "
         "1 .mov (videos: --videos reads them, too), 1,200 .txt, 1 without suffix "
-        "(read are JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF)"
+        "(read are JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, PPM and TGA)"
     )
     assert describe_left_out({}) == ""
 

@@ -104,3 +104,52 @@ def test_an_error_of_the_system_is_one_line(
 
 def test_an_escaped_text_is_printable() -> None:
     assert printable("é 表 a\tb\x7f") == r"é 表 a\tb\x7f"
+
+
+FOLDER = "neither best.ckpt nor model.onnx is in this folder"
+MISSING = "no such run, checkpoint or ONNX file"
+NO_DATA = "no such file or folder (nor 'auto', 'fer2013', 'demo')"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["report", "nope"], f"nope: {MISSING}"),
+        (["report", "./nope/"], f"./nope/: {MISSING}"),
+        (["report", "empty"], f"empty: {FOLDER}"),
+        (["report", "http://a/b"], "http://a/b: models are read from disk"),
+        (["report", ""], f"'': {MISSING}"),
+        (["test", "--model", "nope"], f"--model nope: {MISSING}"),
+        (["export", "nope"], "nope: no such checkpoint"),
+        (["export", "nope", "--web", "page"], "nope: no such run folder or ONNX file"),
+        (["export", "empty", "--web", "page"], "empty: there is no model.onnx in this folder"),
+        (["export", ""], "RUN is empty"),
+        (["export"], "the following arguments are required: RUN"),
+        (["explain", "nope.jpg"], "nope.jpg: no such file"),
+        (["explain", ""], "IMAGE is empty"),
+        (["explain"], "the following arguments are required: IMAGE"),
+        (["predict", "nope"], "nope: no such file or folder"),
+        (["predict", ""], "'': no such file or folder"),
+        (["data", "info", "nope"], f"nope: {NO_DATA}"),
+        (["data", "info", "--data", "nope"], f"--data nope: {NO_DATA}"),
+        (["data", "info", ""], "PATH is empty"),
+        (["data", "info", "--data", ""], "--data is empty"),
+        (["data", "check", "nope"], f"nope: {NO_DATA}"),
+        (["data", "crop", "nope", "out"], f"nope: {NO_DATA}"),
+        (["data", "audit", "nope"], f"nope: {NO_DATA}"),
+    ],
+    ids=str,
+)
+def test_an_argument_is_named_as_it_was_written(
+    words: list[str],
+    expected: str,
+    refused: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    said = refused(*words)
+    assert said.startswith(f"emotion: {expected}")
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]

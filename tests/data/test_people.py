@@ -117,3 +117,28 @@ def test_too_few_faces_of_a_class_are_said(tmp_path, tiny_faces, png, data_confi
         "sadness has 0 of its 9 faces in the validation split, and at least 1 are needed",
         "sadness has 0 of its 9 faces in the test split, and at least 1 are needed",
     )
+
+
+def test_a_class_that_earlier_splits_leave_short_says_how_to_go_on(
+    tmp_path, tiny_faces, png, data_config
+):
+    root = tmp_path / "faces"
+    faces = iter(tiny_faces(40, seed=18))
+
+    def add(name, count):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for _ in range(count):
+            (root / name / f"{len(list((root / name).iterdir()))}.png").write_bytes(
+                png(next(faces))
+            )
+
+    add("happy", 20)
+    add("sad", 2)
+    assert load(data_config(root)).too_few == ()
+    add("sad", 1)
+    dataset = load(data_config(root))
+    assert dataset.too_few == (
+        "sadness has 0 of its 3 faces in the validation split, and at least 1 are needed (2 of "
+        "them keep the split that they had in earlier data; --split_seed 1 draws all splits anew)",
+    )
+    assert load(data_config(root, split_seed=1)).too_few == ()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emotion_detection.cli import main
 from emotion_detection.config import DataConfig, TrainConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
@@ -17,11 +18,13 @@ from emotion_detection.evaluation import evaluate
 from emotion_detection.evaluation.cross_validation import cross_validate, summarize_folds
 from emotion_detection.evaluation.model_comparison import compare
 from emotion_detection.evaluation.report import ReportRequest, open_tests
+from emotion_detection.evaluation.saved_tests import trained_faces_note
 from emotion_detection.labels import FERPLUS, class_key
 from emotion_detection.training import Run, train
 from emotion_detection.training.trained_faces import (
     FILE,
     ModelTrainingFaces,
+    count_trained,
     leave_out_trained,
     read_trained_faces,
 )
@@ -90,6 +93,92 @@ def test_a_split_of_trained_faces_alone_is_refused(
             shutil.copy(own_data / name, tmp_path / "data" / split / name)
     with pytest.raises(InputError, match=r"was trained or validated on all .* add faces"):
         evaluate([own_run.folder], data=str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "all", "test"])
+def test_metrics_of_faces_that_are_not_new_say_so(
+    own_run: Run,
+    own_data: Path,
+    split: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    trained, validated = (len(_names(own_run, own_data, name)) for name in ("train", "validation"))
+    expected, note = {
+        "train": ((trained, 0), f"trained on all {trained} of these faces"),
+        "validation": (
+            (0, validated),
+            f"chosen (best epoch, temperature) on all {validated} of these faces",
+        ),
+        "all": (
+            (trained, validated),
+            f"trained on {trained} of these 150 faces and chosen (best epoch, temperature) on "
+            f"{validated} of these 150 faces",
+        ),
+        "test": ((None, None), "not warned about"),
+    }[split]
+    words = ["test", "--model", str(own_run.folder), "--split", split, "--out", str(tmp_path)]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert (metrics["data"].get("trained_on"), metrics["data"].get("validated_on")) == expected
+    line = f"the model was {note}: expect lower accuracy on new faces"
+    (tested,) = open_tests([str(tmp_path)], ReportRequest(split=split))
+    for has_note in (f"note: {line}\n" in out, f"T{line[1:]}." in tested.notes):
+        assert has_note == (split != "test")
+    if split == "all":
+        assert metrics["n"] == len(list(own_data.rglob("*.png"))) == 150
+        assert "all accuracy:" in out
+
+
+def test_all_faces_of_other_data_are_tested_and_those_of_the_training_counted(
+    own_run: Run, mixed: Path, tmp_path: Path
+) -> None:
+    done = evaluate([own_run.folder], data=str(mixed), split="all", out=tmp_path)
+    assert done.metrics["n"] == 45
+    assert done.metrics["data"]["trained_on"] == 12
+    assert done.metrics["data"]["validated_on"] == 3
+    assert "left_out_trained_on" not in done.metrics["data"]
+
+
+def test_all_faces_of_a_folder_without_splits_are_tested(
+    own_run: Run,
+    tiny_faces: Faces,
+    write_classes: Make,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    labels = [row % 3 for row in range(30)]
+    names = ("bored", "keen", "tired")
+    data = write_classes(tmp_path / "new", tiny_faces(30, seed=95, size=24), labels, names)
+    words = ["test", "--model", str(own_run.folder), "--data", str(data), "--out", str(tmp_path)]
+    words += ["--cache", str(tmp_path / "cache")]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    tested = json.loads((tmp_path / "metrics.json").read_text())["n"]
+    assert f"note: {30 - tested} faces of {data} are in other splits, drawn here" in said.err
+    assert main([*words, "--split", "all"]) == 0
+    said = capsys.readouterr()
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert (metrics["n"], metrics["split"]) == (30, "all")
+    assert (metrics["data"]["trained_on"], metrics["data"]["validated_on"]) == (0, 0)
+    assert "not tested" not in said.err
+    assert "expect lower accuracy" not in said.out
+
+
+def test_an_earlier_version_without_a_list_of_faces_leaves_the_count_unknown(
+    own_data: Path, tmp_path: Path
+) -> None:
+    config = DataConfig(data=str(own_data), cache=str(tmp_path), size=24)
+    dataset = load(config)
+    record = {"hash": "another", "options": {"data": str(own_data)}}
+    old = ModelTrainingFaces(tmp_path / "old" / "best.ckpt", record, "models/old")
+    counts = count_trained(dataset, "all", [old], config)
+    assert counts == {"trained_on": None, "validated_on": None}
+    metrics = {"data": counts, "n": 150}
+    assert trained_faces_note(metrics) == (
+        "it is unknown which of these faces the model was trained on"
+    )
 
 
 def test_faces_that_were_collected_later_move_none_into_the_test_split(

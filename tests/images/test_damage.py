@@ -116,6 +116,16 @@ def test_a_damaged_webp_is_told() -> None:
     assert refuse(bytes(content)).startswith("a WebP image, damaged")
 
 
+def test_a_big_endian_bigtiff_is_named() -> None:
+    content = b"MM\0+" + struct.pack(">HHQ", 8, 0, 16) + struct.pack(">Q", 2)
+    content += struct.pack(">HHQHxxxxxx", 256, 3, 1, 8) + struct.pack(">HHQHxxxxxx", 257, 3, 1, 8)
+    content += bytes(8)
+    assert refuse(content) == (
+        "a BigTIFF image in big-endian byte order, which is not read; save it as PNG"
+    )
+    assert "a BigTIFF image, truncated" in refuse(content[:40])
+
+
 def test_nothing_is_found_in_whole_files(tmp_path: Path) -> None:
     kinds = ["TIFF", "WEBP", "BMP", "DIB", "GIF", "PNG", "JPEG"]
     for kind in [*kinds, *(["AVIF"] if features.check("avif") else [])]:

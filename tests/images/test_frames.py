@@ -101,6 +101,39 @@ def test_a_tiff_of_very_many_tags_or_strips_is_refused() -> None:
             image_to_array(tiff.header() + tiff.directory(tags, 0))
 
 
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+@pytest.mark.parametrize("fraction", [0.6, 0.8, 0.99])
+def test_the_first_frame_of_a_truncated_avif_sequence_is_read(fraction: float) -> None:
+    rng = np.random.default_rng(2)
+    frames = [Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for _ in range(3)]
+    content = encode(frames[0], "AVIF", save_all=True, append_images=frames[1:])
+    pixels, notes = image_to_array(content[: int(fraction * len(content))])
+    assert (pixels == image_to_array(content)[0]).all()
+    assert notes == (
+        "only the first frame was read: the file is damaged or cut off behind frame 1",
+    )
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_an_avif_sequence_without_its_first_frame_is_told() -> None:
+    frames = [Image.fromarray(np.roll(COLOUR, 9 * turn, 0)) for turn in range(3)]
+    content = encode(frames[0], "AVIF", save_all=True, append_images=frames[1:])
+    for cut in (content[: content.index(b"mdat") + 40], content[:300]):
+        with pytest.raises(ImageError, match="an AVIF image, truncated or damaged: by its headers"):
+            image_to_array(cut)
+
+
+@pytest.mark.parametrize(("width", "height"), [(5_001, 5_000), (15_000, 15_000)])
+@pytest.mark.parametrize("is_frame", [False, True])
+def test_a_large_gif_is_refused_before_decoding(width: int, height: int, is_frame: bool) -> None:
+    sizes = struct.pack("<HH", 8, 8), struct.pack("<HH", width, height)
+    screen, frame = sizes if is_frame else sizes[::-1]
+    content = b"GIF89a" + screen + b"\0\0\0" + b"\x2c\0\0\0\0" + frame + b"\0\x08"
+    content += (b"\xff" + bytes(255)) * 400 + b"\0;"
+    with pytest.raises(ImageError, match=f"a GIF of {width} x {height} pixels: more than 25 mega"):
+        image_to_array(content)
+
+
 GIF = encode(Image.fromarray(PIXELS), "GIF")
 TINY_FRAME = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
 BODY = 13 + (3 << (GIF[10] & 7) + 1 if GIF[10] & 0x80 else 0)

@@ -1,19 +1,25 @@
 """What a file is, by its first bytes."""
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 from PIL import Image, features
 
+from emotion_detection.data.formats.tree import read_tree
 from emotion_detection.images.kinds import (
     FORMATS,
     HEIF_SUFFIXES,
+    JPEG2000_SUFFIXES,
     OTHER_SUFFIXES,
     SUFFIXES,
     describe_content,
     is_avif,
     is_heif,
 )
+from emotion_detection.images.opening import IMAGE_SUFFIXES
+from emotion_detection.inference.image_files import list_image_files
 
 
 def box(brand: bytes, *compatible: bytes) -> bytes:
@@ -74,3 +80,18 @@ def test_each_suffix_is_in_one_list() -> None:
     every = [*SUFFIXES, *HEIF_SUFFIXES, *OTHER_SUFFIXES]
     assert len(every) == len(set(every))
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in every)
+
+
+def test_docs_list_the_suffixes_that_are_read() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "predict.md").read_text(encoding="utf-8")
+    line = text.partition("files with these suffixes are read: ")[2].partition("\n- ")[0]
+    assert re.findall(r"`(\.\w+)`", line) == [*SUFFIXES, *HEIF_SUFFIXES, *JPEG2000_SUFFIXES]
+
+
+def test_datasets_and_folders_of_images_take_the_same_suffixes(tmp_path: Path) -> None:
+    assert {*SUFFIXES, *HEIF_SUFFIXES, *JPEG2000_SUFFIXES} == IMAGE_SUFFIXES
+    for suffix in SUFFIXES:
+        (tmp_path / f"a{suffix.upper()}").write_bytes(b"")
+    in_folder = sorted(list_image_files([tmp_path], print))
+    assert in_folder == sorted(tmp_path.joinpath(*parts) for parts in read_tree(tmp_path).images)
+    assert len(in_folder) == len(SUFFIXES)

@@ -121,7 +121,8 @@ def test_heic_without_the_extra_says_what_it_is_and_what_to_install(monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("kind", "what"), [("PPM", "a PBM, PGM or PPM image"), ("ICO", "an? .*icon")]
+    ("kind", "what"),
+    [("JPEG2000", "a JPEG 2000 image, which only datasets may hold"), ("ICO", "an? .*icon")],
 )
 def test_other_formats_are_refused_and_named(kind, what, grey, tmp_path):
     path = tmp_path / "face.png"

@@ -93,6 +93,36 @@ def test_unknown_devices_are_refused_with_the_known_ones(asked: object) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("gpu", "'cuda' (NVIDIA), 'directml' (Windows) or 'coreml' (macOS)"),
+        ("GPU", "'cuda' (NVIDIA), 'directml' (Windows) or 'coreml' (macOS)"),
+        ("gpu:1", "'cuda:1' (NVIDIA)"),
+        ("mps", "'coreml' (macOS)"),
+        ("mps:0", "'coreml' (macOS)"),
+        ("metal", "'coreml' (macOS)"),
+        ("nvidia", "'cuda' (NVIDIA)"),
+        ("tensorrt", "'TensorrtExecutionProvider' (NVIDIA)"),
+        ("xpu", "'openvino' (Intel)"),
+        ("rocm", "'ROCMExecutionProvider' or 'MIGraphXExecutionProvider' (AMD)"),
+        ("cudda", "'cuda'"),
+        ("opnvino", "'openvino'"),
+    ],
+)
+def test_names_of_other_tools_are_answered_with_the_device_that_is_meant(
+    asked: str, meant: str
+) -> None:
+    with pytest.raises(InputError, match="It must be one of auto, cpu, cuda, coreml") as caught:
+        choose_device(asked)
+    assert f"device {asked!r}: did you mean {meant}? It must" in str(caught.value)
+
+
+def test_no_device_is_suggested_where_none_is_meant() -> None:
+    with pytest.raises(InputError, match="device 'quantum': must be one of auto"):
+        choose_device("quantum")
+
+
 def test_a_missing_device_falls_back_with_one_line_that_names_what_is_there(has: Any) -> None:
     has(OPENVINO)
     assert choose_device("cuda:1") == (

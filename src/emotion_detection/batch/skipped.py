@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from emotion_detection.images.kinds import HEIF_SUFFIXES, READ
+from emotion_detection.images.kinds import HEIF_SUFFIXES, JPEG2000_SUFFIXES, READ
 from emotion_detection.inference.video import SUFFIXES as VIDEO_SUFFIXES
 
 SHOWN = 5
@@ -18,12 +18,16 @@ def describe_left_out(counts: Mapping[str, int]) -> str:
 
     >>> describe_left_out({".heic": 2, ".txt": 1})
     "2 .heic (they need pillow-heif: pip install '.[heif]' in the checkout), 1 .txt (read are \
-JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF)"
+JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, PPM and TGA)"
     """
     kinds: list[tuple[Callable[[str], bool], str]] = [
         (
             HEIF_SUFFIXES.__contains__,
             "they need pillow-heif: pip install '.[heif]' in the checkout",
+        ),
+        (
+            JPEG2000_SUFFIXES.__contains__,
+            "JPEG 2000 is read in datasets alone, since it may take very long",
         ),
         (VIDEO_SUFFIXES.__contains__, "videos: --videos reads them, too"),
         (lambda _: True, f"read are {READ}"),

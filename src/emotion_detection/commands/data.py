@@ -6,6 +6,7 @@ from pathlib import Path
 from emotion_detection.commands.parsing import (
     add_fields,
     join_data_words,
+    name_as_written,
     new_parser,
     parse,
     read_words,
@@ -49,11 +50,12 @@ def run(words: list[str]) -> int:
         raise InputError(f"data: must be followed by {', '.join(WHAT)}")
     if what not in WHAT:
         raise InputError(f"unknown command 'data {what}'{_suggested(what)}")
-    if what == "audit":
-        from emotion_detection.commands import data_audit
+    with name_as_written("--data", "PATH", _first_words(words[1:])):
+        if what == "audit":
+            from emotion_detection.commands import data_audit
 
-        return data_audit.run(_source_first(words[1:]))
-    return _run(what, words[1:])
+            return data_audit.run(_source_first(words[1:]))
+        return _run(what, words[1:])
 
 
 def _suggested(what: str) -> str:
@@ -88,8 +90,12 @@ def _run(what: str, words: list[str]) -> int:
 
 def _source_first(words: list[str], out_last: bool = False) -> list[str]:
     """Convert leading words without an option to --data, as in 'emotion data info PATH'."""
-    first = list(takewhile(lambda word: not word.startswith("-"), words))
+    first = _first_words(words)
     rest = words[len(first) :]
     if out_last and len(first) > 1:
         return ["--data", *first[:-1], "--out", first[-1], *rest]
     return ["--data", *first, *rest] if first else rest
+
+
+def _first_words(words: list[str]) -> list[str]:
+    return list(takewhile(lambda word: not word.startswith("-"), words))

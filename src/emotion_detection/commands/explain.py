@@ -37,6 +37,8 @@ def run(words: list[str]) -> int:
     from emotion_detection.io.progress import show_progress
     from emotion_detection.training_record import SYNTHETIC_NOTE
 
+    if not parsed.image:
+        raise InputError("IMAGE is empty: name a photo")
     image = Path(parsed.image)
     out = Path(parsed.out or f"{image.stem}-explained.png")
     if out.suffix.lower() != ".png":

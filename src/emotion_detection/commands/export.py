@@ -12,6 +12,8 @@ from emotion_detection.errors import InputError, require_package
 def run(words: list[str]) -> int:
     """Run ``emotion export``; print the file or the folder."""
     parsed = parse(_parser(), words)
+    if parsed.model == "":
+        raise InputError("RUN is empty: name a run folder")
     if parsed.hub is not None:
         return _export_hub(parsed)
     if parsed.web is None:
@@ -76,7 +78,7 @@ def _export_onnx(parsed: Namespace) -> int:
     if parsed.labels is not None:
         raise InputError("--labels: is an option of --web; an ONNX file holds all label sets")
     if parsed.model is None:
-        raise InputError("the following arguments are required: model, or --web DIR for the page")
+        raise InputError("the following arguments are required: RUN, or --web DIR for the page")
     require_package("'export'", "train", "torch", "pytorch_lightning", "onnx")
     from emotion_detection.config import DataConfig, data_config_fields
     from emotion_detection.data import load

@@ -136,7 +136,9 @@ def _device(name: str, value: str) -> list[str]:
     elif value in ("auto", "cpu", "cuda", "gpu", "mps"):
         words = [f"--trainer.accelerator={'gpu' if value == 'cuda' else value}"]
     else:
-        raise InputError(f"{name} {value}: must be auto, cpu, cuda, mps, or a GPU's number as 0")
+        known = "auto, cpu, cuda, mps, or a GPU's number as 0"
+        meant = "did you mean mps? It " if value.lower() in ("coreml", "metal") else ""
+        raise InputError(f"{name} {value}: {meant}must be {known}")
     note(f"{name} {value} is {' '.join(words).replace('=', ' ')} here")
     return words
 

@@ -1,11 +1,12 @@
 """Parse the command line: options from dataclasses, errors in one line."""
 
+import contextlib
 import dataclasses
 import inspect
 import json
 import re
 from argparse import SUPPRESS, Action
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -13,7 +14,7 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Na
 
 from emotion_detection.commands.option_names import note, understand
 from emotion_detection.commands.suggestions import suggest
-from emotion_detection.config import LABELS, OLD_FIELDS, SPLITS
+from emotion_detection.config import LABELS, OLD_FIELDS, TESTED_SPLITS
 from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
 from emotion_detection.errors import InputError
 from emotion_detection.io.field_types import TYPE_WORDS, join_choices
@@ -112,7 +113,13 @@ def add_tested_faces(parser: Any) -> None:
         help="'original' for the labels that the data brings, 'fer2013' for FER-2013's own, or "
         "'ferplus'; default: those of the training",
     )
-    parser.add_argument("--split", type=str, default="test", help="test, validation or train")
+    parser.add_argument(
+        "--split",
+        type=str,
+        default="test",
+        help="test, validation, train, or all for every face of the data; faces that the model was "
+        "trained on are left out of test and validation, and counted in train and all",
+    )
 
 
 def check_tested_faces(options: Namespace) -> None:
@@ -122,7 +129,7 @@ def check_tested_faces(options: Namespace) -> None:
         InputError: there are no such labels, or no such split.
     """
     check_choice("labels", options.labels, LABELS)
-    check_choice("split", options.split, SPLITS)
+    check_choice("split", options.split, TESTED_SPLITS)
 
 
 def add_fields(
@@ -253,12 +260,34 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
         raise InputError(one_line(parser, str(error))) from None
 
 
+@contextlib.contextmanager
+def name_as_written(option: str, argument: str, words: Sequence[str]) -> Iterator[None]:
+    """Name an argument in errors as the user wrote it: without the option of the same meaning.
+
+    Args:
+        option: the option, such as ``--data``.
+        argument: name of the argument in the help, such as ``PATH``.
+        words: the words that the user wrote without the option; empty: errors stay as they are.
+    """
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        if not words or not message.startswith((f"{option} ", f"{option}:")):
+            raise
+        rest = message.removeprefix(option).lstrip()
+        is_value = any(word and rest.startswith(word) for word in words)
+        raise type(error)(rest if is_value else message.replace(option, argument, 1)) from None
+
+
 _BAD_VALUE = re.compile(
     r'^Parser key "(?P<option>[^"]+)": .*?'
     r"(?:Expected an? |Union subtypes Subtypes: )(?P<types>.*?)"
     r"(?:\. Got value: | Errors: .*Given value: )(?P<value>.*)$"
 )
 _UNKNOWN = re.compile(r"[Uu]nrecognized arguments: --([\w.-]+)|^Option '([\w.-]+)' is not accepted")
+_STRAY = re.compile(r"[Uu]nrecognized arguments: ([^-]\S*)$")
+_REQUIRED = re.compile(r"the following arguments are required: ")
 _UNKNOWN_IN_GROUP = re.compile(r"^Group '([\w.]+)' does not accept option '([\w.]+)'")
 
 
@@ -312,6 +341,13 @@ def one_line(parser: ArgumentParser, message: str, more: Iterable[str] = ()) -> 
         name = f"--{unknown[1] or unknown[2]}"
         known = [*option_names(parser), *more]
         return f"{name}: no such option{suggest(name, known, parser.prog)}"
+    if stray := _STRAY.match(text):
+        known = option_names(parser)
+        meant = next((f"--{name}" for name in ("model", "data") if f"--{name}" in known), None)
+        return text if meant is None else f"{text}; did you mean {meant} {stray[1]}?"
+    if _REQUIRED.match(text):
+        named = {a.dest: a.metavar for a in parser._actions if not a.option_strings}
+        return re.sub(r"\w+(?=,|$)", lambda found: str(named.get(found[0]) or found[0]), text)
     return re.sub(r'^Parser key "([^"]+)": ', r"--\1: ", text)
 
 

@@ -229,7 +229,7 @@ def _video_options(options: Namespace) -> VideoOptions:
 
 def _nothing(files: Sequence[Entry]) -> str:
     """Return in one line the reasons why there is nothing to read."""
-    reasons = [f"{shorten(entry.source)}: {entry.error}" for entry in files[:_REASONS]]
+    reasons = [f"{shorten(entry.source) or repr('')}: {entry.error}" for entry in files[:_REASONS]]
     if len(files) > _REASONS:
         reasons.append(f"... and {len(files) - _REASONS} more")
     return "; ".join(reasons)

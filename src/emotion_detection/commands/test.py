@@ -1,5 +1,6 @@
 """``emotion test``: test a model on labelled faces."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def run(words: list[str]) -> int:
 
     asked = ask(
         models=parsed.model,
+        option="--model",
         data=parsed.data,
         labels=parsed.labels,
         split=parsed.split,
@@ -42,6 +44,12 @@ def run(words: list[str]) -> int:
             for name in ("max_corrupt", "cache", "crop", "classes", "rename")
         },
     )
+    if asked.untested:
+        print(
+            f"note: {asked.untested:,} faces of {asked.dataset.source} are in other splits, drawn "
+            "here, and not tested; --split all tests every face",
+            file=sys.stderr,
+        )
     done = run_test(asked)
     if done.metrics:
         _show(done.metrics, done.folder)
@@ -115,7 +123,7 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from emotion_detection.evaluation.saved_tests import synthetic_note
+    from emotion_detection.evaluation.saved_tests import synthetic_note, trained_faces_note
 
     table = Table(box=None, pad_edge=False)
     for column in ("", "recall", "precision", "F1", "faces"):
@@ -144,8 +152,9 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
             f"({clean['exact']} exact duplicates): {clean['accuracy']:.4f} "
             f"(95% CI {low:.4f}-{high:.4f}, n={clean['n']})"
         )
-    if note := synthetic_note(metrics):
-        print(f"note: {note}")
+    for note in (trained_faces_note(metrics), synthetic_note(metrics)):
+        if note is not None:
+            print(f"note: {note}")
     for name in ("metrics.json", "predictions.parquet", "confusion.png"):
         print(f"  {folder / name}")
     low, high = metrics["accuracy_ci95"]

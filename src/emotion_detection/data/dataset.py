@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.config import ALL, TESTED_SPLITS
 from emotion_detection.config import SPLITS as SPLITS
 from emotion_detection.data.fingerprints import Fingerprints, take_fingerprints
 from emotion_detection.data.stored_arrays import (
@@ -124,6 +125,17 @@ class Faces:
         )
 
 
+def _concatenate(parts: Sequence[Faces]) -> Faces:
+    """Return the faces of several splits of one dataset, without targets."""
+
+    def join(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if any(value is None for value in values) else np.concatenate(values)
+
+    names = ("labels", "intensity", "shares", "digests", "thumbnails", "rows")
+    return replace(parts[0], targets=None, **{name: join(name) for name in names})
+
+
 def join_splits(first: Faces, other: Faces, name: str) -> Faces:
     """Join two label sets of the same faces, for joint training.
 
@@ -224,13 +236,18 @@ class Dataset:
         )
 
     def split(self, name: str) -> Faces:
-        """Open one split, without the others.
+        """Open one split, without the others; or all faces.
+
+        Args:
+            name: 'train', 'validation' or 'test'; or 'all', for these three in order.
 
         Raises:
             InputError: the split does not exist, or has no faces.
         """
+        if name == ALL:
+            return _concatenate([self.split(own) for own in SPLITS if self.sizes[own]])
         if name not in SPLITS:
-            raise InputError(f"--split {name}: must be one of {', '.join(SPLITS)}")
+            raise InputError(f"--split {name}: must be one of {', '.join(TESTED_SPLITS)}")
         if not self.sizes[name]:
             raise InputError(f"{self.source}: there are no faces in the {name} split")
         folder = self.folder / name

@@ -80,7 +80,7 @@ def split_faces(
     assignment = _assign(faces, people, digests, thumbnails, reference, config, cache)
     too_few = [
         f"{names[short.label]} has {short.faces} of its {short.of} faces in the {short.split} "
-        f"split, and at least {short.least} are needed"
+        f"split, and at least {short.least} are needed{_explain_shortage(short, config)}"
         for short in assignment.shortages
     ]
     drawn = bool(assignment.drawn.any())
@@ -92,6 +92,16 @@ def split_faces(
             f"splits; the first: {faces[left_out[0]].name}"
         )
     return SplitFaces(assignment.splits, drawn, too_few, notes)
+
+
+def _explain_shortage(short: Shortage, config: DataConfig) -> str:
+    """Return the reason of a shortage and what to do, if faces keep splits of earlier data."""
+    if not short.known:
+        return ""
+    return (
+        f" ({short.known} of them keep the split that they had in earlier data; --split_seed "
+        f"{config.split_seed + 1} draws all splits anew)"
+    )
 
 
 def _assign(

@@ -8,7 +8,7 @@ if the groups allow it.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ class Shortage:
         faces: number of faces.
         least: minimum number of faces: half of the requested ones.
         of: number of faces of the class to split.
+        known: number of these faces that keep the split that they had in earlier data.
     """
 
     split: str
@@ -40,6 +41,7 @@ class Shortage:
     faces: int
     least: int
     of: int
+    known: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ def assign_splits(
     before = np.where(pool & np.isin(before, [TRAIN, *wanted]), before, UNKNOWN)
     free = pool & ~_settle(result, given, groups, before, pool)
     drawer = _Drawer(labels, result, groups, keys, pool, free, wanted, seed)
-    return Assignment(result, pool, drawer.draw())
+    counts = np.bincount(labels[before != UNKNOWN], minlength=drawer.classes).tolist()
+    shortages = (replace(short, known=counts[short.label]) for short in drawer.draw())
+    return Assignment(result, pool, tuple(shortages))
 
 
 def _settle(result: Numbers, given: Numbers, groups: Numbers, before: Numbers, pool: Mask) -> Mask:

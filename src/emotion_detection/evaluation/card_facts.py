@@ -8,7 +8,12 @@ from typing import Any
 from emotion_detection.config import find_labels_option
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.evaluate import BEST
-from emotion_detection.evaluation.saved_tests import read_corruptions, read_prior, read_views
+from emotion_detection.evaluation.saved_tests import (
+    read_corruptions,
+    read_prior,
+    read_views,
+    trained_faces_note,
+)
 from emotion_detection.io.plain_values import read_json, read_yaml
 
 Values = dict[str, Any]
@@ -205,6 +210,7 @@ def _of_this_model(found: Values) -> bool:
 def _figure(path: Path, found: Values, trained_on: str) -> Values:
     label_set, source = found["data"]["label_set"], found["data"]["source"]
     views, prior = read_views(found), read_prior(found)
+    note = trained_faces_note(found)
     model = path.parents[2].as_posix()
     known = f"python test.py --model {model} --labels {find_labels_option(label_set)}"
     known += ("" if views == 1 else f" --views {views}") + (
@@ -214,7 +220,7 @@ def _figure(path: Path, found: Values, trained_on: str) -> Values:
         **found,
         "labels_set": label_set,
         "filter": FILTERS.get(label_set, "none"),
-        "test_data": f"{source}, {found['split']}",
+        "test_data": f"{source}, {found['split']}" + (f" ({note})" if note else ""),
         "command": found.get("command", known),
         "own": source == trained_on,
     }

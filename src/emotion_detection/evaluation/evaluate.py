@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection import pretrained
-from emotion_detection.config import DataConfig, data_config_fields, find_labels_option
+from emotion_detection.config import ALL, DataConfig, data_config_fields, find_labels_option
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, find_duplicates
 from emotion_detection.data.ferplus import RATERS
@@ -28,6 +28,7 @@ from emotion_detection.training.provenance import describe_code
 from emotion_detection.training.run_paths import locate_recorded
 from emotion_detection.training.trained_faces import (
     ModelTrainingFaces,
+    count_trained,
     is_unchanged,
     leave_out_trained,
     read_known_hashes,
@@ -59,12 +60,13 @@ class EvaluationPlan:
         models: opened models.
         config: the data settings.
         dataset: the data.
-        split: 'test', 'validation' or 'train'.
+        split: 'test', 'validation', 'train' or 'all'.
         views: number of views per face whose scores are averaged.
         prior: class frequencies that the scores assume.
         folder: folder for the results.
         command: command that repeats this test.
         classes: the class names to test on; None: the data's or the models' own.
+        trained: the models, with the records of their training faces.
     """
 
     models: list[Model]
@@ -76,6 +78,15 @@ class EvaluationPlan:
     folder: Path
     command: str
     classes: tuple[str, ...] | None = None
+    trained: Sequence[ModelTrainingFaces] = ()
+
+    @property
+    def untested(self) -> int:
+        """Number of faces outside the tested split, if the splits were drawn for this test."""
+        is_own = _trained_on(self.models[0], self.dataset)
+        if is_own or not self.dataset.drawn or self.split == ALL:
+            return 0
+        return sum(self.dataset.sizes.values()) - self.dataset.sizes[self.split]
 
 
 def evaluate(
@@ -96,7 +107,7 @@ def evaluate(
         models: run folders, checkpoints or ONNX files; none: the newest run.
         data: source of the faces; None: the one that the first model was trained on.
         labels: 'original', 'fer2013' or 'ferplus'; None: those that the first model was trained on.
-        split: 'test', 'validation' or 'train'.
+        split: 'test', 'validation' or 'train'; or 'all', for every face of the data.
         tta: flip test-time augmentation: the same as two views.
         out: folder for the results; None: in the first model's folder.
         changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
@@ -105,8 +116,9 @@ def evaluate(
             ``tta``.
         prior: 'natural', or 'balanced' for equal class frequencies.
 
-            Faces that a model was trained or validated on are left out, also under other paths
-            (:mod:`emotion_detection.training.trained_faces`).
+            Faces that a model was trained or validated on are left out of 'test' and 'validation',
+            also under other paths (:mod:`emotion_detection.training.trained_faces`), and counted in
+            the metrics of 'train' and 'all' (``data.trained_on``).
 
     Raises:
         InputError: the model, data or split does not exist, models and data have no class in
@@ -129,6 +141,7 @@ def ask(
     classes: tuple[str, ...] | None = None,
     options: dict[str, Any] | None = None,
     unseen_by: Sequence[str] = (),
+    option: str = "",
 ) -> EvaluationPlan:
     """Open models and data for a test.
 
@@ -146,12 +159,13 @@ def ask(
         classes: the class names to test on; None: the data's or the models' own.
         options: the data settings; None: those of the first model's training.
         unseen_by: further models; faces that these were trained on are left out too.
+        option: the option that names the models, such as '--model', for messages; empty for none.
 
     Raises:
         InputError: as for :func:`evaluate`.
     """
     places = list(models or [find_newest_run(Path(runs))])
-    opened = [open_model(place) for place in places]
+    opened = [open_model(place, option) for place in places]
     given = {"data": data, "labels": labels} | (changes or {})
     given = {k: v for k, v in given.items() if v is not None}
     config = _data_config(opened[0], (options or {}) | given, whole=options is not None)
@@ -199,6 +213,7 @@ def ask(
         folder=folder,
         command=shlex.join(command),
         classes=classes,
+        trained=trained,
     )
 
 
@@ -228,7 +243,7 @@ def run(asked: EvaluationPlan) -> Test:
         "before_temperature": compute_calibration_metrics(predicted.before, predicted.truth),
     }
     metrics |= _followed(dataset, faces, predicted)
-    if split != "train" and dataset.sizes["train"] and _trained_on(opened[0], dataset):
+    if split not in ("train", ALL) and dataset.sizes["train"] and _trained_on(opened[0], dataset):
         metrics["without_duplicates"] = _without_duplicates(
             _training_faces(opened[0], dataset, asked.config), faces, predicted
         )
@@ -284,6 +299,8 @@ def _record(asked: EvaluationPlan) -> dict[str, Any]:
     if asked.split in dataset.left_out:
         # only where there are any, so that other records stay as they were
         data["left_out_trained_on"] = dataset.left_out[asked.split]
+    if asked.split != "test":  # no face of a test split is left that a model was trained on
+        data |= count_trained(dataset, asked.split, asked.trained, asked.config)
     synthetic = any(is_synthetic(model.training_data) for model in models)
     return {
         "data": data,

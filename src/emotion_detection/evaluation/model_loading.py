@@ -81,8 +81,12 @@ def find_newest_run(models: Path) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime).parent
 
 
-def open_model(place: str | Path) -> Model:
+def open_model(place: str | Path, option: str = "") -> Model:
     """Open a run's folder (its best checkpoint), a checkpoint, an ONNX file or a hub model.
+
+    Args:
+        place: the model, as the user named it.
+        option: the option that names it, such as '--model', for messages; empty for none.
 
     Raises:
         InputError: the model does not exist, or is not from this project.
@@ -91,19 +95,20 @@ def open_model(place: str | Path) -> Model:
         return _onnx_model(pretrained.find_model())
     if (folder := find_hub_folder(place, (ONNX,))) is not None:
         return _onnx_model(folder / ONNX)
+    named = f"{option} {place or repr('')}".lstrip()
     if "://" in str(place):
         raise InputError(
-            f"--model {place}: models are read from disk, or from the Hugging Face hub as "
+            f"{named}: models are read from disk, or from the Hugging Face hub as "
             "hf://USER/NAME; download it first"
         )
     path = Path(place)
-    if path.is_dir():
+    if path.is_dir() and str(place):
         inside = [path / name for name in ("best.ckpt", "model.onnx") if (path / name).is_file()]
         if not inside:
-            raise InputError(f"--model {path}: neither best.ckpt nor model.onnx is in this folder")
+            raise InputError(f"{named}: neither best.ckpt nor model.onnx is in this folder")
         path = inside[0]
     if not path.is_file():
-        raise InputError(f"--model {path}: no such run, checkpoint or ONNX file")
+        raise InputError(f"{named}: no such run, checkpoint or ONNX file")
     return _onnx_model(path) if path.suffix == ".onnx" else _checkpoint_model(path)
 
 

@@ -88,6 +88,30 @@ def is_plain(metrics: Mapping[str, Any]) -> bool:
     return read_views(metrics) == 1 and read_prior(metrics) == "natural"
 
 
+def trained_faces_note(metrics: Mapping[str, Any]) -> str | None:
+    """Return a warning if a test's faces are not new to the model, else None.
+
+    Args:
+        metrics: content of ``metrics.json``.
+    """
+    data, n = metrics["data"], metrics["n"]
+    if "trained_on" in data and data["trained_on"] is None:
+        return "it is unknown which of these faces the model was trained on"
+    trained, validated = data.get("trained_on", 0), data.get("validated_on", 0)
+    parts = []
+    if trained:
+        parts.append(f"trained on {_describe_part(trained, n)}")
+    if validated:
+        parts.append(f"chosen (best epoch, temperature) on {_describe_part(validated, n)}")
+    if not parts:
+        return None
+    return f"the model was {' and '.join(parts)}: expect lower accuracy on new faces"
+
+
+def _describe_part(count: int, n: int) -> str:
+    return f"all {n:,} of these faces" if count == n else f"{count:,} of these {n:,} faces"
+
+
 def synthetic_note(metrics: Mapping[str, Any]) -> str | None:
     """Return a warning if a test involves synthetic faces, else None.
 

@@ -7,7 +7,10 @@ from emotion_detection.images.boxes import list_boxes
 from emotion_detection.images.frames import count_frames
 from emotion_detection.images.kinds import describe_content, is_dib
 
-_CUT_WORDS = ("file is truncated", "truncated data", "unexpected end of file", "truncated file")
+_CUT_WORDS = (
+    *("file is truncated", "truncated data", "unexpected end of file", "truncated file"),
+    "not enough image data",
+)
 """Parts of decoders' messages about truncated files, in lower case."""
 _VAGUE_WORDS = ("decoder error", "could not create decoder", "failed to decode", "invalid input")
 """Parts of decoders' messages that do not help users, in lower case."""

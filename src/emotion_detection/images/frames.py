@@ -232,13 +232,15 @@ def _count_webp_frames(content: bytes) -> Frames:
 
 
 def keep_first_frame(content: bytes) -> bytes | None:
-    """Reduce a WebP animation to the first frame; None if that is incomplete.
+    """Reduce a WebP or AVIF animation to the first frame; None if that is incomplete.
 
-    libwebp does not open an animation in which any frame is truncated or damaged.
+    libwebp and libavif do not open an animation in which any frame is truncated.
 
     Args:
         content: a file of any format, within the limits of :func:`count_frames`.
     """
+    if content[4:12] == b"ftypavis":
+        return _keep_avif_image(content)
     if not is_webp(content) or content[12:16] != b"VP8X":
         return None
     kept, at, has_frame = [], 12, False
@@ -256,3 +258,20 @@ def keep_first_frame(content: bytes) -> bytes | None:
         return None
     body = b"WEBP" + b"".join(kept)
     return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def _keep_avif_image(content: bytes) -> bytes | None:
+    """Turn an AVIF sequence into a still image: the one in its index, which is the first frame."""
+    kept = bytearray(content)
+    names = set()
+    for box in list_boxes(content):
+        names.add(box.name)
+        if box.name == b"moov":  # the index of the sequence
+            kept[box.start - 4 : box.start] = b"free"
+        if box.end > len(content) and box.start >= 8:
+            kept[box.start - 8 : box.start - 4] = (len(content) - box.start + 8).to_bytes(4, "big")
+    if not names >= {b"meta", b"moov", b"mdat"}:
+        return None
+    end = min(int.from_bytes(content[:4], "big"), len(content))
+    kept[8:end] = content[8:end].replace(b"avis", b"avif")
+    return bytes(kept)

@@ -8,7 +8,11 @@ Some files of a few bytes take minutes or gigabytes to decode. The decoders have
 - PNG, WebP, GIF, TIFF: hundreds of thousands of chunks, blocks, pages, tags or strips
   (:mod:`.frames`).
 - AVIF, HEIC: thousands of items (:mod:`.boxes`).
+- PNG: texts and colour profiles that unpack to very much (:mod:`.png_chunks`).
+- PBM, PGM, PPM: headers of thousands of bytes, which Pillow reads one by one; files of text with
+  thousands of comments.
 - BMP: large ones that are run-length encoded, which Pillow decodes byte by byte.
+- GIF: large ones, which are decoded whole.
 - All formats: a file too small for the pixels that it declares (:func:`check_density`).
 """
 
@@ -25,7 +29,8 @@ from emotion_detection.images.frames import (
     count_frames,
     is_webp,
 )
-from emotion_detection.images.kinds import is_dib
+from emotion_detection.images.kinds import is_dib, is_ppm
+from emotion_detection.images.png_chunks import drop_large_texts
 
 MAX_SEGMENTS = 10_000
 """Maximum metadata segments of a JPEG; cameras write at most a few hundred."""
@@ -39,6 +44,10 @@ MAX_GAP = 1_000_000
 """Maximum bytes between two segments of a JPEG."""
 MAX_RUN_PIXELS = 4_000_000
 """Maximum pixels of a run-length encoded BMP, and half of the maximum bytes."""
+MAX_GIF_PIXELS = 25_000_000
+"""Maximum pixels of a GIF."""
+MAX_PPM_HEADER, MAX_COMMENTS = 4_096, 1_000
+"""Maximum bytes of the header of a PBM, PGM or PPM, and comments in one of text."""
 SPARSE_PIXELS, PIXELS_A_BYTE = 1_000_000, 10_000
 """Maximum pixels per byte of a large image; an image of a single colour has a tenth of that."""
 
@@ -54,6 +63,8 @@ _BARE = {0x00, 0x01, *range(0xD0, 0xD8)}
 # markers that end the data of a scan; libjpeg skips anything before them
 _NEXT = re.compile(rb"\xff[^\x00\xff\x01\xd0-\xd7]", re.DOTALL)
 _MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
+_BETWEEN = rb"\s(?:\s|#[^\r\n]*[\r\n])*"
+_PPM_HEADER = re.compile(rb"P(?:[14]%b\d+%b\d+\s|[2356]%b\d+%b\d+%b\d+\s)" % ((_BETWEEN,) * 5))
 
 
 class _Segment(NamedTuple):
@@ -86,10 +97,24 @@ def prepare(content: bytes) -> bytes:
         check_items(content)
     elif (size := _webp_size(content)) is not None:
         check_density(size, content)  # Pillow's decoder allocates all memory when it is opened
+    elif is_ppm(content):
+        _check_ppm(content)
     frames = count_frames(content)
     if frames is not None and frames.too_many:
         raise ValueError(frames.too_many)
-    return content
+    return drop_large_texts(content) if content.startswith(PNG) else content
+
+
+def _check_ppm(content: bytes) -> None:
+    """Reject a PBM, PGM or PPM of a long header, or of very many comments."""
+    if _PPM_HEADER.match(content, 0, MAX_PPM_HEADER) is None:
+        raise ValueError(
+            "a PBM, PGM or PPM image, damaged: width, height and highest level are not in its "
+            f"first {MAX_PPM_HEADER:,} bytes"
+        )
+    # for each comment, Pillow copies the rest of a block
+    if content[1:2] in b"123" and content.count(b"#") > MAX_COMMENTS:
+        raise ValueError(f"a PBM, PGM or PPM image of more than {MAX_COMMENTS:,} comments")
 
 
 def _check_runs(header: bytes) -> None:
@@ -111,16 +136,21 @@ def _check_runs(header: bytes) -> None:
 
 
 def check_density(size: tuple[int, int], content: bytes) -> None:
-    """Reject an image that declares far more pixels than the bytes can encode.
+    """Reject an image that declares far more pixels than the bytes can encode, or a large GIF.
 
     Args:
         size: width and height from the header.
         content: the bytes of the file.
 
     Raises:
-        ValueError: the image could only have a single colour.
+        ValueError: the image could only have a single colour, or is a GIF of too many pixels.
     """
     pixels = size[0] * size[1]
+    if pixels > MAX_GIF_PIXELS and content.startswith(b"GIF8"):
+        raise ValueError(
+            f"a GIF of {size[0]} x {size[1]} pixels: more than {MAX_GIF_PIXELS / 1e6:g} "
+            "megapixels; save it as PNG"
+        )
     if pixels <= SPARSE_PIXELS:
         return
     length = _bytes_of_pixels(content)

@@ -1,31 +1,41 @@
 """Recognise file types by the first bytes and the name, and list the supported formats."""
 
 import importlib.util
+import re
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF")
-"""Supported formats, by Pillow's names. JPEG also opens MPO, and DIB is BMP without the file
-header. Pillow's 40 other formats are not used for photos."""
+PPM, TGA = "PPM", "TGA"
+"""Pillow's names of formats that are only tried on files that begin as one: Pillow takes much for a
+TGA, and a PPM of floats for a photo."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", PPM, TGA)
+"""Supported formats, by Pillow's names. JPEG also opens MPO, DIB is BMP without the file header,
+and PPM also opens PBM and PGM. Pillow's 40 other formats are not used for photos, or decoding them
+cannot be limited (JPEG 2000)."""
 
 HEIF = "HEIF"
 """Pillow's name of the format of the extra ``heif``."""
 
-READ_NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF")
+READ_NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "TGA")
 """Names of the same formats for users: MPO is JPEG with several images."""
 
 READ = f"{', '.join(READ_NAMES[:-1])} and {READ_NAMES[-1]}"
 """The same names as a phrase."""
 
 SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"),
-    *(".tif", ".tiff", ".avif"),
+    *(".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".pjpeg", ".pjp", ".mpo", ".png", ".apng"),
+    *(".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif", ".avifs"),
+    *(".pbm", ".pgm", ".ppm", ".pnm", ".tga"),
 )
-"""Suffixes of the image files that are read from folders, in lower case."""
+"""Suffixes of the image files that are read from folders and in datasets, in lower case."""
 
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 """Suffixes that the extra ``heif`` adds."""
 
+JPEG2000_SUFFIXES = (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx")
+"""Suffixes of JPEG 2000, which only datasets may hold: small files may take very long."""
+
 OTHER_SUFFIXES = (
-    *(".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".jxl", ".svg", ".psd", ".ico", ".icns", ".tga"),
+    *(*JPEG2000_SUFFIXES, ".jxl", ".svg", ".psd", ".ico", ".icns", ".pfm", ".pam", ".pcx"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".exr", ".hdr", ".dcm"),
 )
 """Suffixes of images of unsupported formats."""
@@ -34,6 +44,11 @@ _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b
 _HEIF_BRANDS = (*_HEIC_BRANDS, b"mif1", b"msf1", b"mif2")
 _BITMAP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 """Possible lengths of a bitmap's header."""
+_PPM = re.compile(rb"P[1-6]\s+[#\d]")
+_TGA_KINDS = (1, 2, 3, 9, 10, 11)
+"""Kinds of a TGA; 8 is added if it is run-length encoded."""
+_TGA_DEPTHS = {1: (8,), 2: (16, 24, 32), 3: (1, 8, 16)}
+"""Bits of a pixel of a TGA: of a palette, colours and greys."""
 _STARTS = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -56,12 +71,6 @@ _STARTS = (
     (b"v/1\x01", "an OpenEXR image"),
     (b"#?RADIANCE", "a Radiance HDR image"),
     (b"FUJIFILMCCD-RAW", "a camera's raw file"),
-    (b"P1", "a PBM, PGM or PPM image"),
-    (b"P2", "a PBM, PGM or PPM image"),
-    (b"P3", "a PBM, PGM or PPM image"),
-    (b"P4", "a PBM, PGM or PPM image"),
-    (b"P5", "a PBM, PGM or PPM image"),
-    (b"P6", "a PBM, PGM or PPM image"),
     (b"PK\x03\x04", "a ZIP archive, or a document that is one"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf", "a 7-Zip archive"),
@@ -98,7 +107,31 @@ def describe_content(data: bytes) -> str | None:
         return "a DICOM image"
     if is_dib(data):
         return "a BMP image"
+    if is_ppm(data):
+        return "a PBM, PGM or PPM image"
+    if is_tga(data):
+        return "a TGA image"
     return _describe_text(data[:512])
+
+
+def is_ppm(data: bytes) -> bool:
+    """Return True for a PBM, PGM or PPM, of text or bytes."""
+    return _PPM.match(data) is not None
+
+
+def is_tga(data: bytes) -> bool:
+    """Return True if a file begins as a TGA, which has no signature: by the header's 18 bytes."""
+    if len(data) < 18:
+        return False
+    has_map, kind, first, depth, flags = data[1], data[2], data[3:8], data[16], data[17]
+    size = data[12:14], data[14:16]
+    return (
+        depth in _TGA_DEPTHS.get(kind & 7, ())
+        and kind in _TGA_KINDS
+        and (has_map == 1 if kind & 7 == 1 else has_map == 0 and not any(first))
+        and b"\0\0" not in size
+        and not flags & 0xC0
+    )
 
 
 def is_dib(data: bytes) -> bool:

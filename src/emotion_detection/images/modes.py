@@ -13,7 +13,9 @@ from emotion_detection.errors import ImageError
 BACKGROUND = 255
 """Grey level that transparent pixels are composited on."""
 _MOST_LEVEL = 65_535
-"""Pillow's modes of 16-bit grey images."""
+"""Highest level of a 16-bit grey image."""
+_LEVELS = ((np.arange(_MOST_LEVEL + 1, dtype=np.uint32) * 255 + 32_895) >> 16).astype(np.uint8)
+"""8-bit level of each 16-bit level: a 257th, rounded."""
 _BAND_ROWS = 256
 """Rows of a large image that are converted at a time."""
 
@@ -65,9 +67,8 @@ def _check_levels(image: Image.Image) -> Image.Image:
 
 def _band_eight_bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
-        levels = np.asarray(image, dtype=np.float64)
         # Pillow's own conversion clips 16-bit greys at 255
-        return Image.fromarray(np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8))
+        return Image.fromarray(_LEVELS[np.asarray(image)])
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))

@@ -31,9 +31,12 @@ from emotion_detection.images.kinds import (
     FORMATS,
     HEIF,
     HEIF_SUFFIXES,
+    JPEG2000_SUFFIXES,
+    PPM,
     READ,
     READ_NAMES,
     SUFFIXES,
+    TGA,
     describe_content,
     is_avif,
     is_heif,
@@ -41,15 +44,16 @@ from emotion_detection.images.kinds import (
 from emotion_detection.images.modes import convert_to_8_bit, find_rgb_profile, lay_on_background
 from emotion_detection.images.pillow_settings import PILLOW_SETTINGS
 
-DATASET_FORMATS = (*FORMATS, "PPM", "JPEG2000")
-"""Formats that are also read in datasets, which are on the user's own disk."""
-IMAGE_SUFFIXES = frozenset(
-    [
-        *(*SUFFIXES, *HEIF_SUFFIXES, ".jif", ".pjpeg", ".pjp", ".avifs"),
-        *(".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k"),
-    ]
-)
+JPEG2000 = "JPEG2000"
+DATASET_FORMATS = (*FORMATS, JPEG2000)
+"""Formats that are read in datasets, which are on the user's own disk. A small JPEG 2000 may take
+very long, whatever its header says, so it is read nowhere else."""
+IMAGE_SUFFIXES = frozenset([*SUFFIXES, *HEIF_SUFFIXES, *JPEG2000_SUFFIXES])
 """Suffixes of faces in a dataset; files that Pillow cannot read count as unreadable."""
+MAX_SLOW_PIXELS, MAX_SLOW_BYTES = 1_000_000, 16_000_000
+"""Maximum pixels and bytes of an image whose decoder is written in Python."""
+_ALPHA_BITS = "alpha_bits"
+"""Key of Pillow's ``info`` for the bits of a TGA's pixel that are transparency."""
 REDUCED_SIDE = 2560
 """Minimum longer side in pixels that a large image is reduced to for detection."""
 
@@ -142,8 +146,11 @@ def _open(
         data = prepare(data)
     with _refusals(data):
         image, content = _open_lazily(data, known)
+        if image.format == TGA:
+            image.info[_ALPHA_BITS] = data[17] & 15
     with _refusals():
         _check_size(image, max_pixels)
+        _check_decoder(image, content)
         # how many other frames of a repaired animation are complete is unknown
         notes = (_ONE_FRAME,) if content is not data else _note_frames(image, data)
         if image.format in ("JPEG", "MPO"):
@@ -186,7 +193,11 @@ def _formats(data: bytes, formats: Sequence[str]) -> tuple[str, ...]:
     Image.init()  # formats that this Pillow lacks must not be named
     if is_avif(data) and "AVIF" not in Image.OPEN:
         raise ImageError("an AVIF image: needs Pillow 11.3 or newer: pip install -U pillow")
-    return tuple(name for name in formats if name in Image.OPEN)
+    what = describe_content(data)
+    for name in (PPM, TGA):
+        if what is not None and what.endswith(f" {name} image") and name in formats:
+            return (name,)
+    return tuple(name for name in formats if name in Image.OPEN and name not in (PPM, TGA))
 
 
 @contextmanager
@@ -224,6 +235,10 @@ def _not_read(data: bytes) -> str:
     kind = name_content(data)
     if damage is not None:
         return f"{kind}, {damage}"
+    if data.startswith(b"MM\0+"):
+        return "a BigTIFF image in big-endian byte order, which is not read; save it as PNG"
+    if what.startswith("a JPEG 2000"):
+        what += ", which only datasets may hold, since it may take very long; save it as PNG"
     if what.startswith("a TIFF"):
         return "a TIFF image of a kind that is not read, or a camera's raw file"
     if any(what.endswith(f" {name} image") for name in READ_NAMES):
@@ -237,6 +252,22 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         raise ImageError(
             f"{width} x {height} pixels: more than {max_pixels / 1e6:g} megapixels "
             f"({width * height / 1e6:.1f}); {_RAISE_LIMIT}"
+        )
+
+
+def _check_decoder(image: Image.Image, content: bytes) -> None:
+    """Reject a large image whose decoder is written in Python: a second for a megapixel."""
+    is_slow = any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", ()))
+    pixels = image.width * image.height
+    if (
+        image.format == PPM
+        and is_slow
+        and (pixels > MAX_SLOW_PIXELS or len(content) > MAX_SLOW_BYTES)
+    ):
+        raise ImageError(
+            f"a PBM, PGM or PPM image of {image.width} x {image.height} pixels, as text or with "
+            f"levels up to others than 255: more than {MAX_SLOW_PIXELS / 1e6:g} megapixels, or "
+            f"than {MAX_SLOW_BYTES / 1e6:g} MB; save it as PNG"
         )
 
 
@@ -264,7 +295,14 @@ def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
 
 def _decoded(image: Image.Image) -> Image.Image:
     image.load()
-    return convert_to_8_bit(_upright(image))
+    return convert_to_8_bit(_upright(_drop_unused_alpha(image)))
+
+
+def _drop_unused_alpha(image: Image.Image) -> Image.Image:
+    """Drop the fourth channel of a TGA whose header says that it is no transparency."""
+    if image.format != TGA or image.mode not in ("RGBA", "LA") or image.info.get(_ALPHA_BITS, 8):
+        return image
+    return image.convert("RGB" if image.mode == "RGBA" else "L")
 
 
 def image_to_array(

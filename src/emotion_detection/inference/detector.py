@@ -157,6 +157,8 @@ class EmotionDetector:
         self._given = model, threads, labels
         # it may be unpickled in another working folder
         is_file = isinstance(model, str | os.PathLike) and os.path.exists(model)
+        if is_file:
+            find_model_file(model)  # errors name it as it was given
         self._place = os.path.abspath(model) if model is not None and is_file else model
         self._device_given = device
         self._open()

@@ -1,6 +1,7 @@
 """Choose onnxruntime's execution provider, and open sessions on it."""
 
 import contextlib
+import difflib
 import io
 import re
 import threading
@@ -27,6 +28,19 @@ PROVIDERS = {
 """Short names of onnxruntime's providers; onnxruntime's own names are accepted too."""
 
 DEVICES = (AUTO, *PROVIDERS)
+
+_NVIDIA, _AMD = "'cuda' (NVIDIA)", "'ROCMExecutionProvider' or 'MIGraphXExecutionProvider' (AMD)"
+_WINDOWS, _MACOS, _INTEL = "'directml' (Windows)", "'coreml' (macOS)", "'openvino' (Intel)"
+_OTHER_NAMES = {
+    **dict.fromkeys(("gpu", "gpus"), f"{_NVIDIA}, {_WINDOWS} or {_MACOS}"),
+    **dict.fromkeys(("nvidia", "cudnn"), _NVIDIA),
+    **dict.fromkeys(("mps", "metal", "ane", "apple"), _MACOS),
+    **dict.fromkeys(("dml", "directx", "dx12", "privateuseone"), _WINDOWS),
+    **dict.fromkeys(("xpu", "intel", "npu", "ov"), _INTEL),
+    **dict.fromkeys(("rocm", "hip", "amd", "migraphx"), _AMD),
+    **dict.fromkeys(("trt", "tensorrt"), "'TensorrtExecutionProvider' (NVIDIA)"),
+}
+"""Names of devices in other tools, and the names here."""
 
 _PACKAGES = {
     "CUDAExecutionProvider": "the package onnxruntime-gpu",
@@ -122,7 +136,21 @@ def parse_device(device: object) -> Device | None:
                 names = (name for name, own in PROVIDERS.items() if own == provider)
                 return Device(next(names, provider), provider)
     allowed = f"{', '.join(DEVICES)}, cuda:1 (the second GPU), or an onnxruntime provider"
-    raise InputError(f"device {given!r}: must be one of {allowed}")
+    raise InputError(f"device {given!r}: {_suggest_device(given)}must be one of {allowed}")
+
+
+def _suggest_device(given: object) -> str:
+    """Return the question for the device that is meant by an unknown name, or nothing."""
+    if not isinstance(given, str):
+        return ""
+    name, _, number = given.lower().partition(":")
+    meant = _OTHER_NAMES.get(name)
+    if name == "gpu" and number.isdecimal():
+        meant = f"'cuda:{int(number)}' (NVIDIA)"
+    if meant is None:
+        close = difflib.get_close_matches(name, DEVICES, 1)
+        meant = repr(close[0]) if close else None
+    return "" if meant is None else f"did you mean {meant}? It "
 
 
 def choose_device(device: object = AUTO) -> tuple[Device, str | None]:

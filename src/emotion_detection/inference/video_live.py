@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from emotion_detection.errors import InputError
+from emotion_detection.images.kinds import HEIF_SUFFIXES, SUFFIXES
 from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.cameras import open_camera
 from emotion_detection.inference.video import (
@@ -42,7 +43,7 @@ _PROTOCOLS = "rtsp,rtsps,rtp,srtp,rtmp,rtmps,http,https,httpproxy,tcp,tls,udp,sr
 """Allowed protocols, without ``file``: a server's playlist must not open local files."""
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _DEVICE = re.compile(r"/dev/video\d+$")
-_IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
+_IMAGES = {*SUFFIXES, *HEIF_SUFFIXES}
 _LARGEST_DRIFT = 2.0
 """Difference in seconds between a stream's clock and this machine's that resets the former."""
 _NO_CLOCK = {"mpjpeg"}

@@ -42,10 +42,10 @@ def prepare(config: TrainConfig) -> Prepared:
     if dataset.too_few:
         more = f" (and {len(dataset.too_few) - 1} more)" if len(dataset.too_few) > 1 else ""
         raise InputError(
-            f"{dataset.source}: {dataset.too_few[0]}{more}: its other faces belong together, as "
-            "duplicates or images of one person, or keep the splits that they had in earlier "
-            "data; add faces, change --validation_fraction, --test_fraction, --split_seed or "
-            "--person, or give the splits yourself"
+            f"{dataset.source}: {dataset.too_few[0]}{more}: faces that belong together, as "
+            "duplicates or images of one person, share a split, and faces of earlier data keep "
+            "theirs until --split_seed changes; else add faces, change --validation_fraction, "
+            "--test_fraction or --person, or give the splits yourself"
         )
     # initial weights must not be validated on faces that they were trained on
     sources = open_sources(config.init, config.teacher)

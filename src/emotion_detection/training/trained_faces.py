@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.config import DataConfig, TrainConfig, data_config_fields
+from emotion_detection.config import (
+    ALL,
+    SPLITS,
+    DataConfig,
+    TrainConfig,
+    data_config_fields,
+)
 from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.download import ROWS
 from emotion_detection.data.fingerprints import (
@@ -35,6 +41,10 @@ from emotion_detection.training.task import CHECKPOINT_KEY
 
 FILE = "faces.npz"
 TRAINED, VALIDATED = 0, 1
+_NEW = 2
+"""Role of a face that no model was trained or validated on."""
+_OWN_ROLES = {"train": TRAINED, "validation": VALIDATED, "test": _NEW}
+"""Role of the faces of each split of the training data."""
 
 SPLIT_OPTIONS = (
     "split_seed",
@@ -189,7 +199,7 @@ def leave_out_trained(
 
     Args:
         dataset: the data.
-        split: 'test' or 'validation'; nothing is left out of 'train'.
+        split: 'test' or 'validation'; nothing is left out of 'train' and 'all'.
         models: the models.
         config: how the data was read.
 
@@ -197,7 +207,7 @@ def leave_out_trained(
         InputError: no face would be left, or an earlier version kept no record of the faces and
             the data has changed since.
     """
-    if split == "train" or not dataset.sizes[split]:
+    if split in ("train", ALL) or not dataset.sizes[split]:
         return dataset
     trained: Mask = np.zeros(dataset.sizes[split], np.bool_)
     prints: Fingerprints | None = None
@@ -228,6 +238,52 @@ def leave_out_trained(
         file=sys.stderr,
     )
     return dataset.leave_out(split, trained)
+
+
+def count_trained(
+    dataset: Dataset, split: str, models: Sequence[ModelTrainingFaces], config: DataConfig
+) -> dict[str, int | None]:
+    """Count the faces of a split that models were trained or validated on.
+
+    Args:
+        dataset: the data, after :func:`leave_out_trained`.
+        split: 'train', 'validation', 'test' or 'all'.
+        models: the models.
+        config: how the data was read.
+
+    Returns:
+        ``trained_on`` and ``validated_on``: numbers of faces, each face counted once; None if an
+        earlier version kept no record of the faces.
+
+    Raises:
+        InputError: the record of a model is broken.
+    """
+    parts = [name for name in SPLITS if dataset.sizes[name] and split in (name, ALL)]
+    own = np.repeat([_OWN_ROLES[name] for name in parts], [dataset.sizes[name] for name in parts])
+    roles = np.full(len(own), _NEW)
+    prints: Fingerprints | None = None
+    is_unknown = False
+    for model in models:
+        if is_unchanged(model.data, dataset, config):
+            roles = np.minimum(roles, own)
+            continue
+        prints = prints or dataset.split(split).fingerprints
+        known = read_trained_faces(model.path)
+        if known is not None:
+            for role in (VALIDATED, TRAINED):
+                found = find_same_faces(prints, known.faces.keep(known.roles == role)) >= 0
+                roles[found] = np.minimum(roles[found], role)
+        elif _is_fer2013(model.data):
+            roles[_find_fer2013(prints, "test")] = VALIDATED
+            roles[_find_fer2013(prints, "validation")] = TRAINED
+        else:
+            is_unknown |= _may_be_trained_on(model, dataset)
+    if is_unknown:
+        return {"trained_on": None, "validated_on": None}
+    return {
+        "trained_on": int((roles == TRAINED).sum()),
+        "validated_on": int((roles == VALIDATED).sum()),
+    }
 
 
 def is_unchanged(trained_on: dict[str, Any], dataset: Dataset, config: DataConfig) -> bool:
@@ -288,12 +344,17 @@ def _find_fer2013(faces: Fingerprints, split: str) -> Mask:
 
 def _refuse_unknown(model: ModelTrainingFaces, dataset: Dataset) -> None:
     """Reject data that a model without a record of faces may have been trained on."""
-    source = model.data.get("options", {}).get("data")
-    if not read_known_hashes(model.data) or source is None or dataset.label_set == "demo":
-        return
-    if os.path.realpath(source) == os.path.realpath(dataset.source):
+    if _may_be_trained_on(model, dataset):
         raise InputError(
             f"{model.option}: an earlier version trained it and kept no list of its faces, and "
             f"{dataset.source} has changed or is split differently since, so nobody can tell which "
             "of these faces it was trained on: train it again, or test it on other faces"
         )
+
+
+def _may_be_trained_on(model: ModelTrainingFaces, dataset: Dataset) -> bool:
+    """Return True if a model without a record of faces was trained on data at the same place."""
+    source = model.data.get("options", {}).get("data")
+    if not read_known_hashes(model.data) or source is None or dataset.label_set == "demo":
+        return False
+    return os.path.realpath(source) == os.path.realpath(dataset.source)

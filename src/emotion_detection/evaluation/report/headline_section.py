@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emotion_detection.config import ALL
 from emotion_detection.evaluation.card_facts import FILTERS
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.markup import interval, percent, text
@@ -96,6 +97,10 @@ def _shown(test: Values) -> str:
     return views + ("" if read_prior(test) == "natural" else f"; {read_prior(test)} prior")
 
 
+def _name_split(split: str) -> str:
+    return "all faces" if split == ALL else f"{split} split"
+
+
 def _facts(test: Values) -> list[tuple[str, str]]:
     data, code = test["data"], test.get("code") or {}
     label_set = data.get("label_set", "own")
@@ -104,7 +109,7 @@ def _facts(test: Values) -> list[tuple[str, str]]:
     seconds = f" ({test['seconds']:,.1f} s)" if test.get("seconds") else ""
     command = test.get("command")
     return [
-        ("data", f"{text(data['source'])}, {text(test['split'])} split"),
+        ("data", f"{text(data['source'])}, {text(_name_split(test['split']))}"),
         ("labels", text(describe_labels(test))),
         ("filter", text(FILTERS.get(label_set, "none: all faces of the split"))),
         ("faces", f"{test['n']:,}{_shown(test)}"),
@@ -128,7 +133,7 @@ def _copies(found: Values | None) -> str:
     if not found:
         return markup.missing(
             "Accuracy without duplicates of training faces: unknown, because these faces are not "
-            "of the data that the model was trained on, or are its training split."
+            "of the data that the model was trained on, or hold its training split."
         )
     if not found["exact_or_near"]:
         return markup.paragraph("None of these faces has a duplicate among the training faces.")

@@ -32,6 +32,7 @@ from emotion_detection.evaluation.saved_tests import (
     read_test,
     read_views,
     synthetic_note,
+    trained_faces_note,
 )
 from emotion_detection.io.plain_values import read_yaml
 
@@ -43,7 +44,7 @@ class ReportRequest:
     Args:
         data: source of the faces; None: the model's training data.
         labels: 'original', 'fer2013' or 'ferplus'; None: the labels of the training.
-        split: 'test', 'validation' or 'train'.
+        split: 'test', 'validation', 'train' or 'all'.
         changes: further fields of :class:`~emotion_detection.config.DataConfig` to change.
         classes: the class names to test on; None: the data's or the model's own.
         options: the data settings; None: those of the model's training.
@@ -223,6 +224,8 @@ def _matches(asked: EvaluationPlan) -> bool:
         "data": metrics["data"].get("hash") == asked.dataset.hash,
         "labels": metrics["data"].get("label_set") == asked.dataset.label_set,
         "split": metrics["split"] == asked.split,
+        # tests of earlier versions do not say how many faces were trained on
+        "trained": asked.split == "test" or "trained_on" in metrics["data"],
         "views": read_views(metrics) == asked.views,
         "prior": read_prior(metrics) == asked.prior,
     }
@@ -271,8 +274,9 @@ def _known(place: str, test: SavedTest, faces: Faces | None, notes: tuple[str, .
             faces = None
             notes += ("The faces are not shown: the data holds others than were tested.",)
     curves = _curves(test.metrics["model"])
-    if note := synthetic_note(test.metrics):
-        notes += (f"{note[0].upper()}{note[1:]}.",)
+    for note in (trained_faces_note(test.metrics), synthetic_note(test.metrics)):
+        if note is not None:
+            notes += (f"{note[0].upper()}{note[1:]}.",)
     if test.corruptions is None and (shipped := _shipped_corruptions(test)) is not None:
         test = replace(test, corruptions=shipped)
         notes += (

@@ -218,7 +218,7 @@ def test_pyproject_and_git_know_of_the_folder() -> None:
 
 
 @pytest.mark.slow
-def test_a_wheel_holds_the_file(tmp_path: Path) -> None:
+def test_a_wheel_holds_the_detector_and_the_templates(tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="builds without the network need hatchling here")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
     subprocess.run([*command, "-w", str(tmp_path), str(ROOT)], check=True, capture_output=True)
@@ -228,3 +228,6 @@ def test_a_wheel_holds_the_file(tmp_path: Path) -> None:
         names = wheel.namelist()
     assert hashlib.sha256(content).hexdigest() == MODEL_SHA256
     assert "emotion_detection/inference/centerface/LICENSE.txt" in names
+    report = ROOT / "src" / "emotion_detection" / "evaluation" / "report"
+    for path in (report / "style.css", *report.rglob("*.j2")):
+        assert path.relative_to(ROOT / "src").as_posix() in names

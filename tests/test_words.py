@@ -22,8 +22,11 @@ PACKAGE = "src/emotion_detection"
 PAGE = ("web/*.html", "web/src/**/*.js", "web/src/**/*.css")
 """Files of the web page whose text and comments are checked."""
 
+TEMPLATES = "src/emotion_detection/**/*.j2"
+"""Templates of the report and the model card, whose text is checked."""
+
 GENERATED = {
-    "docs/model-card.md": "src/emotion_detection/evaluation/card.py has the words",
+    "docs/model-card.md": "card.md.j2 in evaluation/report/templates has the words",
 }
 """Files that are left out, because their words stand elsewhere."""
 
@@ -161,6 +164,16 @@ def _read_page(source: str, suffix: str) -> str:
     return "\n".join(lines)
 
 
+def _read_template(source: str) -> str:
+    """Return the text of a template on its lines, with the sentences in its strings."""
+
+    def sentences(code: re.Match[str]) -> str:
+        strings = re.sub(r'[^"\n]*("[^"\n]*" ?)?', r"\1", code[0])
+        return re.sub(r'"[\w-]+"', "·", strings).replace('"', " ")  # a key, or an alternative
+
+    return re.sub(r"(?s)\{\{.*?\}\}|\{%.*?%\}", sentences, source)
+
+
 @pytest.mark.parametrize("name", _files())
 def test_the_words_are_the_fields(name: str) -> None:
     assert _find((ROOT / name).read_text(encoding="utf-8")) == []
@@ -189,6 +202,33 @@ def test_the_words_of_the_page_are_the_fields(place: str) -> None:
         for hit in _find(_read_page(path.read_text(encoding="utf-8"), path.suffix))
     ]
     assert hits == []
+
+
+def test_the_words_of_the_templates_are_the_fields() -> None:
+    """Text and strings: the names of values in ``{{ }}`` and ``{% %}`` are code."""
+    paths = sorted(ROOT.glob(TEMPLATES))
+    hits = [
+        f"{path.name}:{hit}"
+        for path in paths
+        for hit in _find(_read_template(path.read_text(encoding="utf-8")))
+    ]
+    assert paths
+    assert hits == []
+
+
+@pytest.mark.parametrize(
+    ("source", "hits"),
+    [
+        ("<p>{{ picture }}</p>\ntwo pictures", ["2: pictures"]),
+        ('{{ missing("No pictures. " ~ wanted) }}', ["1: pictures"]),
+        ('{% for one in pictures %}{{ one["wanted"] }} is spoilt{% endfor %}', ["1: spoilt"]),
+        ("{# The pictures. #}", ["1: pictures"]),
+    ],
+)
+def test_hits_are_found_in_the_text_of_templates_alone(source: str, hits: list[str]) -> None:
+    found = _find(_read_template(source))
+    assert len(found) == len(hits)
+    assert all(one.startswith(hit) for one, hit in zip(found, hits, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,13 @@ def run(words: list[str]) -> int:
         raise InputError(f"--accuracy {parsed.accuracy}: must be above 0 and at most 1")
     if parsed.out and Path(parsed.out).exists() and not Path(parsed.out).is_dir():
         raise InputError(f"--out {parsed.out}: is a file; a folder is needed")
-    require_package("'report'", "train", "torch", "pytorch_lightning")
+    require_package("'report'", "train", "torch", "pytorch_lightning", "jinja2")
     from emotion_detection.evaluation.card import write_card
     from emotion_detection.evaluation.card_facts import check_run
     from emotion_detection.evaluation.group_table import DATASETS, read_groups
     from emotion_detection.evaluation.model_loading import find_newest_run
     from emotion_detection.evaluation.report import ReportRequest, open_tests, write_report
-    from emotion_detection.evaluation.report.audit_section import read_audit
+    from emotion_detection.evaluation.report.facts import read_audit
 
     places = parsed.model or [str(find_newest_run(Path("models")))]
     out = Path(parsed.out) if parsed.out else _default_folder(places[0])

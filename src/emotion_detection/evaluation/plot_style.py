@@ -5,7 +5,6 @@ one plot serves the light and the dark theme; the PNG keeps the colours.
 """
 
 import functools
-import html
 import io
 import re
 import warnings
@@ -74,21 +73,42 @@ _STYLE: Any = {
 }
 
 
+@dataclass(frozen=True)
+class SvgPlot:
+    """A plot for a page.
+
+    Args:
+        name: name of the plot in the page; prefix of all ids.
+        width: in the page's pixels.
+        height: in the page's pixels.
+        box: width and height of ``viewBox``.
+        drawing: content of the ``svg`` element.
+    """
+
+    name: str
+    width: int
+    height: int
+    box: str
+    drawing: str
+
+
 @dataclass
 class ReportPlots:
-    """The plots of a report: stored as PNG, returned as SVG.
+    """The plots of a report, as PNG and as SVG.
 
     Args:
         images: name -> PNG.
+        drawings: name -> SVG.
     """
 
     images: dict[str, bytes] = field(default_factory=dict)
+    drawings: dict[str, SvgPlot] = field(default_factory=dict)
 
-    def add(self, name: str, figure: "Figure", says: str) -> str:
-        """Store a plot as PNG and return it as SVG; ``says`` is the alternative text."""
+    def add(self, name: str, figure: "Figure") -> None:
+        """Store a plot."""
         self.images[name] = render_png(figure)
         figure.set_layout_engine("none")  # the layout is done, and takes longest
-        return inline(figure, name, says)
+        self.drawings[name] = render_svg(figure, name)
 
 
 def use_plot_style(draw: Callable[Words, "Figure"]) -> Callable[Words, "Figure"]:
@@ -146,33 +166,33 @@ def render_png(figure: "Figure") -> bytes:
     return out.getvalue()
 
 
-def inline(figure: "Figure", name: str, says: str) -> str:
+def render_svg(figure: "Figure", name: str) -> SvgPlot:
     """Return a figure as SVG for a page; equal figures give equal text.
 
     Args:
         figure: drawn in the colours of :data:`VARIABLES`.
         name: name of the plot in the page; prefix of all ids.
-        says: the alternative text.
     """
     out = io.StringIO()
     with _saving(name):
         unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(out, format="svg", transparent=True, metadata=unsaid)
     text = out.getvalue()
-    text = text[text.index("<svg") :]
+    text = text[text.index("<svg") : text.rindex("</svg>")]
+    text = text[text.index(">") + 1 :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
     text = text.replace("xlink:href", "href")
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
     text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 var(--font)", text)
-    inner = text[text.index(">") + 1 :]
     width, height = (72 * inches for inches in figure.get_size_inches())
-    return (
-        f'<svg class="chart" role="img" aria-labelledby="{name}-says" '
-        f'width="{width * 4 / 3:.0f}" height="{height * 4 / 3:.0f}" '
-        f'viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg">'
-        f'<title id="{name}-says">{html.escape(says)}</title>{re.sub(chr(10) + " *", " ", inner)}'
+    return SvgPlot(
+        name,
+        round(width * 4 / 3),
+        round(height * 4 / 3),
+        f"{width:g} {height:g}",
+        re.sub(r"\n *", " ", text),
     )
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.report import ReportRequest, open_test, write_report
-from emotion_detection.evaluation.report.audit_section import read_audit
+from emotion_detection.evaluation.report.facts import read_audit
 from emotion_detection.labels import FERPLUS
 
 Make = Callable[..., Any]

@@ -1,8 +1,8 @@
 """Report on tests of models in one page: accuracy, calibration, errors and methods.
 
 :mod:`.test_runs` finds or makes the tests, :mod:`.facts` computes all numbers (``report.json``),
-the modules ``*_plots`` draw them, the modules ``*_section`` write them as HTML, :mod:`.html_page`
-is the frame, and :mod:`.report_files` writes the files.
+:mod:`.report_plots` draws them, :mod:`.render` fills the templates, and :mod:`.report_files` writes
+the files.
 """
 
 from emotion_detection.evaluation.report.report_files import Report, write_report

@@ -1,12 +1,24 @@
-"""The facts of a report on one model, as plain values for ``report.json``."""
+"""Compute the facts of a report, as plain values: they are ``report.json``, and all the page has.
 
+Those of each model, of its groups of people, of the comparisons with the first model, and of an
+audit of the data.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection import __version__
+from emotion_detection.errors import InputError
+from emotion_detection.evaluation.group_table import Groups, read_groups_of
+from emotion_detection.evaluation.groups import compute_group_metrics
+from emotion_detection.evaluation.model_comparison import compare
 from emotion_detection.evaluation.report.test_runs import TestedModel
 from emotion_detection.evaluation.saved_tests import SavedTest, is_plain
+from emotion_detection.io.plain_values import read_json
 from emotion_detection.metrics.curves import (
     compute_coverage_curve,
     compute_precision_recall,
@@ -16,6 +28,7 @@ from emotion_detection.metrics.curves import (
 )
 from emotion_detection.metrics.per_class import compute_class_metrics
 from emotion_detection.metrics.statistics import (
+    Ints,
     as_dict,
     bootstrap_paired_difference,
     estimate_fraction,
@@ -24,12 +37,58 @@ from emotion_detection.training.temperature import undo_postprocessing
 
 SHOWN = 24
 """Faces in each gallery."""
+SHOWN_BESIDE = 14
+"""Faces in each gallery of a comparison."""
+SHEET = "audit.png"
+"""The contact sheet beside an ``audit.json``."""
 HUMAN_FER2013 = {"value": 0.65, "low": 0.60, "high": 0.70}
 """People on FER-2013: 65 ± 5 % (Goodfellow et al. 2013)."""
 BINS = 10
 """Bins of a target intensity or a vote fraction with more than a few values."""
 
 Facts = dict[str, Any]
+
+
+def compute_report_facts(
+    models: Sequence[TestedModel],
+    command: str,
+    wanted_accuracy: float,
+    groups: Path | None = None,
+    audit: Path | None = None,
+) -> Facts:
+    """Compute the content of ``report.json``, but for the names of the plots.
+
+    Args:
+        models: tests; the report is about the first, compared with the others.
+        command: the command that was run.
+        wanted_accuracy: target accuracy for the threshold.
+        groups: CSV of the faces' groups.
+        audit: ``audit.json`` of the data.
+
+    Raises:
+        InputError: the tests have different faces, or groups or audit cannot be read.
+    """
+    tables = [read_groups_of(groups, model.test.files) if groups else None for model in models]
+    people = tables[0].identity if tables[0] else None
+    facts: Facts = as_dict(
+        {
+            "command": command,
+            "version": __version__,
+            "models": [
+                {
+                    **compute_model_facts(model, wanted_accuracy),
+                    "groups": compute_group_facts(model.test, table) if table else None,
+                    "over_people": compute_accuracy_over_people(model.test, table),
+                }
+                for model, table in zip(models, tables, strict=True)
+            ],
+            "audit": read_audit(audit) if audit else None,
+            "comparisons": [
+                compute_comparison_facts(models[0], other, people) for other in models[1:]
+            ],
+        }
+    )
+    return facts
 
 
 def compute_model_facts(model: TestedModel, wanted_accuracy: float) -> Facts:
@@ -211,3 +270,98 @@ def _alike(values: npt.NDArray[np.float32]) -> list[npt.NDArray[np.int64]]:
     places = np.minimum((known * BINS).astype(np.int64), BINS - 1)
     found = [np.flatnonzero(places == place) for place in range(BINS)]
     return [rows for rows in found if len(rows)]
+
+
+def compute_group_facts(test: SavedTest, groups: Groups) -> Facts:
+    """Return a model's metrics on each column of groups.
+
+    Args:
+        test: the test.
+        groups: the groups of its faces.
+    """
+    return {
+        column: as_dict(compute_group_metrics(test.names, test.scores, test.truth, groups, column))
+        for column in groups.columns
+    }
+
+
+def compute_accuracy_over_people(test: SavedTest, groups: Groups | None) -> Facts | None:
+    """Return the accuracy with an interval over people, or None if they are unknown."""
+    people = groups.identity if groups else None
+    if people is None:
+        return None
+    zeros = np.zeros(len(people))
+    found: Facts = as_dict(bootstrap_paired_difference(zeros, test.right, people))
+    return found
+
+
+def compute_comparison_facts(
+    first: TestedModel, second: TestedModel, people: Ints | None = None
+) -> Facts:
+    """Compare two models on the same faces.
+
+    Args:
+        first: a model's test.
+        second: another's.
+        people: int64 (N,), the person of each of the first's faces, if known.
+
+    Raises:
+        InputError: the tests are not of the same faces, classes and labels.
+    """
+    found = compare(first.test, second.test, people)
+    facts = as_dict(found)
+    del facts["second_rows"]
+    galleries = {
+        name: [
+            {
+                **describe_faces(first.test, int(row)),
+                "second": describe_faces(second.test, int(found.second_rows[row])),
+            }
+            for row in getattr(found, name)[:SHOWN_BESIDE]
+        ]
+        for name in ("only_first", "only_second")
+    }
+    for name in galleries:
+        del facts[name]
+    return {"first": first.name, "second": second.name, **facts, **galleries}
+
+
+def read_audit(path: Path) -> dict[str, Any]:
+    """Read the ``audit.json`` of ``emotion data audit``.
+
+    Args:
+        path: ``audit.json``, or its folder.
+
+    Raises:
+        InputError: the file is missing, or not from an audit.
+    """
+    path = path / "audit.json" if path.is_dir() else path
+    try:
+        found = read_json(path)
+        known = {
+            "faces": int(found["faces"]),
+            "splits": [str(one) for one in found["splits"]],
+            "listed": int(found["listed"]),
+            "data": {"source": str(found["data"]["source"]), "hash": str(found["data"]["hash"])},
+            "command": str(found.get("command", "")),
+            "out_of_fold": {
+                "accuracy": float(found["out_of_fold"]["accuracy"]),
+                "accuracy_ci95": [float(end) for end in found["out_of_fold"]["accuracy_ci95"]],
+                "folds": int(found["out_of_fold"]["folds"]),
+            },
+            "reasons": {
+                str(name): {
+                    "meaning": str(one["meaning"]),
+                    "found": int(one["found"]),
+                    "listed": int(one["listed"]),
+                }
+                for name, one in found["reasons"].items()
+            },
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"--audit {path}: is no audit.json of 'emotion data audit': {reason}"
+        ) from None
+    sheet = path.with_name(SHEET)
+    return known | {"sheet": str(sheet) if sheet.is_file() else None}

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -35,8 +34,10 @@ class Settings:
     """All settings that an image's record depends on.
 
     Args:
-        model: the ONNX file.
-        sha256: SHA-256 of the file, which every process checks.
+        model: the ONNX file; or, until :func:`identify_model`, a model as for
+            :class:`EmotionDetector`.
+        sha256: SHA-256 of the file, which every process checks; empty until
+            :func:`identify_model`.
         labels: name of the label set; None: the model's main one.
         detection_size: as for :class:`EmotionDetector`.
         min_confidence: as for :class:`EmotionDetector`.
@@ -75,26 +76,48 @@ class Settings:
         return Path(self.folder, source)
 
 
-def sha256_of(model: str | Path) -> str:
-    """Return the SHA-256 of a model's file, in hexadecimal.
+_opened: dict[tuple[Settings, int | None], EmotionDetector] = {}
+"""The detector of this process: at most one, since each takes memory."""
+
+
+def identify_model(settings: Settings) -> Settings:
+    """Return settings with the absolute path and the SHA-256 of their model.
+
+    The model is read once: :func:`open_detector` returns the detector that is opened here.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the model does not exist, or a setting is not allowed.
     """
-    try:
-        return hashlib.sha256(Path(model).read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{model}: cannot be read: {error.strerror or error}") from None
+    detector = _new_detector(settings, None)
+    path = os.path.abspath(detector.model.path)
+    settings = dataclasses.replace(settings, model=path, sha256=detector.model.sha256)
+    _keep_detector(settings, None, detector)
+    return settings
 
 
-@lru_cache(maxsize=1)
 def open_detector(settings: Settings, threads: int | None = None) -> EmotionDetector:
     """Return this process's detector, created once.
 
     Raises:
         InputError: the model does not exist, or is another one.
     """
-    detector = EmotionDetector(
+    if (settings, threads) not in _opened:
+        detector = _new_detector(settings, threads)
+        if detector.model.sha256 != settings.sha256:
+            raise InputError(
+                f"{settings.model}: is another model here than where the work was started"
+            )
+        _keep_detector(settings, threads, detector)
+    return _opened[settings, threads]
+
+
+def _keep_detector(settings: Settings, threads: int | None, detector: EmotionDetector) -> None:
+    _opened.clear()
+    _opened[settings, threads] = detector
+
+
+def _new_detector(settings: Settings, threads: int | None) -> EmotionDetector:
+    return EmotionDetector(
         settings.model,
         threads=threads,
         labels=settings.labels,
@@ -108,9 +131,6 @@ def open_detector(settings: Settings, threads: int | None = None) -> EmotionDete
         prior=settings.prior,
         device=settings.device,
     )
-    if sha256_of(settings.model) != settings.sha256:
-        raise InputError(f"{settings.model}: is another model here than where the work was started")
-    return detector
 
 
 def read(

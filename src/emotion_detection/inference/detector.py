@@ -34,8 +34,8 @@ from emotion_detection.inference.model import (
     PRETRAINED,
     Model,
     ModelInput,
-    find_model_file,
     open_onnx,
+    read_model_file,
 )
 from emotion_detection.inference.tracking import (
     MIN_TRACK_TIME,
@@ -159,9 +159,9 @@ class EmotionDetector:
         is_file = isinstance(model, str | os.PathLike) and os.path.exists(model)
         self._place = os.path.abspath(model) if model is not None and is_file else model
         self._device_given = device
-        self._open()
+        self._open(model)
 
-    def _open(self) -> None:
+    def _open(self, model: str | Path | None) -> None:
         """Open the model; the face detection network is opened at the first image."""
         _, threads, labels = self._given
         self._device, fallback = choose_device(self._device_given)
@@ -170,7 +170,7 @@ class EmotionDetector:
         if threads is None and is_limited():  # onnxruntime sees all cores of the machine
             threads = count_cpus()
         self._threads = None if threads is None else int(threads)
-        self._model: Model = open_onnx(find_model_file(self._place), self._threads, self._device)
+        self._model: Model = open_onnx(read_model_file(model), self._threads, self._device)
         if labels is not None and labels not in tuple(self._model.label_sets):
             raise InputError(
                 f"labels {labels!r}: {self._model.path} scores {', '.join(self._model.label_sets)}"
@@ -184,6 +184,11 @@ class EmotionDetector:
             )
         self._finder: FaceDetector | None = None
         self._lock = threading.Lock()
+
+    @property
+    def model(self) -> Model:
+        """The opened ONNX file: its path, SHA-256, metadata and session."""
+        return self._model
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -307,7 +312,7 @@ class EmotionDetector:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._open()
+        self._open(self._place)
 
     @overload
     def detect(self, image: ImageInput, *, color: str = "rgb") -> Result: ...

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,8 +12,6 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
-
-from jsonargparse import Namespace
 
 from emotion_detection import __version__
 from emotion_detection.batch.classify import Settings, identify_model, open_detector

@@ -3,9 +3,8 @@
 import importlib.util
 import logging
 import sys
+from argparse import ArgumentParser
 from dataclasses import fields
-
-from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.parsing import (
     DEVICE_HELP,

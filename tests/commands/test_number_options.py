@@ -43,6 +43,8 @@ def test_values_are_converted(kind: object, word: str, value: object) -> None:
         (int, "1e1", "a whole number"),
         (float, "five", "a number"),
         (float, "nan", "a number"),
+        (float, "inf", "a number"),
+        (float, "-1e400", "a number"),
         (parse_texts, "happy", "a list of texts"),
         (parse_texts, "[1]", "a list of texts"),
         (parse_texts, "[", "a list of texts"),

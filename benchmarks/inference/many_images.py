@@ -45,7 +45,7 @@ from benchmarks.common import (
     write_json,
 )
 from emotion_detection import pretrained
-from emotion_detection.batch.classify import Settings, open_detector, read, sha256_of
+from emotion_detection.batch.classify import Settings, open_detector, read
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.job_folder import LARGEST_SHARD, SHARDS, SMALLEST_SHARD
 from emotion_detection.data.synthetic import make_synthetic_faces
@@ -152,10 +152,10 @@ def parts(paths: list[Path]) -> float:
 
 
 def _part(names: list[str], ready: Any, seconds: Any) -> None:
-    model = pretrained.find_model()
+    model = pretrained.read_model()
     settings = Settings(
-        model=str(model),
-        sha256=sha256_of(model),
+        model=str(model.path),
+        sha256=model.sha256,
         labels=None,
         detection_size=WORKING_SIZE,
         min_confidence=THRESHOLD,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection import pretrained
-from emotion_detection.batch.classify import Settings, sha256_of
+from emotion_detection.batch.classify import Settings
 from emotion_detection.data.synthetic import make_synthetic_faces
 
 
@@ -37,10 +37,10 @@ def settings() -> Callable[..., Settings]:
     """``settings(**changes)``: crops, read by the shipped model."""
 
     def make(**changes: Any) -> Settings:
-        model = str(pretrained.find_model())
+        model = pretrained.read_model()
         values = {
-            "model": model,
-            "sha256": sha256_of(model),
+            "model": str(model.path),
+            "sha256": model.sha256,
             "labels": None,
             "detection_size": 640,
             "min_confidence": 0.5,

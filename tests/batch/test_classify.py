@@ -11,10 +11,10 @@ from PIL import Image
 
 from emotion_detection.batch.classify import (
     Settings,
+    identify_model,
     open_detector,
     place_below_annotate,
     read,
-    sha256_of,
 )
 from emotion_detection.batch.files import Entry
 from emotion_detection.errors import InputError
@@ -195,7 +195,16 @@ def test_an_image_never_replaces_itself(settings: Make, crops: list[str], tmp_pa
     assert (tmp_path / "a.png").read_bytes() == before
 
 
-def test_a_model_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read: ") as refusal:
-        sha256_of(tmp_path)
+def test_a_model_that_cannot_be_read_is_one_line(settings: Make, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.onnx: no such run folder or ONNX") as refusal:
+        identify_model(settings(model=str(tmp_path / "none.onnx")))
     assert "\n" not in str(refusal.value)
+
+
+def test_the_detector_that_identifies_the_model_is_used(settings: Make) -> None:
+    known = settings()
+    found = identify_model(settings(model="pretrained", sha256=""))
+    assert found == known
+    detector = open_detector(found)
+    assert open_detector(known) is detector
+    assert open_detector(known, threads=1) is not detector

@@ -3,8 +3,9 @@
 import pytest
 from jsonargparse import ArgumentParser
 
+from emotion_detection.commands.field_parser import new_field_parser
 from emotion_detection.commands.option_names import OLD_NAMES, SAME, understand
-from emotion_detection.commands.parsing import new_parser, parse, preset_name
+from emotion_detection.commands.parsing import parse, preset_name
 from emotion_detection.commands.suggestions import suggest
 from emotion_detection.errors import InputError
 
@@ -129,7 +130,7 @@ def test_every_name_of_before_leads_to_an_option_that_exists() -> None:
 
 @pytest.fixture
 def parser() -> ArgumentParser:
-    parser = new_parser("train", "Train.")
+    parser = new_field_parser("train", "Train.")
     parser.add_argument("--frozen", type=bool, default=False)
     parser.add_argument("--batch_size", type=int, default=32)
     return parser

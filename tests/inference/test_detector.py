@@ -22,6 +22,7 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import crop_to_square
 from emotion_detection.inference import detector as module
+from emotion_detection.io.files import load_file
 from emotion_detection.labels import FER2013, FERPLUS
 
 
@@ -308,7 +309,7 @@ def test_the_shipped_model_is_the_default(
     grey: Any, detector: EmotionDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert inspect.signature(EmotionDetector).parameters["model"].default is None
-    monkeypatch.setattr(pretrained, "find_model", lambda: grey.path)
+    monkeypatch.setattr(pretrained, "read_model", lambda: load_file(grey.path))
     crops = _crops(3, 48, 48)
     for model in (None, "pretrained"):
         scores = EmotionDetector(model, threads=1).classify(crops)

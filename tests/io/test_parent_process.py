@@ -18,11 +18,11 @@ import sys, time
 from emotion_detection import pretrained
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.local_engine import Task, Worker
-from emotion_detection.batch.classify import Settings, sha256_of
+from emotion_detection.batch.classify import Settings
 
 if __name__ == "__main__":
-    model = str(pretrained.find_model())
-    worker = Worker(Settings(model, sha256_of(model), None, 640, 0.5, 24.0, crops=True))
+    model = pretrained.read_model()
+    worker = Worker(Settings(str(model.path), model.sha256, None, 640, 0.5, 24.0, crops=True))
     worker.given(Task(0, 0, (Entry(sys.argv[1]),) * 300_000))
     print(worker._process.pid, flush=True)
     time.sleep(600)

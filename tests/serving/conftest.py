@@ -77,7 +77,7 @@ def _serving(
     from emotion_detection.serving.server_settings import Settings
 
     detector = detector or EmotionDetector(model, threads=1)
-    server = make_server(detector, Settings(**{"workers": 2, **settings}), model, page)
+    server = make_server(detector, Settings(**{"workers": 2, **settings}), page)
     listener = bound("127.0.0.1", 0)
     port = listener.getsockname()[1]
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -181,9 +181,9 @@ def test_a_model_of_ones_own(
     path.parent.mkdir()
     shutil.copy(pretrained.find_model(), path)
     detector = EmotionDetector(path.parent, threads=1, labels="fer2013")
-    assert describe_model(path.parent, detector, Settings())["limits"] is None
+    assert describe_model(detector, Settings())["limits"] is None
     monkeypatch.setattr(EmotionDetector, "is_synthetic", True)
-    assert describe_model(path.parent, detector, Settings())["limits"] == SYNTHETIC_NOTE
+    assert describe_model(detector, Settings())["limits"] == SYNTHETIC_NOTE
     monkeypatch.undo()
     with serving(detector, model=str(path.parent), workers=1) as running:
         about = running.get("/v1/model").json()

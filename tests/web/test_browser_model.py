@@ -11,8 +11,8 @@ import pytest
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import MAX_PIXELS
-from emotion_detection.inference import browser
-from emotion_detection.inference.browser import describe_browser_model, list_browser_files
+from emotion_detection.inference import face_detector
+from emotion_detection.inference.browser import describe_browser_model, read_browser_files
 from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.results import list_columns
 from emotion_detection.training_record import SYNTHETIC_NOTE
@@ -21,8 +21,8 @@ from emotion_detection.training_record import SYNTHETIC_NOTE
 @pytest.mark.parametrize("label_set", ["ferplus", "fer2013"])
 def test_it_fits_the_graph(label_set: str) -> None:
     about = json.loads(json.dumps(describe_browser_model(EmotionDetector(labels=label_set))))
-    files = list_browser_files()
-    session = onnxruntime.InferenceSession(files["model.onnx"].read_bytes())
+    files = read_browser_files()
+    session = onnxruntime.InferenceSession(files["model.onnx"].content)
     size, channels = about["input"]["size"], about["input"]["channels"]
     faces = np.zeros((2, channels, size, size), np.uint8)
     names = [value["output"] for value in about["label_sets"].values()]
@@ -61,16 +61,16 @@ def test_it_has_the_notes_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_finder_is_the_one_that_was_shipped() -> None:
-    content = list_browser_files()["centerface.onnx"].read_bytes()
+    content = read_browser_files()["centerface.onnx"].content
     assert hashlib.sha256(content).hexdigest() == MODEL_SHA256
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model\.onnx"):
-        list_browser_files(tmp_path)
+        read_browser_files(tmp_path)
 
 
 def test_a_damaged_finder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser, "MODEL_SHA256", "0" * 64)
+    monkeypatch.setattr(face_detector, "MODEL_SHA256", "0" * 64)
     with pytest.raises(InputError, match="damaged"):
-        list_browser_files()
+        read_browser_files()

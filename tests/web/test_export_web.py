@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emotion_detection.cli import main
-from emotion_detection.inference.browser import list_browser_files
+from emotion_detection.inference.browser import read_browser_files
 from emotion_detection.serving import built_page
 
 Capture = pytest.CaptureFixture[str]
@@ -43,8 +43,8 @@ def test_the_folder_holds_the_page_and_its_networks(built: Path, capsys: Capture
     site = Path("public/site")
     for path in filter(Path.is_file, built.rglob("*")):
         assert (site / path.relative_to(built)).read_bytes() == path.read_bytes()
-    for name, path in list_browser_files().items():
-        assert (site / "models" / name).read_bytes() == path.read_bytes()
+    for name, file in read_browser_files().items():
+        assert (site / "models" / name).read_bytes() == file.content
     about = json.loads((site / "models" / "model.json").read_text(encoding="utf-8"))
     assert about["label_set"] == "ferplus"
     assert not list(site.rglob("*.part"))
@@ -70,7 +70,7 @@ def write_model() -> Callable[[Path], None]:
     onnx = pytest.importorskip("onnx")
 
     def write(path: Path) -> None:
-        model = onnx.load(str(list_browser_files()["model.onnx"]))
+        model = onnx.load_model_from_string(read_browser_files()["model.onnx"].content)
         model.doc_string = "mine"
         onnx.save(model, str(path))
 

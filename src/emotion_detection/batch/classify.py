@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -14,8 +13,8 @@ from emotion_detection.errors import InputError, shorten
 from emotion_detection.images.opening import (
     DEFAULT_MAX_PIXELS,
     ImageError,
+    LoadedImage,
     crop_to_square,
-    image_to_array,
     load_image,
 )
 from emotion_detection.inference import EmotionDetector
@@ -28,6 +27,9 @@ from emotion_detection.results import Result
 
 TOGETHER, LOOKED_AT = 64, 8
 """Crops, and images, per block; an image takes longer, since faces must be detected."""
+HELD_PIXELS = 1_000_000
+"""Decoded images of a block that are held for drawing, until they have more pixels in all. Small
+ones are classified together, and a large one is drawn before the next is decoded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +37,10 @@ class Settings:
     """All settings that an image's record depends on.
 
     Args:
-        model: the ONNX file.
-        sha256: SHA-256 of the file, which every process checks.
+        model: the ONNX file; or, until :func:`identify_model`, a model as for
+            :class:`EmotionDetector`.
+        sha256: SHA-256 of the file, which every process checks; empty until
+            :func:`identify_model`.
         labels: name of the label set; None: the model's main one.
         detection_size: as for :class:`EmotionDetector`.
         min_confidence: as for :class:`EmotionDetector`.
@@ -75,26 +79,48 @@ class Settings:
         return Path(self.folder, source)
 
 
-def sha256_of(model: str | Path) -> str:
-    """Return the SHA-256 of a model's file, in hexadecimal.
+_opened: dict[tuple[Settings, int | None], EmotionDetector] = {}
+"""The detector of this process: at most one, since each takes memory."""
+
+
+def identify_model(settings: Settings) -> Settings:
+    """Return settings with the absolute path and the SHA-256 of their model.
+
+    The model is read once: :func:`open_detector` returns the detector that is opened here.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the model does not exist, or a setting is not allowed.
     """
-    try:
-        return hashlib.sha256(Path(model).read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{model}: cannot be read: {error.strerror or error}") from None
+    detector = _new_detector(settings, None)
+    path = os.path.abspath(detector.model.path)
+    settings = dataclasses.replace(settings, model=path, sha256=detector.model.sha256)
+    _keep_detector(settings, None, detector)
+    return settings
 
 
-@lru_cache(maxsize=1)
 def open_detector(settings: Settings, threads: int | None = None) -> EmotionDetector:
     """Return this process's detector, created once.
 
     Raises:
         InputError: the model does not exist, or is another one.
     """
-    detector = EmotionDetector(
+    if (settings, threads) not in _opened:
+        detector = _new_detector(settings, threads)
+        if detector.model.sha256 != settings.sha256:
+            raise InputError(
+                f"{settings.model}: is another model here than where the work was started"
+            )
+        _keep_detector(settings, threads, detector)
+    return _opened[settings, threads]
+
+
+def _keep_detector(settings: Settings, threads: int | None, detector: EmotionDetector) -> None:
+    _opened.clear()
+    _opened[settings, threads] = detector
+
+
+def _new_detector(settings: Settings, threads: int | None) -> EmotionDetector:
+    return EmotionDetector(
         settings.model,
         threads=threads,
         labels=settings.labels,
@@ -108,9 +134,6 @@ def open_detector(settings: Settings, threads: int | None = None) -> EmotionDete
         prior=settings.prior,
         device=settings.device,
     )
-    if sha256_of(settings.model) != settings.sha256:
-        raise InputError(f"{settings.model}: is another model here than where the work was started")
-    return detector
 
 
 def read(
@@ -153,13 +176,14 @@ def _surely(some: Sequence[Entry], settings: Settings, detector: EmotionDetector
 
 def _records(some: Sequence[Entry], settings: Settings, detector: EmotionDetector) -> list[Record]:
     sources = [entry.source for entry in some if entry.error is None]
-    many = _crops if settings.crops else _photographs
+    if settings.annotate is not None:
+        many = _annotated
+    else:
+        many = _crops if settings.crops else _photographs
     answers = iter(many(sources, settings, detector))
     records = []
     for entry in some:
         answer = next(answers) if entry.error is None else entry.error
-        if isinstance(answer, Result) and settings.annotate is not None:
-            answer = _annotated(answer, entry.source, settings)
         if isinstance(answer, Result):
             records.append(answer.as_dict())
         else:
@@ -173,11 +197,16 @@ def _photographs(
     paths = [settings.path(source) for source in sources]
     answers = detector.detect_many(paths)
     return [
-        str(answer).removeprefix(f"{shorten(str(path))}: ")
+        _describe_error(answer, path)
         if isinstance(answer, ImageError)
         else dataclasses.replace(answer, source=source)
         for source, path, answer in zip(sources, paths, answers, strict=True)
     ]
+
+
+def _describe_error(error: ImageError, path: Path) -> str:
+    """Return the reason without the path, which the record has apart."""
+    return str(error).removeprefix(f"{shorten(str(path))}: ")
 
 
 def _crops(
@@ -191,34 +220,82 @@ def _crops(
 def _whole(source: str, settings: Settings, detector: EmotionDetector) -> DetectedImage | str:
     """Treat the complete image as one face; return an error if it cannot be read."""
     try:
-        pixels, notes = image_to_array(settings.path(source), settings.max_pixels)
+        loaded = load_image(settings.path(source), settings.max_pixels)
     except ImageError as error:
         return str(error)
     size, channels = detector.input
-    face = crop_to_square(Image.fromarray(pixels), size, channels)
-    height, width = pixels.shape[:2]
+    face = crop_to_square(Image.fromarray(loaded.pixels), size, channels)
+    width, height = loaded.width, loaded.height
     return DetectedImage(
-        about=Result(width, height, source=source, notes=notes),
+        about=Result(width, height, source=source, notes=loaded.notes),
         faces=(DetectedFace((0.0, 0.0, float(width), float(height)), (), 1.0),),
         crops=face if channels == 1 else face.transpose(1, 2, 0)[None],
+        loaded=loaded if settings.annotate is not None else None,
     )
 
 
-def _annotated(result: Result, source: str, settings: Settings) -> Result | str:
+def _annotated(
+    sources: Sequence[str], settings: Settings, detector: EmotionDetector
+) -> list[Result | str]:
+    """Classify and draw images, each decoded once; a large one is not held for the others."""
+    if settings.crops:
+        looked: Iterator[DetectedImage | str] = (
+            _whole(source, settings, detector) for source in sources
+        )
+    else:
+        paths = [settings.path(source) for source in sources]
+        looked = map(_or_reason, detector.look_many(paths, keep_pixels=True), paths)
+    answers: list[Result | str] = []
+    held: list[DetectedImage | str] = []
+    for end in range(1, len(sources) + 1):
+        # in no variable of its own, which would hold it while the next one is decoded
+        held.append(next(looked))
+        if end == len(sources) or _count_pixels(held) > HELD_PIXELS:
+            answers += _classify_and_draw(held, sources[len(answers) : end], settings, detector)
+            held.clear()
+    return answers
+
+
+def _or_reason(seen: DetectedImage | ImageError, path: Path) -> DetectedImage | str:
+    return _describe_error(seen, path) if isinstance(seen, ImageError) else seen
+
+
+def _count_pixels(held: Sequence[DetectedImage | str]) -> int:
+    images = (one.about for one in held if isinstance(one, DetectedImage))
+    return sum(about.width * about.height for about in images)
+
+
+def _classify_and_draw(
+    held: Sequence[DetectedImage | str],
+    sources: Sequence[str],
+    settings: Settings,
+    detector: EmotionDetector,
+) -> Iterator[Result | str]:
+    results = iter(detector.read([one for one in held if isinstance(one, DetectedImage)]))
+    for one, source in zip(held, sources, strict=True):
+        if isinstance(one, str):
+            yield one
+            continue
+        result = dataclasses.replace(next(results), source=source)
+        assert one.loaded is not None  # since --annotate was given
+        yield _draw(result, one.loaded, source, settings)
+
+
+def _draw(result: Result, loaded: LoadedImage, source: str, settings: Settings) -> Result | str:
     """Write the annotated image; return an error if it cannot be drawn or written."""
-    from emotion_detection.inference.annotate import SUFFIXES, annotate_image, save_image
+    from emotion_detection.inference.annotate import SUFFIXES, draw_result, save_image
 
     try:
-        loaded = load_image(settings.path(source), settings.max_pixels)
-        drawn = annotate_image(loaded.pixels, result)
-    except (ImageError, ValueError) as error:  # it changed since it was read
+        image = loaded.to_image()
+    except ImageError as error:
         return str(error)
+    draw_result(image, result)
     out = place_below_annotate(source, settings)
     if out.suffix.lower() not in SUFFIXES:
         out = out.with_name(f"{out.name}.annotated.png")
     check_target(out, source, settings)
     try:
-        save_image(drawn, out, loaded.icc_profile)
+        save_image(image, out, loaded.icc_profile)
     except ImageError as error:
         return f"--annotate {error}"
     except InputError as error:

@@ -3,11 +3,11 @@
 from itertools import takewhile
 from pathlib import Path
 
+from emotion_detection.commands.field_parser import new_field_parser
 from emotion_detection.commands.parsing import (
     add_fields,
     join_data_words,
     name_as_written,
-    new_parser,
     parse,
     read_words,
 )
@@ -63,7 +63,7 @@ def _suggested(what: str) -> str:
 
 
 def _run(what: str, words: list[str]) -> int:
-    parser = new_parser(f"data {what}", WHAT[what], _USAGE[what])
+    parser = new_field_parser(f"data {what}", WHAT[what], _USAGE[what])
     if what == "download":
         parse(parser, words)
         from emotion_detection.data import console as commands

@@ -8,14 +8,12 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from emotion_detection.audit_options import AUDITED_SPLITS, REASONS, AuditOptions
+from emotion_detection.commands.field_parser import add_config, new_field_parser, plain
 from emotion_detection.commands.parsing import (
-    add_config,
     add_field_groups,
     add_fields,
     join_data_words,
-    new_parser,
     parse,
-    plain,
     preset_name,
     prints_config,
     read_words,
@@ -90,7 +88,7 @@ def _read(
 
 
 def _parser() -> ArgumentParser:
-    parser = new_parser(
+    parser = new_field_parser(
         "data audit",
         "Train on parts of the data, predict the rest, and list the faces that look wrong.",
         "PATH [OPTIONS]",

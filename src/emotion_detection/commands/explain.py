@@ -1,10 +1,9 @@
 """``emotion explain``: draw which regions of a face drove the prediction, as one PNG."""
 
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.parsing import (
     MODEL_HELP,

@@ -1,9 +1,8 @@
 """``emotion export``: write an ONNX file, a folder for the hub, or the web page."""
 
 import shlex
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-
-from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.errors import InputError, require_package

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.browser import ABOUT, describe_browser_model, list_browser_files
+from emotion_detection.inference.browser import ABOUT, describe_browser_model, read_browser_files
 from emotion_detection.io.files import write_atomic
 from emotion_detection.serving.built_page import INDEX, MISSING, find_page_folder, is_page_built
 
@@ -37,7 +37,7 @@ def export_page(folder: Path, model: str | None = None, labels: str | None = Non
     _check(folder)
     about = describe_browser_model(EmotionDetector(model, labels=labels))
     contents = {
-        f"{MODELS}/{name}": path.read_bytes() for name, path in list_browser_files(model).items()
+        f"{MODELS}/{name}": file.content for name, file in read_browser_files(model).items()
     }
     contents[f"{MODELS}/{ABOUT}"] = (json.dumps(about, indent=1) + "\n").encode()
     contents |= {path.relative_to(page).as_posix(): path.read_bytes() for path in _files(page)}

@@ -4,13 +4,20 @@ import contextlib
 import dataclasses
 import inspect
 import json
+import math
 import re
-from argparse import SUPPRESS, Action
+from argparse import (
+    SUPPRESS,
+    Action,
+    ArgumentError,
+    ArgumentParser,
+    ArgumentTypeError,
+    HelpFormatter,
+    Namespace,
+)
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
-
-from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
+from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
 from emotion_detection.commands.option_names import note, understand
 from emotion_detection.commands.suggestions import suggest
@@ -19,6 +26,8 @@ from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZ
 from emotion_detection.errors import InputError
 from emotion_detection.io.field_types import TYPE_WORDS, join_choices
 from emotion_detection.io.plain_values import read_yaml
+
+P = TypeVar("P", bound=ArgumentParser)
 
 VIEWS_HELP = (
     "views of each face whose scores are averaged: 1, 2 (with horizontal flip) or 4 (also "
@@ -33,26 +42,80 @@ PRIOR_HELP = (
 
 
 def new_parser(command: str, description: str, usage: str = "[OPTIONS]") -> ArgumentParser:
-    """Create the parser of a command.
+    """Create the parser of a command with few options.
 
     Args:
         command: the command's words, such as ``data info``.
         description: the description in the help.
         usage: the usage line behind the command.
     """
-    parser = ArgumentParser(
+    parser = set_up(_Parser, ShowDefaults, command, description, usage)
+    parser.register("type", int, _whole_number)
+    parser.register("type", float, _number)
+    return parser
+
+
+def set_up(
+    parser: type[P], formatter: type[HelpFormatter], command: str, description: str, usage: str
+) -> P:
+    """Create a parser of either kind; the other one is :func:`.field_parser.new_field_parser`."""
+    made = parser(
         prog=f"emotion {command}",
         usage=f"emotion {command} {usage}",
         description=description,
         exit_on_error=False,
         allow_abbrev=False,
-        formatter_class=_Help,
+        formatter_class=formatter,
     )
-    parser._positionals.title = "arguments"
-    return parser
+    made._positionals.title = "arguments"
+    return made
 
 
-class _Help(DefaultHelpFormatter):
+class _Parser(ArgumentParser):
+    """argparse's parser, which raises all errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise an error, also where argparse would exit in spite of ``exit_on_error``."""
+        raise ArgumentError(None, message)
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text, 0 if text.lower().startswith(("0x", "0b", "0o")) else 10)
+    except ValueError:
+        raise ArgumentTypeError(f"{text or repr(text)}: must be {TYPE_WORDS['int']}") from None
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ArgumentTypeError(f"{text or repr(text)}: must be {TYPE_WORDS['float']}")
+    return value
+
+
+def parse_texts(text: str) -> list[str]:
+    """Parse a list of texts in JSON or YAML, such as :func:`join_data_words` writes.
+
+    For ``type`` of an option.
+
+    >>> parse_texts('["happy", "sad"]')
+    ['happy', 'sad']
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError:
+        values = None
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ArgumentTypeError(f"{text or repr(text)}: must be {TYPE_WORDS['list']}")
+    return values
+
+
+class ShowDefaults(HelpFormatter):
     """Format the help without Python's type names, and with informative defaults only."""
 
     def _get_help_string(self, action: Action) -> str:
@@ -63,15 +126,6 @@ class _Help(DefaultHelpFormatter):
             shown = " ".join(map(str, default)) if isinstance(default, list) else default
             return f"{text} (default: {str(shown).replace('%', '%%')})"
         return text
-
-    def _format_action_invocation(self, action: Action) -> str:
-        """Hide jsonargparse's ``--name+``, which appends to a list."""
-        kept = [option for option in action.option_strings if not option.endswith("+")]
-        shown, action.option_strings = action.option_strings, kept
-        try:
-            return super()._format_action_invocation(action)
-        finally:
-            action.option_strings = shown
 
 
 def add_detection_options(parser: Any) -> None:
@@ -161,14 +215,6 @@ def add_fields(
         )
 
 
-def add_config(parser: ArgumentParser) -> None:
-    """Add ``--config``, and jsonargparse's ``--print_config`` with it."""
-    parser.add_argument("--config", action="config", help="YAML file of these options")
-    for action in parser._actions:
-        if "--print_config" in action.option_strings:
-            action.help, action.metavar = "print all options as YAML for --config, and exit", ""
-
-
 def add_field_groups(
     parser: ArgumentParser,
     kind: type,
@@ -248,8 +294,11 @@ def join_data_words(words: Sequence[str]) -> list[str]:
     return joined
 
 
-def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
+def parse(parser: ArgumentParser, words: Sequence[str]) -> Any:
     """Parse a command's words.
+
+    Returns:
+        The parser's namespace.
 
     Raises:
         InputError: one line that names the option and the allowed values.
@@ -285,6 +334,7 @@ _BAD_VALUE = re.compile(
     r"(?:Expected an? |Union subtypes Subtypes: )(?P<types>.*?)"
     r"(?:\. Got value: | Errors: .*Given value: )(?P<value>.*)$"
 )
+_BAD_NUMBER = re.compile(r"^argument (?P<option>--[\w.-]+): (?P<text>.*: must be .*)$")
 _UNKNOWN = re.compile(r"[Uu]nrecognized arguments: --([\w.-]+)|^Option '([\w.-]+)' is not accepted")
 _STRAY = re.compile(r"[Uu]nrecognized arguments: ([^-]\S*)$")
 _REQUIRED = re.compile(r"the following arguments are required: ")
@@ -336,6 +386,8 @@ def one_line(parser: ArgumentParser, message: str, more: Iterable[str] = ()) -> 
     text = " ".join(message.split())
     if bad := _BAD_VALUE.match(text):
         return f"--{bad['option']} {bad['value']}: must be {_allowed(bad['types'])}"
+    if bad := _BAD_NUMBER.match(text):
+        return f"{bad['option']} {bad['text']}"
     text = _UNKNOWN_IN_GROUP.sub(r"Option '\1.\2' is not accepted", text)
     if unknown := _UNKNOWN.search(text):
         name = f"--{unknown[1] or unknown[2]}"
@@ -362,11 +414,6 @@ def _allowed(types: str) -> str:
 def option_names(parser: ArgumentParser) -> list[str]:
     """Return all options of a parser, with their dashes."""
     return [option for action in parser._actions for option in action.option_strings]
-
-
-def plain(value: Any) -> Any:
-    """Return a parsed group as a plain dict."""
-    return value.as_dict() if isinstance(value, Namespace) else value
 
 
 def check_choice(option: str, value: str | None, choices: Sequence[str]) -> None:

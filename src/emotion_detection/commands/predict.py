@@ -1,9 +1,8 @@
 """``emotion predict``: predict the expressions of faces in images, folders and videos."""
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
-
-from jsonargparse import ArgumentParser, Namespace
 
 from emotion_detection.commands.parsing import (
     DEVICE_HELP,

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,10 +13,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
-
 from emotion_detection import __version__
-from emotion_detection.batch.classify import Settings, open_detector, sha256_of
+from emotion_detection.batch.classify import Settings, identify_model, open_detector
 from emotion_detection.batch.dispatch import (
     predict_all,
     predict_at_once,
@@ -44,7 +43,7 @@ from emotion_detection.commands.predict_video import read_video
 from emotion_detection.errors import InputError, missing_package, shorten
 from emotion_detection.images.opening import IMAGE_SUFFIXES
 from emotion_detection.inference.devices import CPU_NAME
-from emotion_detection.inference.model import find_model_file
+from emotion_detection.inference.model import PRETRAINED
 from emotion_detection.inference.tables import check_suffix
 from emotion_detection.inference.tracking import TrackSettings
 from emotion_detection.inference.video import is_video
@@ -132,11 +131,9 @@ def _check_persons(parsed: Namespace, videos: Sequence[str]) -> None:
 
 
 def _settings(options: Namespace) -> Settings:
-    model = find_model_file(options.model)
     return Settings(
-        model=os.path.abspath(model) if os.path.exists(model) else options.model,
-        # the detector reports what is wrong with other inputs
-        sha256=sha256_of(model) if os.path.isfile(model) else "",
+        model=PRETRAINED if options.model is None else options.model,
+        sha256="",
         labels=options.labels,
         detection_size=options.detection_size,
         min_confidence=options.min_confidence,
@@ -156,7 +153,7 @@ def _settings(options: Namespace) -> Settings:
 
 
 def _predicted(options: Namespace, shard: tuple[int, int] | None) -> int:
-    settings = _settings(options)
+    settings = identify_model(_settings(options))
     detector = open_detector(settings)
     if detector.is_synthetic:
         print(f"note: {SYNTHETIC_NOTE}", file=sys.stderr)

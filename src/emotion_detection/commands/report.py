@@ -1,9 +1,8 @@
 """``emotion report``: write one page on how good models are and where they fail."""
 
 import shlex
+from argparse import ArgumentParser
 from pathlib import Path
-
-from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.parsing import (
     add_tested_faces,

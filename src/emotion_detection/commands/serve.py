@@ -3,9 +3,8 @@
 import importlib.util
 import logging
 import sys
+from argparse import ArgumentParser
 from dataclasses import fields
-
-from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.parsing import (
     DEVICE_HELP,
@@ -74,7 +73,7 @@ def run(words: list[str]) -> int:
     _set_up_logging(parsed.access_log)
     quiet_pillow()
     listener = bound(parsed.host, parsed.port)
-    server = make_server(detector, settings, parsed.model)
+    server = make_server(detector, settings)
     host, port = listener.getsockname()[:2]
     _say_where(f"[{host}]" if ":" in host else host, port)
     if parsed.host not in _LOOPBACK:

@@ -1,10 +1,9 @@
 """``emotion test``: test a model on labelled faces."""
 
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
-
-from jsonargparse import ArgumentParser
 
 from emotion_detection.commands.parsing import (
     PRIOR_HELP,
@@ -13,6 +12,7 @@ from emotion_detection.commands.parsing import (
     join_data_words,
     new_parser,
     parse,
+    parse_texts,
     read_words,
 )
 from emotion_detection.config import DataConfig
@@ -74,8 +74,8 @@ def _parser() -> ArgumentParser:
         "model); the scores of several are averaged; default: the newest run",
     )
     add("--data", type=str, help="dataset; default: the training data of the model")
-    add("--classes", type=list[str], help="classes to keep; default: all")
-    add("--rename", type=list[str], help="new class names, OLD=NEW each")
+    add("--classes", type=parse_texts, metavar="[ITEM,...]", help="classes to keep; default: all")
+    add("--rename", type=parse_texts, metavar="[ITEM,...]", help="new class names, OLD=NEW each")
     add(
         "--crop",
         type=str,

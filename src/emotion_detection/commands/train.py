@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from emotion_detection.commands.field_parser import add_config, new_field_parser, plain
 from emotion_detection.commands.parsing import (
-    add_config,
     add_field_groups,
     join_data_words,
-    new_parser,
     option_value,
     parse,
-    plain,
     preset_name,
     prints_config,
     read_words,
@@ -126,7 +124,7 @@ def _cross_validate(config: TrainConfig) -> int:
 
 def new_train_parser() -> ArgumentParser:
     """Create the parser of ``emotion train``, without the fields of Lightning's Trainer."""
-    parser = new_parser(
+    parser = new_field_parser(
         "train",
         "Train a network, validate it after every epoch, and export the best checkpoint.",
         "[--preset NAME] [--data PATH] [OPTIONS]",

@@ -138,12 +138,11 @@ def _is_by_hand(path: Path, before: HubConfig | None) -> bool:
 
 
 def _shipped() -> _Exported:
-    onnx = pretrained.find_model()
-    metadata = open_onnx(onnx, 1).session.get_modelmeta().custom_metadata_map
+    onnx = pretrained.read_model()
+    data = parse_json(open_onnx(onnx, 1).metadata["training_data"])
     _, spec = load_initial_weights(PRETRAINED, "--hub")
-    weights = pretrained.find_weights().read_bytes()
-    data = parse_json(metadata["training_data"])
-    return _Exported(onnx.read_bytes(), weights, spec, data, pretrained.read_card() + _USE)
+    weights = pretrained.read_weights()
+    return _Exported(onnx.content, weights.content, spec, data, pretrained.read_card() + _USE)
 
 
 def _run(place: Path) -> _Exported:

@@ -12,6 +12,7 @@ import torch
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.inference.model import open_onnx
+from emotion_detection.io.files import LoadedFile
 from emotion_detection.io.hub_download import find_hub_folder
 from emotion_detection.io.hub_folder import ONNX
 from emotion_detection.io.plain_values import parse_json
@@ -92,7 +93,7 @@ def open_model(place: str | Path, option: str = "") -> Model:
         InputError: the model does not exist, or is not from this project.
     """
     if str(place) == "pretrained":
-        return _onnx_model(pretrained.find_model())
+        return _onnx_model(pretrained.read_model())
     if (folder := find_hub_folder(place, (ONNX,))) is not None:
         return _onnx_model(folder / ONNX)
     named = f"{option} {place or repr('')}".lstrip()
@@ -138,9 +139,9 @@ def _training_data(trained: LoadedCheckpoint) -> dict[str, Any]:
     return data
 
 
-def _onnx_model(path: Path) -> Model:
-    opened = open_onnx(path)
-    metadata = opened.session.get_modelmeta().custom_metadata_map
+def _onnx_model(file: Path | LoadedFile) -> Model:
+    opened = open_onnx(file)
+    path, metadata = opened.path, opened.metadata
     try:
         known = {name: parse_json(metadata[name]) for name in ("parameters", "training_data")}
         temperatures = parse_json(metadata.get("temperatures", "{}"))

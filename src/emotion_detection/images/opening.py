@@ -4,6 +4,7 @@ Only known formats are opened (:mod:`.kinds`). The size in the header is checked
 16-bit greys are scaled, not clipped. Transparent pixels are composited on grey.
 """
 
+import functools
 import io
 import os
 import re
@@ -95,7 +96,8 @@ class LoadedImage(NamedTuple):
         height: height of the upright image at full size, in pixels.
         notes: remarks for the user.
         icc_profile: colour profile of ``pixels``, if the file has one for RGB.
-        full: returns the image at full size, mode "L" or "RGB"; None if ``pixels`` have full size.
+        full: returns the image at full size, mode "L" or "RGB", decoded at most once; None if
+            ``pixels`` have full size.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -104,6 +106,19 @@ class LoadedImage(NamedTuple):
     notes: tuple[str, ...] = ()
     icc_profile: bytes | None = None
     full: Callable[[], Image.Image] | None = None
+
+    def to_image(self) -> Image.Image:
+        """Return the image at full size, mode "RGB", to be drawn on.
+
+        It may be the image that ``full`` returns.
+
+        Raises:
+            ImageError: the image cannot be decoded at full size.
+        """
+        if self.full is None:
+            return Image.fromarray(self.pixels)
+        full = self.full()
+        return full if full.mode == "RGB" else full.convert("RGB")
 
 
 class _Opened(NamedTuple):
@@ -282,6 +297,7 @@ def _decode_reduced(image: Image.Image, data: bytes) -> _Opened:
         size = image.size[::-1] if _orientation(image) in _LYING else image.size
         image.draft(None, (round(share * image.width), round(share * image.height)))
 
+        @functools.cache
         def full() -> Image.Image:
             with _refusals():
                 return _decoded(Image.open(io.BytesIO(data), formats=("JPEG",)))

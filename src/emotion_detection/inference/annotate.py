@@ -68,8 +68,23 @@ def annotate_image(
             f"an image of shape {rgb.shape}: the result is of ({result.height}, {result.width}, 3)"
         )
     image = Image.fromarray(rgb)
+    draw_result(image, result, bars, layout)
+    return image
+
+
+def draw_result(
+    image: Image.Image, result: Result, bars: bool = True, layout: LabelLayout | None = None
+) -> None:
+    """Draw a result on its image, as :func:`annotate_image` does on a copy.
+
+    Args:
+        image: mode "RGB", of the result's size; changed in place.
+        result: as for :func:`annotate_image`.
+        bars: as for :func:`annotate_image`.
+        layout: as for :func:`annotate_image`.
+    """
     if not result.faces:
-        return image
+        return
     colours = list_emotion_colours(result.faces[0].scores)
     boxes = [Area.of(face) for face in result.faces]
     labels, places = _best_layout(image.size, result.faces, boxes, colours, bars, layout)
@@ -80,7 +95,6 @@ def annotate_image(
         _draw_box(draw, box, colours[face.emotion], line)
     for label, place in zip(labels, places, strict=True):
         image.paste(label.convert("RGB"), place, label.getchannel("A"))
-    return image
 
 
 @lru_cache(maxsize=32)

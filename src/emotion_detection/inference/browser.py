@@ -5,18 +5,16 @@ onnxruntime-web does not expose a file's metadata, so :func:`describe_browser_mo
 JSON.
 """
 
-import hashlib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from emotion_detection.errors import REINSTALL, InputError
 from emotion_detection.images.modes import BACKGROUND
 from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference.align import MARGIN
 from emotion_detection.inference.detector import EmotionDetector
-from emotion_detection.inference.face_detector import MODEL_SHA256
-from emotion_detection.inference.model import find_model_file
+from emotion_detection.inference.face_detector import read_network
+from emotion_detection.inference.model import read_model_file
+from emotion_detection.io.files import LoadedFile
 from emotion_detection.palette import list_emotion_colours
 from emotion_detection.postprocessing import ZOOM
 from emotion_detection.results import LANDMARKS, list_columns
@@ -88,8 +86,8 @@ def describe_browser_model(detector: EmotionDetector) -> dict[str, Any]:
     }
 
 
-def list_browser_files(model: str | Path | None = None) -> dict[str, Path]:
-    """Return the ONNX files that the page loads, by their names in the folder ``models``.
+def read_browser_files(model: str | Path | None = None) -> dict[str, LoadedFile]:
+    """Read the ONNX files that the page loads, by their names in the folder ``models``.
 
     Args:
         model: as for :class:`.EmotionDetector`.
@@ -97,13 +95,4 @@ def list_browser_files(model: str | Path | None = None) -> dict[str, Path]:
     Raises:
         InputError: there is no such model; the network that finds faces is missing or damaged.
     """
-    finder = Path(str(resources.files(__package__))) / "centerface" / FINDER
-    try:
-        content = finder.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{finder}: cannot be read: {error.strerror or error}; {REINSTALL}"
-        ) from None
-    if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-        raise InputError(f"{finder}: damaged, it is not the file that was shipped; {REINSTALL}")
-    return {FINDER: finder, MODEL: find_model_file(model)}
+    return {FINDER: read_network(), MODEL: read_model_file(model)}

@@ -100,6 +100,7 @@ class DetectedImage(NamedTuple):
         enlarged: tighter crops of the same faces, enlarged by
             :data:`~emotion_detection.postprocessing.ZOOM`; None: the enlarged views are made from
             the crops.
+        loaded: the decoded image, if it was to be kept.
     """
 
     about: Result
@@ -107,6 +108,7 @@ class DetectedImage(NamedTuple):
     crops: npt.NDArray[np.uint8]
     certain: float = CERTAIN
     enlarged: npt.NDArray[np.uint8] | None = None
+    loaded: LoadedImage | None = None
 
     def result(
         self,
@@ -151,6 +153,7 @@ def detect_faces(
     certain: float = CERTAIN,
     enlarge: bool = False,
     keep: bool = False,
+    keep_pixels: bool = False,
 ) -> DetectedImage:
     """Load an image, detect its faces and crop them.
 
@@ -164,6 +167,7 @@ def detect_faces(
         enlarge: also return a tighter crop of each face.
         keep: let the result refer to the image, so that it can be drawn; a result of a path always
             does.
+        keep_pixels: keep the decoded image, so that it can be drawn without decoding it again.
 
     Raises:
         ImageError: the image cannot be read; the message names the file, if there is one.
@@ -183,7 +187,10 @@ def detect_faces(
     about = Result(
         *(loaded.width, loaded.height, (), found.skipped, source, loaded.notes), _origin=origin
     )
-    return DetectedImage(about, found.faces, crops[0], certain, crops[1] if enlarge else None)
+    return DetectedImage(
+        *(about, found.faces, crops[0], certain, crops[1] if enlarge else None),
+        loaded if keep_pixels else None,
+    )
 
 
 def _cut_faces(

@@ -34,8 +34,8 @@ from emotion_detection.inference.model import (
     PRETRAINED,
     Model,
     ModelInput,
-    find_model_file,
     open_onnx,
+    read_model_file,
 )
 from emotion_detection.inference.tracking import (
     MIN_TRACK_TIME,
@@ -157,13 +157,11 @@ class EmotionDetector:
         self._given = model, threads, labels
         # it may be unpickled in another working folder
         is_file = isinstance(model, str | os.PathLike) and os.path.exists(model)
-        if is_file:
-            find_model_file(model)  # errors name it as it was given
         self._place = os.path.abspath(model) if model is not None and is_file else model
         self._device_given = device
-        self._open()
+        self._open(model)
 
-    def _open(self) -> None:
+    def _open(self, model: str | Path | None) -> None:
         """Open the model; the face detection network is opened at the first image."""
         _, threads, labels = self._given
         self._device, fallback = choose_device(self._device_given)
@@ -172,7 +170,7 @@ class EmotionDetector:
         if threads is None and is_limited():  # onnxruntime sees all cores of the machine
             threads = count_cpus()
         self._threads = None if threads is None else int(threads)
-        self._model: Model = open_onnx(find_model_file(self._place), self._threads, self._device)
+        self._model: Model = open_onnx(read_model_file(model), self._threads, self._device)
         if labels is not None and labels not in tuple(self._model.label_sets):
             raise InputError(
                 f"labels {labels!r}: {self._model.path} scores {', '.join(self._model.label_sets)}"
@@ -186,6 +184,11 @@ class EmotionDetector:
             )
         self._finder: FaceDetector | None = None
         self._lock = threading.Lock()
+
+    @property
+    def model(self) -> Model:
+        """The opened ONNX file: its path, SHA-256, metadata and session."""
+        return self._model
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -309,7 +312,7 @@ class EmotionDetector:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._open()
+        self._open(self._place)
 
     @overload
     def detect(self, image: ImageInput, *, color: str = "rgb") -> Result: ...
@@ -370,17 +373,7 @@ class EmotionDetector:
         # images of a generator may not all fit in memory: no result refers to them
         each = iterate_images(images)
         keep = isinstance(each, Sequence | np.ndarray)
-
-        def find(image: ImageInput) -> DetectedImage | ImageError:
-            try:
-                return self.look(image, color=color, keep=keep)
-            except ImageError as error:
-                return error
-
-        if self._device.is_cpu:  # one image uses all cores already
-            seen = list(map(find, each))
-        else:
-            seen = list(map_in_threads(find, each, min(_DECODERS, count_cpus())))
+        seen = list(self.look_many(each, color=color, keep=keep))
         results = iter(self.read([one for one in seen if isinstance(one, DetectedImage)]))
         return [next(results) if isinstance(one, DetectedImage) else one for one in seen]
 
@@ -459,7 +452,14 @@ class EmotionDetector:
                 yield result.with_unsure(self._settings.min_score)
 
     @answer_unknown_arguments
-    def look(self, image: ImageInput, *, color: str = "rgb", keep: bool = False) -> DetectedImage:
+    def look(
+        self,
+        image: ImageInput,
+        *,
+        color: str = "rgb",
+        keep: bool = False,
+        keep_pixels: bool = False,
+    ) -> DetectedImage:
         """Detect and crop the faces of an image, without classifying them.
 
         >>> detector.look("photo.jpg").crops.shape
@@ -469,6 +469,7 @@ class EmotionDetector:
             image: as for :meth:`detect`.
             color: as for :meth:`detect`.
             keep: let the result refer to the image, so that it can be drawn.
+            keep_pixels: keep the decoded image, so that it can be drawn without decoding it again.
 
         Raises:
             ImageError: the image cannot be read.
@@ -482,8 +483,42 @@ class EmotionDetector:
                 )
         return detect_faces(
             *(image, self._finder, self.input, settings.max_pixels),
-            *(color, settings.certain, self.views == 4, keep),
+            *(color, settings.certain, self.views == 4, keep, keep_pixels),
         )
+
+    def look_many(
+        self,
+        images: Iterable[ImageInput],
+        *,
+        color: str = "rgb",
+        keep: bool = False,
+        keep_pixels: bool = False,
+    ) -> Iterator[DetectedImage | ImageError]:
+        """Detect and crop the faces of images in order, as the iterator is advanced.
+
+        On another device than the CPU, up to eight images are decoded in parallel; with
+        ``keep_pixels``, these are held. On the CPU, only one image is in memory at a time.
+
+        Args:
+            images: the images.
+            color: as for :meth:`detect`.
+            keep: as for :meth:`look`.
+            keep_pixels: as for :meth:`look`.
+
+        Yields:
+            What :meth:`look` returns, or the error of an image that cannot be read.
+        """
+
+        def find(image: ImageInput) -> DetectedImage | ImageError:
+            try:
+                return self.look(image, color=color, keep=keep, keep_pixels=keep_pixels)
+            except ImageError as error:
+                return error
+
+        if self._device.is_cpu:  # one image uses all cores already
+            yield from map(find, images)
+        else:
+            yield from map_in_threads(find, images, min(_DECODERS, count_cpus()))
 
     def read(self, seen: list[DetectedImage]) -> list[Result]:
         """Classify the expressions of all faces of several images in one batch.

@@ -5,7 +5,6 @@ https://arxiv.org/abs/1911.03599. The network's file is added to the package at 
 ``LICENSE.txt`` beside it.
 """
 
-import hashlib
 import math
 import numbers
 from importlib import resources
@@ -30,6 +29,7 @@ from emotion_detection.inference.second_pass import (
     merge_looks,
     needs_closer_look,
 )
+from emotion_detection.io.files import LoadedFile, load_file
 
 __all__ = [
     "CERTAIN",
@@ -107,7 +107,7 @@ class FaceDetector:
         self.min_confidence: float = float(min_confidence)
         self.min_face_size: float = float(min_face_size)
         self._threads, self._device = threads, device
-        self._session: Any = _session(threads, device)
+        self._session: Any = open_session(read_network().content, device, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         settings = self.detection_size, self.min_confidence, self.min_face_size
@@ -355,17 +355,21 @@ def _check_image(rgb: object) -> None:
         raise InputError(f"an image of shape {rgb.shape}: must be uint8 (H, W, 3) RGB")
 
 
-def _session(threads: int | None, device: Device = CPU) -> Any:
-    """Open the network after verifying the checksum of its file."""
+def read_network() -> LoadedFile:
+    """Return the network's file after verifying its checksum.
+
+    Raises:
+        InputError: the file is missing, cannot be read, or is damaged.
+    """
     path = Path(str(resources.files(__package__))) / "centerface" / "centerface.onnx"
     try:
-        content = path.read_bytes()
+        file = load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path}: missing, the network that finds faces; {REINSTALL}") from None
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read: {error.strerror or error}; {REINSTALL}"
         ) from None
-    if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
+    if file.sha256 != MODEL_SHA256:
         raise InputError(f"{path}: damaged, it is not the file that was shipped; {REINSTALL}")
-    return open_session(content, device, threads)
+    return file

@@ -13,7 +13,7 @@ from emotion_detection import pretrained
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.inference.devices import CPU, Device, open_session
 from emotion_detection.inference.external_data import has_external_data
-from emotion_detection.io.files import get_path_kind
+from emotion_detection.io.files import LoadedFile, get_path_kind, load_file
 from emotion_detection.io.hub_download import find_hub_folder
 from emotion_detection.io.hub_folder import CONFIG, ONNX, HubConfig, read_hub_config
 from emotion_detection.io.plain_values import parse_json
@@ -47,6 +47,7 @@ class Model:
 
     Args:
         path: the file.
+        sha256: SHA-256 of the file in hexadecimal.
         input: size and channels of a face.
         label_sets: name of each label set to the labels in the order of the scores; the model's
             main set first.
@@ -57,6 +58,7 @@ class Model:
     """
 
     path: Path
+    sha256: str
     input: ModelInput
     label_sets: dict[str, tuple[str, ...]]
     has_intensity: bool
@@ -68,6 +70,11 @@ class Model:
     def own(self) -> str:
         """Name of the model's main label set, which the output ``scores`` belongs to."""
         return next(iter(self.label_sets))
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The metadata in the ONNX file; most values are JSON."""
+        return dict(self.session.get_modelmeta().custom_metadata_map)
 
     def scores_name(self, label_set: str) -> str:
         """Return the name of the output with the scores of a label set."""
@@ -105,8 +112,26 @@ class Model:
             )
 
 
+def read_model_file(model: str | Path | None) -> LoadedFile:
+    """Read the ONNX file of a model that is named by a user, once.
+
+    Args:
+        model: as for :func:`find_model_file`.
+
+    Raises:
+        InputError: as :func:`find_model_file`, or the file is missing or cannot be read.
+    """
+    if _names_shipped(model):
+        return pretrained.read_model()
+    return _read(find_model_file(model))
+
+
+def _names_shipped(model: object) -> bool:
+    return model is None or str(model) == PRETRAINED
+
+
 def find_model_file(model: str | Path | None) -> Path:
-    """Return the ONNX file of a model that is named by a user.
+    """Return the path of the ONNX file of a model that is named by a user.
 
     Args:
         model: a run's folder, a model folder of the Hugging Face hub or its address
@@ -116,7 +141,7 @@ def find_model_file(model: str | Path | None) -> Path:
         InputError: the name is another URL, a checkpoint, or a folder without an ONNX file; or the
             model cannot be downloaded.
     """
-    if model is None or str(model) == PRETRAINED:
+    if _names_shipped(model):
         return pretrained.find_model()
     if not isinstance(model, str | os.PathLike):
         raise InputError(
@@ -142,12 +167,12 @@ def find_model_file(model: str | Path | None) -> Path:
     return path
 
 
-def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> Model:
+def open_onnx(file: Path | LoadedFile, threads: int | None = None, device: Device = CPU) -> Model:
     """Open an ONNX file that this project exported.
 
     Args:
-        path: the file. The only other file that is read is the config.json of a model folder of the
-            hub, which must match.
+        file: the file, or its path, from which it is read once. The only other file that is read
+            is the config.json of a model folder of the hub, which must match.
         threads: threads of onnxruntime per run; None: onnxruntime's default.
         device: device to run on.
 
@@ -155,10 +180,11 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
         InputError: the file is missing, damaged, not exported by this project, or keeps data in
             another file.
     """
-    content = _read(path)
+    file = _read(file) if isinstance(file, Path) else file
+    path, content, _ = file
     config = read_hub_config(path.parent) if path.name == ONNX else None
     if config is not None:
-        config.check_content(path, content)
+        config.check_content(file)
     try:
         outside = has_external_data(content)
         if not outside:
@@ -171,7 +197,7 @@ def open_onnx(path: Path, threads: int | None = None, device: Device = CPU) -> M
             f"{path}: its weights lie in another file; one self-contained file is needed"
         )
     try:
-        model = _declared(path, session)
+        model = _declared(file, session)
     except KeyError as error:
         raise InputError(
             f"{path}: its metadata lacks {error}: not exported by this project"
@@ -202,16 +228,16 @@ def _check_config(model: Model, config: HubConfig) -> None:
         )
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> LoadedFile:
     try:
-        return path.read_bytes()
+        return load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such run folder or ONNX file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _declared(path: Path, session: Any) -> Model:
+def _declared(file: LoadedFile, session: Any) -> Model:
     metadata = session.get_modelmeta().custom_metadata_map
     labels, declared = parse_json(metadata["labels"]), parse_json(metadata["input"])
     also = parse_json(metadata.get("also", "{}"))
@@ -236,7 +262,8 @@ def _declared(path: Path, session: Any) -> Model:
         name: tuple(map(compose_name, names)) for name, names in {own: labels, **also}.items()
     }
     return Model(
-        path=path,
+        path=file.path,
+        sha256=file.sha256,
         input=ModelInput(height, channels),
         label_sets=label_sets,
         readouts=_readouts(metadata, label_sets),

@@ -1,10 +1,11 @@
-"""Write files atomically, and check the type of a path."""
+"""Write files atomically, read them once, and check the type of a path."""
 
+import hashlib
 import os
 import re
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emotion_detection.errors import InputError, shorten
 
@@ -24,6 +25,30 @@ def escape_cell(value: Any) -> Any:
 def unescape_cell(cell: str) -> str:
     """Undo :func:`escape_cell`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+class LoadedFile(NamedTuple):
+    """A file that was read as a whole.
+
+    Args:
+        path: the file.
+        content: its bytes.
+        sha256: SHA-256 of the bytes in hexadecimal.
+    """
+
+    path: Path
+    content: bytes
+    sha256: str
+
+
+def load_file(path: Path) -> LoadedFile:
+    """Read and hash a file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    content = path.read_bytes()
+    return LoadedFile(path, content, hashlib.sha256(content).hexdigest())
 
 
 def get_path_kind(path: str | Path) -> str | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.errors import InputError
+from emotion_detection.io.files import LoadedFile
 from emotion_detection.io.plain_values import parse_json
 from emotion_detection.training_record import is_training_data
 
@@ -85,16 +86,16 @@ class HubConfig:
             },
         }
 
-    def check_content(self, path: Path, content: bytes) -> None:
+    def check_content(self, file: LoadedFile) -> None:
         """Check that a file of the folder matches the config's record.
 
         Args:
-            path: the file.
-            content: the bytes of the file.
+            file: the file.
 
         Raises:
             InputError: the file is incomplete, damaged, or another one.
         """
+        path, content, digest = file
         if content.startswith(_POINTER):
             raise InputError(
                 f"{path}: a pointer of Git LFS, not the file: run 'git lfs pull' in {path.parent}"
@@ -108,7 +109,7 @@ class HubConfig:
                 f"{path}: {len(content):,} bytes, {CONFIG} says {size:,}: incomplete, or of "
                 f"another model; {_HINT}"
             )
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if digest != sha256:
             raise InputError(
                 f"{path}: its SHA-256 is not the one in {CONFIG}: damaged, or of another model; "
                 f"{_HINT}"

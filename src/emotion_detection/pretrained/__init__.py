@@ -24,13 +24,13 @@ The record:
   state of the rights in the training faces, and the limits of the model.
 """
 
-import hashlib
 import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from emotion_detection.errors import REINSTALL, InputError
+from emotion_detection.io.files import LoadedFile, load_file
 
 MODEL = "model.onnx"
 WEIGHTS = "weights.safetensors"
@@ -45,11 +45,34 @@ def find_model() -> Path:
     Raises:
         InputError: the file or the record is missing or damaged.
     """
+    return read_model().path
+
+
+def read_model() -> LoadedFile:
+    """Return the shipped ONNX file after verifying its checksum.
+
+    Raises:
+        InputError: the file or the record is missing or damaged.
+    """
     return _checked(MODEL)
+
+
+def is_shipped(path: Path) -> bool:
+    """Return True for the path of the shipped ONNX file."""
+    return path == _folder() / MODEL
 
 
 def find_weights() -> Path:
     """Return the path of the shipped weights after verifying their checksum.
+
+    Raises:
+        InputError: the file or the record is missing or damaged.
+    """
+    return read_weights().path
+
+
+def read_weights() -> LoadedFile:
+    """Return the shipped weights after verifying their checksum.
 
     Raises:
         InputError: the file or the record is missing or damaged.
@@ -64,7 +87,7 @@ def read_record() -> dict[str, Any]:
         InputError: it is missing or damaged.
     """
     path = _folder() / RECORD
-    content = _read(path)
+    content = _read(path).content
     try:
         values = json.loads(content)
     except ValueError:
@@ -89,7 +112,7 @@ def read_robustness(label_set: str) -> dict[str, Any] | None:
     """
     path = _folder() / ROBUSTNESS
     try:
-        values = json.loads(_read(path))
+        values = json.loads(_read(path).content)
         found = values["tests"].get(label_set)
         same: bool = values["model_sha256"] == read_record()["files"][MODEL]["sha256"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -106,7 +129,7 @@ def read_card() -> str:
         InputError: it is missing or damaged.
     """
     try:
-        return _read(_folder() / CARD).decode("utf-8")
+        return _read(_folder() / CARD).content.decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{_folder() / CARD}: damaged; {REINSTALL}") from None
 
@@ -115,18 +138,17 @@ def _folder() -> Path:
     return Path(str(resources.files(__name__)))
 
 
-def _checked(name: str) -> Path:
+def _checked(name: str) -> LoadedFile:
     expected = read_record()["files"].get(name)
-    path = _folder() / name
-    digest = hashlib.sha256(_read(path)).hexdigest()
-    if not isinstance(expected, dict) or digest != expected.get("sha256"):
-        raise InputError(f"{path}: damaged, it is not the file that was shipped; {REINSTALL}")
-    return path
+    file = _read(_folder() / name)
+    if not isinstance(expected, dict) or file.sha256 != expected.get("sha256"):
+        raise InputError(f"{file.path}: damaged, it is not the file that was shipped; {REINSTALL}")
+    return file
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> LoadedFile:
     try:
-        return path.read_bytes()
+        return load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path}: missing, a part of the shipped model; {REINSTALL}") from None
     except OSError as error:

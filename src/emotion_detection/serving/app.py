@@ -31,18 +31,12 @@ _NAMED = 20
 _METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 
 
-def create_app(
-    service: Service,
-    detector: EmotionDetector,
-    model: str | Path | None = None,
-    page: Path | None = None,
-) -> FastAPI:
+def create_app(service: Service, detector: EmotionDetector, page: Path | None = None) -> FastAPI:
     """Return the application.
 
     Args:
         service: the state of the server.
         detector: the detector.
-        model: the user's name of the model, as for :class:`EmotionDetector`.
         page: folder of the built page; None: that of the package.
 
     Raises:
@@ -61,8 +55,8 @@ def create_app(
             RequestValidationError: _of_validation,
         },
     )
-    add_routes(app, service, describe_model(model, detector, service.settings))
-    add_page(app, find_page_folder() if page is None else page, model, detector)
+    add_routes(app, service, describe_model(detector, service.settings))
+    add_page(app, find_page_folder() if page is None else page, detector)
     _with_problem_schema(app)
     if service.settings.allow_origin:
         app.add_middleware(

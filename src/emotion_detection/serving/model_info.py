@@ -1,6 +1,5 @@
 """The answer of ``GET /v1/model``."""
 
-import hashlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from emotion_detection import pretrained
 from emotion_detection.errors import InputError
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.model import find_model_file, open_onnx
+from emotion_detection.inference.model import Model
 from emotion_detection.io.plain_values import parse_json
 from emotion_detection.serving.server_settings import Settings
 from emotion_detection.training_record import SYNTHETIC_NOTE
@@ -18,27 +17,23 @@ _OF_ITS_USE = ("intended_use", "limits")
 _CARD = "card.md"
 
 
-def describe_model(
-    model: str | Path | None, detector: EmotionDetector, settings: Settings
-) -> dict[str, Any]:
+def describe_model(detector: EmotionDetector, settings: Settings) -> dict[str, Any]:
     """Return the answer of ``GET /v1/model``.
 
     Args:
-        model: the user's name of the model, as for :class:`EmotionDetector`.
         detector: the detector.
         settings: the limits, some of which clients should know.
 
     Raises:
-        InputError: the model's file, or the shipped model's record, cannot be read.
+        InputError: the model's metadata, or the shipped model's record, cannot be read.
     """
-    path = find_model_file(model)
-    shipped = path == pretrained.find_model()
+    shipped = pretrained.is_shipped(detector.model.path)
     own_limits = {"limits": SYNTHETIC_NOTE} if detector.is_synthetic else {}
     return {
-        **(_of_record() if shipped else _of_metadata(path)),
+        **(_of_record() if shipped else _of_metadata(detector.model)),
         **own_limits,
         "shipped": shipped,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": detector.model.sha256,
         "label_set": detector.label_set,
         "labels": list(detector.labels),
         "label_sets": {name: list(labels) for name, labels in detector.label_sets.items()},
@@ -56,9 +51,9 @@ def _of_record() -> dict[str, Any]:
     return {name: record.get(name) for name in (*_OF_THE_RECORD, *_OF_ITS_USE)}
 
 
-def _of_metadata(path: Path) -> dict[str, Any]:
+def _of_metadata(model: Model) -> dict[str, Any]:
     """Return the metadata of an ONNX file of this project, with the fields of the record."""
-    metadata = open_onnx(path, 1).session.get_modelmeta().custom_metadata_map
+    path, metadata = model.path, model.metadata
     try:
         metrics = parse_json(metadata.get("metrics", "{}"))
         if not isinstance(metrics, dict):

@@ -113,18 +113,12 @@ def bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(
-    detector: EmotionDetector,
-    settings: Settings,
-    model: str | Path | None = None,
-    page: Path | None = None,
-) -> Server:
+def make_server(detector: EmotionDetector, settings: Settings, page: Path | None = None) -> Server:
     """Return a server, ready to run.
 
     Args:
         detector: detects and classifies faces; with one thread, since each worker is a thread.
         settings: the limits.
-        model: the user's name of the model, as for :class:`EmotionDetector`.
         page: folder of the built page; None: that of the package.
 
     Raises:
@@ -132,7 +126,7 @@ def make_server(
     """
     service = Service(detector, settings)
     config = uvicorn.Config(
-        create_app(service, detector, model, page),
+        create_app(service, detector, page),
         http=make_protocol(AutoHTTPProtocol, settings),
         ws="none",
         lifespan="on",

@@ -13,7 +13,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.browser import ABOUT, describe_browser_model, list_browser_files
+from emotion_detection.inference.browser import ABOUT, FINDER, MODEL, describe_browser_model
+from emotion_detection.inference.face_detector import read_network
 from emotion_detection.serving.api_page import API_PAGE_POLICY, render_api_page
 from emotion_detection.serving.built_page import MISSING, is_page_built
 from emotion_detection.serving.problems import Problem
@@ -61,24 +62,26 @@ _FOREVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 
 
-def add_page(
-    app: FastAPI, folder: Path, model: str | Path | None, detector: EmotionDetector
-) -> None:
+def add_page(app: FastAPI, folder: Path, detector: EmotionDetector) -> None:
     """Serve the page at ``/`` and the networks at ``/models/``.
 
     Args:
         app: the application.
         folder: folder of the built page.
-        model: the user's name of the model, as for :class:`EmotionDetector`.
         detector: the detector.
 
     Raises:
-        InputError: a file of the networks is missing or damaged.
+        InputError: the file of the face detection network is missing or damaged.
     """
-    files = list_browser_files(model)
-    marks = {name: f'"{_sha256(path.read_bytes())}"' for name, path in files.items()}
+    finder = read_network()
+    files = {FINDER: finder.path, MODEL: detector.model.path}
     about = json.dumps(describe_browser_model(detector)).encode()
-    marks[ABOUT] = f'"{_sha256(about)}"'
+    digests = {
+        FINDER: finder.sha256,
+        MODEL: detector.model.sha256,
+        ABOUT: hashlib.sha256(about).hexdigest(),
+    }
+    marks = {name: f'"{digest}"' for name, digest in digests.items()}
 
     async def model_part(name: str, request: Request) -> Response:
         if name not in marks:
@@ -110,10 +113,6 @@ def add_page(
         app.router.default = _Page(directory=folder, html=True)
     else:
         app.add_api_route("/", missing, methods=both, include_in_schema=False)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 class _Page(StaticFiles):

@@ -5,6 +5,7 @@ from pathlib import Path
 from torch import Tensor
 
 from emotion_detection.errors import InputError
+from emotion_detection.io.files import load_file
 from emotion_detection.io.hub_download import find_hub_folder
 from emotion_detection.io.hub_folder import CONFIG, WEIGHTS, HubConfig, read_hub_config
 from emotion_detection.labels import compose_name
@@ -46,14 +47,14 @@ def load_hub_weights(folder: Path) -> tuple[dict[str, Tensor], ModelSpec]:
         raise InputError(f"{folder}: no model folder of this project: its {CONFIG} is missing")
     path, config = folder / WEIGHTS, known[1]
     try:
-        content = path.read_bytes()
+        file = load_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    config.check_content(path, content)
+    config.check_content(file)
     try:
         spec = _spec_of(config)
         check_spec(spec)
-        weights = load(content)
+        weights = load(file.content)
         build(spec).load_state_dict(weights)
     except InputError:
         raise

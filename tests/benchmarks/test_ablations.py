@@ -275,6 +275,7 @@ def test_bad_data_is_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_a_real_run(
     ablations: ModuleType, fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -153,6 +153,7 @@ def test_help(tmp_path: Path) -> None:
     assert "--part" not in done.stdout
 
 
+@pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.parametrize("quick_only", [False, True])
 def test_both_ways_are_measured_on_drawn_faces(

@@ -78,6 +78,7 @@ def test_help(tmp_path: Path) -> None:
     assert "--way" not in done.stdout
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_the_three_ways_are_measured_on_drawn_faces(
     tmp_path: Path, write_csv: Callable[..., Path]

@@ -164,10 +164,11 @@ def sources(
     }
 
 
-LARGE = {"large", "resnet18"}
+LARGE = {"large": [pytest.mark.slow, pytest.mark.release], "resnet18": [pytest.mark.slow]}
+"""Presets that take many times longer than the others, and their marks."""
+
 PAIRS = [
-    # the large ones take many times longer, most of it their ONNX file
-    pytest.param(preset, source, marks=[pytest.mark.slow] if preset in LARGE else [])
+    pytest.param(preset, source, marks=LARGE.get(preset, []))
     for preset in list_presets()
     for source in CLASSES
     # every source meets the baseline, every preset one source that sets all its outputs, and the

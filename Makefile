@@ -1,6 +1,6 @@
 # make train       set up .venv, train the baseline, test it
 # make test        set up .venv, run the quick tests, on up to four cores
-# make test-slow   set up .venv, run the other tests
+# make test-slow   set up .venv, run the other tests; before a release: CRASH_SECONDS=3600 make test-slow
 # make test-all    set up .venv, run all tests, with coverage
 # make lint        ruff and mypy
 # make docs        build the documentation as a site in site/
@@ -36,7 +36,7 @@ train: $(VENV)/.train
 
 test: $(VENV)/.dev
 	@echo "== quick tests (make test-all runs the slow ones too)"
-	@$(BIN)/python -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev
 	@echo "== slow tests (make test runs the others)"

@@ -258,6 +258,13 @@ def fer2013_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def fer2013_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cache folder for the real FER-2013, so that all tests and workers decode it once."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "fer2013-cache"
+
+
+@pytest.fixture(scope="session")
 def photographs(fer2013_root: Path) -> Path:
     """Whole photographs beside the real FER-2013, for tests marked ``real_data``."""
     folder = fer2013_root.parent / "photos"

@@ -173,18 +173,18 @@ def test_finding_the_model_loads_nothing_heavy() -> None:
     assert not heavy & set(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize("labels", ["ferplus", "fer2013"])
 def test_a_slice_of_the_record_is_computed_again(
-    labels: str, fer2013_root: Path, tmp_path_factory: pytest.TempPathFactory
+    labels: str, fer2013_root: Path, fer2013_cache: Path
 ) -> None:
     figure = next(
         row
         for row in pretrained.read_record()["figures"]
         if row["labels"] == labels and not row["tta"]
     )
-    cache = tmp_path_factory.getbasetemp() / "shipped-cache"
-    dataset = load(DataConfig(data=str(fer2013_root), labels=labels, cache=str(cache)))
+    dataset = load(DataConfig(data=str(fer2013_root), labels=labels, cache=str(fer2013_cache)))
     count = figure["slice"]["faces"]
     faces = dataset.split("test")
     scores = EmotionDetector(labels=labels, threads=1).classify(faces.images[:count, 0])
@@ -194,13 +194,15 @@ def test_a_slice_of_the_record_is_computed_again(
     assert scores.max(axis=1).mean() == pytest.approx(figure["slice"]["mean_top_score"], abs=1e-3)
 
 
+@pytest.mark.release
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_classify_gives_the_accuracy_that_test_py_gives(
-    fer2013_root: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    fer2013_root: Path, fer2013_cache: Path, tmp_path: Path
 ) -> None:
     from emotion_detection.evaluation import evaluate
 
-    cache = str(tmp_path_factory.getbasetemp() / "shipped-cache")
+    cache = str(fer2013_cache)
     tested = evaluate(
         models=["pretrained"],
         data=str(fer2013_root),

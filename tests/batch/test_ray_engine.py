@@ -61,12 +61,14 @@ def test_every_file_has_one_record_when_a_node_is_killed(
     assert [record["source"] for record in records if "error" in record] == [names[100]]
 
 
+@pytest.mark.release
 def test_what_a_node_refuses_is_said(cluster: Any, settings: Make, crops: list[str]) -> None:
     tasks = iter([Task(0, 0, (Entry(crops[0]),))])
     with pytest.raises(InputError, match=r"on a Ray node: .* is another model here"):
         list(run_on_ray(lambda: next(tasks, None), settings(sha256="0" * 64), cluster.address))
 
 
+@pytest.mark.release
 def test_records_are_those_of_one_process(cluster: Any, settings: Make, crops: list[str]) -> None:
     task = Task(0, 0, tuple(map(Entry, crops)))
     ours, theirs = iter([task]), iter([task])
@@ -80,6 +82,7 @@ def test_records_are_those_of_one_process(cluster: Any, settings: Make, crops: l
         assert one["faces"][0]["scores"] == pytest.approx(scores, abs=2e-4)
 
 
+@pytest.mark.release
 def test_the_command_writes_the_same_table(
     cluster: Any, crops: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -263,6 +263,7 @@ def test_files_of_a_live_source_have_plain_names(source: str, name: str) -> None
 
 
 @pytest.mark.real_data
+@pytest.mark.release
 @pytest.mark.slow
 def test_a_pan_over_fifteen_people_has_fifteen_persons(photographs: Path, tmp_path: Path) -> None:
     from emotion_detection import EmotionDetector

@@ -9,7 +9,7 @@ from emotion_detection.data import load
 from emotion_detection.data.fer2013_faces import Fer2013Matcher
 from emotion_detection.labels import FER2013
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 COUNTS = {
     "train": [3995, 436, 4097, 7215, 4830, 3171, 4965],
@@ -22,9 +22,8 @@ FIRST = 300
 
 
 @pytest.fixture(scope="module")
-def whole(fer2013_root, tmp_path_factory):
-    cache = tmp_path_factory.mktemp("cache")
-    return load(DataConfig(data=str(fer2013_root), cache=str(cache)))
+def whole(fer2013_root, fer2013_cache):
+    return load(DataConfig(data=str(fer2013_root), cache=str(fer2013_cache)))
 
 
 def test_the_counts_a_class_and_split_are_the_published_ones(whole):

@@ -54,7 +54,7 @@ def spearman(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
     return float(correlations[0, 1])
 
 
-@pytest.mark.parametrize("count", [1, 50, 101])
+@pytest.mark.parametrize("count", [1, 3, 50, 101])
 def test_a_face_does_not_depend_on_the_count(drawn: SyntheticFaces, count: int) -> None:
     fewer = make_synthetic_faces(count, seed=3)
     np.testing.assert_array_equal(fewer.faces, drawn.faces[:count])

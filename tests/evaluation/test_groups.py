@@ -110,6 +110,7 @@ def test_nothing_is_found_where_there_is_nothing(drawn: SyntheticFaces, groups: 
     assert max(_alarms(drawn, groups, range(5))) <= 1
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_false_alarms_are_as_rare_as_said(drawn: SyntheticFaces, groups: Groups) -> None:
     # 5 % of 60 audits are 3; more than 8 would come up once in 250 times

@@ -197,6 +197,7 @@ def test_each_of_several_processes_asks_for_its_own_faces(
         np.testing.assert_allclose(part, whole[0][rank::3], atol=1e-5)
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_two_processes_write_the_figures_of_one(fer_run: Run, tmp_path: Path) -> None:
     one = evaluate_corruptions(ask([fer_run.folder], out=tmp_path / "one"))

@@ -209,7 +209,10 @@ def test_figures_on_grown_data_do_not_replace_the_earlier_ones(
     config: Callable[..., TrainConfig],
     tiny_faces: Faces,
     png: Callable[[np.ndarray], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    skip_artifacts: Callable[..., None],
 ) -> None:
+    skip_artifacts(monkeypatch)
     data = shutil.copytree(own_data, tmp_path / "data")
     run = train(config(data, "growing", epochs=1))
     first = evaluate([run.folder])
@@ -241,8 +244,14 @@ def test_a_run_from_an_earlier_version_is_used_on_unchanged_data_and_else_refuse
 
 
 def test_a_run_that_starts_from_another_is_not_validated_on_its_faces(
-    own_run: Run, mixed: Path, config: Callable[..., TrainConfig], tmp_path: Path
+    own_run: Run,
+    mixed: Path,
+    config: Callable[..., TrainConfig],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    skip_artifacts: Callable[..., None],
 ) -> None:
+    skip_artifacts(monkeypatch)
     data = shutil.copytree(mixed, tmp_path / "data")
     (data / "test").rename(data / "validation")
     shutil.copytree(mixed / "train", data / "test")

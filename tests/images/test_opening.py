@@ -1,3 +1,4 @@
+import functools
 import io
 import os
 import struct
@@ -602,6 +603,7 @@ def test_warnings_are_as_before_after_many_threads_read_at_once(rgb):
     assert warnings.filters == before
 
 
+@functools.cache
 def large_jpeg(orientation=1, **options):
     """A JPEG of 8000 x 6000 pixels: a bright square in its upper left quarter."""
     image = Image.new("RGB", (8000, 6000), (30, 60, 90))

@@ -297,10 +297,13 @@ def test_a_damaged_file_says_to_reinstall(
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_real_faces_are_found(finder: FaceDetector, fer2013_root: Path, tmp_path: Path) -> None:
-    config = DataConfig(data=str(fer2013_root), cache=str(tmp_path / "cache"))
+def test_real_faces_are_found(
+    finder: FaceDetector, fer2013_root: Path, fer2013_cache: Path
+) -> None:
+    config = DataConfig(data=str(fer2013_root), cache=str(fer2013_cache))
     crops = load(config).split("validation").draw(np.arange(0, 3000, 50))[:, 0]
     found = [len(finder.find(np.repeat(crop[..., None], 3, axis=2)).faces) for crop in crops]
     assert len(found) == 60

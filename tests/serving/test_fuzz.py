@@ -13,6 +13,7 @@ import pytest
 
 Encode = Callable[..., bytes]
 EXPECTED = {200, 400, 413, 415, 422}
+RELEASE = [pytest.mark.slow, pytest.mark.release]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def fuzz(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
     return load_benchmark("serving.damaged_requests")
 
 
-@pytest.mark.parametrize("count", [250, pytest.param(2500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [250, pytest.param(2500, marks=RELEASE)])
 def test_damaged_bodies_are_never_a_failure(
     fuzz: Any, running: Any, photograph: np.ndarray, crop: np.ndarray, encode: Encode, count: int
 ) -> None:
@@ -39,7 +40,7 @@ def test_damaged_bodies_are_never_a_failure(
     assert running.figure("emotion_workers_replaced_total") == 0
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=RELEASE)])
 def test_the_openapi_document_is_kept(running: Any, examples: int) -> None:
     schemathesis = pytest.importorskip("schemathesis", reason="it is in the extra dev")
     from hypothesis import HealthCheck, Phase, given, settings
@@ -78,7 +79,7 @@ def test_the_openapi_document_is_kept(running: Any, examples: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-@pytest.mark.parametrize("count", [120, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [120, pytest.param(1500, marks=RELEASE)])
 def test_memory_does_not_grow_with_requests(
     process: Any, photograph: np.ndarray, crop: np.ndarray, encode: Encode, count: int
 ) -> None:

@@ -164,12 +164,16 @@ def sources(
     }
 
 
+LARGE = {"large": [pytest.mark.slow, pytest.mark.release], "resnet18": [pytest.mark.slow]}
+"""Presets that take many times longer than the others, and their marks."""
+
 PAIRS = [
-    (preset, source)
+    pytest.param(preset, source, marks=LARGE.get(preset, []))
     for preset in list_presets()
     for source in CLASSES
-    # minutes each: the others meet every source, these two one that is exported
-    if preset not in {"large", "resnet18"} or source == "both"
+    # every source meets the baseline, every preset one source that sets all its outputs, and the
+    # presets of this project's own network one without anything of FER-2013
+    if preset == "baseline" or source == "both" or (source == "own" and preset not in LARGE)
 ]
 
 

@@ -124,7 +124,7 @@ def alone(data: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["ddp", "torchrun"])
+@pytest.mark.parametrize("how", ["ddp", pytest.param("torchrun", marks=pytest.mark.release)])
 def test_two_processes_end_as_one_does(data: Path, alone: Path, how: str) -> None:
     start = (*TORCHRUN, free_port()) if how == "torchrun" else ()
     both = run(data.parent.parent, data, how, *DDP, start=start)

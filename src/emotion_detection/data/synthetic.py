@@ -143,19 +143,22 @@ def make_synthetic_faces(count: int = 6000, seed: int = 0, size: int = 48) -> Sy
 def draw_blocks(count: int, seed: int, size: int) -> Iterator[SyntheticFaces]:
     """Render the faces of :func:`make_synthetic_faces` a few at a time, to show progress."""
     for start in range(0, count, _BLOCK):
-        # A generator for each block, always drawn in full, keeps face i independent of the count.
+        # A generator for each block, its parameters always drawn for the full block, keeps face i
+        # independent of the count. Rendering takes longest: only the faces asked for.
         rng = np.random.Generator(np.random.PCG64([seed, start // _BLOCK]))
         index = np.arange(start, start + _BLOCK, dtype=np.int64)
-        block = _sample_block(rng, index % len(FER2013))
-        image = render_faces(block, size)
-        grain = rng.standard_normal(image.shape, np.float32)
-        image += grain * block["noise"][:, None, None]
-        image = np.rint(np.clip(image, 0.0, 1.0) * 255.0)
         wanted = slice(count - start)
+        parameters = {
+            name: values[wanted]
+            for name, values in _sample_block(rng, index % len(FER2013)).items()
+        }
         index = index[wanted]
-        parameters = {name: values[wanted] for name, values in block.items()}
+        image = render_faces(parameters, size)
+        grain = rng.standard_normal(image.shape, np.float32)  # drawn face by face, and last
+        image += grain * parameters["noise"][:, None, None]
+        image = np.rint(np.clip(image, 0.0, 1.0) * 255.0)
         yield SyntheticFaces(
-            faces=image[wanted].astype(np.uint8),
+            faces=image.astype(np.uint8),
             labels=index % len(FER2013),
             intensity=parameters.pop("intensity"),
             identity=index // PER_PERSON,

@@ -54,6 +54,7 @@ def test_figures_count_what_is_lost_and_gained(ways: Any) -> None:
     assert ways.told(found, ways.USED)["pasted"]["lost"] == 0
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_all_looks_together_are_what_is_used(ways: Any, finders: Any, crops: Any) -> None:
     way = finders.Way(640, finders_model(ways))

@@ -270,6 +270,7 @@ def test_bad_data_is_one_line(run_benchmark: Callable[..., Any], tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_a_real_run(
     ablations: ModuleType, fer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -78,6 +78,7 @@ def test_help(measure: Callable[..., Any]) -> None:
     assert "--way" not in done.stdout
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_the_three_ways_are_measured_on_drawn_faces(
     measure: Callable[..., Any], tmp_path: Path, write_csv: Callable[..., Path]

@@ -146,6 +146,7 @@ def test_help(measure: Callable[..., Any]) -> None:
     assert "--part" not in done.stdout
 
 
+@pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.parametrize("quick_only", [False, True])
 def test_both_ways_are_measured_on_drawn_faces(

@@ -14,6 +14,7 @@ from emotion_detection.cli import main
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_seven_of_ten_of_the_first_named_labels_were_flipped(tmp_path, load_benchmark):
     drawn = load_benchmark("data.audit_synthetic")

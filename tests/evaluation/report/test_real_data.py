@@ -10,22 +10,17 @@ import pytest
 
 from emotion_detection.cli import main
 
-pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.release]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 FACES = {"ferplus": 3153, "fer2013": 3589}
 """Faces of PrivateTest; by FER+ those with a majority."""
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module", params=list(FACES))
 def report(
     request: pytest.FixtureRequest,
     fer2013_root: Path,
-    cache: Path,
+    fer2013_cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[str, Path]:
     """A label set and the folder of the report by it."""
@@ -33,7 +28,7 @@ def report(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         words = ["report", "pretrained", "--data", str(fer2013_root), "--labels", request.param]
-        assert main([*words, "--cache", str(cache), "--out", "out"]) == 0
+        assert main([*words, "--cache", str(fer2013_cache), "--out", "out"]) == 0
     return request.param, place / "out"
 
 

@@ -64,13 +64,40 @@ def measured() -> dict[str, str]:
     }
 
 
+def class_means() -> dict[str, str]:
+    """Return balanced accuracy and macro F1 of each preset whose files have them."""
+    rows = json.loads((RESULTS / "baseline.json").read_text(encoding="utf-8"))["runs"]
+    found = {}
+    names = ("test_balanced_accuracy", "test_macro_f1")
+    if all(name in row for row in rows for name in names):
+        means = (sum(row[name] for row in rows) / len(rows) for name in names)
+        found["baseline"] = "test {:.4f}, {:.4f}".format(*means)
+    figures = {
+        (row["labels"], row["views"]): f"{row['balanced_accuracy']:.4f}, {row['macro_f1']:.4f}"
+        for row in pretrained.read_record()["figures"]
+        if row["prior"] == "natural"
+    }
+    found["compact"] = (
+        f"test {figures['fer2013', 1]}, four views {figures['fer2013', 4]}; "
+        f"FER+ {figures['ferplus', 1]}, four views {figures['ferplus', 4]}"
+    )
+    curves = json.loads((RESULTS / "preset_curves.json").read_text(encoding="utf-8"))
+    for name, row in curves.items():
+        if name in list_presets() and "macro_f1" in row:
+            found[name] = f"validation {row['balanced_accuracy']:.4f}, {row['macro_f1']:.4f}"
+    return found
+
+
 def main() -> int:
     """Count, print and write."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    reached = measured()
-    found = {name: cost(name) | {"reached": reached.get(name)} for name in list_presets()}
+    reached, means = measured(), class_means()
+    found = {
+        name: cost(name) | {"reached": reached.get(name), "class_means": means.get(name)}
+        for name in list_presets()
+    }
     for name, row in found.items():
         print(f"{name:10} {row['parameters']:>12,} {row['multiply_adds']:>14,}  {row['reached']}")
     if options.out:

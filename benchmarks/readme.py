@@ -76,6 +76,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "time-to-accuracy": ("docs/results/time_to_accuracy.json", tables.time_to_accuracy),
     "baseline": ("docs/results/baseline.json", seeds.markdown),
     "training": ("docs/results/training.json", speed),
+    "corrupt-cost": ("docs/results/corrupt_cost.json", tables.corrupt_cost),
     "robustness": ("docs/results/robustness.json", robustness_table.robustness),
     "robust-training": ("docs/results/robust_training.json", robust_tables.robust_training),
     "robust-second": ("docs/results/robust_second.json", robust_tables.robust_second),

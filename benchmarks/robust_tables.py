@@ -21,9 +21,27 @@ def _candidates(result: Result, before: str) -> list[str]:
     return lines
 
 
+def _rare_classes(result: Result, before: str) -> list[str]:
+    """Return balanced accuracy and macro F1 of each candidate."""
+    lines = [
+        "Balanced accuracy, macro F1:",
+        "",
+        "| weights | FER+, 1 view | 2 | 4 | FER-2013, 1 view | 2 | 4 |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, one in result["candidates"].items():
+        cells = [
+            f"{one[labels][views]['balanced_accuracy']:.4f}, {one[labels][views]['macro_f1']:.4f}"
+            for labels in ("ferplus", "fer2013")
+            for views in ("1", "2", "4")
+        ]
+        lines.append(f"| {_words(name, before)} | {' | '.join(cells)} |")
+    return lines
+
+
 def robust_second(result: Result) -> str:
     """Return accuracy by views and under corruption of the second fine-tuning's candidates."""
-    lines = _candidates(result, "shipped")
+    lines = [*_candidates(result, "shipped"), "", *_rare_classes(result, "shipped")]
     lines += [
         "",
         f"`{result['command']}`, as above: {result['data']}; corruptions on "
@@ -35,11 +53,13 @@ def robust_second(result: Result) -> str:
 
 def robust_training(result: Result) -> str:
     """Return accuracy by views and under corruption of each candidate, then the adjustments."""
-    lines = _candidates(result, "before (trained without corruption)")
+    before = "before (trained without corruption)"
+    lines = [*_candidates(result, before), "", *_rare_classes(result, before)]
     chosen = result["chosen"]
     lines += [
         "",
-        f"Exponent of the class frequencies, {_words(chosen)}, FER+ (accuracy, balanced accuracy):",
+        f"Exponent of the class frequencies, {_words(chosen)}, FER+ (accuracy, balanced accuracy, "
+        "macro F1):",
         "",
         "| exponent | 1 view | 4 views |",
         "| --- | --- | --- |",
@@ -47,8 +67,11 @@ def robust_training(result: Result) -> str:
     one = result["candidates"][chosen]["adjustment"]
     for exponent in one["1"]:
         cells = [
-            f"{one[v][exponent]['accuracy']:.4f}, {one[v][exponent]['balanced_accuracy']:.4f}"
-            for v in ("1", "4")
+            ", ".join(
+                f"{one[views][exponent][name]:.4f}"
+                for name in ("accuracy", "balanced_accuracy", "macro_f1")
+            )
+            for views in ("1", "4")
         ]
         lines.append(f"| {exponent} | {' | '.join(cells)} |")
     first = result["candidates"][chosen]["ferplus"]["1"]

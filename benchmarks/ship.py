@@ -40,6 +40,7 @@ KEPT = (
     *("temperature", "before_temperature", "without_duplicates", "intensity", "vote_shares"),
     *("per_class", "tta", "views", "prior", "bias"),
 )
+ON_VALIDATION = ("accuracy", "accuracy_ci95", "balanced_accuracy", "macro_f1", "n")
 WAYS: dict[str, tuple[tuple[int, Prior], ...]] = {
     "ferplus": ((1, "natural"), (2, "natural"), (4, "natural"), (4, "balanced")),
     "fer2013": ((1, "natural"), (2, "natural"), (4, "natural")),
@@ -70,7 +71,7 @@ def ship(run: Path, place: Path) -> dict[str, Any]:
     sample = images[np.linspace(0, len(images) - 1, SAMPLE).astype(int)]
     short = {
         f"{f['labels']}{name_way(f['views'], f['prior'])}": {
-            k: f[k] for k in ("accuracy", "balanced_accuracy", "ece", "n")
+            k: f[k] for k in ("accuracy", "balanced_accuracy", "macro_f1", "ece", "n")
         }
         for f in figures
     }
@@ -184,10 +185,8 @@ def _record(
             f"{machine['torch_threads']} thread(s)",
             "packages": made["packages"],
             "validation": {
-                "ferplus": {k: validation[k] for k in ("accuracy", "accuracy_ci95", "n")},
-                "fer2013": {
-                    k: validation["also"]["fer2013"][k] for k in ("accuracy", "accuracy_ci95", "n")
-                },
+                "ferplus": {k: validation[k] for k in ON_VALIDATION},
+                "fer2013": {k: validation["also"]["fer2013"][k] for k in ON_VALIDATION},
                 "temperatures": trained.temperatures,
                 "readouts": {name: one.as_dict() for name, one in trained.readouts.items()},
             },

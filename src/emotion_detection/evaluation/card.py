@@ -249,10 +249,16 @@ def _robustness(found: Values | None) -> str:
     ]
     header = "| corruption | " + " | ".join(f"strength {number}" for number in strengths) + " |"
     clean = found["clean"]
+    means = "".join(
+        f" {what}: {clean[key]:.4f} without, {found[f'mean_corruption_{key}']:.4f} in the mean."
+        for key, what in (("balanced_accuracy", "Balanced accuracy"), ("macro_f1", "Macro F1"))
+        if key in clean and f"mean_corruption_{key}" in found
+    )
     return (
         f"{_table(header, rows)}\n\nAccuracy; {clean['accuracy']:.4f} without, "
         f"{found['mean_corruption_accuracy']:.4f} in the mean over all "
-        f"(n={clean['n']:,} faces each). `{found.get('command', 'emotion test --corruptions')}`."
+        f"(n={clean['n']:,} faces each).{means} "
+        f"`{found.get('command', 'emotion test --corruptions')}`."
     )
 
 

@@ -140,7 +140,9 @@ def _check_options(request: Request) -> None:
     known = [option.alias for option in request.scope["route"].dependant.query_params]
     for name in request.query_params:
         if name not in known:
-            told = f"query option {name[:_NAMED]!r} is unknown; allowed: {', '.join(known) or 'none'}"
+            told = (
+                f"query option {name[:_NAMED]!r} is unknown; allowed: {', '.join(known) or 'none'}"
+            )
             if name in _OF_THE_SERVER:
                 told += f"; 'emotion serve --{name}' sets it for all requests"
             raise Problem(422, told)

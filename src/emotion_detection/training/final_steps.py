@@ -90,7 +90,8 @@ def finish_training(
         },
     }
     sample = validation.draw(choose_sample_rows(len(validation)))
-    short = {name: result[name] for name in ("accuracy", "n", "ece", "nll", "split")}
+    kept = ("accuracy", "balanced_accuracy", "macro_f1", "n", "ece", "nll", "split")
+    short = {name: result[name] for name in kept}
     difference = export_onnx(best, folder / "model.onnx", sample, short)
     result["onnx_difference"] = difference
     try:

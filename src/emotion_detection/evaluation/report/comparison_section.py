@@ -112,7 +112,11 @@ def _verdict(found: Values, names: tuple[str, str]) -> str:
 
 def _table(found: Values, facts: tuple[Values, Values], names: tuple[str, str]) -> str:
     rows = []
-    for key, name in (("accuracy", "accuracy"), ("macro_f1", "macro F1")):
+    for key, name in (
+        ("accuracy", "accuracy"),
+        ("balanced_accuracy", "balanced accuracy"),
+        ("macro_f1", "macro F1"),
+    ):
         gap = found[key]
         rows.append(
             [

@@ -51,8 +51,14 @@ def _card(facts: Values) -> str:
     return (
         f'<li><span class="name">{text(facts["model"])}</span>'
         f"<b>{percent(test['accuracy'])}</b><span>accuracy; 95 % interval {interval(low, high)}, "
-        f"{test['n']:,} faces</span></li>"
+        f"{test['n']:,} faces{_class_means(test)}</span></li>"
     )
+
+
+def _class_means(test: Values) -> str:
+    """Return balanced accuracy and macro F1, if the test wrote them."""
+    named = (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1"))
+    return "".join(f"; {name} {percent(test[key])}" for key, name in named if key in test)
 
 
 def _beside(facts: Values) -> str:
@@ -135,6 +141,7 @@ def _copies(found: Values | None) -> str:
     low, high = found["accuracy_ci95"] or (None, None)
     return markup.paragraph(
         f"<b>Without duplicates: {percent(found['accuracy'])}</b> ({interval(low, high)}, "
-        f"{found['n']:,} faces). {found['exact_or_near']:,} of the faces have a duplicate among "
-        f"the training faces, {found['exact']:,} of them to the pixel ({text(found['measure'])})."
+        f"{found['n']:,} faces{_class_means(found)}).",
+        f"{found['exact_or_near']:,} of the faces have a duplicate among the training faces, "
+        f"{found['exact']:,} of them to the pixel ({text(found['measure'])}).",
     )

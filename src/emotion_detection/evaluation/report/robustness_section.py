@@ -6,7 +6,7 @@ from typing import Any
 from emotion_detection.evaluation.plot_style import ReportPlots
 from emotion_detection.evaluation.report import markup
 from emotion_detection.evaluation.report.calibration_section import add_option_to_command
-from emotion_detection.evaluation.report.markup import interval, percent, text
+from emotion_detection.evaluation.report.markup import interval, number, percent, text
 from emotion_detection.evaluation.robustness_plot import draw_robustness
 from emotion_detection.metrics.statistics import DRAWS
 
@@ -114,6 +114,8 @@ def render_robustness(facts: Values, drawn: ReportPlots) -> str:
             f"against {percent(clean['accuracy'])} on the unchanged images ({clean['n']:,} "
             f"faces). Worst: {text(worst.replace('_', ' '))}.",
             _lost(found.get("drop")),
+            _class_means(found),
+            _calibration(found.get("calibration")),
         ),
         markup.figure(svg, "Dashed: the unchanged images. Bands: 95 % intervals."),
         markup.more("All numbers", table),
@@ -125,6 +127,29 @@ def _lost(drop: Values | None) -> str:
         return ""
     low, high = drop["ci95"]
     return f"Mean loss: {100 * drop['value']:.1f} points ({interval(low, high, points=True)})."
+
+
+def _class_means(found: Values) -> str:
+    """Return balanced accuracy and macro F1, if the test wrote them."""
+    return " ".join(
+        f"{name}: {percent(found[f'mean_corruption_{key}'])} in the mean, against "
+        f"{percent(found['clean'].get(key))}."
+        for key, name in (("balanced_accuracy", "Balanced accuracy"), ("macro_f1", "Macro F1"))
+        if f"mean_corruption_{key}" in found
+    )
+
+
+def _calibration(found: Values | None) -> str:
+    """Return the mean ECE, after and before temperature scaling, if the test wrote it."""
+    if not found:
+        return ""
+    before = found.get("before_temperature")
+    earlier = f" ({number(before['mean_ece'])} before temperature scaling)" if before else ""
+    half = found["accuracy_at_coverage"].get("0.5")
+    return (
+        f"Mean ECE {number(found['mean_ece'])}{earlier}; accuracy on the more confident half of "
+        f"the corrupted faces {percent(half)}."
+    )
 
 
 def render_methods(versions: Mapping[str, str]) -> str:

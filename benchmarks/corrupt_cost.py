@@ -89,7 +89,7 @@ def make_batch(config: TrainConfig) -> Batch:
 
 
 def time_steps(
-    preset: str, amounts: list[float], rounds: int, precision: str
+    preset: str, amounts: list[float], rounds: int, precision: str, warm_up: int = WARM_UP
 ) -> dict[float, list[float]]:
     """Time steps of each amount, round by round.
 
@@ -98,6 +98,7 @@ def time_steps(
         amounts: values of ``--corrupt``.
         rounds: timed steps of each.
         precision: one of :data:`PRECISIONS`.
+        warm_up: rounds before these.
 
     Returns:
         Amount -> processor time of each step in seconds.
@@ -107,12 +108,12 @@ def time_steps(
     trainings = {amount: TimedTraining(one, precision) for amount, one in configs.items()}
     batch = make_batch(configs[amounts[0]])
     taken: dict[float, list[float]] = {amount: [] for amount in amounts}
-    for number in range(WARM_UP + rounds):
+    for number in range(warm_up + rounds):
         start = number % len(amounts)
         for amount in amounts[start:] + amounts[:start]:
             # from 1: the first step of a training also keeps faces to show
             seconds = trainings[amount].step(batch, number + 1)
-            if number >= WARM_UP:
+            if number >= warm_up:
                 taken[amount].append(seconds)
     return taken
 

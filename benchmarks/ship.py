@@ -52,18 +52,19 @@ FILTERS = {
 }
 
 
-def ship(run: Path, place: Path) -> dict[str, Any]:
+def ship(run: Path, place: Path, trial: bool = False) -> dict[str, Any]:
     """Write the three files and return the record.
 
     Args:
         run: ``models/RUN``.
         place: where they go.
+        trial: accept code that is in no commit: nobody will use the files.
 
     Raises:
         InputError: no such run, it was not tested, or its code is in no commit.
     """
     made, validation = _read(run / "provenance.json"), _read(run / "metrics.json")
-    if made["code"]["changed"]:
+    if made["code"]["changed"] and not trial:
         raise InputError(f"{run}: was trained with files that no commit has")
     figures = [_figure(run, labels, *way) for labels, ways in WAYS.items() for way in ways]
     trained = _anonymous(load_trained(run))
@@ -212,9 +213,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("run", type=Path, help="the run's folder below models/")
     parser.add_argument("--place", type=Path, default=PACKAGE, help="folder for the files")
+    parser.add_argument("--trial", action="store_true", help="also of code that is in no commit")
     options = parser.parse_args()
     try:
-        record = ship(options.run, options.place)
+        record = ship(options.run, options.place, options.trial)
     except (InputError, TrainingError) as error:
         print(f"ship: {error}", file=sys.stderr)
         return 2

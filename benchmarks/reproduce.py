@@ -319,7 +319,9 @@ def write_trial_faces(folder: Path, faces: int) -> None:
     for row, usage in enumerate(usages):
         label = int(made.labels[row])
         lines.append(f"{label},{' '.join(map(str, made.faces[row].ravel()))},{usage}")
-        own = ",".join("9" if name == FER2013[label] else "0" for name in names)
+        # every ninth face shows contempt to the raters, which FER-2013's labels do not have
+        majority = "contempt" if row % 9 == 8 else FER2013[label]
+        own = ",".join("9" if name == majority else "0" for name in names)
         told.append(f"{usage},fer{row:07d}.png,{own},1,0")
     write_atomic(votes, "\n".join(told) + "\n")
     write_atomic(table, "\n".join(lines) + "\n")

@@ -68,7 +68,7 @@ class TimedTraining:
         torch.manual_seed(number)
         started = time.process_time()
         with self._autocast():
-            loss = self._task.training_step(batch, number)
+            loss: Any = self._task.training_step(batch, number)
         loss.backward()
         self._optimizer.step()
         self._optimizer.zero_grad()

@@ -215,7 +215,7 @@ def figures(
     truth = labels[found].astype(np.int64)
 
     def call(cuts: Bytes) -> npt.NDArray[np.int64]:
-        return detector.classify(cuts).argmax(axis=1)
+        return np.asarray(detector.classify(cuts).argmax(axis=1), np.int64)
 
     def class_means(called: npt.NDArray[np.int64]) -> dict[str, float]:
         means = compute_class_means(count_confusions(truth, called, len(detector.labels)))

@@ -21,6 +21,7 @@ GPU, all of it takes about half an hour; ``--minutes`` bounds one call.
 import argparse
 import json
 import shlex
+import statistics
 import subprocess
 import sys
 import time
@@ -248,7 +249,10 @@ def _script(name: str) -> list[str]:
 
 
 def measure_rate(rounds: int = 3) -> float | None:
-    """Return the faces that the preset `compact` is trained on per second; None with a GPU."""
+    """Return the faces that the preset `compact` is trained on per second; None with a GPU.
+
+    By processor time, so that other work on the machine at this moment does not count.
+    """
     import torch
 
     from corrupt_cost import time_steps
@@ -256,10 +260,9 @@ def measure_rate(rounds: int = 3) -> float | None:
 
     if torch.cuda.is_available():
         return None
-    started = time.perf_counter()
-    time_steps("compact", [0.0], rounds, "32-true", warm_up=0)
-    seconds = time.perf_counter() - started
-    return TrainConfig(**read_preset("compact")).batch_size * rounds / seconds
+    (taken,) = time_steps("compact", [0.0], rounds, "32-true", warm_up=1).values()
+    seconds = statistics.median(taken) / torch.get_num_threads()
+    return TrainConfig(**read_preset("compact")).batch_size / seconds
 
 
 def describe_hours(steps: list[Step], rate: float | None) -> str:
@@ -274,7 +277,10 @@ def describe_hours(steps: list[Step], rate: float | None) -> str:
     if rate is None:
         return f"{told}; with a GPU about half an hour"
     hours = sum(step.work for step in left) / rate / 3600
-    return f"{told}: about {hours:.1f} hours on this machine ({rate:.0f} faces/s of training)"
+    return (
+        f"{told}: about {hours:.1f} hours on this machine if nothing else runs "
+        f"({rate:.0f} faces/s of training)"
+    )
 
 
 def make_trial(faces: int, place: Path | None, teachers: int) -> Recipe:

@@ -5,12 +5,13 @@
 # make lint        ruff and mypy
 # make docs        build the documentation as a site in site/
 # make web         build the page in the browser (npm), for 'emotion serve' and 'emotion export --web'
-# make reproduce   train the shipped model again from FER-2013 with FER+'s votes, and test it (hours)
+# make reproduce   train the shipped model again from FER-2013 with FER+'s votes, and test it (hours;
+#                  it says how many; make reproduce ARGS="--trial 64" tries every step in minutes)
 # make clean       remove .venv
 #
 # DATA is where FER-2013 and fer2013new.csv lie (make reproduce; by default what is in data/).
-# ARGS goes to train.py (make train ARGS="--data faces/"), PIP_ARGS to pip, PYTHON is the Python
-# that .venv is made with.
+# ARGS goes to train.py (make train ARGS="--data faces/") or reproduce.py, PIP_ARGS to pip, PYTHON is
+# the Python that .venv is made with.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -62,7 +63,7 @@ web:
 	cd web && npm ci --no-audit --no-fund && npm run build
 
 reproduce: $(VENV)/.train
-	$(BIN)/python -m benchmarks.release.reproduce --data $(DATA)
+	$(BIN)/python -m benchmarks.release.reproduce --data $(DATA) $(ARGS)
 
 clean:
 	rm -rf $(VENV)

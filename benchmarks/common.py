@@ -191,6 +191,17 @@ def format_accuracy(row: dict[str, Any], name: str = "accuracy") -> str:
     return f"{row[name]:.4f} ({low:.4f}-{high:.4f})"
 
 
+NOT_KEPT = " Empty cells: this file was written before the benchmark kept these metrics."
+"""Note below a table with empty cells."""
+
+
+def format_class_means(row: dict[str, Any]) -> str:
+    """Return balanced accuracy and macro F1, as "0.6903, 0.7175"; empty if unknown."""
+    if "balanced_accuracy" not in row or "macro_f1" not in row:
+        return ""
+    return f"{row['balanced_accuracy']:.4f}, {row['macro_f1']:.4f}"
+
+
 def sample_rows(total: int, count: int, seed: "int | np.random.Generator") -> "npt.NDArray[Any]":
     """Return distinct random rows in ascending order: int64 (min(count, total),)."""
     import numpy as np

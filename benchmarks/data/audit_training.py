@@ -1,6 +1,7 @@
 """Trainings with and without the faces that an audit lists, compared on validation."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,21 @@ def compare_ways(ways: dict[str, Path | None], work: Path) -> dict[str, Any]:
             row[labels] = {
                 "accuracies": [float(right.mean()) for right in rights],
                 "accuracy": float(mean.mean()),
+                **_read_class_means(run_folder(work, way, seed) / labels for seed in SEEDS),
                 "gain": gain.value,
                 "gain_ci95": [gain.low, gain.high],
                 "n": len(mean),
             }
     return result
+
+
+def _read_class_means(tests: Iterable[Path]) -> dict[str, float]:
+    """Return balanced accuracy and macro F1 of tests, each averaged."""
+    metrics = [json.loads((one / "metrics.json").read_text(encoding="utf-8")) for one in tests]
+    return {
+        name: float(np.mean([one[name] for one in metrics]))
+        for name in ("balanced_accuracy", "macro_f1")
+    }
 
 
 def _length(listed: Path | None) -> int:

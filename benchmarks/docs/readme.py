@@ -50,6 +50,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "time-to-accuracy": ("docs/results/time_to_accuracy.json", training_tables.time_to_accuracy),
     "baseline": ("docs/results/baseline.json", seeds.markdown),
     "training": ("docs/results/training.json", training_tables.speed),
+    "corrupt-cost": ("docs/results/corrupt_cost.json", training_tables.corrupt_cost),
     "robustness": ("docs/results/robustness.json", robustness_tables.robustness),
     "robust-training": ("docs/results/robust_training.json", robustness_tables.robust_training),
     "robust-second": ("docs/results/robust_second.json", robustness_tables.robust_second),

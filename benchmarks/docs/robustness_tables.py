@@ -4,10 +4,13 @@ from typing import Any
 
 Result = dict[str, Any]
 
+_COVERAGES = ("1.0", "0.8", "0.5", "0.2")
+
 
 def robustness(result: Result) -> str:
     """Return the means of all tests, and each test's accuracies."""
-    blocks = [_means(result["tests"])]
+    blocks = [_means(result["tests"]), *_class_means(result["tests"])]
+    blocks += _calibration(result["tests"])
     for name, test in result["tests"].items():
         blocks.append(f"### {name}\n\n{_accuracies(test)}")
     commands = ", ".join(f"`{test['command']}`" for test in result["tests"].values())
@@ -39,6 +42,57 @@ def _means(tests: dict[str, Result]) -> str:
             f"| {' | '.join(f'{value:.3f}' for value in test['by_severity'])} |"
         )
     return "\n".join(lines)
+
+
+def _class_means(tests: dict[str, Result]) -> list[str]:
+    """Return balanced accuracy and macro F1, clean and in the mean, and a note on empty cells."""
+    lines = [
+        "| model and labels | balanced accuracy, clean | mean of all 80 | macro F1, clean "
+        "| mean of all 80 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    missing = False
+    for name, test in tests.items():
+        cells = []
+        for metric in ("balanced_accuracy", "macro_f1"):
+            if metric not in test["clean"]:
+                missing = True
+                cells += ["", ""]
+                continue
+            every = [value for one in test["corruptions"].values() for value in one[metric]]
+            cells += [f"{test['clean'][metric]:.4f}", f"{sum(every) / len(every):.4f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    note = "Empty cells: tests of versions that did not write macro F1 under corruption."
+    return ["\n".join(lines), *([note] if missing else [])]
+
+
+def _calibration(tests: dict[str, Result]) -> list[str]:
+    """Return calibration without and with temperature, and a note on empty cells."""
+    told = {name: test["calibration"] for name, test in tests.items() if "calibration" in test}
+    if not told:
+        return []
+    lines = [
+        "| model and labels | ECE, clean | mean ECE of all 80 | NLL, clean | mean NLL of all 80 "
+        "| accuracy of all corrupted faces | most confident 80 % | 50 % | 20 % |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, after in told.items():
+        before = after.get("before_temperature")
+        cells = []
+        for metric in ("ece", "nll"):
+            for now, earlier in (
+                (after["clean"][metric], before and before["clean"][metric]),
+                (after[f"mean_{metric}"], before and before[f"mean_{metric}"]),
+            ):
+                cells.append(f"{earlier:.4f} → {now:.4f}" if before else f"{now:.4f}")
+        covered = [f"{after['accuracy_at_coverage'][one]:.3f}" for one in _COVERAGES]
+        lines.append(f"| {name} | {' | '.join([*cells, *covered])} |")
+    notes = ["ECE and NLL: before → after temperature scaling."]
+    if any("before_temperature" not in one for one in told.values()):
+        notes.append("One number alone: after; that test's version did not write the other.")
+    if len(told) < len(tests):
+        notes.append(f"Calibration not written: {', '.join(n for n in tests if n not in told)}.")
+    return ["\n".join(lines), " ".join(notes)]
 
 
 def _accuracies(test: Result) -> str:
@@ -83,9 +137,27 @@ def _candidates(result: Result, before: str) -> list[str]:
     return lines
 
 
+def _rare_classes(result: Result, before: str) -> list[str]:
+    """Return balanced accuracy and macro F1 of each candidate."""
+    lines = [
+        "Balanced accuracy, macro F1:",
+        "",
+        "| weights | FER+, 1 view | 2 | 4 | FER-2013, 1 view | 2 | 4 |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, one in result["candidates"].items():
+        cells = [
+            f"{one[labels][views]['balanced_accuracy']:.4f}, {one[labels][views]['macro_f1']:.4f}"
+            for labels in ("ferplus", "fer2013")
+            for views in ("1", "2", "4")
+        ]
+        lines.append(f"| {_words(name, before)} | {' | '.join(cells)} |")
+    return lines
+
+
 def robust_second(result: Result) -> str:
     """Return accuracy by views and under corruption of the second fine-tuning's candidates."""
-    lines = _candidates(result, "shipped")
+    lines = [*_candidates(result, "shipped"), "", *_rare_classes(result, "shipped")]
     lines += [
         "",
         f"`{result['command']}`, as above: {result['data']}; corruptions on "
@@ -97,11 +169,13 @@ def robust_second(result: Result) -> str:
 
 def robust_training(result: Result) -> str:
     """Return accuracy by views and under corruption of each candidate, then the adjustments."""
-    lines = _candidates(result, "before (trained without corruption)")
+    before = "before (trained without corruption)"
+    lines = [*_candidates(result, before), "", *_rare_classes(result, before)]
     chosen = result["chosen"]
     lines += [
         "",
-        f"Exponent of the class frequencies, {_words(chosen)}, FER+ (accuracy, balanced accuracy):",
+        f"Exponent of the class frequencies, {_words(chosen)}, FER+ (accuracy, balanced accuracy, "
+        "macro F1):",
         "",
         "| exponent | 1 view | 4 views |",
         "| --- | --- | --- |",
@@ -109,8 +183,11 @@ def robust_training(result: Result) -> str:
     one = result["candidates"][chosen]["adjustment"]
     for exponent in one["1"]:
         cells = [
-            f"{one[v][exponent]['accuracy']:.4f}, {one[v][exponent]['balanced_accuracy']:.4f}"
-            for v in ("1", "4")
+            ", ".join(
+                f"{one[views][exponent][name]:.4f}"
+                for name in ("accuracy", "balanced_accuracy", "macro_f1")
+            )
+            for views in ("1", "4")
         ]
         lines.append(f"| {exponent} | {' | '.join(cells)} |")
     first = result["candidates"][chosen]["ferplus"]["1"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.common import format_accuracy, format_spread
+from benchmarks.common import NOT_KEPT, format_accuracy, format_class_means, format_spread
 
 Result = dict[str, Any]
 
@@ -75,12 +75,21 @@ def time_to_accuracy(result: Result) -> str:
 
 def finetune(result: Result) -> str:
     """Return the table of ``benchmarks/training/finetune.py``'s file."""
-    lines = ["| seed | from scratch | fine-tuned |", "| --- | --- | --- |"]
+    lines = [
+        "| seed | from scratch | balanced accuracy, macro F1 | fine-tuned "
+        "| balanced accuracy, macro F1 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    ways = ("from nothing", "fine-tuned")
     lines += [
-        f"| {run['seed']} | {format_accuracy(run['from nothing'])} "
-        f"| {format_accuracy(run['fine-tuned'])} |"
+        f"| {run['seed']} | "
+        + " | ".join(
+            f"{format_accuracy(run[way])} | {format_class_means(run[way])}" for way in ways
+        )
+        + " |"
         for run in result["runs"]
     ]
+    known = all("macro_f1" in run[way] for run in result["runs"] for way in ways)
     sizes = result["sizes"]
     lines += [
         "",
@@ -88,7 +97,36 @@ def finetune(result: Result) -> str:
         f"validate, {sizes['test']:,} test; preset `compact`, {result['options']['epochs']} "
         f"epochs, each way at the learning rate ({', '.join(map(str, result['learning_rates']))}) "
         f"that is best on its validation faces; {result['hardware']}. PublicTest also chose the "
-        "shipped model's epoch and temperature.",
+        f"shipped model's epoch and temperature.{'' if known else NOT_KEPT}",
+    ]
+    return "\n".join(lines)
+
+
+def corrupt_cost(result: Result) -> str:
+    """Return the table of ``benchmarks/training/corrupt_cost.py``'s file."""
+
+    def spread(values: Result, factor: int, digits: int) -> str:
+        median, low, high = (
+            f"{factor * values[name]:.{digits}f}" for name in ("median", "low", "high")
+        )
+        return f"{median} ({low}-{high})"
+
+    lines = [
+        "| `--corrupt` | milliseconds per step | faces/s | relative to the first |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {amount} | {spread(row['seconds'], 1000, 0)} | {row['faces_per_second']:.0f} "
+        f"| {spread(row['ratio'], 1, 2)} |"
+        for amount, row in result["amounts"].items()
+    ]
+    lines += [
+        "",
+        f"`{result['command']}`: steps of {result['faces']} synthetic faces, {result['rounds']} of "
+        "each in turns; processor time; median (quartiles), ratios within a round; "
+        f"{result['processor']}, {result['threads']} thread(s), load of the machine before: "
+        f"{result['load_before']:.1f}; torch {result['torch']}. Results: "
+        "[docs/results/corrupt_cost.json](docs/results/corrupt_cost.json).",
     ]
     return "\n".join(lines)
 
@@ -106,15 +144,16 @@ def preset_curves(result: Result) -> str:
     """Return the table of ``benchmarks/training/preset_curves.py``'s file."""
     lines = [
         "| training | faces | steps | validation accuracy by epoch | last (95 % interval) "
-        "| steps/s |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| balanced accuracy, macro F1 | steps/s |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in result.items():
         low, high = row["accuracy_ci95"]
         by_epoch = ", ".join(f"{value:.3f}" for value in row["curve"]["val_accuracy"])
         lines.append(
             f"| {name} | {row['faces']:,} | {row['steps']} | {by_epoch} | {low:.3f}-{high:.3f} "
-            f"(n={row['validation_faces']:,}) | {row['steps_per_second']:.2f} |"
+            f"(n={row['validation_faces']:,}) | {format_class_means(row)} "
+            f"| {row['steps_per_second']:.2f} |"
         )
     any_row = next(iter(result.values()))
     commands = ", ".join(f"`{row['command']}`" for row in result.values())
@@ -123,7 +162,8 @@ def preset_curves(result: Result) -> str:
         f"{commands}: PublicTest; steps/s of the median epoch with its validation; "
         f"{any_row['processor']}, {any_row['threads']} thread(s), shared with other work; torch "
         f"{any_row['torch']}. "
-        "Results: [docs/results/preset_curves.json](docs/results/preset_curves.json).",
+        "Results: [docs/results/preset_curves.json](docs/results/preset_curves.json)."
+        + ("" if all("macro_f1" in row for row in result.values()) else NOT_KEPT),
     ]
     return "\n".join(lines)
 
@@ -131,14 +171,17 @@ def preset_curves(result: Result) -> str:
 def presets(result: Result) -> str:
     """Return the table of ``benchmarks/training/presets.py``'s file."""
     lines = [
-        "| preset | for | input | parameters | multiply-adds per face | FER-2013's labels |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| preset | for | input | parameters | multiply-adds per face | FER-2013's labels "
+        "| balanced accuracy, macro F1 |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, purpose in PURPOSES.items():
         row = result["presets"][name]
         lines.append(
             f"| `{name}` | {purpose} | {row['size']} x {row['size']} "
             f"| {row['parameters'] / 1e6:.2f} M | {row['multiply_adds'] / 1e6:,.1f} M "
-            f"| {row['reached'] or 'not trained here'} |"
+            f"| {row['reached'] or 'not trained here'} | {row.get('class_means') or ''} |"
         )
+    if not all(row.get("class_means") for row in result["presets"].values()):
+        lines += ["", "Empty cells: the files of these trainings do not have these metrics."]
     return "\n".join(lines)

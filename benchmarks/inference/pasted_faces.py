@@ -49,6 +49,7 @@ from emotion_detection.inference.align import (
 )
 from emotion_detection.inference.face_detector import THRESHOLD, DetectedFace, FaceDetector
 from emotion_detection.io.progress import show_progress
+from emotion_detection.metrics.classification import compute_class_means, count_confusions
 
 SIDES, TURNS = (96, 200), (-20.0, 20.0)
 WIDTHS, HEIGHTS = (400, 800), (300, 600)
@@ -217,15 +218,23 @@ def figures(
     found = looked.found
     missed = (~found).astype(np.float64)
 
-    def right(cuts: Bytes) -> npt.NDArray[np.float64]:
-        told = detector.classify(cuts).argmax(axis=1)
-        return np.asarray(told == labels[found], np.float64)
+    truth = labels[found].astype(np.int64)
 
-    own = right(crops[found])
-    correct = {name: right(cuts) for name, cuts in looked.cuts.items()}
+    def call(cuts: Bytes) -> npt.NDArray[np.int64]:
+        return np.asarray(detector.classify(cuts).argmax(axis=1), np.int64)
+
+    def class_means(called: npt.NDArray[np.int64]) -> dict[str, float]:
+        means = compute_class_means(count_confusions(truth, called, len(detector.labels)))
+        return dict(zip(("balanced_accuracy", "macro_f1"), means, strict=True))
+
+    called = {name: call(cuts) for name, cuts in looked.cuts.items()}
+    called_own = call(crops[found])
+    own = np.asarray(called_own == truth, np.float64)
+    correct = {name: np.asarray(one == truth, np.float64) for name, one in called.items()}
     ways = {
         name: {
             **_mean("accuracy", ours),
+            **class_means(called[name]),
             **_mean("less_classify", ours - own),
             **_mean("less_chosen", ours - correct[CHOSEN]),
         }
@@ -237,7 +246,7 @@ def figures(
         "finds_elsewhere": looked.elsewhere,
         "pictures_without_a_face": -(-len(crops) // EMPTY),
         "finds_in_them": looked.empty,
-        "classify": _mean("accuracy", own),
+        "classify": _mean("accuracy", own) | class_means(called_own),
         "chosen": CHOSEN,
         "ways": ways,
     }

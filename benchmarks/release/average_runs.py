@@ -8,6 +8,8 @@ exported.
     python -m benchmarks.release.average_runs models/a models/b --shares 0.7 0.3 --name average
 """
 
+import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ from emotion_detection.training.network import ModelSpec
 from emotion_detection.training.provenance import describe_code
 from emotion_detection.training.setup import prepare
 from emotion_detection.training.task import CHECKPOINT_KEY
+
+UNFINISHED = ".averaging"
+"""File in the new run's folder while it is made; with it, the folder is made anew."""
 
 
 def average_weights(
@@ -76,7 +81,9 @@ def average_runs(
     """
     if len(shares) != len(places) or abs(sum(shares) - 1) > 1e-6:
         raise InputError(f"--shares {shares}: must be one a run, and sum to 1")
-    if folder.exists():
+    if (folder / UNFINISHED).exists():  # an earlier call was cut off
+        shutil.rmtree(folder)
+    if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: exists; choose another --name")
     run = Path(places[0])
     weights = [load_initial_weights(place, "average_runs")[0] for place in places]
@@ -98,7 +105,8 @@ def average_runs(
     }
     for key in ("temperatures", "readouts"):
         own.pop(key, None)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / UNFINISHED).touch()
     logs.mkdir(parents=True, exist_ok=True)
     DurableCheckpointIO().save_checkpoint(checkpoint, folder / "best.ckpt")
     made = read_json(run / "provenance.json")
@@ -118,6 +126,8 @@ def average_runs(
         TimeTaken(0.0, 0.0),
     )
     _keep_training(run, folder)
+    write_atomic(folder / "averaged.json", json.dumps(made["averaged"], indent=2))
+    (folder / UNFINISHED).unlink()
     return figures
 
 
@@ -140,17 +150,19 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("runs", nargs="+", help="run folders; 'pretrained' too, but not first")
     parser.add_argument("--shares", type=float, nargs="+", required=True, help="of each run")
     parser.add_argument("--logit_adjustment", type=float, help="instead of the first run's")
-    parser.add_argument("--name", default="average", help="of the new run below models/")
+    parser.add_argument("--name", default="average", help="of the new run below --models")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the run")
+    parser.add_argument("--logs", type=Path, default=Path("logs"), help="folder of its curves")
     options = parser.parse_args(words)
     figures = average_runs(
         options.runs,
         options.shares,
-        Path("models", options.name),
-        Path("logs", options.name),
+        options.models / options.name,
+        options.logs / options.name,
         options.logit_adjustment,
     )
     print(f"validation accuracy: {figures['accuracy']:.4f} (n={figures['n']})")
-    print(f"run: models/{options.name}")
+    print(f"run: {options.models / options.name}")
     return 0
 
 

@@ -26,14 +26,15 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
+CLASS_MEANS = ("balanced_accuracy", "macro_f1")
 ADDED = ("mixup", "balance")  # the others take an ingredient away, or exchange it
 
 PAGE = f"""# Ablations
 
 What does each ingredient of the preset bring? The preset is trained as it is, and with one
 ingredient removed, added or exchanged. The table shows accuracy on validation in percent: the mean,
-and in brackets each seed. The checkpoint is the one with the best mean over both label sets. The
-test split is never opened.
+and in brackets each seed; then the means of balanced accuracy and macro F1. The checkpoint is the
+one with the best mean accuracy over both label sets. The test split is never opened.
 
 - *Gain*: accuracy with the ingredient minus accuracy without it, in points, averaged over seeds and
   over the label sets that both versions learn.
@@ -79,6 +80,14 @@ def compared(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
             name: [100 * r["figures"][name]["accuracy"] for r in own if name in r["figures"]]
             for name in SETS
         }
+        means = {
+            name: [
+                tuple(100 * run["figures"][name][metric] for metric in CLASS_MEANS)
+                for run in own
+                if all(metric in run["figures"].get(name, {}) for metric in CLASS_MEANS)
+            ]
+            for name in SETS
+        }
         times = [r["cost"] / w["cost"] for r, w in pairs if r["machine"] == w["machine"]]
         # rounded as the page shows it, so that it and the verdict agree
         gain = round(statistics.fmean(gains), 2) + 0.0 if gains else None  # no -0.0
@@ -86,6 +95,7 @@ def compared(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
         if gain is not None and len(pairs) == len(result["seeds"]):
             verdict = _verdict(row, gain, times, len(pairs))
         lines[row] = {"accuracy": accuracy, "gain": gain, "times": times, "verdict": verdict}
+        lines[row]["class_means"] = means
     return lines
 
 
@@ -129,7 +139,11 @@ def _conclusion(longer: dict[str, Any]) -> str:
 def _table(result: dict[str, Any], rows: set[str], file: str) -> str:
     """Return a table of some versions, and what was run for it."""
     names = " | ".join(SETS.values())
-    text = [f"| version | {names} | gain | time | verdict |", "| --- " * 6 + "|"]
+    text = [
+        f"| version | {names} | gain | time | verdict | balanced accuracy, macro F1: {names} |",
+        "| --- " * 8 + "|",
+    ]
+    missing = False
     for row, line in compared(result).items():
         if row not in rows:
             continue
@@ -139,8 +153,13 @@ def _table(result: dict[str, Any], rows: set[str], file: str) -> str:
             cells.append(f"{statistics.fmean(values):.2f} ({each})" if values else "")
         cells.append("" if line["gain"] is None else f"{line['gain']:+.2f}")
         cells.append(f"{statistics.fmean(line['times']):.2f}" if line["times"] else "")
-        text.append(f"| {' | '.join([*cells, line['verdict']])} |")
-    return "\n".join([*text, "", _said(result, file)])
+        cells.append(line["verdict"])
+        for name, values in line["class_means"].items():
+            missing |= len(values) < len(line["accuracy"][name])
+            cells.append(", ".join(f"{statistics.fmean(v):.2f}" for v in zip(*values, strict=True)))
+        text.append(f"| {' | '.join(cells)} |")
+    note = " Balanced accuracy and macro F1 were not kept of earlier runs: empty." * missing
+    return "\n".join([*text, "", _said(result, file) + note])
 
 
 def _said(result: dict[str, Any], file: str) -> str:

@@ -36,6 +36,8 @@ from emotion_detection.errors import InputError
 from emotion_detection.io.files import write_atomic
 
 SEEDS = [0, 1]
+KEPT = ("accuracy", "balanced_accuracy", "macro_f1", "n", "nll")
+"""Metrics on validation that the file keeps of each run and label set."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -82,12 +84,13 @@ def shipped(recipe: dict[str, Any], options: argparse.Namespace) -> dict[str, An
     other += ["teacher"] * bool(made["config"]["teacher"])
     if other or made["data_hash"] != _dataset(options.data, recipe, options.labels).hash:
         raise InputError(f"--shipped: the shipped model has another {', '.join(other) or 'data'}")
-    figures = {name: made["validation"][name] for name in record["labels"]}
+    own = {name: made["validation"][name] for name in record["labels"]}
+    figures = {s: {k: one[k] for k in KEPT if k in one} for s, one in own.items()}
     return {
         "row": "whole",
         "changes": {},
         "seed": made["config"]["seed"],
-        "figures": {s: {k: own[k] for k in ("accuracy", "n")} for s, own in figures.items()},
+        "figures": figures,
         "best_epoch": made["best_epoch"],
         "seconds": made["seconds"],
         "cost": made["seconds"],
@@ -141,7 +144,7 @@ def once(row: str, seed: int, options: argparse.Namespace, recipe: dict[str, Any
         "row": row,
         "changes": ROWS[row][1],
         "seed": seed,
-        "figures": {s: {k: own[k] for k in ("accuracy", "n", "nll")} for s, own in sets.items()},
+        "figures": {s: {k: own[k] for k in KEPT} for s, own in sets.items()},
         "best_epoch": metrics["training"]["best_epoch"],
         "seconds": seconds,
         "cost": seconds if machine["gpu"] else made["fit_cpu_seconds"],

@@ -35,6 +35,7 @@ OWN = {
 }
 SIZES = {"train": 300, "validation": 100, "test": 1000}
 OPTIONS: dict[str, Any] = {"epochs": 20, "batch_size": 32}
+KEPT = ("accuracy", "accuracy_ci95", "balanced_accuracy", "macro_f1", "n")
 RATES = (0.05, 0.01, 0.002)
 """Each way takes the one that is best on its validation faces."""
 
@@ -82,7 +83,7 @@ def compare(manifest: Path, work: Path, seed: int) -> dict[str, Any]:
         best, rate = max(runs, key=lambda one: (one[0].metrics["accuracy"], -one[0].metrics["nll"]))
         metrics = evaluate([best.folder]).metrics
         found[way] = {
-            **{key: metrics[key] for key in ("accuracy", "accuracy_ci95", "n")},
+            **{key: metrics[key] for key in KEPT},
             "learning_rate": rate,
             "val_accuracy": best.metrics["accuracy"],
         }

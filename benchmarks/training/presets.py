@@ -66,14 +66,45 @@ def measured() -> dict[str, str]:
     }
 
 
+def class_means() -> dict[str, str]:
+    """Return balanced accuracy and macro F1 of each preset whose files have them."""
+    rows = read_json(RESULTS / "baseline.json")["runs"]
+    found = {}
+    means = {
+        name: sum(row[name] for row in rows) / len(rows)
+        for name in ("test_balanced_accuracy", "test_macro_f1")
+        if all(name in row for row in rows)
+    }
+    found["baseline"] = "test " + ", ".join(f"{value:.4f}" for value in means.values())
+    if len(means) == 1:  # collected before balanced accuracy was kept
+        found["baseline"] += " (macro F1 alone)"
+    figures = {
+        (row["labels"], row["views"]): f"{row['balanced_accuracy']:.4f}, {row['macro_f1']:.4f}"
+        for row in pretrained.read_record()["figures"]
+        if row["prior"] == "natural"
+    }
+    found["compact"] = (
+        f"test {figures['fer2013', 1]}, four views {figures['fer2013', 4]}; "
+        f"FER+ {figures['ferplus', 1]}, four views {figures['ferplus', 4]}"
+    )
+    curves = read_json(RESULTS / "preset_curves.json")
+    for name, row in curves.items():
+        if name in list_presets() and "macro_f1" in row:
+            found[name] = f"validation {row['balanced_accuracy']:.4f}, {row['macro_f1']:.4f}"
+    return found
+
+
 @report_errors
 def main(words: list[str] | None = None) -> int:
     """Count, print and write."""
     parser = Parser(__doc__, __file__)
     parser.add_out()
     options = parser.parse_args(words)
-    reached = measured()
-    found = {name: cost(name) | {"reached": reached.get(name)} for name in list_presets()}
+    reached, means = measured(), class_means()
+    found = {
+        name: cost(name) | {"reached": reached.get(name), "class_means": means.get(name)}
+        for name in list_presets()
+    }
     for name, row in found.items():
         print(f"{name:10} {row['parameters']:>12,} {row['multiply_adds']:>14,}  {row['reached']}")
     if options.out:

@@ -27,6 +27,12 @@ from benchmarks.common import (
 from emotion_detection.errors import InputError
 from emotion_detection.training.history import draw_curves
 
+_IN_TABLE = (
+    *("val_accuracy", "test_accuracy", "tta_accuracy", "test_accuracy_without_duplicates"),
+    *("test_balanced_accuracy", "test_macro_f1"),
+)
+"""Metrics in the order of the table's columns."""
+
 
 def collect(runs: list[Path], test: str) -> dict[str, Any]:
     """Read the figures of runs.
@@ -46,13 +52,12 @@ def collect(runs: list[Path], test: str) -> dict[str, Any]:
     for key in ("data_hash", "commit", "recipe"):
         if len({json.dumps(origin[key], sort_keys=True) for origin in origins}) > 1:
             raise InputError(f"the runs differ in {key}")
-    figures = ("val_accuracy", "test_accuracy", "tta_accuracy", "test_accuracy_without_duplicates")
     return {
         "runs": rows,
-        "mean": {name: statistics.fmean(row[name] for row in rows) for name in figures},
+        "mean": {name: statistics.fmean(row[name] for row in rows) for name in _IN_TABLE},
         "stdev": {
             name: statistics.stdev(row[name] for row in rows) if len(rows) > 1 else None
-            for name in figures
+            for name in _IN_TABLE
         },
         "origin": origins[0],
     }
@@ -74,6 +79,8 @@ def _row(run: Path, test: str) -> dict[str, Any]:
     return {
         "seed": made["seed"],
         "val_accuracy": validation["accuracy"],
+        "val_balanced_accuracy": validation["balanced_accuracy"],
+        "val_macro_f1": validation["macro_f1"],
         "val_n": validation["n"],
         "best_epoch": training["best_epoch"],
         "first_train_loss": training["first_train_loss"],
@@ -84,7 +91,10 @@ def _row(run: Path, test: str) -> dict[str, Any]:
         "test_n": plain["n"],
         "tta_accuracy": mirrored["accuracy"],
         "tta_accuracy_ci95": mirrored["accuracy_ci95"],
+        "test_balanced_accuracy": plain["balanced_accuracy"],
         "test_macro_f1": plain["macro_f1"],
+        "tta_balanced_accuracy": mirrored["balanced_accuracy"],
+        "tta_macro_f1": mirrored["macro_f1"],
         "test_ece": plain["ece"],
         "test_accuracy_without_duplicates": plain["without_duplicates"]["accuracy"],
         "test_n_without_duplicates": plain["without_duplicates"]["n"],
@@ -122,23 +132,18 @@ def markdown(result: dict[str, Any]) -> str:
     """Return the table as README shows it."""
     lines = [
         "| seed | validation | test | test, flip TTA | test without duplicates "
-        "| training loss, first → last |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| balanced accuracy | macro F1 | training loss, first → last |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
         f"| {row['seed']} | {row['val_accuracy']:.4f} "
         f"| {format_accuracy(row, 'test_accuracy')} | {row['tta_accuracy']:.4f} "
         f"| {row['test_accuracy_without_duplicates']:.4f} "
+        f"| {_number(row.get('test_balanced_accuracy'))} | {_number(row['test_macro_f1'])} "
         f"| {row['first_train_loss']:.2f} → {row['last_train_loss']:.2f} |"
         for row in result["runs"]
     ]
-    mean, spread = result["mean"], result["stdev"]
-    cells = [
-        f"{mean[name]:.4f} ± {spread[name]:.4f}"
-        if spread[name] is not None
-        else f"{mean[name]:.4f}"
-        for name in mean
-    ]
+    cells = [_mean_of(result, name) for name in _IN_TABLE]
     lines.append(f"| mean ± s.d. | {' | '.join(cells)} | |")
     origin, first = result["origin"], result["runs"][0]
     machine = origin["machine"]
@@ -149,7 +154,7 @@ def markdown(result: dict[str, Any]) -> str:
         f"FER-2013 with its own labels: PrivateTest, n={first['test_n']:,} "
         f"({first['test_n_without_duplicates']:,} without duplicates: faces with no exact or near "
         f"duplicate in train; {first['test_exact_duplicates']} have an exact one); "
-        "in brackets the 95 % bootstrap interval over faces; checkpoint "
+        f"in brackets the 95 % bootstrap interval over faces; {_note(result)}checkpoint "
         f"chosen on PublicTest (n={first['val_n']:,}). {origin['parameters']:,} parameters; "
         f"{machine['processor']}, {machine['cores']} cores, no GPU; "
         f"torch {origin['packages']['torch']}; about {minutes:.0f} minutes per training on this "
@@ -157,6 +162,25 @@ def markdown(result: dict[str, Any]) -> str:
         "(docs/results/baseline.json).",
     ]
     return "\n".join(lines)
+
+
+def _mean_of(result: dict[str, Any], name: str) -> str:
+    """Return a metric's mean and spread over the runs; empty if they do not have it."""
+    values = [row[name] for row in result["runs"] if name in row]
+    if not values:
+        return ""
+    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.4f}{spread}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _note(result: dict[str, Any]) -> str:
+    """Return a note on the empty cells."""
+    known = all("test_balanced_accuracy" in row for row in result["runs"])
+    return "" if known else "balanced accuracy was not kept when these runs were collected; "
 
 
 @report_errors

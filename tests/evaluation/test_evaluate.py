@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
@@ -249,4 +250,9 @@ def test_the_original_of_a_copy_in_train_does_not_count(
     assert len(kept) == 19
     assert clean["accuracy"] == pytest.approx(np.mean(right))
     assert clean["accuracy_ci95"][0] <= clean["accuracy"] <= clean["accuracy_ci95"][1]
+    truth = [row["label"] for row in kept]
+    called = [FER2013[int(np.argmax(row["scores"]))] for row in kept]
+    assert clean["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, called))
+    f1 = f1_score(truth, called, labels=sorted(set(truth)), average="macro")
+    assert clean["macro_f1"] == pytest.approx(f1)
     assert "0.98" in clean["measure"]

@@ -45,6 +45,8 @@ def test_mcnemar_and_the_differences_are_those_of_outside_figures() -> None:
     f1 = [reference.f1_score(FIRST.truth, call, average=None) for call in calls]
     recall = [reference.recall_score(FIRST.truth, call, average=None) for call in calls]
     assert found.macro_f1.value == pytest.approx(f1[1].mean() - f1[0].mean())
+    balanced = [reference.balanced_accuracy_score(FIRST.truth, call) for call in calls]
+    assert found.balanced_accuracy.value == pytest.approx(balanced[1] - balanced[0])
     for number, name in enumerate(NAMES):
         assert found.per_class[name].f1.value == pytest.approx((f1[1] - f1[0])[number])
         assert found.per_class[name].recall.value == pytest.approx((recall[1] - recall[0])[number])
@@ -73,7 +75,7 @@ def test_the_interval_of_accuracy_is_scipys_paired_bootstrap() -> None:
 
 
 @pytest.mark.parametrize("people", [None, 40])
-@pytest.mark.parametrize("figure", ["macro_f1", "ece", "nll"])
+@pytest.mark.parametrize("figure", ["balanced_accuracy", "macro_f1", "ece", "nll"])
 def test_intervals_are_those_of_drawing_faces_one_by_one(figure: str, people: int | None) -> None:
     clusters = None if people is None else np.arange(400) // (400 // people)
 
@@ -121,7 +123,8 @@ def test_a_model_and_itself_do_not_differ() -> None:
     found = compare(FIRST, FIRST)
     assert found.mcnemar.p == 1
     assert len(found.only_first) == len(found.only_second) == found.called_otherwise == 0
-    for interval in (found.accuracy, found.macro_f1, found.ece, found.nll):
+    means = found.balanced_accuracy, found.macro_f1
+    for interval in (found.accuracy, *means, found.ece, found.nll):
         assert (interval.value, interval.low, interval.high) == (0, 0, 0)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from emotion_detection.cli import main
 from emotion_detection.data import load
@@ -88,6 +88,9 @@ def test_figures_are_scikit_learns(
             own = {key: values[strength - 1] for key, values in found.items()}
             assert own["accuracy"] == accuracy_score(truth, called)
             assert own["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, called))
+            classes = np.unique(truth)
+            f1 = f1_score(truth, called, labels=classes, average="macro")
+            assert own["macro_f1"] == pytest.approx(f1)
             low, high = stats.binom.ppf((0.025, 0.975), len(truth), own["accuracy"]) / len(truth)
             assert own["ci95"] == pytest.approx([low, high], abs=1.5 / len(truth))
             counts = record["called"][name][strength - 1]
@@ -104,8 +107,19 @@ def test_without_corruption_it_is_the_usual_test(fer_run: Run, tmp_path: Path) -
     metrics = run_test(asked).metrics
     record = evaluate_corruptions(asked)
     assert record["clean"]["ci95"] == metrics["accuracy_ci95"]
-    for name in ("accuracy", "balanced_accuracy", "n"):
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "n"):
         assert record["clean"][name] == pytest.approx(metrics[name])
+    told, before = record["calibration"], record["calibration"]["before_temperature"]
+    for name in ("ece", "nll"):
+        assert told["clean"][name] == pytest.approx(metrics[name], abs=1e-6)
+        wanted = metrics["before_temperature"][name]
+        assert before["clean"][name] == pytest.approx(wanted, abs=1e-6)
+    assert metrics["temperature"] != [1.0]
+    assert before["mean_nll"] != told["mean_nll"]
+    assert set(before) == set(told) - {"before_temperature"}
+    assert set(told["accuracy_at_coverage"]) == {"1.0", "0.8", "0.5", "0.2"}
+    mean = pytest.approx(record["mean_corruption_accuracy"])
+    assert told["accuracy_at_coverage"]["1.0"] == mean
     assert record["called"]["clean"] == np.sum(metrics["confusion"], axis=0).tolist()
     for name in ("data", "labels", "model", "split", "tta"):
         assert record[name] == metrics[name]
@@ -129,6 +143,7 @@ def test_what_is_written(fer_run: Run, tmp_path: Path) -> None:
             "accuracy": 5,
             "ci95": 5,
             "balanced_accuracy": 5,
+            "macro_f1": 5,
         }
     sure = record["mean_score"]
     assert {name: np.size(values) for name, values in sure.items()} == {
@@ -167,6 +182,10 @@ def test_mean_and_drop_of_figures_that_are_known() -> None:
     ]
     theirs = [balanced_accuracy_score(truth, column) for column in called.T]
     assert balanced == pytest.approx(theirs)
+    assert found["mean_corruption_balanced_accuracy"] == pytest.approx(np.mean(theirs[1:]))
+    theirs = [f1_score(truth, column, average="macro") for column in called.T]
+    assert found["clean"]["macro_f1"] == pytest.approx(theirs[0])
+    assert found["mean_corruption_macro_f1"] == pytest.approx(np.mean(theirs[1:]))
 
 
 def test_a_model_that_is_never_right_has_no_relative_accuracy() -> None:
@@ -242,6 +261,12 @@ def test_the_output_of_the_command(
     for name in FEW:
         values = " +".join(f"{value:.3f}" for value in record["corruptions"][name]["accuracy"])
         assert re.search(rf"^{name.replace('_', ' ')} +{values}", said.out, re.MULTILINE)
+    before = record["calibration"]["before_temperature"]
+    assert f"(before temperature: ECE {before['mean_ece']:.4f}, " in said.out
+    half = record["calibration"]["accuracy_at_coverage"]["0.5"]
+    assert "accuracy under corruption: " in said.out
+    assert f"{half:.4f} of the most confident 50%" in said.out
+    assert f"macro F1 {record['mean_corruption_macro_f1']:.4f}, " in said.out
     mean = f"mean accuracy under corruption: {record['mean_corruption_accuracy']:.4f}, "
     assert said.out.splitlines()[-1].startswith(mean)
     assert "corruption 3/3: " in said.err

@@ -150,7 +150,8 @@ def _show(metrics: dict[str, Any], folder: Path) -> None:
         print(
             f"without the {clean['exact_or_near']} faces that resemble a training face "
             f"({clean['exact']} exact duplicates): {clean['accuracy']:.4f} "
-            f"(95% CI {low:.4f}-{high:.4f}, n={clean['n']})"
+            f"(95% CI {low:.4f}-{high:.4f}, n={clean['n']}; balanced accuracy "
+            f"{clean['balanced_accuracy']:.4f}, macro F1 {clean['macro_f1']:.4f})"
         )
     for note in (trained_faces_note(metrics), synthetic_note(metrics)):
         if note is not None:
@@ -179,10 +180,20 @@ def _show_corruptions(record: dict[str, Any], folder: Path) -> None:
     table.add_row("mean", *(f"{value:.3f}" for value in record["by_severity"]), style="bold")
     Console().print(table)
     told = record["calibration"]
+    before = told["before_temperature"]
     print(
-        f"mean ECE under corruption {told['mean_ece']:.4f}, NLL {told['mean_nll']:.4f}; "
-        f"accuracy of the more confident half {told['accuracy_at_coverage']['0.5']:.4f}"
+        "mean under corruption: balanced accuracy "
+        f"{record['mean_corruption_balanced_accuracy']:.4f}, "
+        f"macro F1 {record['mean_corruption_macro_f1']:.4f}, "
+        f"ECE {told['mean_ece']:.4f}, NLL {told['mean_nll']:.4f} "
+        f"(before temperature: ECE {before['mean_ece']:.4f}, NLL {before['mean_nll']:.4f})"
     )
+    covered = ", ".join(
+        f"{value:.4f} of the most confident {float(fraction):.0%}"
+        for fraction, value in told["accuracy_at_coverage"].items()
+        if float(fraction) < 1
+    )
+    print(f"accuracy under corruption: {covered}")
     for name in ("corruptions.json", "corruptions.png"):
         print(f"  {folder / name}")
     low, high = record["drop"]["ci95"]

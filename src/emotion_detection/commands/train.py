@@ -175,6 +175,10 @@ def _say_end(done: "Run") -> None:
     low, high = done.metrics["accuracy_ci95"]
     training = done.metrics["training"]
     print(
+        f"validation balanced accuracy: {done.metrics['balanced_accuracy']:.4f}, "
+        f"macro F1: {done.metrics['macro_f1']:.4f}"
+    )
+    print(
         f"validation accuracy: {done.metrics['accuracy']:.4f} "
         f"(95% CI {low:.4f}-{high:.4f}, n={done.metrics['n']}; epoch {training['best_epoch']} of "
         f"{training['epochs']})"

@@ -21,7 +21,11 @@ from emotion_detection.io.hub_download import find_cached_name
 from emotion_detection.labels import class_key
 from emotion_detection.metrics.agreement import compute_intensity_metrics, compute_vote_metrics
 from emotion_detection.metrics.calibration import compute_calibration_metrics
-from emotion_detection.metrics.classification import compute_classification_metrics
+from emotion_detection.metrics.classification import (
+    compute_class_means,
+    compute_classification_metrics,
+    count_confusions,
+)
 from emotion_detection.metrics.statistics import compute_accuracy_interval
 from emotion_detection.postprocessing import Prior, check_prior, check_views
 from emotion_detection.training.provenance import describe_code
@@ -323,9 +327,13 @@ def _training_faces(model: Model, dataset: Dataset, config: DataConfig) -> Faces
 
 
 def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dict[str, Any]:
-    """Return the accuracy on the faces that resemble no training face."""
+    """Return the metrics on the faces that resemble no training face."""
     exact, near = find_duplicates(faces.digests, faces.thumbnails, train.digests, train.thumbnails)
-    right = (predicted.scores.argmax(axis=1) == predicted.truth)[~near]
+    called, truth = predicted.scores.argmax(axis=1)[~near], predicted.truth[~near]
+    right = called == truth
+    means: tuple[float | None, float | None] = None, None
+    if len(right):
+        means = compute_class_means(count_confusions(truth, called, len(predicted.names)))
     return {
         # not confirmed at full size: leaving out too many faces cannot inflate a metric
         "measure": f"correlation of 8 x 8 thumbnails with a training face of at least {NEAR}",
@@ -334,6 +342,8 @@ def _without_duplicates(train: Faces, faces: Faces, predicted: Predicted) -> dic
         "n": len(right),
         "accuracy": float(right.mean()) if len(right) else None,
         "accuracy_ci95": list(compute_accuracy_interval(right)) if len(right) else None,
+        "balanced_accuracy": means[0],
+        "macro_f1": means[1],
     }
 
 

@@ -50,6 +50,7 @@ class Comparison:
         n: number of faces.
         mcnemar: test of equal accuracy.
         accuracy: difference of the accuracies.
+        balanced_accuracy: difference of the mean recalls, over the classes that occur.
         macro_f1: difference of the macro F1, over the classes that occur.
         ece: difference of the expected calibration errors; below 0 the second is better.
         nll: difference of the negative log likelihoods; below 0 the second is better.
@@ -64,6 +65,7 @@ class Comparison:
     n: int
     mcnemar: McNemar
     accuracy: Interval
+    balanced_accuracy: Interval
     macro_f1: Interval
     ece: Interval
     nll: Interval
@@ -92,11 +94,12 @@ def compare(first: SavedTest, second: SavedTest, clusters: Ints | None = None) -
     gain = two[own] - one[own]
     order = np.argsort(gain, kind="stable")
     ece, nll = _calibration_differences(one, two, truth, clusters)
-    macro_f1, per_class = _class_differences(one, two, truth, first.names, clusters)
+    balanced, macro_f1, per_class = _class_differences(one, two, truth, first.names, clusters)
     return Comparison(
         n=len(truth),
         mcnemar=compute_mcnemar(right[0], right[1]),
         accuracy=bootstrap_paired_difference(right[0], right[1], clusters),
+        balanced_accuracy=balanced,
         macro_f1=macro_f1,
         ece=ece,
         nll=nll,
@@ -156,13 +159,13 @@ def _class_differences(
     truth: Ints,
     names: Sequence[str],
     clusters: Ints | None,
-) -> tuple[Interval, dict[str, ClassDifference]]:
-    """Return the differences of macro F1 and of each class's recall and F1."""
+) -> tuple[Interval, Interval, dict[str, ClassDifference]]:
+    """Return the differences of balanced accuracy, macro F1, and each class's recall and F1."""
     classes, n = len(names), len(truth)
     cells = (truth * classes + one.argmax(1)) * classes + two.argmax(1)
     counts = np.bincount(cells, minlength=classes**3)[np.newaxis]
     drawn = resample_counts(cells, classes**3, clusters)
-    (recall, f1, macro), found = (
+    (recall, f1, balanced, macro), found = (
         _differences_of_tables(tables.reshape(-1, classes, classes, classes))
         for tables in (counts, drawn)
     )
@@ -173,11 +176,17 @@ def _class_differences(
         )
         for i, name in enumerate(names)
     }
-    return percentile_interval(float(macro[0]), found[2], n, clusters), per_class
+    means = (
+        percentile_interval(float(value[0]), drawn_values, n, clusters)
+        for value, drawn_values in ((balanced, found[2]), (macro, found[3]))
+    )
+    return *means, per_class
 
 
-def _differences_of_tables(tables: npt.NDArray[np.number]) -> tuple[Floats, Floats, Floats]:
-    """Return differences of recall (T, C), F1 (T, C) and macro F1 (T,).
+def _differences_of_tables(
+    tables: npt.NDArray[np.number],
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return differences of recall (T, C), F1 (T, C), balanced accuracy (T,) and macro F1 (T,).
 
     Args:
         tables: (T, C, C, C) faces by true class, the first's call and the second's.
@@ -189,8 +198,10 @@ def _differences_of_tables(tables: npt.NDArray[np.number]) -> tuple[Floats, Floa
     with np.errstate(invalid="ignore"):
         recall: Floats = (hits[1] - hits[0]) / true
     # a class that is predicted but does not occur is left out, as in metrics.json
-    macro = [np.where(true > 0, one, 0).sum(1) / (true > 0).sum(1) for one in f1]
-    return recall, f1[1] - f1[0], macro[1] - macro[0]
+    balanced, *macro = (
+        np.where(true > 0, one, 0).sum(1) / (true > 0).sum(1) for one in (recall, *f1)
+    )
+    return recall, f1[1] - f1[0], balanced, macro[1] - macro[0]
 
 
 def _calibration_differences(

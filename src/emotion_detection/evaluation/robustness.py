@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from emotion_detection.evaluation.robustness_plot import draw_robustness
 from emotion_detection.io.files import write_atomic
 from emotion_detection.io.progress import show_progress
 from emotion_detection.metrics.calibration import LEAST_SCORE, expected_calibration_error
+from emotion_detection.metrics.classification import compute_class_means, count_confusions
 from emotion_detection.metrics.statistics import (
     bootstrap_paired_difference,
     compute_accuracy_interval,
@@ -35,6 +36,25 @@ COVERAGES = (1.0, 0.8, 0.5, 0.2)
 
 Test = tuple[str, int]
 """A corruption and a strength; ``("", 0)`` is no corruption."""
+
+
+class _Answers(NamedTuple):
+    """Predictions of N faces in T tests.
+
+    Args:
+        called: int64 (N, T), the predicted class.
+        confidence: float32 (N, T), the highest score.
+        own: float32 (N, T), the score of the true class.
+    """
+
+    called: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float32]
+    own: npt.NDArray[np.float32]
+
+    def compute_calibration(self, truth: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Return the result of :func:`compute_corrupted_calibration`."""
+        right = self.called == truth[:, None]
+        return compute_corrupted_calibration(right, self.confidence, self.own)
 
 
 def evaluate_corruptions(asked: EvaluationPlan, seed: int = SEED) -> dict[str, Any]:
@@ -57,13 +77,13 @@ def evaluate_corruptions(asked: EvaluationPlan, seed: int = SEED) -> dict[str, A
     answers = _answers(matched, tests, (asked.views, asked.prior), seed)
     if answers is None:  # another process has all of it
         return {}
-    called = answers[:, : len(tests)].astype(np.int64)
-    confidence, own = np.split(answers[:, len(tests) :], 2, axis=1)
-    sure = confidence.mean(axis=0, dtype=np.float64)
-    record = compute_robustness_metrics(called, matched.truth, matched.names)
-    record["calibration"] = compute_corrupted_calibration(
-        called == matched.truth[:, None], confidence, own
-    )
+    after, before = answers
+    sure = after.confidence.mean(axis=0, dtype=np.float64)
+    record = compute_robustness_metrics(after.called, matched.truth, matched.names)
+    record["calibration"] = {
+        **after.compute_calibration(matched.truth),
+        "before_temperature": before.compute_calibration(matched.truth),
+    }
     paths = [model.path.as_posix() for model in asked.models]
     record |= {
         "seed": seed,
@@ -119,14 +139,17 @@ def compute_robustness_metrics(
         names: class names.
 
     Returns:
-        Plain values. ``clean`` and each of ``corruptions``: accuracy, its 95 % bootstrap interval
-        and balanced accuracy (mean recall over the classes that occur); ``by_severity`` and
-        ``mean_corruption_accuracy``: means over corruptions, and over strengths too; ``relative``:
+        Plain values. ``clean`` and each of ``corruptions``: accuracy, its 95 % bootstrap interval,
+        balanced accuracy and macro F1 (means over the classes that occur); ``by_severity`` and
+        ``mean_corruption_accuracy``: means over corruptions, and over strengths too, like
+        ``mean_corruption_balanced_accuracy`` and ``mean_corruption_macro_f1``; ``relative``:
         that mean divided by the clean accuracy (None if that is 0); ``drop``: the loss of accuracy,
         with the paired bootstrap interval over faces; ``called``: number of predictions by class.
     """
     right = called == truth[:, None]
-    accuracy, balanced = right.mean(axis=0), _balanced(right, truth)
+    accuracy = right.mean(axis=0)
+    confusions = (count_confusions(truth, column, len(names)) for column in called.T)
+    balanced, macro_f1 = np.array([compute_class_means(one) for one in confusions]).T
     intervals = [list(compute_accuracy_interval(column)) for column in right.T]
     counts = [np.bincount(column, minlength=len(names)).tolist() for column in called.T]
     strengths = len(STRENGTHS)
@@ -141,6 +164,7 @@ def compute_robustness_metrics(
             "accuracy": float(accuracy[0]),
             "ci95": intervals[0],
             "balanced_accuracy": float(balanced[0]),
+            "macro_f1": float(macro_f1[0]),
             "n": len(truth),
         },
         "severities": list(STRENGTHS),
@@ -149,10 +173,13 @@ def compute_robustness_metrics(
                 "accuracy": accuracy[own].tolist(),
                 "ci95": intervals[own],
                 "balanced_accuracy": balanced[own].tolist(),
+                "macro_f1": macro_f1[own].tolist(),
             }
             for name, own in columns.items()
         },
         "mean_corruption_accuracy": mean,
+        "mean_corruption_balanced_accuracy": float(balanced[1:].mean()),
+        "mean_corruption_macro_f1": float(macro_f1[1:].mean()),
         "relative": mean / float(accuracy[0]) if accuracy[0] else None,
         "drop": {"value": drop.value, "ci95": [drop.low, drop.high]},
         "by_severity": accuracy[1:].reshape(-1, strengths).mean(axis=0).tolist(),
@@ -200,35 +227,34 @@ def compute_corrupted_calibration(
     }
 
 
-def _balanced(
-    right: npt.NDArray[np.bool_], truth: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    recalls = [right[truth == label].mean(axis=0) for label in np.unique(truth)]
-    balanced: npt.NDArray[np.float64] = np.mean(recalls, axis=0)
-    return balanced
-
-
 def _answers(
     matched: Matched, tests: Sequence[Test], reading: tuple[int, Prior], seed: int
-) -> npt.NDArray[np.float32] | None:
+) -> tuple[_Answers, _Answers] | None:
     """Predict the faces in every test.
 
     Returns:
-        float32 (N, 3 tests): the predicted class of each face, the score of this class, and the
-        score of the true class, test by test; None in all processes but the first.
+        The answers after and before temperature scaling; None in all processes but the first.
     """
     rows = own_rows(len(matched.truth))
-    found = np.empty((len(rows), 3 * len(tests)), np.float32)
+    # after and before temperature scaling; predicted class, its score, score of the true class
+    found = np.empty((len(rows), 2, 3, len(tests)), np.float32)
     for column, (name, strength) in enumerate(_shown(tests)):
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            scores = _scores(matched, name, strength, part, reading, seed)
-            found[start : start + CHUNK, column] = scores.argmax(axis=1)
-            found[start : start + CHUNK, len(tests) + column] = scores.max(axis=1)
-            true = scores[np.arange(len(part)), matched.truth[part]]
-            found[start : start + CHUNK, 2 * len(tests) + column] = true
+            truth = matched.truth[part]
+            for place, scores in enumerate(_scores(matched, name, strength, part, reading, seed)):
+                own = found[start : start + CHUNK, place, :, column]
+                own[:, 0], own[:, 1] = scores.argmax(axis=1), scores.max(axis=1)
+                own[:, 2] = scores[np.arange(len(part)), truth]
     # gathered in one call: processes wait for one another only once
-    return gather_rows(found, len(matched.truth))
+    gathered = gather_rows(found.reshape(len(rows), -1), len(matched.truth))
+    if gathered is None:
+        return None
+    after, before = (
+        _Answers(called.astype(np.int64), confidence, own)
+        for called, confidence, own in gathered.reshape(-1, 2, 3, len(tests)).transpose(1, 2, 0, 3)
+    )
+    return after, before
 
 
 def _scores(
@@ -239,7 +265,11 @@ def _scores(
     reading: tuple[int, Prior],
     seed: int,
 ) -> npt.NDArray[np.float32]:
-    """Return the mean scores of all models on corrupted faces: float32 (rows, names)."""
+    """Return the mean scores of all models on corrupted faces.
+
+    Returns:
+        float32 (2, rows, names): after and before temperature scaling.
+    """
     spoiled: dict[int, npt.NDArray[np.uint8]] = {}
     scores = []
     for model, faces, label_set in zip(
@@ -249,7 +279,7 @@ def _scores(
             images = faces.draw(rows)
             spoiled[id(faces)] = corrupt(images, name, strength, rows, seed) if name else images
         scores.append(
-            predict_by_class(spoiled[id(faces)], model, label_set, *reading, matched.names)[0]
+            predict_by_class(spoiled[id(faces)], model, label_set, *reading, matched.names)[:2]
         )
     mean: npt.NDArray[np.float32] = np.mean(scores, axis=0, dtype=np.float32)
     return mean

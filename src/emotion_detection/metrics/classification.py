@@ -22,6 +22,19 @@ def count_confusions(labels: Labels, predicted: Labels, classes: int) -> npt.NDA
     return cells.reshape(classes, classes)
 
 
+def compute_class_means(confusion: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Return balanced accuracy and macro F1, means over the classes that occur.
+
+    Args:
+        confusion: int64 (true classes, predicted classes), from :func:`count_confusions`.
+    """
+    true, called, hits = confusion.sum(1), confusion.sum(0), np.diag(confusion)
+    present = true > 0
+    recall = hits[present] / true[present]
+    f1 = 2 * hits[present] / (true + called)[present]
+    return float(recall.mean()), float(f1.mean())
+
+
 def compute_classification_metrics(
     scores: Scores, labels: Labels, names: Sequence[str]
 ) -> dict[str, Any]:
@@ -44,13 +57,13 @@ def compute_classification_metrics(
     recall = hits / np.maximum(true, 1)
     precision = hits / np.maximum(called, 1)
     f1 = 2 * hits / np.maximum(true + called, 1)
-    present = true > 0
+    balanced_accuracy, macro_f1 = compute_class_means(confusion)
     right = predicted == labels
     return {
         "accuracy": float(right.mean()),
         "accuracy_ci95": list(compute_accuracy_interval(right)),
-        "balanced_accuracy": float(recall[present].mean()),
-        "macro_f1": float(f1[present].mean()),
+        "balanced_accuracy": balanced_accuracy,
+        "macro_f1": macro_f1,
         **compute_calibration_metrics(scores, labels),
         "n": len(labels),
         "labels": list(names),

@@ -17,6 +17,11 @@ _DRAWN = ("image/jpeg", "image/png", "image/webp")
 """Media types of annotated images; the first is the default."""
 _NAMED = 80
 """Maximum characters of an unknown name in an error message."""
+_OF_THE_SERVER = (
+    *("model", "labels", "views", "prior", "min_score", "min_face_size", "min_confidence"),
+    *("certain", "detection_size"),
+)
+"""Options of ``emotion predict`` that a server has for all requests, not for one."""
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -135,8 +140,12 @@ def _check_options(request: Request) -> None:
     known = [option.alias for option in request.scope["route"].dependant.query_params]
     for name in request.query_params:
         if name not in known:
-            allowed = ", ".join(known) or "none"
-            raise Problem(422, f"query option {name[:_NAMED]!r} is unknown; allowed: {allowed}")
+            told = (
+                f"query option {name[:_NAMED]!r} is unknown; allowed: {', '.join(known) or 'none'}"
+            )
+            if name in _OF_THE_SERVER:
+                told += f"; 'emotion serve --{name}' sets it for all requests"
+            raise Problem(422, told)
 
 
 async def _answer(

@@ -25,6 +25,9 @@ LARGEST_DIFFERENCE = 1e-4
 
 OPSET = 18
 
+KEPT_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "n", "ece", "nll", "split")
+"""Metrics on validation that the file's metadata hold."""
+
 
 def export_onnx(
     trained: LoadedCheckpoint,
@@ -96,13 +99,13 @@ def read_validation_metrics(checkpoint: Path) -> dict[str, Any]:
         checkpoint: the run's best checkpoint.
 
     Returns:
-        accuracy, n, ece, nll and split; nothing where metrics.json is not of this checkpoint.
+        :data:`KEPT_METRICS`; nothing where metrics.json is not of this checkpoint.
     """
     try:
         values = read_json(checkpoint.parent / "metrics.json")
         if Path(values["model"]).name != checkpoint.name:
             return {}
-        return {name: values[name] for name in ("accuracy", "n", "ece", "nll", "split")}
+        return {name: values[name] for name in KEPT_METRICS}
     except (OSError, ValueError, LookupError, TypeError):
         return {}
 

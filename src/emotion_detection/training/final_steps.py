@@ -19,7 +19,7 @@ from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.metrics.classification import Labels, Scores, compute_classification_metrics
 from emotion_detection.postprocessing import VIEWS, Postprocessing, make_views
 from emotion_detection.training.checkpoint import LoadedCheckpoint, load_trained, store_readouts
-from emotion_detection.training.export import export_onnx
+from emotion_detection.training.export import KEPT_METRICS, export_onnx
 from emotion_detection.training.export_sample import choose_sample_rows, keep_sample
 from emotion_detection.training.history import draw_curves
 from emotion_detection.training.network import ModelSpec, count_multiply_adds, count_parameters
@@ -94,7 +94,7 @@ def finish_training(
     }
     sample = validation.draw(choose_sample_rows(len(validation)))
     if export:
-        short = {name: result[name] for name in ("accuracy", "n", "ece", "nll", "split")}
+        short = {name: result[name] for name in KEPT_METRICS}
         result["onnx_difference"] = export_onnx(best, folder / "model.onnx", sample, short)
     try:
         keep_sample(folder, sample)

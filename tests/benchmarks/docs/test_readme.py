@@ -41,6 +41,7 @@ def root(readme: Any, tmp_path: Path) -> Path:
     [
         ("baseline", ("runs", 0, "test_accuracy")),
         ("training", ("ratios", "b/c", "median")),
+        ("corrupt-cost", ("amounts", "1", "ratio", "median")),
         ("shipped", ("figures", 0, "accuracy")),
         ("shipped-calibration", ("figures", 0, "ece")),
         ("shipped-intensity", ("figures", 0, "intensity", "ccc")),

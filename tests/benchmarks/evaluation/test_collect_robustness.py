@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from emotion_detection.evaluation.corruptions import CORRUPTIONS
-from emotion_detection.evaluation.robustness import compute_robustness_metrics
+from emotion_detection.evaluation.robustness import (
+    compute_corrupted_calibration,
+    compute_robustness_metrics,
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,39 @@ def test_the_tables_match_the_file(
     said = tables.robustness(script.collect([f"{test_file}=the model"]))
     assert "| the model | 50 | 0.5000 " in said
     assert said.count("| 0.500 | 0.500 | 0.500 | 0.500 | 0.500 | 0.50 | sad, 100% |") == 16
+
+
+def test_the_tables_show_calibration_and_rare_classes(
+    script: ModuleType, test_file: Path, load_benchmark: Callable[[str], ModuleType]
+) -> None:
+    tables = load_benchmark("docs.robustness_tables")
+    record = json.loads(test_file.read_text())
+    right = np.tile(np.arange(50) % 2 == 0, (1 + 5 * len(CORRUPTIONS), 1)).T
+    of = [
+        compute_corrupted_calibration(right, np.full(right.shape, one, np.float32), own)
+        for one in (0.7, 0.9)
+        for own in [np.where(right, one, 1 - one).astype(np.float32)]
+    ]
+    after = of[0] | {"before_temperature": of[1]}
+    test_file.write_text(json.dumps(record | {"calibration": after}))
+    found = script.collect([f"{test_file}=the model"])
+    said = tables.robustness(found)
+    # all are named 'sad', half of them rightly: recall 1 and 0, F1 2/3 and 0
+    assert "| the model | 0.5000 | 0.5000 | 0.3333 | 0.3333 |" in said
+    assert "| the model | 0.4000 → 0.2000 | 0.4000 → 0.2000 | " in said
+    assert " | 0.500 | " in said.partition("0.4000 → 0.2000")[2].partition("\n")[0]
+    assert "Empty cells" not in said
+    assert "alone" not in said
+    for one in ("clean", *CORRUPTIONS):  # as versions before wrote it
+        place = found["tests"]["the model"]
+        (place["clean"] if one == "clean" else place["corruptions"][one]).pop("macro_f1")
+    del after["before_temperature"]
+    found["tests"]["the model"]["calibration"] = after
+    said = tables.robustness(found)
+    assert "| the model | 0.5000 | 0.5000 |  |  |" in said
+    assert "| the model | 0.2000 | 0.2000 | " in said
+    assert "Empty cells" in said
+    assert "One number alone" in said
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", '{"corruptions": {"fog": {}}}'])

@@ -199,6 +199,8 @@ def test_the_page_has_the_numbers_of_the_json(folder: Path, page: str) -> None:
     first, second = facts["models"]
     for model in (first, second):
         assert f"<b>{100 * model['test']['accuracy']:.1f}&nbsp;%</b>" in page
+        for key, name in (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1")):
+            assert f"; {name} {100 * model['test'][key]:.1f}&nbsp;%" in page
     assert f"{100 * first['raters']['value']:.1f}&nbsp;%" in page
     assert '<span class="name">One person</span>' in page
     assert "that does not make it better than people" in page

@@ -44,7 +44,10 @@ def run(tmp_path: Path, tiny_set: Any, write_csv: Callable[..., Path]) -> Path:
         ("report models/x", "models/x: no such run, checkpoint or ONNX file"),
         ("report none --out r", "none: no such run, checkpoint or ONNX file"),
         ("report none --out r --labels fer", "--labels fer: must be original, fer2013 or ferplus"),
-        ("report none --out r --split rest", "--split rest: must be train, validation, test or all"),
+        (
+            "report none --out r --split rest",
+            "--split rest: must be train, validation, test or all",
+        ),
         ("report none --out r --accuracy 2", "--accuracy 2.0: must be above 0 and at most 1"),
         ("report none --out r --accuracy most", "--accuracy most: must be a number"),
         ("report none --out file", "--out file: is a file; a folder is needed"),

@@ -93,6 +93,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "page": ("docs/results/page.json", page_tables.page),
     "page-sizes": ("docs/results/page.json", page_tables.page_sizes),
     "bombs": ("docs/results/bombs.json", reliability_tables.bombs),
+    "attempts": ("docs/results/attempts.json", reliability_tables.attempts),
     "reliability": ("docs/results/reliability.json", reliability_tables.reliability),
 }
 """Each table's file and how it is made of it."""

@@ -1,4 +1,4 @@
-"""The tables of docs/reliability.md, made of the files of ``reliability.py`` and ``bombs.py``."""
+"""The tables of docs/reliability.md, made of the files of its benchmarks."""
 
 from typing import Any
 
@@ -22,6 +22,28 @@ def reliability(result: Result) -> str:
         "",
         f"`{result['command']}`, seeds {', '.join(map(str, seeds))}. Results: "
         "[docs/results/reliability.json](docs/results/reliability.json).",
+    ]
+    return "\n".join(lines)
+
+
+def attempts(result: Result) -> str:
+    """Return how often each promise is tried by tests, and by benchmarks."""
+    lines = [
+        "| promise | test cases | drawn examples | measured | failures measured |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for promise, found in result["promises"].items():
+        examples = f"{found['examples']:,}" if found["examples"] else ""
+        measured = failures = ""
+        if own := found.get("measured"):
+            file = f"docs/results/{own['file']}"
+            measured = f"{own['attempts']:,} {own['what']} ([{own['file']}]({file}))"
+            failures = f"{own['failures']:,}"
+        lines.append(f"| {promise} | {found['cases']:,} | {examples} | {measured} | {failures} |")
+    lines += [
+        "",
+        f"`{result['command']}`. Results: "
+        "[docs/results/attempts.json](docs/results/attempts.json).",
     ]
     return "\n".join(lines)
 

@@ -35,8 +35,14 @@ export function header(bytes, pixels) {
  * @param {Uint8Array} bytes
  */
 function unknown(bytes) {
-  if (matches(bytes, 0, 'II*\0') || matches(bytes, 0, 'MM\0*')) {
+  if (['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].some((start) => matches(bytes, 0, start))) {
     return 'a TIFF image, which browsers do not decode; save it as JPEG or PNG';
+  }
+  if (bytes[0] === 0x50 && bytes[1] >= 0x31 && bytes[1] <= 0x36 && bytes[2] <= 0x20) {
+    return 'a PBM, PGM or PPM image, which browsers do not decode; save it as JPEG or PNG';
+  }
+  if (matches(bytes, 4, 'jP  ') || matches(bytes, 0, '\xff\x4f\xff\x51')) {
+    return 'a JPEG 2000 image, which browsers do not decode; save it as JPEG or PNG';
   }
   return `not a ${FORMATS} image`;
 }

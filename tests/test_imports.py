@@ -140,7 +140,7 @@ def test_every_import_goes_in_the_one_direction() -> None:
     assert violations(ROOT) == []
 
 
-def test_all_modules_are_looked_at() -> None:
+def test_all_modules_are_checked() -> None:
     looked_at = {path.relative_to(ROOT).parts[0] for path in ROOT.rglob("*.py")}
     assert {"data", "training", "evaluation", "commands", "cli.py"} <= looked_at
 

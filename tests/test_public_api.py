@@ -264,7 +264,7 @@ def test_supervision_gets_the_same_faces(result: Result) -> None:
 @pytest.mark.parametrize(
     ("method", "package"), [("to_frame", "pandas"), ("to_supervision", "supervision")]
 )
-def test_a_missing_package_is_told_in_one_line(
+def test_a_missing_package_is_reported_in_one_line(
     method: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)

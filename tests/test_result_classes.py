@@ -217,14 +217,14 @@ def _with_scores(*shares: float) -> Result:
 
 
 @pytest.mark.parametrize("least", [0.0, 0.6, 0.9, 1.0])
-def test_faces_below_the_least_score_are_unsure(least: float) -> None:
+def test_faces_below_the_min_score_are_unsure(least: float) -> None:
     result = _with_scores(0.55, 0.05, 0.75).with_unsure(least)
     told = ["unsure" in face.flags for face in result.faces]
     assert told == [score < least for score in (0.55, 0.95, 0.75)]
     assert all(face.flags[0] == "cut" for face in result.faces)
 
 
-def test_what_was_unsure_can_become_sure() -> None:
+def test_what_was_unsure_can_become_certain() -> None:
     unsure = _with_scores(0.55).with_unsure(0.9)
     assert unsure.with_unsure(0.5).faces[0].flags == ("cut",)
     assert unsure.with_unsure(0.9) == unsure

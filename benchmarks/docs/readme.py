@@ -68,6 +68,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "page": ("docs/results/page.json", serving_tables.page),
     "page-sizes": ("docs/results/page.json", serving_tables.page_sizes),
     "bombs": ("docs/results/bombs.json", serving_tables.bombs),
+    "attempts": ("docs/results/attempts.json", serving_tables.attempts),
     "reliability": ("docs/results/reliability.json", serving_tables.reliability),
 }
 """Each table's file and how it is made of it."""

@@ -179,6 +179,28 @@ def reliability(result: Result) -> str:
     return "\n".join(lines)
 
 
+def attempts(result: Result) -> str:
+    """Return how often each promise is tried by tests, and by benchmarks."""
+    lines = [
+        "| promise | test cases | drawn examples | measured | failures measured |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for promise, found in result["promises"].items():
+        examples = f"{found['examples']:,}" if found["examples"] else ""
+        measured = failures = ""
+        if own := found.get("measured"):
+            file = f"docs/results/{own['file']}"
+            measured = f"{own['attempts']:,} {own['what']} ([{own['file']}]({file}))"
+            failures = f"{own['failures']:,}"
+        lines.append(f"| {promise} | {found['cases']:,} | {examples} | {measured} | {failures} |")
+    lines += [
+        "",
+        f"`{result['command']}`. Results: "
+        "[docs/results/attempts.json](docs/results/attempts.json).",
+    ]
+    return "\n".join(lines)
+
+
 def bombs(result: Result) -> str:
     """Return the latency of small requests beside each kind of image, and the memory."""
     lines = [

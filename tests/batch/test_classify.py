@@ -92,7 +92,7 @@ def test_only_unreadable_crops_are_errors_all_the_same(settings: Make, tmp_path:
     assert records == [{"source": str(tmp_path / "gone.png"), "error": "no such file"}]
 
 
-def test_photographs_are_read_many_at_once_and_keep_their_names(settings: Make) -> None:
+def test_images_are_read_in_parallel_and_keep_their_names(settings: Make) -> None:
     files = [Entry(f"{number}.jpg") for number in range(150)]
     files[70] = Entry("bad.jpg")
     files[71] = Entry("gone.jpg", "no such file or folder")

@@ -203,7 +203,7 @@ def test_what_is_not_its_own_stays_when_work_is_removed(tmp_path: Path) -> None:
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == foreign
 
 
-def test_a_shard_on_a_full_disk_is_said_to_whoever_writes(
+def test_a_shard_on_a_full_disk_is_reported_to_the_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = _open(tmp_path, _files(3))

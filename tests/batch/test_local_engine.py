@@ -79,7 +79,7 @@ def test_a_killed_worker_costs_its_task_alone(settings: Make, crops: list[str]) 
 
 
 @pytest.mark.slow
-def test_what_a_worker_refuses_is_said(settings: Make, crops: list[str]) -> None:
+def test_what_a_worker_refuses_is_reported(settings: Make, crops: list[str]) -> None:
     with pytest.raises(InputError, match="is another model here"):
         list(run_pool(_tasks(crops, 10), settings(sha256="0" * 64), 1))
     assert multiprocessing.active_children() == []

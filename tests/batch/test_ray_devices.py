@@ -79,7 +79,7 @@ def test_tasks_on_the_cpu_ask_for_a_core(
     assert capsys.readouterr().err == ""
 
 
-def test_tasks_on_a_gpu_ask_for_a_share_of_one(
+def test_tasks_on_a_gpu_ask_for_a_fraction_of_one(
     on_cluster: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records, needs = on_cluster("cuda", CPU=4.0, GPU=1.0)
@@ -89,7 +89,7 @@ def test_tasks_on_a_gpu_ask_for_a_share_of_one(
     assert records == on_cluster("cpu", CPU=4.0)[0]
 
 
-def test_a_cluster_without_a_gpu_is_told_in_one_line(
+def test_a_cluster_without_a_gpu_is_reported_in_one_line(
     on_cluster: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records, needs = on_cluster("cuda", CPU=4.0)

@@ -62,7 +62,7 @@ def test_every_file_has_one_record_when_a_node_is_killed(
 
 
 @pytest.mark.release
-def test_what_a_node_refuses_is_said(cluster: Any, settings: Make, crops: list[str]) -> None:
+def test_what_a_node_refuses_is_reported(cluster: Any, settings: Make, crops: list[str]) -> None:
     tasks = iter([Task(0, 0, (Entry(crops[0]),))])
     with pytest.raises(InputError, match=r"on a Ray node: .* is another model here"):
         list(run_on_ray(lambda: next(tasks, None), settings(sha256="0" * 64), cluster.address))
@@ -95,7 +95,7 @@ def test_the_command_writes_the_same_table(
     assert not Path(f"{out}.parts").exists()
 
 
-def test_without_a_cluster_it_is_said_in_one_line(settings: Make) -> None:
+def test_without_a_cluster_it_is_reported_in_one_line(settings: Make) -> None:
     with pytest.raises(InputError, match=r"no cluster at 127\.0\.0\.1:9: ") as refusal:
         list(run_on_ray(lambda: None, settings(), "127.0.0.1:9"))
     assert "\n" not in str(refusal.value)

@@ -47,7 +47,7 @@ def test_each_face_has_a_line_and_each_image_its_name_once() -> None:
     assert first.index("0.50") + 4 == len(head) == second.index(" -") + 2
 
 
-def test_what_is_to_be_known_of_an_image_is_said() -> None:
+def test_what_is_to_be_known_of_an_image_is_reported() -> None:
     notes = ("animated: only the first of 3 frames was read",)
     _, first, second, third, fourth = _lines(
         Result(64, 48, source="none.jpg", skipped=2).as_dict(),
@@ -60,7 +60,7 @@ def test_what_is_to_be_known_of_an_image_is_said() -> None:
     assert fourth.split() == ["bad.jpg", "truncated"]
 
 
-def test_of_a_video_the_time_is_told() -> None:
+def test_of_a_video_the_time_is_reported() -> None:
     (_, line) = _lines(Result(64, 48, (CALM,), source="v.mp4", frame=30, time=1.2).as_dict())
     assert line.startswith("v.mp4 1.20 s ")
 
@@ -132,7 +132,7 @@ def test_a_tally_tells_frames_from_images() -> None:
     assert tally.said() == "2 faces in 1 image and 2 frames: neutral 2"
 
 
-def test_nothing_found_is_said_too() -> None:
+def test_nothing_found_is_reported_too() -> None:
     tally = Tally()
     tally.add(Result(64, 48, source="a").as_dict())
     assert tally.said() == "0 faces in 1 image"

@@ -125,7 +125,7 @@ def test_words_come_from_the_command_line_by_default(
         ("data download now", "unrecognized arguments: now"),
     ],
 )
-def test_bad_usage_is_said_in_one_line(
+def test_bad_usage_is_reported_in_one_line(
     refused: Callable[..., str], words: str, expected: str
 ) -> None:
     assert expected in refused(*words.split(" "))
@@ -145,7 +145,7 @@ def test_bad_usage_is_said_in_one_line(
         ("\x00", "--config bad.yaml: cannot be read as YAML: "),
     ],
 )
-def test_a_bad_config_file_is_said_in_one_line(
+def test_a_bad_config_file_is_reported_in_one_line(
     refused: Callable[..., str], content: str, expected: str
 ) -> None:
     Path("bad.yaml").write_text(content)

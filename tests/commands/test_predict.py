@@ -70,14 +70,14 @@ def test_piped_it_prints_a_line_of_json_a_image(faces: list[str], said: Any) -> 
         assert list(found.values()) == pytest.approx(scores, abs=1e-4)
 
 
-def test_without_crops_faces_are_looked_for(faces: list[str], said: Any) -> None:
+def test_without_crops_faces_are_detected(faces: list[str], said: Any) -> None:
     Image.new("RGB", (300, 200), "navy").save("plain.jpg")
     code, (record,), _ = said("plain.jpg")
     assert code == 0
     assert (record["width"], record["height"], record["faces"]) == (300, 200, [])
 
 
-def test_what_cannot_be_read_is_told_in_its_place_and_at_the_end(
+def test_what_cannot_be_read_is_reported_in_its_place_and_at_the_end(
     faces: list[str], said: Any
 ) -> None:
     Path("bad.png").write_text("no image")
@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_told_in_its_place_and_at_the_end(
     )
 
 
-def test_only_the_first_errors_are_told_one_by_one(faces: list[str], said: Any) -> None:
+def test_only_the_first_errors_are_listed_one_by_one(faces: list[str], said: Any) -> None:
     for number in range(30):
         Path(f"{number}.png").write_text("no image")
     code, _, err = said(*(f"{number}.png" for number in range(30)), "--crops")
@@ -235,7 +235,7 @@ def test_a_table_is_written_and_nothing_else_left(
         assert [row["file"] for row in _rows("new/table.csv")] == faces
 
 
-def test_a_table_holds_what_json_says(faces: list[str], said: Any) -> None:
+def test_a_table_holds_the_json(faces: list[str], said: Any) -> None:
     Path("faces/13.png").write_text("no image")
     code, records, err = said("faces", "--crops", "--json", "--out", "a.csv")
     assert code == 3
@@ -394,7 +394,7 @@ def test_videos_come_in_their_place(clips: list[tuple[Any, ...]], said: Any) -> 
     ] * 2
 
 
-def test_old_names_of_options_are_understood_and_told(
+def test_old_names_of_options_are_understood_and_reported(
     clips: list[tuple[Any, ...]], said: Any
 ) -> None:
     code, _, err = said("clip.mp4", "--every", "3", "--smooth=0.25")
@@ -666,7 +666,9 @@ def test_who_stops_reading_sees_no_traceback(faces: list[str]) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_min_score_calls_faces_unsure(faces: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_min_score_flags_faces_as_unsure(
+    faces: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["predict", "--crops", "--json", "--min_score", "1", *faces]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [record["faces"][0]["flags"] for record in records] == [["unsure"]] * len(faces)

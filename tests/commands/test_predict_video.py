@@ -141,7 +141,7 @@ def test_the_timeline_can_be_left_out_and_the_name_be_given(clip: Path, tmp_path
 
 
 @pytest.mark.usefixtures("_marked")
-def test_of_a_cut_off_video_everything_is_kept_and_the_error_told(tmp_path: Path) -> None:
+def test_of_a_cut_off_video_everything_is_kept_and_the_error_reported(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra 'video'")
     noise = np.random.default_rng(0).integers(0, 100, (20, 64, 96, 3), np.uint8)
     pixels = np.maximum(squares(20), noise)

@@ -54,7 +54,7 @@ def run(tmp_path: Path, tiny_set: Any, write_csv: Callable[..., Path]) -> Path:
         ("report none --outt r", "--outt: no such option; did you mean --out?"),
     ],
 )
-def test_bad_usage_is_said_in_one_line(words: str, expected: str, capsys: Capture) -> None:
+def test_bad_usage_is_reported_in_one_line(words: str, expected: str, capsys: Capture) -> None:
     Path("file").write_text("in the way")
     assert main(words.split(" ")) == 2
     out, err = capsys.readouterr()

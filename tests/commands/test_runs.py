@@ -188,7 +188,7 @@ def test_test_py_says_the_accuracy_last(
     assert Path("models/first/test/own-test-tta/predictions.parquet").is_file()
 
 
-def test_the_verb_does_the_same_on_another_split(
+def test_the_command_does_the_same_on_another_split(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(workplace)

@@ -53,7 +53,7 @@ def test_what_is_like_nothing_is_not_guessed(name: str) -> None:
     assert suggest(name, TRAIN, "emotion train") == "; 'emotion train --help' lists the options"
 
 
-def test_what_cannot_be_chosen_is_said() -> None:
+def test_what_cannot_be_chosen_is_reported() -> None:
     assert suggest("--num_workers", TRAIN, "emotion train").startswith(": batches are read")
     assert suggest("--verbose", PREDICT, "emotion predict") == ": nothing more can be printed"
     assert "GPU is used" in suggest("--device", ("--model",), "emotion report")

@@ -48,7 +48,7 @@ def test_a_bad_csv_row_counts_as_unreadable_and_is_named_by_its_line(
     assert f"the first: fer2013.csv line 44: {words}" in message
 
 
-def test_a_csv_without_a_usage_column_gets_its_splits_drawn(tmp_path, tiny_faces, data_config):
+def test_a_csv_without_a_usage_column_gets_random_splits(tmp_path, tiny_faces, data_config):
     path = tmp_path / "train.csv"
     rows = [
         f"{row % 7},{' '.join(map(str, face.ravel()))}"
@@ -185,7 +185,7 @@ def test_an_unknown_split_and_a_split_without_faces_are_refused(
         dataset.split("test")
 
 
-def test_classes_without_faces_are_told(tmp_path, tiny_set, write_csv, data_config):
+def test_classes_without_faces_are_reported(tmp_path, tiny_set, write_csv, data_config):
     keep = [row for row in range(42) if not (row >= 28 and tiny_set.labels[row] == 3)]
     path = write_csv(
         tmp_path,

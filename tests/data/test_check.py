@@ -77,7 +77,7 @@ def planted(unrelated):
     }
 
 
-def test_unrelated_faces_are_no_copies(write, unrelated):
+def test_unrelated_faces_are_no_duplicates(write, unrelated):
     report = check(write(unrelated))
     assert set(report.copies) == {
         "train",
@@ -92,7 +92,7 @@ def test_unrelated_faces_are_no_copies(write, unrelated):
     assert (report.blank, report.leaked, report.exit_code) == (0, 0, 0)
 
 
-def test_planted_copies_are_found_and_nothing_else(write, planted):
+def test_planted_duplicates_are_found_and_nothing_else(write, planted):
     report = check(write(planted, max_corrupt=0.1))
     assert {where: counts(found) for where, found in report.copies.items()} == {
         "train": (2, 2, 2, 2),
@@ -134,7 +134,7 @@ def test_the_json_names_the_pairs(write, planted):
     }
 
 
-def test_near_copies_of_test_faces_alone_do_not_fail_the_check(write, unrelated):
+def test_near_duplicates_of_test_faces_alone_do_not_fail_the_check(write, unrelated):
     near = (next(iter(unrelated.values())) * 0.9).astype(np.uint8)
     report = check(write(unrelated | {"test/happy/near.png": near}))
     assert counts(report.copies["test in train"]) == (0, 0, 1, 1)
@@ -177,7 +177,7 @@ def test_counts_are_those_of_comparing_every_pair_by_hand(write, tiny_faces):
     assert sum(row[3] - row[1] for row in found.values()) > 10
 
 
-def test_faces_without_contrast_have_exact_copies_only(write, unrelated):
+def test_faces_without_contrast_have_exact_duplicates_only(write, unrelated):
     black, grey = np.zeros((48, 48), np.uint8), np.full((48, 48), 128, np.uint8)
     report = check(
         write(
@@ -207,7 +207,7 @@ def test_lists_end_where_they_say_but_totals_are_whole(write, unrelated, monkeyp
     assert report.to_json()["listed_at_most"] == 4
 
 
-def test_colour_faces_of_equal_grey_are_not_exact_copies(write, unrelated):
+def test_colour_faces_of_equal_grey_are_not_exact_duplicates(write, unrelated):
     coloured = {name: np.stack([face] * 3, axis=2) for name, face in unrelated.items()}
     swapped = next(iter(unrelated.values()))[..., None] // (1, 2, 4)
     coloured |= {"train/happy/a.png": swapped.astype(np.uint8)}

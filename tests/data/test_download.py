@@ -110,7 +110,7 @@ def test_a_copy_that_breaks_off_leaves_no_file(tmp_path, kaggle, monkeypatch):
     assert list((tmp_path / "data" / "fer2013").iterdir()) == []
 
 
-def test_a_dataset_without_the_file_is_told(tmp_path, kaggle):
+def test_a_dataset_without_the_file_is_reported(tmp_path, kaggle):
     (kaggle / "fer2013.csv").unlink()
     with pytest.raises(DownloadError, match=r"holds no fer2013\.csv"):
         download_fer2013(tmp_path / "data")

@@ -91,7 +91,7 @@ def test_faces_without_contrast_are_nobodys_near_duplicate(level, tiny_faces):
     assert found(duplicates.find_near_pairs(thumbs, threshold=0.5)) == {}
 
 
-def test_flat_copies_are_still_exact_copies():
+def test_flat_duplicates_are_still_exact_duplicates():
     flat = np.zeros((2, 1, 48, 48), np.uint8)
     digests = np.stack([duplicates.digest_faces(image) for image in flat])
     assert duplicates.group_alike(digests, duplicates.make_thumbnails(flat)).tolist() == [0, 0]
@@ -125,7 +125,7 @@ def test_groups_join_exact_and_near_duplicates_through_a_third(images):
     assert groups[10] == 10
 
 
-def test_copies_in_another_set_are_told_apart_as_exact_and_near(images):
+def test_duplicates_in_another_set_are_distinguished_as_exact_and_near(images):
     digests = np.stack([duplicates.digest_faces(image) for image in images])
     thumbs = duplicates.make_thumbnails(images)
     rows = [0, 32, 33, 20]

@@ -141,7 +141,7 @@ def test_majority_equals_a_slow_restatement(counts):
     assert ([] if found is None else [FERPLUS[found]]) == winners
 
 
-def test_intensity_is_the_share_of_all_raters_who_saw_an_expression():
+def test_intensity_is_the_fraction_of_all_raters_who_saw_an_expression():
     assert expression_fraction(votes(neutral=4, happiness=5, unknown=1)) == pytest.approx(0.5)
     assert expression_fraction(votes(neutral=10)) == 0
     assert expression_fraction(votes(anger=6, contempt=4)) == 1

@@ -68,7 +68,7 @@ def test_an_altered_image_is_a_copy(how, faces):
     assert are_copies(faces, altered).mean() > 0.9
 
 
-def test_another_expression_of_a_person_looks_alike_and_is_no_copy(posed):
+def test_another_expression_of_a_person_looks_alike_and_is_no_duplicate(posed):
     images, labels, people = posed
     thumbs = duplicates.make_thumbnails(images[:, np.newaxis])
     pairs = np.concatenate([pair for pair, _ in duplicates.find_near_pairs(thumbs)])
@@ -81,7 +81,7 @@ def test_another_expression_of_a_person_looks_alike_and_is_no_copy(posed):
     assert certain.mean() < 0.03
 
 
-def test_flat_faces_are_copies_of_nothing(faces):
+def test_flat_faces_are_duplicates_of_nothing(faces):
     flat = np.full((2, 48, 48), 90, np.uint8)
     assert not are_copies(flat, flat).any()
     assert not are_copies(flat, faces[:2]).any()

@@ -65,7 +65,7 @@ def test_where_the_first_set_has_no_label_everything_of_it_is_unknown(
     assert not np.isnan(both.intensity[~missing]).any()
 
 
-def test_targets_intensity_and_shares_stay_with_their_face(pair: tuple[Faces, Faces]) -> None:
+def test_targets_intensity_and_fractions_stay_with_their_face(pair: tuple[Faces, Faces]) -> None:
     first, other = pair
     # another order in the cache than FER-2013's must not matter
     order = np.random.default_rng(0).permutation(len(first))
@@ -124,13 +124,13 @@ def test_a_set_without_targets_and_intensity_gives_none(pair: tuple[Faces, Faces
         ({}, {}),
     ],
 )
-def test_vote_shares_by_hand(counts: dict[str, int], shares: dict[str, float]) -> None:
+def test_vote_fractions_by_hand(counts: dict[str, int], shares: dict[str, float]) -> None:
     found = vote_fractions(votes(**counts))
     np.testing.assert_allclose(found, [shares.get(name, 0) for name in FERPLUS], atol=1e-7)
     assert found.dtype == np.float32
 
 
-def test_the_shares_of_expressions_make_the_intensity() -> None:
+def test_the_fractions_of_expressions_make_the_intensity() -> None:
     generator = np.random.default_rng(0)
     for _ in range(50):
         counts = generator.multinomial(10, generator.dirichlet(np.ones(10)))
@@ -140,7 +140,7 @@ def test_the_shares_of_expressions_make_the_intensity() -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_the_cache_holds_the_shares_of_every_split(
+def test_the_cache_holds_the_fractions_of_every_split(
     voted: Path, data_config: Any, split: str
 ) -> None:
     for _ in range(2):  # decoded, then read again
@@ -153,7 +153,7 @@ def test_the_cache_holds_the_shares_of_every_split(
     assert load(data_config(voted, labels="fer2013")).split(split).shares is None
 
 
-def test_the_shares_are_part_of_the_datas_hash(voted: Path, data_config: Any) -> None:
+def test_the_fractions_are_part_of_the_datas_hash(voted: Path, data_config: Any) -> None:
     before = load(data_config(voted, labels="ferplus"))
     path = voted / "fer2013new.csv"
     lines = path.read_text().splitlines()

@@ -85,7 +85,7 @@ def test_fer2013_offline_is_an_error_that_says_where_to_put_it(data_config):
         load(data_config("fer2013"))
 
 
-def test_ferplus_offline_is_an_error_not_drawn_faces(data_config):
+def test_ferplus_offline_is_an_error_not_synthetic_faces(data_config):
     with pytest.raises(InputError, match="FER-2013 was not downloaded"):
         load(data_config("auto", labels="ferplus"))
 

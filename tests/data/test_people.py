@@ -105,7 +105,7 @@ def test_splits_are_remembered_by_options_and_a_broken_memory_is_no_error(
     assert "cannot be read, splits are drawn anew" in capsys.readouterr().err
 
 
-def test_too_few_faces_of_a_class_are_said(tmp_path, tiny_faces, png, data_config):
+def test_too_few_faces_of_a_class_are_reported(tmp_path, tiny_faces, png, data_config):
     root = tmp_path / "faces"
     faces = tiny_faces(20, seed=8)
     for number, face in enumerate([*faces, *[faces[1]] * 8]):

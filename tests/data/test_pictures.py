@@ -136,7 +136,7 @@ def test_a_cmyk_jpeg_is_not_inverted(read_back, grey):
         (8, lambda face: np.rot90(face, -1)),
     ],
 )
-def test_a_photograph_stands_upright(orientation, turned, read_back, grey):
+def test_a_photo_stands_upright(orientation, turned, read_back, grey):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(turned(grey)))

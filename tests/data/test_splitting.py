@@ -109,7 +109,7 @@ def test_every_split_gets_at_least_half_of_what_was_asked_of_each_class(
                 assert counts[place] >= max(goal / 2 - 1e-6, 1)
 
 
-def test_of_many_faces_each_split_gets_about_its_share_and_another_seed_another_one():
+def test_of_many_faces_each_split_gets_about_its_size_and_another_seed_another_one():
     labels, free = np.arange(4000) % 4, np.full(4000, UNKNOWN)
     one, other = (split(labels, free, range(4000), (0.1, 0.2), seed) for seed in (1, 2))
     for result in (one, other):
@@ -140,7 +140,7 @@ def test_of_train_and_validation_only_test_is_split_off():
     assert 4 <= (result[:80] == TEST).sum() <= 16
 
 
-def test_copies_of_given_test_faces_are_not_taken_out_of_train():
+def test_duplicates_of_given_test_faces_are_not_taken_out_of_train():
     given_splits = np.array([TRAIN] * 40 + [TEST] * 20)
     groups = np.arange(60)
     groups[:20] = groups[40:]  # half of train are copies of test faces

@@ -134,7 +134,7 @@ def test_strong_emotions_differ_from_one_another(drawn: SyntheticFaces) -> None:
         assert distance[~np.eye(len(FER2013), dtype=bool)].min() > 0.005
 
 
-def test_drawn_action_units_follow_the_emotion(drawn: SyntheticFaces) -> None:
+def test_synthetic_action_units_follow_the_emotion(drawn: SyntheticFaces) -> None:
     smile, neutral = drawn.labels == FER2013.index("happiness"), drawn.labels == NEUTRAL
     strength = drawn.parameters["AU12"]
     assert spearman(drawn.intensity[smile], strength[smile]) > 0.6

@@ -134,7 +134,7 @@ def own_source(images):
     return Source("own", (), ("happiness", "sadness"), lambda: iter(faces), "own", len(faces))
 
 
-def test_photographs_are_noticed_and_the_answer_is_kept(drawn, tmp_path, monkeypatch):
+def test_photos_are_noticed_and_the_answer_is_kept(drawn, tmp_path, monkeypatch):
     source = own_source([photograph(face) for face in drawn])
     note = note_photographs(source, tmp_path)
     assert note.startswith("these look like uncropped images, not face crops: in 4 of 4 the")
@@ -143,20 +143,20 @@ def test_photographs_are_noticed_and_the_answer_is_kept(drawn, tmp_path, monkeyp
     assert note_photographs(source, tmp_path) == note
 
 
-def test_cut_out_faces_are_no_photographs(drawn, tmp_path):
+def test_cut_out_faces_are_no_photos(drawn, tmp_path):
     assert note_photographs(own_source(drawn), tmp_path) is None
     shares = measure_faces(own_source(drawn))
     assert len(shares) == 4
     assert min(shares) > 0.6
 
 
-def test_small_images_and_fer2013_are_not_looked_at(drawn, tmp_path, monkeypatch):
+def test_small_images_and_fer2013_are_not_checked(drawn, tmp_path, monkeypatch):
     monkeypatch.setattr("emotion_detection.data.whole_images._detector", None)
     small = [face[::2, ::2] for face in drawn]
     assert measure_faces(own_source(small)) == []
 
 
-def test_loading_photographs_says_so_once(photographs, data_config, capsys):
+def test_loading_photos_reports_it_once(photographs, data_config, capsys):
     config = data_config(photographs)
     load(config)
     load(config)

@@ -66,7 +66,7 @@ def test_a_changed_record_changes_the_card(labels: str, key: str) -> None:
     assert after != before
 
 
-def test_copies_of_training_faces_are_counted_by_the_record() -> None:
+def test_duplicates_of_training_faces_are_counted_by_the_record() -> None:
     record = pretrained.read_record()
     _, sections = parts(render_card(read_shipped_facts(record)))
     whole = max(record["figures"], key=lambda row: row["n"])
@@ -102,7 +102,7 @@ def test_what_was_not_measured_is_unknown() -> None:
     assert "unknown" in sections["Other datasets"]
 
 
-def test_robustness_and_groups_are_told() -> None:
+def test_robustness_and_groups_are_reported() -> None:
     robustness = {
         "clean": {"accuracy": 0.9, "ci95": [0.8, 0.95], "n": 1234},
         "severities": [1, 2],
@@ -117,7 +117,7 @@ def test_robustness_and_groups_are_told() -> None:
     assert sections["Label noise"].endswith("A measured sentence.")
 
 
-def test_groups_are_told() -> None:
+def test_groups_are_reported() -> None:
     generator = np.random.default_rng(0)
     scores = generator.dirichlet(np.ones(3), 400)
     truth = generator.integers(0, 3, 400)
@@ -167,7 +167,7 @@ def test_a_test_on_other_data_stands_apart(tested: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("model", ["models/own/last.ckpt", ["a/best.ckpt", "b/best.ckpt"]])
-def test_a_test_of_another_epoch_or_of_several_models_is_not_told(
+def test_a_test_of_another_epoch_or_of_several_models_is_not_reported(
     tested: Path, tmp_path: Path, model: Any
 ) -> None:
     run = shutil.copytree(tested, tmp_path / "run")
@@ -211,7 +211,7 @@ def test_the_shipped_card_is_written_as_it_is(tmp_path: Path) -> None:
     assert write_card("pretrained", tmp_path).read_text(encoding="utf-8") == pretrained.read_card()
 
 
-def test_a_card_of_drawn_faces_says_so(tested: Path, tmp_path: Path) -> None:
+def test_a_card_of_drawn_faces_reports_it(tested: Path, tmp_path: Path) -> None:
     run = shutil.copytree(tested, tmp_path / "run")
     made = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
     made["data"]["label_set"] = "demo"

@@ -48,7 +48,7 @@ def test_stronger_is_farther_from_the_face_and_none_is_nothing(
 
 
 @each
-def test_a_face_is_spoiled_alike_in_every_batch(name: str, drawn: np.ndarray) -> None:
+def test_a_face_is_corrupted_alike_in_every_batch(name: str, drawn: np.ndarray) -> None:
     together = corrupt(drawn, name, 3)
     order = np.random.default_rng(1).permutation(len(drawn))
     mixed = corrupt(drawn[order], name, 3, order)
@@ -58,7 +58,7 @@ def test_a_face_is_spoiled_alike_in_every_batch(name: str, drawn: np.ndarray) ->
 
 
 @each
-def test_chance_is_drawn_from_seed_and_row(name: str) -> None:
+def test_chance_is_sampled_from_seed_and_row(name: str) -> None:
     same = np.repeat(make_synthetic_faces(1).faces[:, None], 40, axis=0)
     faces = corrupt(same, name, 2)
     kinds = len({face.tobytes() for face in faces})
@@ -72,7 +72,7 @@ def test_chance_is_drawn_from_seed_and_row(name: str) -> None:
 
 
 @each
-def test_colour_is_spoiled_as_grey_is(name: str, drawn: np.ndarray) -> None:
+def test_colour_is_corrupted_as_grey_is(name: str, drawn: np.ndarray) -> None:
     grey = corrupt(drawn, name, 3)
     colour = corrupt(np.repeat(drawn, 3, axis=1), name, 3)
     if name in RANDOM_CHANNELS:

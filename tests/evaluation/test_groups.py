@@ -112,7 +112,7 @@ def test_nothing_is_found_where_there_is_nothing(drawn: SyntheticFaces, groups: 
 
 @pytest.mark.release
 @pytest.mark.slow
-def test_false_alarms_are_as_rare_as_said(drawn: SyntheticFaces, groups: Groups) -> None:
+def test_false_alarms_are_as_rare_as_documented(drawn: SyntheticFaces, groups: Groups) -> None:
     # 5 % of 60 audits are 3; more than 8 would come up once in 250 times
     assert max(_alarms(drawn, groups, range(60))) <= 8
     assert max(_alarms(drawn, replace(groups, identity=None), range(1))) <= 1

@@ -411,7 +411,7 @@ def test_a_cached_model_is_used_offline(
     ],
 )
 @pytest.mark.usefixtures("cache")
-def test_what_cannot_be_downloaded_is_said_in_one_line(
+def test_what_cannot_be_downloaded_is_reported_in_one_line(
     address: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["predict", "a.jpg", "--model", address]) == 2

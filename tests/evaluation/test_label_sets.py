@@ -123,7 +123,7 @@ def test_both_sets_results_lie_side_by_side(model: Path) -> None:
     assert [folder.name for folder in folders] == ["ferplus-test", "fer2013-test"]
 
 
-def test_intensity_and_vote_shares_are_compared_with_the_raters(
+def test_intensity_and_vote_fractions_are_compared_with_the_raters(
     model: Path, data: Path, config: Any, tmp_path: Path
 ) -> None:
     metrics = evaluate([model], out=tmp_path).metrics

@@ -33,7 +33,7 @@ def test_faces_are_placed_as_scipy_places_them(name: str, drawn: np.ndarray) -> 
         assert min(np.abs(own - way).max() for way in ways) <= 2.5  # 1/256 of a pixel off
 
 
-def test_shifted_faces_are_moved_as_far_as_is_said(drawn: np.ndarray) -> None:
+def test_shifted_faces_are_moved_as_far_as_documented(drawn: np.ndarray) -> None:
     far = 0.18 * 48
     directions = 2 * np.pi * np.arange(16) / 16
     for face, own in zip(drawn[:8, 0], corrupt(drawn, "shift", 3)[:8, 0], strict=True):
@@ -44,7 +44,7 @@ def test_shifted_faces_are_moved_as_far_as_is_said(drawn: np.ndarray) -> None:
         assert min(np.abs(own - way).max() for way in ways) <= 2.5
 
 
-def test_blur_keeps_light_and_spreads_a_point_as_far_as_is_said() -> None:
+def test_blur_keeps_light_and_spreads_a_point_as_far_as_documented() -> None:
     point = np.zeros((16, 1, 97, 97), np.uint8)
     point[:, :, 46:51, 46:51] = 255
     down, right = (np.indices((97, 97)) - 48).astype(float)
@@ -72,7 +72,7 @@ def test_low_resolution_is_the_mean_of_areas() -> None:
 
 
 @pytest.mark.parametrize("strength", STRENGTHS)
-def test_noise_has_the_deviation_that_is_said(strength: int) -> None:
+def test_noise_has_the_deviation_that_is_documented(strength: int) -> None:
     for level in (60, 128, 200):
         flat = np.full((30, 1, 48, 48), level, np.uint8)
         sd = CORRUPTIONS["gaussian_noise"].strengths[strength - 1]
@@ -127,7 +127,7 @@ def _points(size: int) -> dict[str, np.ndarray]:
         ("hat", "hair", (0, 0.3, 0.9, 0.95, 1.0)),
     ],
 )
-def test_what_is_said_to_be_covered_is(
+def test_regions_that_are_documented_as_covered_are(
     name: str, spot: str, least: tuple[float, ...], size: int
 ) -> None:
     faces = make_synthetic_faces(64, size=size).faces[:, None]
@@ -147,14 +147,14 @@ def test_what_is_said_to_be_covered_is(
 @pytest.mark.parametrize(
     ("name", "spot"), [("eyes_covered", "mouth"), ("mouth_covered", "eyes"), ("mask", "eyes")]
 )
-def test_what_is_not_said_to_be_covered_is_not(name: str, spot: str) -> None:
+def test_regions_that_are_not_documented_as_covered_are_not(name: str, spot: str) -> None:
     faces = make_synthetic_faces(64).faces[:, None]
     points = np.clip(_points(48)[spot], 0, 47).astype(int)
     area = (corrupt(faces, name, 4) != faces).any(axis=(0, 1))
     assert area[points[..., 1], points[..., 0]].mean() <= 0.05
 
 
-def test_dark_and_flat_leave_the_percent_that_is_said(drawn: np.ndarray) -> None:
+def test_dark_and_flat_leave_the_percent_that_is_documented(drawn: np.ndarray) -> None:
     for strength, percent in zip(STRENGTHS, (60, 40, 25, 15, 8), strict=True):
         dark, flat = (corrupt(drawn, name, strength) for name in ("darkness", "low_contrast"))
         np.testing.assert_allclose(dark, drawn * (percent / 100), atol=0.51)

@@ -250,7 +250,7 @@ def test_a_place_that_cannot_be_written_is_one_line(fer_run: Run, tmp_path: Path
 
 
 @pytest.mark.usefixtures("few")
-def test_what_the_command_says(
+def test_the_output_of_the_command(
     fer_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["test", "--model", str(fer_run.folder), "--out", str(tmp_path)]

@@ -74,7 +74,7 @@ def test_metrics_say_command_code_and_seconds(tested: Done, fer_run: Run, fer_da
     assert tested.metrics["seconds"] >= 0
 
 
-def test_votes_and_wanted_intensity_stand_beside_the_scores(
+def test_votes_and_target_intensity_stand_beside_the_scores(
     tmp_path: Path, tiny_set: Any, write_csv: Make, write_votes: Make, write_checkpoint: Make
 ) -> None:
     data = write_csv(tmp_path / "data", *tiny_set).parent

@@ -304,8 +304,13 @@ def test_further_models_of_a_report_go_by_the_first_ones_data_and_classes(
 
 
 def test_folds_are_trained_tested_and_summed_up_and_kept(
-    own_data: Path, config: Callable[..., TrainConfig], capsys: pytest.CaptureFixture[str]
+    own_data: Path,
+    config: Callable[..., TrainConfig],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    skip_artifacts: Callable[..., None],
 ) -> None:
+    skip_artifacts(monkeypatch)
     recipe = config(own_data, "crossed", folds=2, epochs=1)
     done = cross_validate(recipe)
     assert done.record["n"] == 150

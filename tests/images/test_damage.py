@@ -29,7 +29,7 @@ def refuse(content: bytes) -> str:
 
 @pytest.mark.parametrize("fraction", [0.02, 0.5, 0.98])
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "jpeg", "tiff_adobe_deflate"])
-def test_a_truncated_tiff_is_told(
+def test_a_truncated_tiff_is_reported(
     compression: str, fraction: float, capfd: pytest.CaptureFixture[str]
 ) -> None:
     content = encode("TIFF", compression=compression)
@@ -63,7 +63,7 @@ def tiff(tags: dict[int, int], pixels: bytes) -> bytes:
 PACKED = zlib.compress(bytes(64 * 64))
 
 
-def test_sizes_that_are_too_large_for_the_file_are_told(
+def test_sizes_that_are_too_large_for_the_file_are_reported(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     whole = tiff({273: 0, 278: 64, 279: len(PACKED)}, PACKED)
@@ -82,7 +82,7 @@ def test_sizes_that_are_too_large_for_the_file_are_told(
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 @pytest.mark.parametrize("fraction", [0.2, 0.5, 0.98])
-def test_a_truncated_avif_is_told(fraction: float) -> None:
+def test_a_truncated_avif_is_reported(fraction: float) -> None:
     content = encode("AVIF")
     for cut in (content[: int(fraction * len(content))], content[:-2]):
         assert refuse(cut).startswith("an AVIF image, truncated or damaged: by its headers")
@@ -93,7 +93,7 @@ def test_a_truncated_avif_is_told(fraction: float) -> None:
 
 
 @pytest.mark.parametrize("fraction", [0.3, 0.98])
-def test_a_truncated_heic_is_told(fraction: float) -> None:
+def test_a_truncated_heic_is_reported(fraction: float) -> None:
     pytest.importorskip("pillow_heif").register_heif_opener()
     content = encode("HEIF")
     assert refuse(content[: int(fraction * len(content))]).startswith("a HEIC image, truncated")
@@ -101,7 +101,7 @@ def test_a_truncated_heic_is_told(fraction: float) -> None:
 
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.98])
 @pytest.mark.parametrize("kind", ["WEBP", "BMP", "DIB", "GIF"])
-def test_other_truncated_images_are_told(kind: str, fraction: float) -> None:
+def test_other_truncated_images_are_reported(kind: str, fraction: float) -> None:
     name = {"WEBP": "WebP", "DIB": "BMP"}.get(kind, kind)
     content = encode(kind)
     words = refuse(content[: int(fraction * len(content))])
@@ -110,7 +110,7 @@ def test_other_truncated_images_are_told(kind: str, fraction: float) -> None:
         assert "by its headers" in words
 
 
-def test_a_damaged_webp_is_told() -> None:
+def test_a_damaged_webp_is_reported() -> None:
     content = bytearray(encode("WEBP"))
     content[20:60] = bytes(40)
     assert refuse(bytes(content)).startswith("a WebP image, damaged")

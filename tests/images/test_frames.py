@@ -209,7 +209,7 @@ def test_frames_are_not_opened_to_count_them(content: bytes) -> None:
 
 
 @pytest.mark.usefixtures("_no_opening")
-def test_of_very_many_frames_in_an_open_image_the_limit_is_told(
+def test_of_very_many_frames_in_an_open_image_the_limit_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (note,) = image_to_array(Image.open(io.BytesIO(Tiff().pages(1_500))))[1]

@@ -94,7 +94,7 @@ def test_what_decides_how_an_image_looks_is_kept() -> None:
     assert (pixels == image_to_array(cmyk)[0]).all()  # its Adobe segment says: inverted
 
 
-def test_two_images_in_one_file_are_still_told() -> None:
+def test_two_images_in_one_file_are_still_reported() -> None:
     two = encode(
         Image.fromarray(PIXELS),
         "MPO",

@@ -29,7 +29,7 @@ def test_without_its_end_marker_an_image_has_all_its_pixels(progressive: bool) -
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_rows_that_may_be_missing_are_told(progressive: bool) -> None:
+def test_rows_that_may_be_missing_are_reported(progressive: bool) -> None:
     content = encode(progressive)
     pixels, (note,) = image_to_array(content[:-12])
     lacking = int(note.removeprefix("truncated: its end is missing, up to ").split()[0])

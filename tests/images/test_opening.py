@@ -415,7 +415,7 @@ def test_modes_that_cannot_be_understood_are_refused(image):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_of_an_animated_image_the_first_frame_is_taken_and_said(kind, tiny_faces):
+def test_of_an_animated_image_the_first_frame_is_taken_with_a_note(kind, tiny_faces):
     frames = [Image.fromarray(face).convert("RGB") for face in tiny_faces(3)]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
     pixels, notes = image_to_array(content)
@@ -429,7 +429,7 @@ def test_of_an_animated_image_the_first_frame_is_taken_and_said(kind, tiny_faces
     assert opened.tell() == 1
 
 
-def test_several_images_in_one_jpeg_are_said(rgb):
+def test_several_images_in_one_jpeg_are_reported(rgb):
     first = Image.fromarray(rgb)
     content = encoded(first, "MPO", save_all=True, append_images=[first.rotate(180)])
     pixels, notes = image_to_array(content)

@@ -303,7 +303,7 @@ def test_other_formats_are_not_written(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
+def test_where_nothing_can_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written") as refusal:
         save_image(Image.new("RGB", (2, 2)), tmp_path / "file" / "a.png")

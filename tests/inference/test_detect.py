@@ -134,7 +134,7 @@ def test_small_faces_are_counted_and_not_read(found: Result) -> None:
     assert [face.box for face in result.faces] == [found.faces[place].box for place in (0, 2)]
 
 
-def test_a_face_that_leaves_the_image_is_said_to_be_cut(detector: EmotionDetector) -> None:
+def test_a_face_that_leaves_the_image_is_flagged_as_cut(detector: EmotionDetector) -> None:
     pixels = _photograph([(60, 40, 200)])
     whole = detector.detect(pixels).faces[0]
     edge = int(whole.box[0] + 0.3 * whole.box[2])
@@ -142,7 +142,7 @@ def test_a_face_that_leaves_the_image_is_said_to_be_cut(detector: EmotionDetecto
     assert (whole.flags, cut.flags) == ((), (CUT,))
 
 
-def test_only_one_frame_of_an_animation_is_read_and_this_is_said(
+def test_only_one_frame_of_an_animation_is_read_with_a_note(
     detector: EmotionDetector, tmp_path: Path
 ) -> None:
     frames = [Image.fromarray(_photograph()), Image.new("RGB", (800, 300))]
@@ -247,7 +247,7 @@ def test_people_keep_their_numbers_in_a_video(detector: EmotionDetector, tmp_pat
         ("ftp://host/a.mp4", InputError, "only local files are opened"),
     ],
 )
-def test_what_is_no_video_is_told_in_one_line(
+def test_what_is_no_video_is_reported_in_one_line(
     detector: EmotionDetector, source: Any, error: type[Exception], said: str
 ) -> None:
     pytest.importorskip("av", reason="the extra video is not installed")
@@ -259,7 +259,7 @@ def test_what_is_no_video_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("name", "faces"), [("justin.jpg", 1), ("sample3.jpg", 3), ("sample6.jpg", 4)]
 )
-def test_all_faces_of_photographs_are_found_and_nothing_else(
+def test_all_faces_of_photos_are_found_and_nothing_else(
     detector: EmotionDetector, photographs: Path, name: str, faces: int
 ) -> None:
     result = detector.detect(photographs / name)
@@ -351,7 +351,7 @@ def test_crops_of_large_images_come_from_their_full_size(detector: EmotionDetect
 
 
 @pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
-def test_a_bad_least_score_is_named(least: float) -> None:
+def test_a_bad_min_score_is_named(least: float) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         EmotionDetector(min_score=least)
 

@@ -103,7 +103,7 @@ def test_labels_that_a_model_has_not_are_refused(colour: Any) -> None:
         EmotionDetector(colour.path, labels="fer2013")
 
 
-def test_a_model_without_intensity_says_so(colour: Any) -> None:
+def test_a_model_without_intensity_reports_it(colour: Any) -> None:
     with pytest.raises(InputError, match="this model gives no intensity"):
         EmotionDetector(colour.path, threads=1).intensity(_crops(1, 32, 32))
 

@@ -156,7 +156,7 @@ def test_a_detector_on_a_missing_device_warns_once_and_gives_the_same(
 
 
 @pytest.mark.parametrize("provider", [name for name in HERE if name != PROVIDERS["cpu"]])
-def test_every_provider_that_is_there_is_taken_or_said_not_to_work(provider: str) -> None:
+def test_every_provider_that_is_there_is_taken_or_reported_as_not_working(provider: str) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         detector = EmotionDetector(threads=1, device=provider)
@@ -253,7 +253,7 @@ def test_directml_runs_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert session.get_inputs()[0].name == "x"
 
 
-def test_gpu_workers_are_few_and_tasks_ask_for_a_share_of_a_gpu(
+def test_gpu_workers_are_few_and_tasks_ask_for_a_fraction_of_a_gpu(
     has: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has(CUDA)

@@ -326,7 +326,7 @@ def _seen(count: int, skipped: int, crops: np.ndarray) -> Callable[..., Any]:
     return lambda *_: SimpleNamespace(about=about, faces=(None,) * count, crops=crops[:count])
 
 
-def test_the_command_explains_every_face_of_a_photograph(
+def test_the_command_explains_every_face_of_a_photo(
     drawn: np.ndarray,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -362,7 +362,7 @@ def test_the_command_detects_faces_as_predict_does(
     )
 
 
-def test_a_photograph_without_a_face_is_an_error(
+def test_a_photo_without_a_face_is_an_error(
     drawn: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EmotionDetector, "look", _seen(0, 2, drawn))
@@ -388,7 +388,7 @@ def test_a_photograph_without_a_face_is_an_error(
         (["{}", "--nothing", "1"], "--nothing: no such option"),
     ],
 )
-def test_what_the_command_cannot_do_is_said_in_one_line(
+def test_what_the_command_cannot_do_is_reported_in_one_line(
     words: list[str], said: str, face_png: Path
 ) -> None:
     with pytest.raises(InputError) as caught:

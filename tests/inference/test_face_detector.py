@@ -46,7 +46,7 @@ def _image(width: int, height: int, *pasted: tuple[int, int, int, int]) -> np.nd
 
 
 @pytest.mark.parametrize("number", [0, 1, 4, 6, 8, 11])
-def test_a_drawn_face_is_found_where_it_is(finder: FaceDetector, number: int) -> None:
+def test_a_synthetic_face_is_found_where_it_is(finder: FaceDetector, number: int) -> None:
     found = finder.find(_image(320, 240, (number, 130, 60, 120)))
     assert found.skipped == 0
     (face,) = found.faces
@@ -181,7 +181,7 @@ def _overlap(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_suppression_keeps_the_surest_and_nothing_that_overlaps_it(seed: int) -> None:
+def test_suppression_keeps_the_most_confident_and_nothing_that_overlaps_it(seed: int) -> None:
     generator = np.random.default_rng(seed)
     low = generator.uniform(0, 50, (40, 2))
     corners = np.stack([low, low + generator.uniform(5, 40, (40, 2))], axis=1)
@@ -217,7 +217,7 @@ def test_a_face_at_an_edge_is_cut(box: tuple[float, float, float, float], cut: b
     assert is_cut(face, width=200, height=150) is cut
 
 
-def test_a_drawn_face_of_which_a_part_is_missing_is_cut(finder: FaceDetector) -> None:
+def test_a_synthetic_face_of_which_a_part_is_missing_is_cut(finder: FaceDetector) -> None:
     whole = _image(320, 240, (8, 130, 60, 120))
     (face,) = finder.find(whole).faces
     assert not is_cut(face, 320, 240)

@@ -210,7 +210,7 @@ def test_either_mark_is_enough(grey: Any) -> None:
     assert not has_external_data(grey.path.read_bytes())
 
 
-def test_every_place_of_a_tensor_in_onnx_is_looked_at() -> None:
+def test_every_place_of_a_tensor_in_onnx_is_checked() -> None:
     messages: dict[str, dict[int, str]] = {}
 
     def collect(kind: Any) -> bool:

@@ -63,7 +63,7 @@ def test_no_face_is_found_where_nobody_is(finder: FaceDetector) -> None:
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(("name", "faces"), COUNTED.items())
-def test_the_faces_of_counted_photographs(
+def test_the_faces_of_counted_photos(
     detector: EmotionDetector, photographs: Path, name: str, faces: tuple[int, int]
 ) -> None:
     result = detector.detect(photographs / name)
@@ -101,7 +101,7 @@ def test_small_heads_in_large_scenes(finder: FaceDetector, photographs: Path, si
 
 
 @pytest.mark.real_data
-def test_a_photograph_of_48_megapixels_gives_the_faces_that_it_has_in_small(
+def test_a_photo_of_48_megapixels_gives_the_faces_that_it_has_in_small(
     detector: EmotionDetector, photographs: Path
 ) -> None:
     small = Image.open(photographs / "sample3.jpg").convert("RGB")

@@ -38,7 +38,7 @@ def face(x: float, y: float, side: float, confidence: float) -> DetectedFace:
         (LARGE, 0.2, False),
     ],
 )
-def test_small_and_doubtful_boxes_are_looked_at_again(
+def test_small_and_doubtful_boxes_get_a_second_pass(
     side: float, confidence: float, needed: bool
 ) -> None:
     assert needs_closer_look(face(0, 0, side, confidence), 1.0) == needed
@@ -72,7 +72,7 @@ def merge(
     return sorted(merge_looks(before, closer, part, 1000, 1000, 1.0))
 
 
-def test_the_closer_look_decides_or_both_on_average() -> None:
+def test_the_second_pass_decides_or_the_mean_of_both() -> None:
     surer = merge([face(100, 100, 40, 0.2)], [face(101, 101, 38, 0.8)])
     assert surer == [face(101, 101, 38, 0.8)]
     (blurred,) = merge([face(100, 100, 40, 0.44)], [face(101, 101, 38, 0.3)])
@@ -141,13 +141,13 @@ def test_large_certain_faces_take_one_look() -> None:
     assert finder.looks == [(640, 1080, 1920)]
 
 
-def test_where_nothing_is_found_all_is_looked_at_closer_and_once_from_afar() -> None:
+def test_where_nothing_is_found_the_whole_image_is_searched_enlarged_and_reduced() -> None:
     finder = Scripted({})
     assert finder.find(np.zeros((1080, 1920, 3), np.uint8)) == ((), 0)
     assert finder.looks == [(640, 1080, 1920), (1280, 1080, 1920), (128, 1080, 1920)]
 
 
-def test_small_faces_are_looked_at_closer_as_far_as_the_image_goes() -> None:
+def test_small_faces_are_searched_again_up_to_the_image_size() -> None:
     small = face(1000, 1000, 20, 0.45)
     finder = Scripted({640: [small]})
     finder.find(np.zeros((3000, 4000, 3), np.uint8))
@@ -157,7 +157,7 @@ def test_small_faces_are_looked_at_closer_as_far_as_the_image_goes() -> None:
     assert len(closer) >= 1
 
 
-def test_large_images_without_a_hint_are_not_looked_at_still_closer() -> None:
+def test_large_images_without_a_hint_are_not_searched_again() -> None:
     finder = Scripted({})
     finder.find(np.zeros((3000, 4000, 3), np.uint8))
     assert [size for size, _, _ in finder.looks] == [640, 1280, 128]

@@ -41,7 +41,7 @@ def test_the_model_knows_it(synthetic: Path, grey: Any) -> None:
     assert not EmotionDetector().is_synthetic
 
 
-def test_predict_says_it_once_and_each_result_has_it(
+def test_predict_reports_it_once_and_each_result_has_it(
     synthetic: Path, crops: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["predict", "--crops", "--json", "--model", str(synthetic), *crops]) == 0

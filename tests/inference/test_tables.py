@@ -196,7 +196,7 @@ def _below_a_file(path: Path) -> Path:
         (_below_a_file, "cannot be written: "),
     ],
 )
-def test_where_no_table_can_be_is_said_in_one_line(
+def test_where_no_table_can_be_is_reported_in_one_line(
     tmp_path: Path, place: Callable[[Path], Path], said: str
 ) -> None:
     with pytest.raises(InputError, match=said) as refusal:

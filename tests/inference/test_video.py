@@ -197,7 +197,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_files_that_are_no_videos_are_told(clip: Path, tmp_path: Path, name: str) -> None:
+def test_files_that_are_no_videos_are_reported(clip: Path, tmp_path: Path, name: str) -> None:
     shutil.copy(clip, tmp_path / "good.mp4")
     content, reason = BAD[name]
     (tmp_path / name).write_bytes(content)
@@ -206,7 +206,7 @@ def test_files_that_are_no_videos_are_told(clip: Path, tmp_path: Path, name: str
     assert "\n" not in str(error.value)
 
 
-def test_a_video_that_is_cut_off_says_so(write_clip: Write, tmp_path: Path) -> None:
+def test_a_video_that_is_cut_off_reports_it(write_clip: Write, tmp_path: Path) -> None:
     whole = write_clip(tmp_path / "whole.mp4", drawn(5)).read_bytes()
     place = tmp_path / "cut.mp4"
     place.write_bytes(whole[: len(whole) // 2])  # its index is at the end
@@ -349,7 +349,7 @@ def test_addresses_and_protocols_are_no_files(
 
 
 @pytest.mark.parametrize(("name", "reason"), [("no.mp4", "no such file"), (".", "not a file")])
-def test_missing_files_and_folders_are_told(tmp_path: Path, name: str, reason: str) -> None:
+def test_missing_files_and_folders_are_reported(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(ImageError, match=reason):
         read_frames(tmp_path / name)
 

@@ -226,7 +226,7 @@ def test_a_stream_that_hangs_breaks_off(
     assert found
 
 
-def test_what_is_no_video_is_told(server: Server) -> None:
+def test_what_is_no_video_is_reported(server: Server) -> None:
     server.content, server.kind = b"<html>hello</html>" * 100, "text/html"
     source = find_live_source(f"http://127.0.0.1:{server.server_port}/page")
     assert source is not None

@@ -36,7 +36,7 @@ def told(*records: dict[str, Any]) -> VideoPersons:
     return video
 
 
-def test_times_shares_and_changes_are_those_of_the_frames() -> None:
+def test_times_fractions_and_changes_are_those_of_the_frames() -> None:
     video = told(
         record(0.0, face(1, 0.9, 1.0), face(2, 0.1)),
         record(0.5, face(1, 0.8, 0.0)),
@@ -57,7 +57,7 @@ def test_times_shares_and_changes_are_those_of_the_frames() -> None:
     assert row["mean_intensity"] == pytest.approx(0.5 / 0.8)
 
 
-def test_one_frame_and_no_frame_are_told() -> None:
+def test_one_frame_and_no_frame_are_reported() -> None:
     video = told(record(0.0, face(1, 0.9, None)))
     (row,) = video.rows(LABELS)
     assert (row["seconds_seen"], row["frames"], row["emotion"]) == (0.0, 1, "happiness")
@@ -70,7 +70,7 @@ def test_a_hole_in_a_video_is_no_time_seen() -> None:
     assert video.people[0].seen == pytest.approx(0.1 + 0.1 + 2.0 + 0.1 + 0.1)
 
 
-def test_videos_images_and_errors_are_told_apart() -> None:
+def test_videos_images_and_errors_are_distinguished() -> None:
     table = PersonsTable()
     image = Result(64, 48, (face(1, 0.9),), source="a.jpg").as_dict()
     image["faces"][0].pop("track")
@@ -116,7 +116,7 @@ def test_a_table_holds_a_row_a_person(tmp_path: Path, suffix: str) -> None:
     assert list(rows[0]) == list_person_columns(LABELS)
 
 
-def test_where_no_table_can_be_is_told(tmp_path: Path) -> None:
+def test_where_no_table_can_be_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="must end in"):
         PersonsTable().write(tmp_path / "a.xlsx", LABELS)

@@ -143,7 +143,7 @@ def test_what_fails_midway_leaves_the_old_video_whole(squares: Squares, tmp_path
     assert os.listdir(tmp_path) == ["a.mp4"]
 
 
-def test_what_cannot_be_written_is_told_in_one_line(squares: Squares, tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_reported_in_one_line(squares: Squares, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "folder.mp4").mkdir()
     for path in (tmp_path / "file" / "a.mp4", tmp_path / "folder.mp4"):

@@ -102,7 +102,7 @@ def test_reliability_has_the_ece_of_metrics_and_scikit_learns_curve(
     assert sum(b.n for b in found.bins) == case[0]
 
 
-def test_bins_hold_shares_with_wilsons_interval() -> None:
+def test_bins_hold_fractions_with_wilsons_interval() -> None:
     for b in compute_reliability(*_case(300, 4, None)).bins:
         hits = round(b.accuracy.value * b.n) if b.n else 0
         assert (b.accuracy.low, b.accuracy.high) == compute_wilson_interval(hits, b.n)
@@ -142,7 +142,9 @@ def test_no_faces_give_empty_bins() -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case[2] is None])
-def test_coverage_is_the_accuracy_of_the_surest_faces(case: tuple[int, int, int | None]) -> None:
+def test_coverage_is_the_accuracy_of_the_most_confident_faces(
+    case: tuple[int, int, int | None],
+) -> None:
     scores, truth = _case(*case)
     found = compute_coverage_curve(scores, truth)
     order = np.argsort(-scores.max(1))

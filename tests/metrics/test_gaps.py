@@ -24,7 +24,7 @@ def _gap(hits: list[int], n: list[int], least: int = 50) -> Gap:
 @pytest.mark.parametrize(
     ("hits", "n"), [([60, 90], [100, 130]), ([3, 20], [400, 500]), ([200, 300], [1000, 900])]
 )
-def test_the_gap_of_two_groups_has_the_interval_of_two_shares(
+def test_the_gap_of_two_groups_has_the_interval_of_two_proportions(
     hits: list[int], n: list[int]
 ) -> None:
     found = _gap(hits, n)

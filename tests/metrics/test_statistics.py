@@ -193,7 +193,7 @@ def test_rows_of_unequal_length_are_refused() -> None:
 
 
 @pytest.mark.parametrize("whose", [None, 25])
-def test_counts_and_sums_of_draws_are_those_of_drawn_faces(whose: int | None) -> None:
+def test_counts_and_sums_of_draws_are_those_of_resampled_faces(whose: int | None) -> None:
     generator = np.random.default_rng(8)
     cells = generator.integers(0, 4, 200)
     clusters = None if whose is None else generator.integers(0, whose, 200)

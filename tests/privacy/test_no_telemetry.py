@@ -1,6 +1,8 @@
 """Nothing is sent to other machines: system calls of whole commands, children included."""
 
 import ast
+import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -52,7 +54,10 @@ open("main.py", "w").write(MAIN)
 train = (
     "train --data faces --size 16 --epochs 1 --name run --trainer.accelerator cpu;"
     "test --model models/run --data faces;"
-    "report models/run --data faces --out report"
+    "report models/run --data faces --out report;"
+    "export models/run --out copy.onnx;"
+    "export models/run --hub hub;"
+    "data audit faces --folds 2 --size 16 --epochs 1 --trainer.accelerator cpu --out audit"
 )
 predict = "predict faces --crops --workers 2 --out faces.csv"
 running = [
@@ -111,6 +116,7 @@ def test_a_process_that_classifies_asks_no_other_machine(trace: Trace, home: Pat
 def test_the_whole_chain_asks_no_other_machine(
     trace: Trace, home: Path, tiny_faces: Any, png: Any
 ) -> None:
+    pytest.importorskip("cleanlab", reason="cleanlab is not installed: pip install '.[audit]'")
     for row, face in enumerate(tiny_faces(120, size=24)):
         folder = home / "faces" / ("train", "validation", "test")[row % 3] / "ab"[row // 3 % 2]
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,11 +124,37 @@ def test_the_whole_chain_asks_no_other_machine(
     (home / "one.png").write_bytes(png(np.full((48, 48), 90, np.uint8)))
     script = home / "chain.py"
     script.write_text(WHOLE_CHAIN)
-    assert trace([sys.executable, str(script), "90"], 400, home) == []
-    assert (home / "faces.csv").is_file()
-    assert (home / "report" / "report.html").is_file()
+    assert trace([sys.executable, str(script), "90"], 500, home) == []
+    made = ("faces.csv", "report/report.html", "copy.onnx", "hub/README.md", "audit/audit.csv")
+    assert [name for name in made if not (home / name).is_file()] == []
     left = {path.name for path in home.iterdir()}
     assert not {".cache", ".config", ".local"} & left or not list(home.rglob("*icrosoft*"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_ray_engine_asks_its_cluster_alone(
+    trace: Trace, home: Path, tiny_faces: Any, png: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="ray is not installed: pip install '.[ray]'")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    (home / "faces").mkdir()
+    for row, face in enumerate(tiny_faces(6, size=24)):
+        (home / "faces" / f"{row}.png").write_bytes(png(face))
+    # the cluster is the user's own, so it is not traced
+    cluster = importlib.import_module("ray.cluster_utils").Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1}
+    )
+    host = cluster.address.rpartition(":")[0]
+    try:
+        words = ["predict", "faces", "--crops", "--out", "faces.csv", "--engine", "ray"]
+        command = [sys.executable, "-m", "emotion_detection", *words, "--address", cluster.address]
+        found = trace(command, 300, home)
+    finally:
+        with contextlib.suppress(Exception):
+            cluster.shutdown()
+    assert [line for line in found if host not in line] == []
+    assert (home / "faces.csv").read_text().count("\n") == 7
 
 
 @pytest.mark.parametrize("name", sorted(TELEMETRY_SETTINGS))

@@ -37,7 +37,7 @@ def _same(answer: Any, result: Any) -> None:
     ("kind", "media_type"),
     [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp"), ("PNG", "")],
 )
-def test_a_photograph_gives_what_the_detector_says(
+def test_a_photo_gives_the_detector_s_result(
     running: Any, photograph: np.ndarray, encode: Encode, kind: str, media_type: str
 ) -> None:
     content = encode(photograph, kind)
@@ -59,7 +59,7 @@ def test_answers_of_a_model_of_synthetic_faces_have_its_note(
         assert answer["notes"] == [SYNTHETIC_NOTE], path
 
 
-def test_a_crop_gives_what_the_detector_says(running: Any, crop: np.ndarray) -> None:
+def test_a_crop_gives_the_detector_s_result(running: Any, crop: np.ndarray) -> None:
     for size in (48, 100):
         image = Image.fromarray(crop).resize((size, size))
         out = io.BytesIO()
@@ -159,7 +159,7 @@ def test_odd_images_are_read(running: Any, photograph: np.ndarray, make: Any) ->
     _same(answer, running.detector.detect(content))
 
 
-def test_what_is_said_of_the_model(running: Any) -> None:
+def test_what_is_reported_about_the_model(running: Any) -> None:
     about = running.get("/v1/model").json()
     record = pretrained.read_record()
     assert about["labels"] == list(running.detector.labels)

@@ -123,7 +123,7 @@ def test_a_warm_up_that_fails_ends_the_process(process: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_ends_well(process: Any, number: int) -> None:
+def test_a_stop_request_ends_it_cleanly(process: Any, number: int) -> None:
     with process("--workers", "1") as served:
         assert httpx.get(served.url + "/health/live").status_code == 200
         served.process.send_signal(number)

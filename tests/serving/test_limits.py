@@ -228,7 +228,7 @@ def test_overload_is_shed_early_and_what_was_accepted_is_answered(
         assert [one.result().status_code for one in accepted] == [200] * 4
 
 
-def test_who_could_not_be_answered_in_time_is_turned_away_at_once() -> None:
+def test_who_could_not_be_answered_in_time_is_rejected_immediately() -> None:
     from emotion_detection.serving.connection import Connection
     from emotion_detection.serving.image_jobs import Answer, Job
     from emotion_detection.serving.problems import Problem

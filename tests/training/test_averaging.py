@@ -103,9 +103,7 @@ def test_steps_of_several_batches_count_once(
     torch.testing.assert_close(kept["head.weight"], expected)
 
 
-def test_validation_looks_at_the_average(
-    striped: Make, tmp_path: Path, steps: list[Weights]
-) -> None:
+def test_validation_uses_the_average(striped: Make, tmp_path: Path, steps: list[Weights]) -> None:
     config = striped(tmp_path, network="quick", epochs=1, ema=0.98, learning_rate=0.01)
     run = train(config)
     faces = load(config).split("validation")

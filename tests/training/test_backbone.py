@@ -43,7 +43,7 @@ def test_a_backbone_takes_grey_and_colour_of_any_size(name: str, size: int, chan
     assert (logits.shape, logits.dtype) == ((2, 5), torch.float32)
 
 
-def test_a_backbone_that_must_know_the_size_is_told() -> None:
+def test_a_backbone_that_must_know_the_size_is_reported() -> None:
     network = build(spec("vit_tiny_patch16_224", 48)).eval()
     assert network(torch.rand(2, 1, 48, 48)).shape == (2, 5)
 
@@ -122,7 +122,9 @@ def test_this_projects_own_networks_have_no_published_weights() -> None:
         build(spec("compact"), pretrained=True)
 
 
-def test_weights_that_cannot_be_fetched_are_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_fetched_are_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def unreachable(*_: Any, **options: Any) -> None:
         assert options["pretrained"]
         raise OSError("We couldn't connect to\n'https://huggingface.co' " + "to load " * 50)

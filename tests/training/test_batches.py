@@ -59,7 +59,7 @@ def test_targets_come_with_their_rows(faces: dict[str, Faces]) -> None:
         np.testing.assert_array_equal(batch.targets, shares[rows])
 
 
-def test_a_batch_is_a_copy_that_cannot_spoil_the_cache(faces: dict[str, Faces]) -> None:
+def test_a_batch_is_a_copy_that_cannot_corrupt_the_cache(faces: dict[str, Faces]) -> None:
     before = np.array(faces["train"].images)
     drawn(faces)[0].images.zero_()
     np.testing.assert_array_equal(faces["train"].images, before)

@@ -137,7 +137,7 @@ def test_gaussian_blur_is_pillow_s(faces: torch.Tensor, monkeypatch: pytest.Monk
         assert np.abs(blurred.numpy() - theirs)[inner, inner].max() < 0.03
 
 
-def test_noise_has_the_deviation_that_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noise_has_the_deviation_that_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(6)
     _fixed(monkeypatch, float(np.log(0.1)))
     grey = torch.full((200, 1, 48, 48), 0.25)

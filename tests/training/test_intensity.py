@@ -102,7 +102,7 @@ def test_raters_who_all_agree_are_wholly_reliable() -> None:
     assert compute_inter_rater_reliability(np.array([0.5]), 10) is None
 
 
-def test_each_emotions_scores_are_compared_with_its_own_shares() -> None:
+def test_each_emotions_scores_are_compared_with_its_own_fractions() -> None:
     generator = np.random.default_rng(3)
     shares = generator.dirichlet((1, 1, 1), 300).astype(np.float32)
     scores = generator.dirichlet((1, 1, 1), 300).astype(np.float32)

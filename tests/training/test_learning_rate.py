@@ -53,7 +53,7 @@ def test_what_comes_after_the_loss_has_exploded_does_not_count(
     assert _found(striped, tmp_path) == 0.01
 
 
-def test_where_nothing_is_learnt_it_is_said(striped: Make, tmp_path: Path, steps: Any) -> None:
+def test_where_nothing_is_learnt_it_is_reported(striped: Make, tmp_path: Path, steps: Any) -> None:
     steps(lambda rate: 1 + rate)
     with pytest.raises(InputError, match="the loss falls at no learning rate"):
         _found(striped, tmp_path)

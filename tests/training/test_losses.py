@@ -151,7 +151,7 @@ def test_permuting_moves_everything_that_is_known_of_a_face_together() -> None:
         assert column.tolist() == order.tolist()
 
 
-def test_label_smoothing_spreads_its_share_over_all_classes() -> None:
+def test_label_smoothing_spreads_its_mass_over_all_classes() -> None:
     raw, faces = outputs(ONE), batch()
     logs = raw.log_softmax(1)
     own = -logs[torch.arange(COUNT), faces.labels]

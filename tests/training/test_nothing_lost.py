@@ -80,7 +80,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("spoiled", ["loss", "gradient"])
-def test_not_finite_stops_before_the_weights_are_spoiled(
+def test_not_finite_stops_before_the_weights_are_corrupted(
     make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoiled: str
 ) -> None:
     tasks, step = [], EmotionTask.training_step
@@ -145,7 +145,7 @@ def test_what_reads_back_otherwise_does_not_replace_the_older(
     assert saved.read_bytes() == before
 
 
-def test_a_training_whose_folder_cannot_be_written_says_so(
+def test_a_training_whose_folder_cannot_be_written_reports_it(
     make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace = os.replace
@@ -161,7 +161,7 @@ def test_a_training_whose_folder_cannot_be_written_says_so(
     assert read_checkpoint(tmp_path / "models" / "run" / "last.ckpt")["global_step"] == 4
 
 
-def test_a_full_disk_under_the_curves_says_so(
+def test_a_full_disk_under_the_curves_reports_it(
     make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     replace = os.replace
@@ -214,7 +214,7 @@ def test_what_is_no_checkpoint_of_this_project_is_refused(saved: Path, tmp_path:
 
 
 @pytest.mark.parametrize("spec", [{"network": "unknown"}, {"size": 24}, {"colour": 1}])
-def test_a_network_that_cannot_be_built_is_said(tmp_path: Path, spec: dict[str, Any]) -> None:
+def test_a_network_that_cannot_be_built_is_reported(tmp_path: Path, spec: dict[str, Any]) -> None:
     own = {"spec": {**SPEC.as_dict(), **spec}, "record": {}}
     weights = build_seeded(SPEC, 0).state_dict()
     state = {f"network.{name}": value for name, value in weights.items()}

@@ -88,7 +88,7 @@ def test_a_mixed_face_lies_between_two_and_nearer_to_the_one_that_is_counted() -
     assert 10 < (moved[:, 0, 0, 0] > 0.01).sum() < 64
 
 
-def test_a_mixed_face_costs_what_both_of_its_faces_cost_by_their_shares() -> None:
+def test_a_mixed_face_costs_what_both_of_its_faces_cost_by_their_fractions() -> None:
     spec = ModelSpec("quick", ("a", "b", "c"), 1, 16, 0.0)
     network, seen = build_seeded(spec, 0), []
     network.register_forward_hook(lambda *given: seen.append(given[2].detach()))

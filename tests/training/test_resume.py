@@ -231,7 +231,7 @@ def test_patience_can_be_raised(make: Make, dies: Dies) -> None:
     assert run.metrics["training"]["epochs"] == 4
 
 
-def test_a_finished_run_has_nothing_to_do_and_says_so(unbroken: Run, capsys: Any) -> None:
+def test_a_finished_run_has_nothing_to_do_and_reports_it(unbroken: Run, capsys: Any) -> None:
     before = {path: path.stat().st_mtime_ns for path in unbroken.folder.iterdir()}
     assert train(read_resumed_config(unbroken.folder), resume=unbroken.folder) == unbroken
     assert "is finished; nothing to do" in capsys.readouterr().err
@@ -256,7 +256,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         read_resumed_config(tmp_path)
 
 
-def test_a_broken_config_is_said_in_a_line(tmp_path: Path) -> None:
+def test_a_broken_config_is_reported_in_one_line(tmp_path: Path) -> None:
     for text in ("epochs: [", "no_such_field: 1", "just words"):
         (tmp_path / "config.yaml").write_text(text)
         with pytest.raises(InputError, match=r"config\.yaml"):
@@ -386,7 +386,7 @@ def test_changed_data_are_refused(make: Make, tmp_path: Path, write_data: Any) -
         train(read_resumed_config(run.folder, {"epochs": 2}), resume=run.folder)
 
 
-def test_a_spoiled_checkpoint_is_named(make: Make) -> None:
+def test_a_corrupted_checkpoint_is_named(make: Make) -> None:
     run = train(make(name="spoiled", epochs=1))
     (run.folder / "last.ckpt").write_bytes((run.folder / "last.ckpt").read_bytes()[:5000])
     with pytest.raises(InputError, match=r"last\.ckpt: cannot be read as a checkpoint"):

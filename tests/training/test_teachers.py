@@ -46,7 +46,7 @@ def losses(teachers: Teachers, raw: Tensor) -> Tensor:
     return sum(teachers.losses(PUPIL, take_apart(PUPIL, raw), FACES).values())
 
 
-def test_who_says_what_the_teacher_says_has_nothing_to_learn() -> None:
+def test_a_student_that_equals_the_teacher_has_no_loss() -> None:
     teacher = network(PUPIL, 1)
     raw = teacher(FACES).detach().requires_grad_()
     losses(Teachers([teacher], [PUPIL]), raw).sum().backward()
@@ -77,7 +77,7 @@ def test_only_what_both_know_is_learnt() -> None:
     assert (raw.grad[:, [0, 1, 2, 5]] == 0).all()
 
 
-def test_the_pupil_alone_learns() -> None:
+def test_only_the_student_learns() -> None:
     teacher, pupil = network(PUPIL, 1), network(PUPIL, 2)
     losses(Teachers([teacher], [PUPIL]), pupil(FACES)).sum().backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())

@@ -56,7 +56,9 @@ def test_it_changes_no_decision() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.4, 3.0])
-def test_the_calibration_error_falls_where_scores_are_too_sure_or_too_unsure(factor: float) -> None:
+def test_the_calibration_error_falls_where_scores_are_overconfident_or_underconfident(
+    factor: float,
+) -> None:
     _, scores, labels = case(1, factor)
     before = compute_calibration_metrics(scores, labels)
     after = compute_calibration_metrics(

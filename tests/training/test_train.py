@@ -249,7 +249,7 @@ def test_init_of_the_same_classes_takes_every_weight(
     assert same(weights(run), weights(done, "best.ckpt"))
 
 
-def test_init_of_other_classes_gets_a_new_last_layer_and_says_so(
+def test_init_of_other_classes_gets_a_new_last_layer_and_reports_it(
     done: Run, make: Make, tmp_path: Path, write_data: Any, capsys: Any, no_export: None
 ) -> None:
     data = write_data(tmp_path / "data", names=("a", "b", "c"))
@@ -276,7 +276,7 @@ def test_init_that_does_not_fit_is_refused(
         train(make(**{"init": str(done.folder), **options}))
 
 
-def test_votes_are_trained_on_as_shares(
+def test_votes_are_trained_on_as_fractions(
     make: Make, tmp_path: Path, tiny_faces: Any, write_csv: Any, write_votes: Any, no_export: None
 ) -> None:
     usages = ["Training"] * 24 + ["PublicTest"] * 8 + ["PrivateTest"] * 8
@@ -353,7 +353,7 @@ def test_accumulated_batches_are_one_step(make: Make, no_export: None) -> None:
     ],
     ids=str,
 )
-def test_trainer_fields_that_cannot_be_met_are_said_in_a_line(
+def test_trainer_fields_that_cannot_be_met_are_reported_in_one_line(
     make: Make, trainer: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match=r"--trainer\.") as caught:

@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs';
 
 import { align, mirrorCrop } from '../../web/src/engine/align.js';
-import { decoded, distinct, find } from '../../web/src/engine/centerface.js';
+import { decodeBoxes, detectFaces, suppressOverlaps } from '../../web/src/engine/centerface.js';
 import { header } from '../../web/src/engine/header.js';
-import { blurred, occlusion } from '../../web/src/engine/heat.js';
-import { resized } from '../../web/src/engine/resize.js';
+import { blur, occlusion } from '../../web/src/engine/occlusion.js';
+import { resize } from '../../web/src/engine/resize.js';
 import { detectorSettings } from '../../web/src/engine/settings.js';
 import { csv } from '../../web/src/engine/table.js';
 import { Tracker } from '../../web/src/engine/tracker.js';
@@ -19,7 +19,7 @@ const floats = (text) => new Float32Array(bytes(text).buffer);
 const text = (data) =>
   Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
 
-function picture({ width, height, rgb }) {
+function toPixels({ width, height, rgb }) {
   const data = new Uint8ClampedArray(4 * width * height).fill(255);
   bytes(rgb).forEach((level, k) => (data[4 * Math.floor(k / 3) + (k % 3)] = level));
   return { width, height, data };
@@ -29,29 +29,29 @@ const rgb = ({ data }) => text(Uint8Array.from(data.filter((_, k) => k % 4 < 3))
 
 const FUNCTIONS = {
   align: ({ box, landmarks, input, margin, ...of }) =>
-    text(align(picture(of), { box, landmarks }, input, margin)),
+    text(align(toPixels(of), { box, landmarks }, input, margin)),
   views: ({ faces, about, views, ...of }) =>
-    cutViews(picture(of), faces, about, views).map((crops) => crops.map(text)),
+    cutViews(toPixels(of), faces, about, views).map((crops) => crops.map(text)),
   combine: ({ views, about }) => combineScores(views, about),
   mirror: ({ crop, input }) => text(mirrorCrop(bytes(crop), input)),
   settings: ({ thresholds }) => detectorSettings({ thresholds }),
-  resize: ({ to, ...of }) => rgb(resized(picture(of), ...to)),
+  resize: ({ to, ...of }) => rgb(resize(toPixels(of), ...to)),
   blur: ({ pixels, size, channels, radius }) =>
-    text(blurred(bytes(pixels), size, channels, radius)),
+    text(blur(bytes(pixels), size, channels, radius)),
   decode: ({ rows, columns, threshold, ...outputs }) => {
     const named = Object.entries(outputs).map(([name, value]) => [name, floats(value)]);
-    const boxes = decoded(Object.fromEntries(named), rows, columns, threshold);
-    return { boxes, kept: distinct(boxes).map((box) => boxes.indexOf(box)) };
+    const boxes = decodeBoxes(Object.fromEntries(named), rows, columns, threshold);
+    return { boxes, kept: suppressOverlaps(boxes).map((box) => boxes.indexOf(box)) };
   },
-  // which sizes the network is asked for, of a picture in which it finds nothing
-  looks: async ({ once, settings, ...of }) => {
+  // which sizes the network is asked for, of an image in which it finds nothing
+  passes: async ({ once, settings, ...of }) => {
     const sizes = [];
     const nothing = async (canvas, high, wide) => {
       sizes.push([high, wide]);
       const none = new Float32Array((high * wide) / 16);
       return { heat: none, size: none, offset: none, marks: none };
     };
-    await find(picture(of), nothing, settings, once);
+    await detectFaces(toPixels(of), nothing, settings, once);
     return sizes;
   },
   // the score is the mean of the crop's pixels by some weights

@@ -76,7 +76,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(visit: Visits, scheme: str, wi
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_without_webassembly_it_says_so(visit: Visits) -> None:
+def test_without_webassembly_it_reports_it(visit: Visits) -> None:
     seen = visit(init="delete globalThis.WebAssembly")
     expect(seen.page.get_by_role("alert")).to_contain_text("WebAssembly")
     assert seen.page.locator("#ways button:not([disabled])").count() == 0

@@ -136,14 +136,14 @@ def test_the_camera_is_let_go_when_it_is_stopped(visit: Visits) -> None:
     assert seen.page.evaluate("given.getAudioTracks().length") == 0
 
 
-def test_a_camera_that_is_not_allowed_is_said_in_words(visit: Visits) -> None:
+def test_a_camera_that_is_not_allowed_is_explained(visit: Visits) -> None:
     seen = visit()
     _start(seen.page)
     expect(seen.page.locator("#status")).to_contain_text("The camera was not allowed")
     expect(seen.page.get_by_role("button", name="Start the camera")).to_be_enabled()
 
 
-def test_no_camera_is_said_in_words(visit: Visits, launch: Callable[..., Any]) -> None:
+def test_no_camera_is_explained(visit: Visits, launch: Callable[..., Any]) -> None:
     browser = launch()
     try:
         seen = visit(browser, permissions=["camera"])

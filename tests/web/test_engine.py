@@ -192,7 +192,7 @@ def test_outputs_are_decoded_as_in_python(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("width", "height"), [(1920, 1350), (100, 60), (128, 90), (129, 90), (333, 250), (21, 640)]
 )
-def test_it_looks_as_often_and_as_large_as_python(
+def test_it_has_the_passes_and_sizes_of_python(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, width: int, height: int
 ) -> None:
     rgb = np.full((height, width, 3), 90, np.uint8)
@@ -208,8 +208,8 @@ def test_it_looks_as_often_and_as_large_as_python(
     FaceDetector().find(rgb)
     settings = {"working_size": 640, "confidence": 0.3, "smallest": 24}
     value = {**_image(rgb), "settings": settings}
-    assert engine("looks", {**value, "once": False}) == [sizes]
-    (once,) = engine("looks", {**value, "once": True})
+    assert engine("passes", {**value, "once": False}) == [sizes]
+    (once,) = engine("passes", {**value, "once": True})
     assert once == sizes[:1]
 
 
@@ -233,11 +233,11 @@ def test_the_heat_map_is_pythons(engine: Engine) -> None:
 def test_constants_are_pythons() -> None:
     engine = ROOT / "web" / "src" / "engine"
     source = (engine / "centerface.js").read_text(encoding="utf-8")
-    closer = (engine / "closer.js").read_text(encoding="utf-8")
+    passes = (engine / "passes.js").read_text(encoding="utf-8")
     names = ("STRIDE", "MULTIPLE", "OVERLAP", "CLOSE_SIZE", "CLOSE_MARGIN", "LARGEST")
     for name in (*names, "ASTRAY", "GREY", "TOUCHING"):
         assert f"const {name} = {json.dumps(getattr(face_detector, f'_{name}'))};" in source
     for name in ("LARGER", "CLOSEST", "OVERLAP"):
-        assert f"const {name} = {json.dumps(getattr(face_detector, f'_{name}'))};" in closer
+        assert f"const {name} = {json.dumps(getattr(face_detector, f'_{name}'))};" in passes
     for name in ("AROUND", "LEAST_AROUND", "BORDER", "INSIDE"):
-        assert f"const {name} = {getattr(closer_look, f'_{name}'):g};" in closer
+        assert f"const {name} = {getattr(closer_look, f'_{name}'):g};" in passes

@@ -102,7 +102,7 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert [path.name for path in Path("full").iterdir()] == ["file"]
 
 
-def test_a_page_that_is_not_built_is_said(built: Path, capsys: Capture) -> None:
+def test_a_page_that_is_not_built_is_reported(built: Path, capsys: Capture) -> None:
     (built / "index.html").unlink()
     assert main(["export", "--web", "site"]) == 2
     assert "the page is not built: run 'make web' in the checkout" in capsys.readouterr().err

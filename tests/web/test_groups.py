@@ -120,7 +120,7 @@ def test_twenty_faces_are_short_and_no_label_hides_a_face(visit: Visits, crowd: 
 @pytest.mark.parametrize(
     ("name", "counted"), [("party1.jpg", range(14, 18)), ("party2.jpg", range(3, 4))]
 )
-def test_group_photographs_are_counted_short_and_no_label_hides_a_face(
+def test_group_photos_are_counted_short_and_no_label_hides_a_face(
     visit: Visits, photographs: Path, name: str, counted: range
 ) -> None:
     # the photographs' README counts their faces: of party1 three more may be detected

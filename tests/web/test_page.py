@@ -101,7 +101,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def test_what_it_finds_in_a_drawn_face_is_what_python_finds(visit: Visits) -> None:
+def test_what_it_finds_in_a_synthetic_face_is_what_python_finds(visit: Visits) -> None:
     seen = visit()
     assert "Nothing leaves this device." in seen.page.locator("#private").inner_text()
     image = SAMPLES / "together.png"
@@ -136,9 +136,7 @@ def test_what_it_finds_in_images_of_all_kinds_is_what_python_finds(
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_what_it_finds_in_photographs_is_what_python_finds(
-    visit: Visits, photographs: Path
-) -> None:
+def test_what_it_finds_in_photos_is_what_python_finds(visit: Visits, photographs: Path) -> None:
     images = sorted(photographs.glob("*.jpg"))
     _same(visit().read(*images, said=f"in {len(images)} images"), images)
 
@@ -233,7 +231,7 @@ def test_large_images_are_read_smaller_with_boxes_in_their_own_pixels(
 
 
 @pytest.mark.slow
-def test_it_abstains_when_told_to(visit: Visits, tmp_path: Path) -> None:
+def test_it_abstains_on_request(visit: Visits, tmp_path: Path) -> None:
     unclear = tmp_path / "unclear.png"
     Image.fromarray(make_synthetic_faces(23, size=200).faces[22]).save(unclear)
     score = EmotionDetector().detect(unclear).faces[0].score
@@ -278,7 +276,7 @@ def test_a_heat_map_and_the_annotated_image_are_drawn(visit: Visits) -> None:
 
 
 @pytest.mark.slow
-def test_networks_that_are_missing_are_said_and_tried_again(visit: Visits) -> None:
+def test_networks_that_are_missing_are_reported_and_tried_again(visit: Visits) -> None:
     seen = visit()
     seen.page.route("**/models/model.onnx", lambda route: route.fulfill(status=404, body=""))
     seen.page.get_by_role("button", name="drawn face: sadness").click()

@@ -143,7 +143,7 @@ def make_synthetic_faces(count: int = 6000, seed: int = 0, size: int = 48) -> Sy
 def draw_blocks(count: int, seed: int, size: int) -> Iterator[SyntheticFaces]:
     """Render the faces of :func:`make_synthetic_faces` a few at a time, to show progress."""
     for start in range(0, count, _BLOCK):
-        # A generator for each block, its parameters always drawn for the full block, keeps face i
+        # A generator for each block, its parameters always sampled for the full block, keeps face i
         # independent of the count. Rendering takes longest: only the faces asked for.
         rng = np.random.Generator(np.random.PCG64([seed, start // _BLOCK]))
         index = np.arange(start, start + _BLOCK, dtype=np.int64)
@@ -154,7 +154,7 @@ def draw_blocks(count: int, seed: int, size: int) -> Iterator[SyntheticFaces]:
         }
         index = index[wanted]
         image = render_faces(parameters, size)
-        grain = rng.standard_normal(image.shape, np.float32)  # drawn face by face, and last
+        grain = rng.standard_normal(image.shape, np.float32)  # sampled last, face by face
         image += grain * parameters["noise"][:, None, None]
         image = np.rint(np.clip(image, 0.0, 1.0) * 255.0)
         yield SyntheticFaces(

@@ -483,7 +483,9 @@ class EmotionDetector:
                 )
         return detect_faces(
             *(image, self._finder, self.input, settings.max_pixels),
-            *(color, settings.certain, self.views == 4, keep, keep_pixels),
+            *(color, settings.certain, self.views == 4),
+            keep=keep,
+            keep_pixels=keep_pixels,
         )
 
     def look_many(

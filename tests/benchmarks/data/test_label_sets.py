@@ -59,8 +59,7 @@ def test_bad_input_is_one_line(
     words: list[str],
     part: str,
     label_sets: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert label_sets.main([*words]) == 2
+    assert label_sets.main(words) == 2
     assert capsys.readouterr().err.splitlines() == [f"label_sets: {part}"]

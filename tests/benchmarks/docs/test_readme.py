@@ -23,7 +23,7 @@ def baseline() -> dict[str, Any]:
     return result
 
 
-def test_readme_says_what_the_files_say(readme: Any) -> None:
+def test_pages_match_the_files(readme: Any) -> None:
     assert readme.main(["--check"]) == 0
 
 

@@ -51,7 +51,7 @@ def test_tests_are_brought_together_without_places(script: ModuleType, test_file
     assert len(found["scales"]) == 16
 
 
-def test_the_tables_say_what_the_file_says(
+def test_the_tables_match_the_file(
     script: ModuleType, test_file: Path, load_benchmark: Callable[[str], ModuleType]
 ) -> None:
     tables = load_benchmark("docs.robustness_tables")
@@ -98,7 +98,6 @@ def test_another_file_is_refused(
     script: ModuleType,
     content: str | None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     place, out = tmp_path / "other.json", tmp_path / "out.json"
@@ -111,9 +110,7 @@ def test_another_file_is_refused(
     assert not out.exists()
 
 
-def test_the_image_is_drawn(
-    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_image_is_drawn(script: ModuleType, tmp_path: Path) -> None:
     out = tmp_path / "corruptions.png"
     assert script.main(["--picture", str(out)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")

@@ -31,7 +31,7 @@ def crops() -> Any:
 
 
 @pytest.mark.parametrize("name", ["pasted", "small", "filling", "empty"])
-def test_a_set_is_the_same_whenever_it_is_drawn(finders: Any, crops: Any, name: str) -> None:
+def test_a_set_is_the_same_every_time(finders: Any, crops: Any, name: str) -> None:
     first, again = (list(finders.pictures(crops, name, 0)) for _ in range(2))
     assert len(first) == len(crops[:: finders.SETS[name]])
     for one, other in zip(first, again, strict=True):
@@ -56,7 +56,7 @@ def test_figures_count_what_is_lost_and_gained(ways: Any) -> None:
 
 @pytest.mark.release
 @pytest.mark.slow
-def test_all_looks_together_are_what_is_used(ways: Any, finders: Any, crops: Any) -> None:
+def test_all_passes_together_are_what_is_used(ways: Any, finders: Any, crops: Any) -> None:
     way = finders.Way(640, finders_model(ways))
     finder = finders.Finder(way)
     used = 0

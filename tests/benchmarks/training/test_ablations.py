@@ -61,7 +61,7 @@ def result(ablations: ModuleType, *runs: Run) -> dict[str, Any]:
     return {**ablations.SETTINGS, "seeds": [0, 1], "runs": [*wholes, *runs]}
 
 
-def test_the_page_says_what_the_file_says(ablations: ModuleType) -> None:
+def test_the_page_matches_the_file(ablations: ModuleType) -> None:
     files = [ROOT / f"docs/results/{name}.json" for name in ("ablations", "ablations-long")]
     said = ablations.page(*map(ablations.read, files))
     assert (ROOT / "docs/ablations.md").read_text(encoding="utf-8") == said

@@ -80,7 +80,7 @@ def test_help(measure: Callable[..., Any]) -> None:
 
 @pytest.mark.release
 @pytest.mark.slow
-def test_the_three_ways_are_measured_on_drawn_faces(
+def test_the_three_ways_are_measured_on_synthetic_faces(
     measure: Callable[..., Any], tmp_path: Path, write_csv: Callable[..., Path]
 ) -> None:
     drawn = make_synthetic_faces(112)

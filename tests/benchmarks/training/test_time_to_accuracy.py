@@ -34,12 +34,12 @@ def _seen(benchmark: ModuleType, way: str, seed: int, *looks: tuple[float, float
     return run | {"reached": benchmark.reached(run)}
 
 
-def test_a_mark_is_reached_at_the_first_look_that_is_as_good(benchmark: ModuleType) -> None:
+def test_a_mark_is_reached_at_the_first_measurement_that_is_as_good(benchmark: ModuleType) -> None:
     run = _seen(benchmark, "a", 0, (1.0, 0.5), (2.0, 0.55), (3.0, 0.54), (4.0, 0.59))
     assert run["reached"] == {"0.523": 2.0, "0.550": 2.0, "0.600": None}
 
 
-def test_ratios_are_of_one_seeds_runs_and_bounds_are_told_apart(benchmark: ModuleType) -> None:
+def test_ratios_are_of_one_seeds_runs_and_bounds_are_distinguished(benchmark: ModuleType) -> None:
     runs = [
         _seen(benchmark, "a", 0, (100.0, 0.53), (300.0, 0.54)),
         _seen(benchmark, "b", 0, (10.0, 0.55), (50.0, 0.58)),
@@ -149,7 +149,7 @@ def test_help(measure: Callable[..., Any]) -> None:
 @pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.parametrize("quick_only", [False, True])
-def test_both_ways_are_measured_on_drawn_faces(
+def test_both_ways_are_measured_on_synthetic_faces(
     measure: Callable[..., Any], tmp_path: Path, write_csv: Callable[..., Path], quick_only: bool
 ) -> None:
     drawn = make_synthetic_faces(182)

@@ -157,7 +157,9 @@ def test_bad_input_is_one_line_and_changes_nothing(words, whole, capsys, more, r
     assert sorted(path.name for path in whole[2].rglob("*")) == before
 
 
-def test_a_missing_extra_is_said_before_anything_is_trained(words, monkeypatch, capsys, tmp_path):
+def test_a_missing_extra_is_reported_before_anything_is_trained(
+    words, monkeypatch, capsys, tmp_path
+):
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     assert main([*words, "--out", str(tmp_path / "new")]) == 2
     said = capsys.readouterr().err.strip()

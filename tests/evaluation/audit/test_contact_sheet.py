@@ -62,7 +62,7 @@ def test_headings_say_what_was_found_and_what_stands_elsewhere(sheet):
     ]
 
 
-def test_faces_that_all_stand_elsewhere_are_said_to(sheet):
+def test_faces_that_all_stand_elsewhere_are_reported(sheet):
     nothing = suspects(0, 0)
     found = {"label": suspects(0, 2), "duplicate": suspects(0, 2)}
     headings = dict(sheet(found | {"nonface": nothing, "outlier": nothing}))

@@ -34,7 +34,7 @@ def test_groups_stay_whole_and_classes_are_spread(folds, seed):
     assert np.ptp(np.bincount(found)) <= 4
 
 
-def test_without_copies_classes_are_even_and_the_seed_decides():
+def test_without_duplicates_classes_are_even_and_the_seed_decides():
     labels = np.arange(70) % 7
     found = assign_folds(labels, np.arange(70), 5, 0)
     for label in range(7):

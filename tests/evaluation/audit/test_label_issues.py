@@ -65,7 +65,7 @@ def test_right_labels_are_not_named():
     assert len(rank_wrong_labels(labels, scores)) == 0
 
 
-def test_of_differing_copies_the_minority_is_named():
+def test_of_differing_duplicates_the_minority_is_named():
     labels = np.array([0, 0, 1, 2, 2, 1, 1, 0, 2])
     groups = np.array([0, 0, 0, 3, 4, 5, 5, 7, 7])
     scores = np.full((9, 3), 1 / 3, np.float32)
@@ -77,7 +77,7 @@ def test_of_differing_copies_the_minority_is_named():
     np.testing.assert_allclose(found.scores, [2 / 3, 1 / 2])
 
 
-def test_no_probability_outvotes_the_copies():
+def test_no_probability_outvotes_the_duplicates():
     labels, groups = np.array([0, 0, 1]), np.zeros(3, np.int64)
     scores = np.tile(np.array([0.0, 1.0], np.float32), (3, 1))
     assert find_differing_duplicates(labels, groups, scores).rows.tolist() == [2]

@@ -18,7 +18,7 @@ def faces():
     return make_synthetic_faces(60, 3, 48).faces[:, None]
 
 
-def test_flatness_is_the_share_of_the_commonest_level():
+def test_flatness_is_the_fraction_of_the_commonest_level():
     image = np.zeros((2, 1, 10, 10), np.uint8)
     image[0, 0, :, :3] = 90
     image[1, 0] = np.arange(100).reshape(10, 10)

@@ -123,7 +123,7 @@ def test_a_mean_of_scores_does_not_tell_those_before_temperature(
     assert found["reliability"]["before"] is None
 
 
-def test_the_threshold_answers_as_many_as_it_can_at_the_wanted_accuracy(
+def test_the_threshold_answers_as_many_as_it_can_at_the_target_accuracy(
     facts: dict[str, Any], test: SavedTest
 ) -> None:
     chosen, confidence = facts["coverage"]["chosen"], test.scores.max(axis=1)
@@ -153,7 +153,7 @@ def test_the_threshold_is_chosen_on_validation_where_that_was_tested(
     assert found["chosen"]["accuracy"]["value"] == pytest.approx(test.right[sure].mean())
 
 
-def test_an_accuracy_that_no_threshold_reaches_is_said(
+def test_an_accuracy_that_no_threshold_reaches_is_reported(
     tmp_path: Path, some_scores: Make, write_tested: Make
 ) -> None:
     scores, truth = some_scores(60)
@@ -165,7 +165,7 @@ def test_an_accuracy_that_no_threshold_reaches_is_said(
     assert len(truth) == 60
 
 
-def test_people_are_the_mean_share_of_raters_who_named_the_label(
+def test_people_are_the_mean_fraction_of_raters_who_named_the_label(
     facts: dict[str, Any], test: SavedTest
 ) -> None:
     assert test.vote_shares is not None
@@ -193,7 +193,7 @@ def test_intensity_is_what_scipy_finds(facts: dict[str, Any], test: SavedTest) -
         assert one["median"] == pytest.approx(np.median(own), abs=1e-6)
 
 
-def test_scores_by_vote_share_are_their_means(facts: dict[str, Any], test: SavedTest) -> None:
+def test_scores_by_vote_fraction_are_their_means(facts: dict[str, Any], test: SavedTest) -> None:
     assert test.vote_shares is not None
     for place, name in enumerate(FERPLUS):
         found = facts["vote_shares"][name]
@@ -203,7 +203,9 @@ def test_scores_by_vote_share_are_their_means(facts: dict[str, Any], test: Saved
             assert one["mean"] == pytest.approx(scores[np.isclose(shares, one["wanted"])].mean())
 
 
-def test_the_galleries_are_the_surest_mistakes_and_the_least_sure_faces(test: SavedTest) -> None:
+def test_the_galleries_are_the_most_confident_errors_and_the_least_confident_faces(
+    test: SavedTest,
+) -> None:
     confidence = test.scores.max(axis=1)
     wrong = find_most_confident_errors(test, 5)
     assert not test.right[wrong].any()

@@ -49,7 +49,7 @@ def test_a_command_that_is_named_can_be_pasted(
     assert command in html.unescape(page)
 
 
-def test_what_a_file_of_groups_leaves_open_is_said(
+def test_what_a_file_of_groups_leaves_open_is_reported(
     tmp_path: Path, some_scores: Make, write_tested: Make
 ) -> None:
     place = write_tested(tmp_path / "t", *some_scores(240))

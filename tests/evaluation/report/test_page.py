@@ -193,7 +193,7 @@ def test_the_same_figures_stand_beside_as_png(folder: Path, page: str) -> None:
             assert min(image.size) > 150
 
 
-def test_the_page_says_the_numbers_of_the_json(folder: Path, page: str) -> None:
+def test_the_page_has_the_numbers_of_the_json(folder: Path, page: str) -> None:
     text = (folder / "report.json").read_text(encoding="utf-8")
     facts = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     first, second = facts["models"]
@@ -240,7 +240,7 @@ def test_the_same_tests_give_the_same_page(folder: Path, page: str, tmp_path: Pa
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
 
 
-def test_what_is_missing_is_said_with_the_command_that_brings_it(
+def test_what_is_missing_is_reported_with_the_command_that_brings_it(
     tmp_path: Path, some_scores: Make, write_tested: Make
 ) -> None:
     place = write_tested(tmp_path / "alone-test", *some_scores(80))

@@ -1,21 +1,21 @@
 // Crops a face from an image, by the steps of src/emotion_detection/inference/align.py:
 // the same pixels to the byte. The steps' numbers are those of that file.
 
-/** @import {Picture, Point} from './types.js' */
+/** @import {Pixels, Point} from './types.js' */
 
 /** Scale (pixels of the image per pixel of the crop) and rotation, and the crop's corner. */
 /** @typedef {{turn: Point, corner: Point}} Placement */
 
 /**
  * Cut out a face, upright.
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {{box: number[], landmarks: Point[]}} face
  * @param {{size: number, channels: number}} input
  * @param {number} margin
  * @returns {Uint8Array} (size, size, channels)
  */
-export function align(picture, face, input, margin) {
-  return cutOut(picture, placement(face, input.size, margin), input.size, input.channels);
+export function align(image, face, input, margin) {
+  return cutOut(image, placement(face, input.size, margin), input.size, input.channels);
 }
 
 /**
@@ -59,13 +59,13 @@ export function placement({ box, landmarks }, size, margin) {
 
 /**
  * Resample a part of an image (steps 2 to 5).
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {Placement} where
  * @param {number} size
  * @param {number} channels
  * @returns {Uint8Array}
  */
-export function cutOut(picture, { turn, corner }, size, channels) {
+export function cutOut(image, { turn, corner }, size, channels) {
   const block = Math.max(1, Math.floor(Math.hypot(...turn) + 0.5));
   const count = size * size;
   const [xs, ys] = [new Float64Array(count), new Float64Array(count)];
@@ -78,7 +78,7 @@ export function cutOut(picture, { turn, corner }, size, channels) {
   }
   const columns = span(xs);
   const rows = span(ys);
-  const means = blocks(picture, rows, columns, block, channels);
+  const means = blocks(image, rows, columns, block, channels);
   const wide = (columns[1] - columns[0]) * channels;
   const crop = new Uint8Array(count * channels);
   for (let at = 0; at < count; at++) {
@@ -110,24 +110,24 @@ function span(places) {
 
 /**
  * Return the means of some blocks: (rows, columns, channels).
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {[number, number]} rows
  * @param {[number, number]} columns
  * @param {number} block
  * @param {number} channels
  */
-function blocks(picture, rows, columns, block, channels) {
+function blocks(image, rows, columns, block, channels) {
   const high = rows[1] - rows[0];
   const wide = columns[1] - columns[0];
   const sums = new Float64Array(high * wide * channels);
-  const across = shares(columns, block, picture.width);
+  const across = weighBlocks(columns, block, image.width);
   const line = new Float64Array(wide * channels);
   let summed = -1;
-  shares(rows, block, picture.height).forEach((parts, row) => {
+  weighBlocks(rows, block, image.height).forEach((parts, row) => {
     for (const [start, stop, weight] of parts) {
       for (let y = start; y < stop; y++) {
         // beyond the edges the same row comes again and again
-        if (summed !== y) sumLine(picture, y, across, channels, line);
+        if (summed !== y) sumLine(image, y, across, channels, line);
         summed = y;
         for (let k = 0; k < line.length; k++) sums[row * line.length + k] += weight * line[k];
       }
@@ -139,13 +139,13 @@ function blocks(picture, rows, columns, block, channels) {
 /** @typedef {[number, number, number]} Part pixels from, to, and how often each counts */
 
 /**
- * Say which pixels of a side make up each block; what lies beyond repeats the nearest pixel.
+ * Return the pixels of a side that make up each block; beyond the side the nearest pixel repeats.
  * @param {[number, number]} range
  * @param {number} block
  * @param {number} length
  * @returns {Part[][]}
  */
-function shares([first, end], block, length) {
+function weighBlocks([first, end], block, length) {
   return Array.from({ length: end - first }, (_, k) => {
     const start = (first + k) * block;
     const stop = start + block;
@@ -163,7 +163,7 @@ function shares([first, end], block, length) {
 
 /**
  * Sum a row of the image over the blocks' columns.
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {number} y
  * @param {Part[][]} across
  * @param {number} channels

@@ -1,22 +1,22 @@
-// Finds faces by CenterFace (Xu et al. 2019, https://arxiv.org/abs/1911.03599) as
-// src/emotion_detection/inference/face_detector.py does: the same looks, boxes and landmarks.
+// Detects faces by CenterFace (Xu et al. 2019, https://arxiv.org/abs/1911.03599) as
+// src/emotion_detection/inference/face_detector.py does: the same passes, boxes and landmarks.
 
 import {
   FURTHER_HINT,
   HINT,
-  closerSizes,
+  passSizes,
   cutPart,
   keepDistinct,
-  leastConfidence,
-  mergeLooks,
+  minConfidence,
+  mergePasses,
   moveFace,
-  needsCloserLook,
+  needsSecondPass,
   partAround,
   tilesOf,
-} from './closer.js';
-import { resized } from './resize.js';
+} from './passes.js';
+import { resize } from './resize.js';
 
-/** @import {FoundFace, Picture, Point} from './types.js' */
+/** @import {FoundFace, Pixels, Point} from './types.js' */
 
 const STRIDE = 4;
 const MULTIPLE = 32;
@@ -45,20 +45,20 @@ const TOUCHING = 0.02;
 
 /**
  * Detect the faces of an image, from left to right.
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {Network} network
  * @param {Settings} settings
- * @param {boolean} [once] look no further where nothing is found, as for a camera's frames
+ * @param {boolean} [once] one pass, even where nothing is found, as for a camera's frames
  * @returns {Promise<Found>}
  */
-export async function find(picture, network, settings, once = false) {
-  const longer = Math.max(picture.width, picture.height);
+export async function detectFaces(image, network, settings, once = false) {
+  const longer = Math.max(image.width, image.height);
   const { working_size: working, confidence, smallest } = settings;
   /** @type {FoundFace[]} */
   let faces = [];
-  if (longer > CLOSE_SIZE) faces = await findCloser(picture, network, settings, once);
+  if (longer > CLOSE_SIZE) faces = await detectInPasses(image, network, settings, once);
   if (!faces.length && !(once && longer > CLOSE_SIZE)) {
-    faces = await look(picture, network, confidence, CLOSE_SIZE, CLOSE_MARGIN);
+    faces = await detectAt(image, network, confidence, CLOSE_SIZE, CLOSE_MARGIN);
   }
   faces.sort((a, b) => a.box[0] - b.box[0] || a.box[1] - b.box[1]);
   const large = faces.filter((face) => Math.max(face.box[2], face.box[3]) >= smallest);
@@ -66,63 +66,63 @@ export async function find(picture, network, settings, once = false) {
 }
 
 /**
- * Find faces, looking closer where small or doubtful ones show.
- * @param {Picture} picture
+ * Detect faces, with a second pass where small or doubtful ones show.
+ * @param {Pixels} image
  * @param {Network} network
  * @param {Settings} settings
  * @param {boolean} once
  */
-async function findCloser(picture, network, { working_size: working, confidence }, once) {
-  const longer = Math.max(picture.width, picture.height);
+async function detectInPasses(image, network, { working_size: working, confidence }, once) {
+  const longer = Math.max(image.width, image.height);
   let size = Math.min(longer, working);
   const least = Math.min(HINT, confidence);
-  let faces = await look(picture, network, least, size, 0);
-  for (const [number, larger] of (once ? [] : closerSizes(longer, working, halfEven)).entries()) {
+  let faces = await detectAt(image, network, least, size, 0);
+  for (const [number, larger] of (once ? [] : passSizes(longer, working, halfEven)).entries()) {
     const scale = size / longer;
-    let part = { left: 0, top: 0, right: picture.width, bottom: picture.height };
+    let part = { left: 0, top: 0, right: image.width, bottom: image.height };
     if (number || faces.some((face) => face.confidence > confidence)) {
       const hint = number ? FURTHER_HINT : least;
       const reasons = faces.filter(
-        (face) => face.confidence >= hint && needsCloserLook(face, scale),
+        (face) => face.confidence >= hint && needsSecondPass(face, scale),
       );
       if (!reasons.length) break;
-      part = partAround(reasons, picture.width, picture.height, larger / longer);
+      part = partAround(reasons, image.width, image.height, larger / longer);
     }
     /** @type {FoundFace[]} */
     const closer = [];
     for (const tile of tilesOf(part, larger / longer)) {
-      const pixels = cutPart(picture, tile);
+      const pixels = cutPart(image, tile);
       const side = Math.max(pixels.width, pixels.height);
       const at = Math.max(1, halfEven((larger / longer) * side));
-      const found = await look(pixels, network, least, at, 0);
+      const found = await detectAt(pixels, network, least, at, 0);
       closer.push(...found.map((face) => moveFace(face, tile)));
     }
-    faces = mergeLooks(faces, keepDistinct(closer), part, picture, scale);
+    faces = mergePasses(faces, keepDistinct(closer), part, image, scale);
     size = larger;
   }
-  return faces.filter((face) => face.confidence > leastConfidence(face, size / longer, confidence));
+  return faces.filter((face) => face.confidence > minConfidence(face, size / longer, confidence));
 }
 
 /**
  * Detect faces with the image's longer side at some pixels, and a grey border.
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {Network} network
  * @param {number} threshold
  * @param {number} longer
  * @param {number} margin
  * @returns {Promise<FoundFace[]>}
  */
-async function look(picture, network, threshold, longer, margin) {
-  const share = longer / Math.max(picture.height, picture.width);
-  const high = Math.max(1, halfEven(picture.height * share));
-  const wide = Math.max(1, halfEven(picture.width * share));
-  const small = resized(picture, wide, high);
+async function detectAt(image, network, threshold, longer, margin) {
+  const fraction = longer / Math.max(image.height, image.width);
+  const high = Math.max(1, halfEven(image.height * fraction));
+  const wide = Math.max(1, halfEven(image.width * fraction));
+  const small = resize(image, wide, high);
   const [rows, columns] = [high, wide].map(
     (side) => Math.ceil((side + 2 * margin) / MULTIPLE) * MULTIPLE,
   );
   const outputs = await network(canvas(small, rows, columns, margin), rows, columns);
-  const boxes = decoded(outputs, rows / STRIDE, columns / STRIDE, threshold);
-  const [byX, byY] = [picture.width / wide, picture.height / high];
+  const boxes = decodeBoxes(outputs, rows / STRIDE, columns / STRIDE, threshold);
+  const [byX, byY] = [image.width / wide, image.height / high];
   const place = (/** @type {Point} */ [x, y]) =>
     /** @type {Point} */ ([(x - margin) * byX, (y - margin) * byY]);
   const found = boxes.map((box) => ({
@@ -132,7 +132,7 @@ async function look(picture, network, threshold, longer, margin) {
     confidence: box.confidence,
   }));
   return keepDistinct(
-    distinct(found).map(({ low, high: end, landmarks, confidence }) => ({
+    suppressOverlaps(found).map(({ low, high: end, landmarks, confidence }) => ({
       box: /** @type {[number, number, number, number]} */ (
         [low[0], low[1], end[0] - low[0], end[1] - low[1]]
       ),
@@ -144,7 +144,7 @@ async function look(picture, network, threshold, longer, margin) {
 
 /**
  * Place an image on grey, as the network's input: float32 (3, rows, columns).
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {number} rows
  * @param {number} columns
  * @param {number} margin
@@ -166,14 +166,14 @@ function canvas({ width, height, data }, rows, columns, margin) {
 /** @typedef {{low: Point, high: Point, landmarks: Point[], confidence: number}} Box */
 
 /**
- * Read boxes and landmarks from the outputs, in pixels of the network's input.
+ * Decode boxes and landmarks from the outputs, in pixels of the network's input.
  * @param {Outputs} outputs
  * @param {number} rows
  * @param {number} columns
  * @param {number} threshold
  * @returns {Box[]}
  */
-export function decoded({ heat, size, offset, marks }, rows, columns, threshold) {
+export function decodeBoxes({ heat, size, offset, marks }, rows, columns, threshold) {
   const plane = rows * columns;
   const least = Math.fround(threshold);
   const largest = Math.log(LARGEST * Math.max(rows, columns));
@@ -192,8 +192,8 @@ export function decoded({ heat, size, offset, marks }, rows, columns, threshold)
     const low = [centre[0] - sides[0] / 2, centre[1] - sides[1] / 2];
     /** @type {Point[]} */
     const landmarks = [0, 1, 2, 3, 4].map((point) => [
-      low[0] + within(marks[(2 * point + 1) * plane + at]) * sides[0],
-      low[1] + within(marks[2 * point * plane + at]) * sides[1],
+      low[0] + clamp(marks[(2 * point + 1) * plane + at]) * sides[0],
+      low[1] + clamp(marks[2 * point * plane + at]) * sides[1],
     ]);
     /** @type {Point} */
     const high = [low[0] + sides[0], low[1] + sides[1]];
@@ -202,8 +202,8 @@ export function decoded({ heat, size, offset, marks }, rows, columns, threshold)
   return boxes;
 }
 
-/** @param {number} share */
-const within = (share) => Math.min(Math.max(share, -ASTRAY), 1 + ASTRAY);
+/** @param {number} fraction */
+const clamp = (fraction) => Math.min(Math.max(fraction, -ASTRAY), 1 + ASTRAY);
 
 /**
  * Apply greedy non-maximum suppression: keep the most confident box of each face.
@@ -211,7 +211,7 @@ const within = (share) => Math.min(Math.max(share, -ASTRAY), 1 + ASTRAY);
  * @param {B[]} boxes
  * @returns {B[]}
  */
-export function distinct(boxes) {
+export function suppressOverlaps(boxes) {
   const area = (/** @type {B} */ { low, high }) => (high[0] - low[0]) * (high[1] - low[1]);
   let left = [...boxes].sort((a, b) => b.confidence - a.confidence);
   const kept = [];

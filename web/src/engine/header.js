@@ -1,8 +1,8 @@
-// What an image file says about itself, read before anything is decoded: as
-// src/emotion_detection/images.py, for the formats that browsers decode.
+// The header of an image file, read before anything is decoded: as
+// src/emotion_detection/images/, for the formats that browsers decode.
 
 /** An image that cannot be read; the message says why. */
-export class PictureError extends Error {}
+export class ImageError extends Error {}
 
 /** @typedef {{width: number, height: number, frames: number}} Header */
 
@@ -18,12 +18,12 @@ const FORMATS = 'JPEG, PNG, WebP, GIF, BMP or AVIF';
  * @returns {Header}
  */
 export function header(bytes, pixels) {
-  if (!bytes.length) throw new PictureError('empty: 0 bytes');
+  if (!bytes.length) throw new ImageError('empty: 0 bytes');
   const found = READERS.reduce((/** @type {Header | null} */ made, read) => made ?? read(bytes), null);
-  if (!found) throw new PictureError(unknown(bytes));
-  if (!found.width || !found.height) throw new PictureError('damaged: it says no size');
+  if (!found) throw new ImageError(unknown(bytes));
+  if (!found.width || !found.height) throw new ImageError('damaged: it says no size');
   if (found.width * found.height > pixels) {
-    throw new PictureError(
+    throw new ImageError(
       `${found.width} x ${found.height} pixels: more than ${pixels / 1e6} megapixels; make it smaller`,
     );
   }
@@ -35,8 +35,14 @@ export function header(bytes, pixels) {
  * @param {Uint8Array} bytes
  */
 function unknown(bytes) {
-  if (says(bytes, 0, 'II*\0') || says(bytes, 0, 'MM\0*')) {
+  if (['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].some((start) => matches(bytes, 0, start))) {
     return 'a TIFF image, which browsers do not decode; save it as JPEG or PNG';
+  }
+  if (bytes[0] === 0x50 && bytes[1] >= 0x31 && bytes[1] <= 0x36 && bytes[2] <= 0x20) {
+    return 'a PBM, PGM or PPM image, which browsers do not decode; save it as JPEG or PNG';
+  }
+  if (matches(bytes, 4, 'jP  ') || matches(bytes, 0, '\xff\x4f\xff\x51')) {
+    return 'a JPEG 2000 image, which browsers do not decode; save it as JPEG or PNG';
   }
   return `not a ${FORMATS} image`;
 }
@@ -45,39 +51,39 @@ function unknown(bytes) {
 const view = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** @param {Uint8Array} bytes @param {number} at @param {string} text */
-const says = (bytes, at, text) => [...text].every((c, k) => bytes[at + k] === c.charCodeAt(0));
+const matches = (bytes, at, text) => [...text].every((c, k) => bytes[at + k] === c.charCodeAt(0));
 
 /** @param {Uint8Array} bytes @returns {Header | null} */
 function png(bytes) {
-  if (!says(bytes, 0, '\x89PNG\r\n\x1a\n') || bytes.length < 33) return null;
+  if (!matches(bytes, 0, '\x89PNG\r\n\x1a\n') || bytes.length < 33) return null;
   const numbers = view(bytes);
   let frames = 1;
   let ended = false;
   for (let at = 8; at + 12 <= bytes.length && !ended; at += 12 + numbers.getUint32(at)) {
-    if (says(bytes, at + 4, 'acTL')) frames = numbers.getUint32(at + 8);
-    ended = says(bytes, at + 4, 'IEND');
+    if (matches(bytes, at + 4, 'acTL')) frames = numbers.getUint32(at + 8);
+    ended = matches(bytes, at + 4, 'IEND');
   }
   // browsers show the half of a file that is there
-  if (!ended) throw new PictureError('truncated: its end is missing');
+  if (!ended) throw new ImageError('truncated: its end is missing');
   return { width: numbers.getUint32(16), height: numbers.getUint32(20), frames };
 }
 
 /** @param {Uint8Array} bytes @returns {Header | null} */
 function webp(bytes) {
-  if (!says(bytes, 0, 'RIFF') || !says(bytes, 8, 'WEBP') || bytes.length < 30) return null;
+  if (!matches(bytes, 0, 'RIFF') || !matches(bytes, 8, 'WEBP') || bytes.length < 30) return null;
   const numbers = view(bytes);
   if (numbers.getUint32(4, true) + 8 > bytes.length) {
-    throw new PictureError('truncated: its end is missing');
+    throw new ImageError('truncated: its end is missing');
   }
-  if (says(bytes, 12, 'VP8 ')) {
+  if (matches(bytes, 12, 'VP8 ')) {
     const [width, height] = [26, 28].map((at) => numbers.getUint16(at, true) & 0x3fff);
     return { width, height, frames: 1 };
   }
-  if (says(bytes, 12, 'VP8L')) {
+  if (matches(bytes, 12, 'VP8L')) {
     const sides = numbers.getUint32(21, true);
     return { width: (sides & 0x3fff) + 1, height: ((sides >> 14) & 0x3fff) + 1, frames: 1 };
   }
-  const frames = [...chunks(bytes)].filter((at) => says(bytes, at, 'ANMF')).length;
+  const frames = [...chunks(bytes)].filter((at) => matches(bytes, at, 'ANMF')).length;
   const [width, height] = [24, 27].map((at) => 1 + (numbers.getUint32(at - 1, true) >>> 8));
   return { width, height, frames: Math.max(frames, 1) };
 }
@@ -98,11 +104,11 @@ function* chunks(bytes) {
  * @returns {{at: number, orientation: number} | null}
  */
 export function webpTurn(bytes) {
-  if (!says(bytes, 0, 'RIFF') || !says(bytes, 8, 'WEBP')) return null;
-  const at = [...chunks(bytes)].find((place) => says(bytes, place, 'EXIF'));
+  if (!matches(bytes, 0, 'RIFF') || !matches(bytes, 8, 'WEBP')) return null;
+  const at = [...chunks(bytes)].find((place) => matches(bytes, place, 'EXIF'));
   if (at === undefined) return null;
-  const start = at + 8 + (says(bytes, at + 8, 'Exif\0\0') ? 6 : 0);
-  const little = says(bytes, start, 'II');
+  const start = at + 8 + (matches(bytes, at + 8, 'Exif\0\0') ? 6 : 0);
+  const little = matches(bytes, start, 'II');
   const numbers = view(bytes);
   try {
     const list = start + numbers.getUint32(start + 4, little);
@@ -119,7 +125,7 @@ export function webpTurn(bytes) {
 
 /** @param {Uint8Array} bytes @returns {Header | null} */
 function jpeg(bytes) {
-  if (!says(bytes, 0, '\xff\xd8\xff')) return null;
+  if (!matches(bytes, 0, '\xff\xd8\xff')) return null;
   const numbers = view(bytes);
   for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; ) {
     const marker = bytes[at + 1];
@@ -129,12 +135,12 @@ function jpeg(bytes) {
     }
     at += marker === 0xff ? 1 : 2 + numbers.getUint16(at + 2);
   }
-  throw new PictureError('damaged: it says no size');
+  throw new ImageError('damaged: it says no size');
 }
 
 /** @param {Uint8Array} bytes @returns {Header | null} */
 function gif(bytes) {
-  if (!says(bytes, 0, 'GIF8') || bytes.length < 13) return null;
+  if (!matches(bytes, 0, 'GIF8') || bytes.length < 13) return null;
   const numbers = view(bytes);
   const [width, height] = [6, 8].map((at) => numbers.getUint16(at, true));
   const table = (/** @type {number} */ flags) => (flags & 0x80 ? 3 << ((flags & 7) + 1) : 0);
@@ -157,7 +163,7 @@ function blocksEnd(bytes, at) {
 
 /** @param {Uint8Array} bytes @returns {Header | null} */
 function bmp(bytes) {
-  if (!says(bytes, 0, 'BM') || bytes.length < 26) return null;
+  if (!matches(bytes, 0, 'BM') || bytes.length < 26) return null;
   const numbers = view(bytes);
   // the oldest header has two bytes a side; later ones four, where a negative height turns rows over
   const sides =
@@ -175,11 +181,11 @@ const HEIF_BRANDS = ['avif', 'avis', 'heic', 'heix', 'hevc', 'mif1', 'msf1'];
  * @returns {Header | null}
  */
 function heif(bytes) {
-  if (!says(bytes, 4, 'ftyp') || !HEIF_BRANDS.some((brand) => says(bytes, 8, brand))) return null;
+  if (!matches(bytes, 4, 'ftyp') || !HEIF_BRANDS.some((brand) => matches(bytes, 8, brand))) return null;
   const numbers = view(bytes);
   let [width, height] = [0, 0];
   for (let at = 12; at + 16 <= bytes.length; at++) {
-    if (bytes[at] !== 0x69 || !says(bytes, at, 'ispe')) continue;
+    if (bytes[at] !== 0x69 || !matches(bytes, at, 'ispe')) continue;
     const sides = [8, 12].map((after) => numbers.getUint32(at + after));
     if (sides[0] * sides[1] > width * height) [width, height] = sides;
   }
@@ -188,4 +194,4 @@ function heif(bytes) {
 
 /** Say whether a file is a HEIC image, as iPhones write them. @param {Uint8Array} bytes */
 export const isHeic = (bytes) =>
-  says(bytes, 4, 'ftyp') && HEIF_BRANDS.slice(2).some((brand) => says(bytes, 8, brand));
+  matches(bytes, 4, 'ftyp') && HEIF_BRANDS.slice(2).some((brand) => matches(bytes, 8, brand));

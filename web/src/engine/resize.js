@@ -1,27 +1,27 @@
 // Resizes as Pillow's `resize(size, BILINEAR, reducing_gap=2)` does, to the byte, so that detection
 // has the same input as in Python. A canvas resizes differently, and in each browser in another way.
 
-/** @import {Picture} from './types.js' */
+/** @import {Pixels} from './types.js' */
 
 const BITS = 22;
 const GAP = 2;
 
 /**
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {number} width
  * @param {number} height
- * @returns {Picture}
+ * @returns {Pixels}
  */
-export function resized(picture, width, height) {
-  const factorX = Math.max(1, Math.trunc(picture.width / width / GAP));
-  const factorY = Math.max(1, Math.trunc(picture.height / height / GAP));
-  const small = factorX > 1 || factorY > 1 ? reduced(picture, factorX, factorY) : picture;
+export function resize(image, width, height) {
+  const factorX = Math.max(1, Math.trunc(image.width / width / GAP));
+  const factorY = Math.max(1, Math.trunc(image.height / height / GAP));
+  const small = factorX > 1 || factorY > 1 ? shrinkByBlocks(image, factorX, factorY) : image;
   // Pillow hands these on in single precision
-  const box = [picture.width / factorX, picture.height / factorY].map(Math.fround);
+  const box = [image.width / factorX, image.height / factorY].map(Math.fround);
   const steps = [
-    (/** @type {Picture} */ of) =>
+    (/** @type {Pixels} */ of) =>
       width !== of.width || box[0] !== width ? across(of, width, box[0]) : of,
-    (/** @type {Picture} */ of) =>
+    (/** @type {Pixels} */ of) =>
       height !== of.height || box[1] !== height ? down(of, height, box[1]) : of,
   ];
   // roundings differ with the order; Pillow begins with the height where that loses far more rows
@@ -32,29 +32,29 @@ export function resized(picture, width, height) {
 
 /**
  * Shrink to the rounded means of blocks; those at the edges may be smaller.
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {number} factorX
  * @param {number} factorY
- * @returns {Picture}
+ * @returns {Pixels}
  */
-function reduced(picture, factorX, factorY) {
-  const width = Math.ceil(picture.width / factorX);
-  const height = Math.ceil(picture.height / factorY);
+function shrinkByBlocks(image, factorX, factorY) {
+  const width = Math.ceil(image.width / factorX);
+  const height = Math.ceil(image.height / factorY);
   const data = new Uint8ClampedArray(4 * width * height).fill(255);
   for (let row = 0, to = 0; row < height; row++) {
-    const bottom = Math.min((row + 1) * factorY, picture.height);
+    const bottom = Math.min((row + 1) * factorY, image.height);
     for (let column = 0; column < width; column++, to += 4) {
-      const right = Math.min((column + 1) * factorX, picture.width);
+      const right = Math.min((column + 1) * factorX, image.width);
       const count = (right - column * factorX) * (bottom - row * factorY);
       // divides by a multiplication in 32 bits, as Pillow does
       const multiplier = Math.trunc(Math.fround(2 ** 24 / count));
       const sums = [count >> 1, count >> 1, count >> 1];
       for (let y = row * factorY; y < bottom; y++) {
-        let at = 4 * (y * picture.width + column * factorX);
+        let at = 4 * (y * image.width + column * factorX);
         for (let x = column * factorX; x < right; x++, at += 4) {
-          sums[0] += picture.data[at];
-          sums[1] += picture.data[at + 1];
-          sums[2] += picture.data[at + 2];
+          sums[0] += image.data[at];
+          sums[1] += image.data[at + 1];
+          sums[2] += image.data[at + 2];
         }
       }
       for (let c = 0; c < 3; c++) data[to + c] = Math.floor((sums[c] * multiplier) / 2 ** 24);
@@ -64,33 +64,33 @@ function reduced(picture, factorX, factorY) {
 }
 
 /**
- * Say which pixels of a side weigh how much for each pixel of the new one.
+ * Return which pixels of a side count how much for each pixel of the new one.
  * @param {number} length of the side in pixels
- * @param {number} wanted
+ * @param {number} target
  * @param {number} end where the side ends; a block at the edge may be counted in part
  * @returns {{starts: Int32Array, counts: Int32Array, weights: Int32Array, most: number}}
  */
-function weighed(length, wanted, end) {
-  const scale = end / wanted;
+function computeWeights(length, target, end) {
+  const scale = end / target;
   const support = Math.max(scale, 1);
   const most = 2 * Math.ceil(support) + 1;
-  const starts = new Int32Array(wanted);
-  const counts = new Int32Array(wanted);
-  const weights = new Int32Array(wanted * most);
-  const shares = new Float64Array(most);
-  for (let place = 0; place < wanted; place++) {
+  const starts = new Int32Array(target);
+  const counts = new Int32Array(target);
+  const weights = new Int32Array(target * most);
+  const fractions = new Float64Array(most);
+  for (let place = 0; place < target; place++) {
     const centre = (place + 0.5) * scale;
     const start = Math.max(0, Math.trunc(centre - support + 0.5));
     const count = Math.min(length, Math.trunc(centre + support + 0.5)) - start;
     let sum = 0;
     for (let k = 0; k < count; k++) {
       const distance = Math.abs((k + start - centre + 0.5) * (1 / support));
-      shares[k] = distance < 1 ? 1 - distance : 0;
-      sum += shares[k];
+      fractions[k] = distance < 1 ? 1 - distance : 0;
+      sum += fractions[k];
     }
     for (let k = 0; k < count; k++) {
-      const share = sum ? shares[k] / sum : shares[k];
-      weights[place * most + k] = Math.trunc(0.5 + share * (1 << BITS));
+      const fraction = sum ? fractions[k] / sum : fractions[k];
+      weights[place * most + k] = Math.trunc(0.5 + fraction * (1 << BITS));
     }
     starts[place] = start;
     counts[place] = count;
@@ -98,31 +98,31 @@ function weighed(length, wanted, end) {
   return { starts, counts, weights, most };
 }
 
-/** @param {Picture} picture @param {number} width @param {number} end @returns {Picture} */
-function across(picture, width, end) {
-  const { starts, counts, weights, most } = weighed(picture.width, width, end);
-  const data = new Uint8ClampedArray(4 * width * picture.height);
-  for (let row = 0, to = 0; row < picture.height; row++) {
+/** @param {Pixels} image @param {number} width @param {number} end @returns {Pixels} */
+function across(image, width, end) {
+  const { starts, counts, weights, most } = computeWeights(image.width, width, end);
+  const data = new Uint8ClampedArray(4 * width * image.height);
+  for (let row = 0, to = 0; row < image.height; row++) {
     for (let place = 0; place < width; place++, to += 4) {
-      let at = 4 * (row * picture.width + starts[place]);
-      mix(picture.data, at, 4, weights, place * most, counts[place], data, to);
+      let at = 4 * (row * image.width + starts[place]);
+      mix(image.data, at, 4, weights, place * most, counts[place], data, to);
     }
   }
-  return { width, height: picture.height, data };
+  return { width, height: image.height, data };
 }
 
-/** @param {Picture} picture @param {number} height @param {number} end @returns {Picture} */
-function down(picture, height, end) {
-  const { starts, counts, weights, most } = weighed(picture.height, height, end);
-  const stride = 4 * picture.width;
+/** @param {Pixels} image @param {number} height @param {number} end @returns {Pixels} */
+function down(image, height, end) {
+  const { starts, counts, weights, most } = computeWeights(image.height, height, end);
+  const stride = 4 * image.width;
   const data = new Uint8ClampedArray(stride * height);
   for (let place = 0, to = 0; place < height; place++) {
-    for (let column = 0; column < picture.width; column++, to += 4) {
+    for (let column = 0; column < image.width; column++, to += 4) {
       const at = starts[place] * stride + 4 * column;
-      mix(picture.data, at, stride, weights, place * most, counts[place], data, to);
+      mix(image.data, at, stride, weights, place * most, counts[place], data, to);
     }
   }
-  return { width: picture.width, height, data };
+  return { width: image.width, height, data };
 }
 
 /**

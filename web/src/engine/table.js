@@ -40,11 +40,11 @@ function faceRow(face, place, { labels, landmarks }) {
   /** @type {Record<string, Cell>} */
   const row = { face: place + 1, track: face.track };
   ['x', 'y', 'width', 'height'].forEach((name, k) => (row[name] = rounded(face.box[k], 2)));
-  row.confidence = share(face.confidence);
+  row.confidence = clampFraction(face.confidence);
   row.uncertain_face = face.flags.includes('uncertain_face') ? 1 : 0;
   row.emotion = labels[highest(face.scores)];
-  row.intensity = face.intensity === null ? null : share(face.intensity);
-  labels.forEach((label, k) => (row[`score_${label}`] = share(face.scores[k])));
+  row.intensity = face.intensity === null ? null : clampFraction(face.intensity);
+  labels.forEach((label, k) => (row[`score_${label}`] = clampFraction(face.scores[k])));
   landmarks.forEach((name, k) => {
     row[`${name}_x`] = rounded(face.landmarks[k][0], 2);
     row[`${name}_y`] = rounded(face.landmarks[k][1], 2);
@@ -62,7 +62,7 @@ export function highest(scores) {
 const rounded = (value, digits) => Number(value.toFixed(digits));
 
 /** @param {number} value */
-const share = (value) => rounded(Math.min(Math.max(value, 0), 1), 4);
+const clampFraction = (value) => rounded(Math.min(Math.max(value, 0), 1), 4);
 
 /** @param {string} name @param {Cell} value */
 function text(name, value) {

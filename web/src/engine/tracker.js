@@ -145,7 +145,7 @@ function paired(tracks, places, faces, time) {
  */
 function advance(track, face, time, step) {
   const passed = time - track.time;
-  const share = weight(passed, SMOOTH);
+  const fraction = weight(passed, SMOOTH);
   if (passed > 0) {
     const [old, now] = [centre(track.box), centre(face.box)];
     const memory = weight(passed, VELOCITY_MEMORY);
@@ -157,11 +157,11 @@ function advance(track, face, time, step) {
   track.time = time;
   track.step = step;
   track.found += 1;
-  track.scores = face.scores.map((score, k) => between(track.scores[k], score, share));
+  track.scores = face.scores.map((score, k) => between(track.scores[k], score, fraction));
   track.intensity =
     face.intensity === null || track.intensity === null
       ? face.intensity
-      : between(track.intensity, face.intensity, share);
+      : between(track.intensity, face.intensity, fraction);
 }
 
 /** @param {Track} track @param {number} time @returns {Area} */
@@ -195,5 +195,5 @@ const centre = (box) => [box[0] + box[2] / 2, box[1] + box[3] / 2];
 /** @param {number} passed @param {number} constant seconds */
 const weight = (passed, constant) => -Math.expm1(-passed / constant);
 
-/** @param {number} old @param {number} now @param {number} share */
-const between = (old, now, share) => old + share * (now - old);
+/** @param {number} old @param {number} now @param {number} fraction */
+const between = (old, now, fraction) => old + fraction * (now - old);

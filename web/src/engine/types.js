@@ -2,7 +2,7 @@
 
 /**
  * An image: RGBA, 8 bits a channel, rows from the top; alpha is 255 throughout.
- * @typedef {{width: number, height: number, data: Uint8ClampedArray}} Picture
+ * @typedef {{width: number, height: number, data: Uint8ClampedArray}} Pixels
  */
 
 /** @typedef {[number, number, number, number]} Area x, y, width, height in pixels */

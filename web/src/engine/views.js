@@ -1,21 +1,21 @@
 // Scores averaged over views of a face, and the prior of classes: the same arithmetic as
-// src/emotion_detection/readout.py.
+// src/emotion_detection/postprocessing.py.
 
 import { align, mirrorCrop } from './align.js';
 
-/** @import {About, FoundFace, Picture} from './types.js' */
+/** @import {About, FoundFace, Pixels} from './types.js' */
 
 /**
  * Cut out the views of each face: the face, its mirror image, and both enlarged.
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {FoundFace[]} faces
  * @param {About} about
  * @param {number} views 1, 2 or 4
  * @returns {Uint8Array[][]} for each view, the crops (size, size, channels) of all faces
  */
-export function cutViews(picture, faces, { input, margin, zoom }, views) {
+export function cutViews(image, faces, { input, margin, zoom }, views) {
   const shown = (views === 4 ? [1, zoom] : [1]).map((closer) =>
-    faces.map((face) => align(picture, face, input, margin / closer)),
+    faces.map((face) => align(image, face, input, margin / closer)),
   );
   if (views === 1) return shown;
   return shown.flatMap((crops) => [crops, crops.map((crop) => mirrorCrop(crop, input))]);

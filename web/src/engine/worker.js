@@ -4,26 +4,26 @@ import * as ort from 'onnxruntime-web/wasm';
 import loader from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
 import wasm from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 
-import { PictureError } from './header.js';
-import { decode, pixelsOf } from './pictures.js';
-import { enlarged, Reader } from './reader.js';
+import { ImageError } from './header.js';
+import { decode, pixelsOf } from './decoding.js';
+import { enlarge, Detector } from './detector.js';
 import { sizeLimits } from './settings.js';
 
 /** @import {About} from './types.js' */
-/** @import {Networks} from './reader.js' */
+/** @import {Networks} from './detector.js' */
 
-const FILES = { about: 'models/model.json', finder: 'models/centerface.onnx', model: 'models/model.onnx' };
+const FILES = { about: 'models/model.json', faceModel: 'models/centerface.onnx', model: 'models/model.onnx' };
 const THREADS = 4;
 
-/** @type {Promise<Reader> | null} */
-let reader = null;
+/** @type {Promise<Detector> | null} */
+let detector = null;
 
 /** @param {(done: number, total: number) => void} progress @param {string} base */
 async function open(progress, base) {
   const response = await fetched(new URL(FILES.about, base));
   const about = /** @type {About} */ (await response.json());
   const addresses = [
-    new URL(FILES.finder, base),
+    new URL(FILES.faceModel, base),
     new URL(FILES.model, base),
     new URL(wasm, self.location.href),
   ];
@@ -44,9 +44,9 @@ async function open(progress, base) {
     ? Math.min(THREADS, navigator.hardwareConcurrency)
     : 1;
   const options = { executionProviders: ['wasm'], logSeverityLevel: /** @type {const} */ (4) };
-  const finder = await ort.InferenceSession.create(contents[0], options);
+  const faceModel = await ort.InferenceSession.create(contents[0], options);
   const model = await ort.InferenceSession.create(contents[1], options);
-  return new Reader(about, networks(finder, model, about));
+  return new Detector(about, networks(faceModel, model, about));
 }
 
 /** @param {URL} address */
@@ -73,23 +73,23 @@ async function download(address, progress) {
 }
 
 /**
- * @param {ort.InferenceSession} finder
+ * @param {ort.InferenceSession} faceModel
  * @param {ort.InferenceSession} model
  * @param {About} about
  * @returns {Networks}
  */
-function networks(finder, model, about) {
+function networks(faceModel, model, about) {
   const { size, channels } = about.input;
   return {
-    async finder(canvas, high, wide) {
+    async detect(canvas, high, wide) {
       const feeds = { 'input.1': new ort.Tensor('float32', canvas, [1, 3, high, wide]) };
-      const found = await finder.run(feeds);
-      const [heat, sides, offset, marks] = finder.outputNames.map(
+      const found = await faceModel.run(feeds);
+      const [heat, sides, offset, marks] = faceModel.outputNames.map(
         (name) => /** @type {Float32Array} */ (found[name].data),
       );
       return { heat, size: sides, offset, marks };
     },
-    async reader(faces, count, outputs) {
+    async classify(faces, count, outputs) {
       const feeds = { faces: new ort.Tensor('uint8', faces, [count, channels, size, size]) };
       const found = await model.run(feeds, outputs);
       return outputs.map((name) => /** @type {Float32Array} */ (found[name].data));
@@ -100,44 +100,44 @@ function networks(finder, model, about) {
 /**
  * What the page may ask for.
  * @typedef {{kind: 'open', base: string}} Open
- * @typedef {{kind: 'picture', file: Blob, source: string}} ReadPicture
+ * @typedef {{kind: 'image', file: Blob, source: string}} DetectImage
  * @typedef {object} Moment
  * @property {string} source
  * @property {number} [working] pixels of the longer side that faces are detected in
  * @property {number} frame
  * @property {number} time in seconds
- * @property {boolean} once look no further where nothing is found
- * @typedef {{kind: 'frame', bitmap: ImageBitmap} & Moment} ReadFrame
+ * @property {boolean} once one pass, even where nothing is found
+ * @typedef {{kind: 'frame', bitmap: ImageBitmap} & Moment} DetectFrame
  * @typedef {{kind: 'explain', crop: Uint8Array, emotion: number}} Explain
- * @typedef {Open | ReadPicture | ReadFrame | Explain} Request
+ * @typedef {Open | DetectImage | DetectFrame | Explain} Request
  */
 
 /** @param {Request} request @param {(done: number, total: number) => void} progress */
 async function answer(request, progress) {
   if (request.kind === 'open') {
-    reader ??= open(progress, request.base);
+    detector ??= open(progress, request.base);
     try {
-      return (await reader).about;
+      return (await detector).about;
     } catch (error) {
-      reader = null;
+      detector = null;
       throw error;
     }
   }
-  const opened = await /** @type {Promise<Reader>} */ (reader);
+  const opened = await /** @type {Promise<Detector>} */ (detector);
   const { background } = opened.about;
-  if (request.kind === 'picture') {
+  if (request.kind === 'image') {
     const limits = sizeLimits(opened.about);
-    const { picture, scale, notes, thumbnail } = await decode(request.file, { ...limits, background });
-    const seen = await opened.detect(picture, { source: request.source, notes });
-    return { ...seen, result: enlarged(seen.result, scale), scale, thumbnail };
+    const { image, scale, notes, thumbnail } = await decode(request.file, { ...limits, background });
+    const detected = await opened.detect(image, { source: request.source, notes });
+    return { ...detected, result: enlarge(detected.result, scale), scale, thumbnail };
   }
   if (request.kind === 'frame') {
-    const picture = pixelsOf(request.bitmap, background);
+    const image = pixelsOf(request.bitmap, background);
     request.bitmap.close();
     const { source, working, frame, time, once } = request;
-    return opened.detect(picture, { source, working, frame, time, once });
+    return opened.detect(image, { source, working, frame, time, once });
   }
-  return opened.explain(request.crop, request.emotion, (share) => progress(share, 1));
+  return opened.explain(request.crop, request.emotion, (fraction) => progress(fraction, 1));
 }
 
 /** @type {Promise<void>} */
@@ -152,7 +152,7 @@ self.addEventListener('message', ({ data: { id, ...request } }) => {
       self.postMessage({ id, value }, 'thumbnail' in value ? [value.thumbnail] : []);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      self.postMessage({ id, error: message, ofPicture: error instanceof PictureError });
+      self.postMessage({ id, error: message, isImageError: error instanceof ImageError });
     }
   });
 });

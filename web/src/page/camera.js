@@ -16,7 +16,7 @@ const FACING = { user: 'Front camera', environment: 'Back camera' };
  * Explain in words why a camera did not start.
  * @param {unknown} error
  */
-export function cameraWords(error) {
+export function describeCameraError(error) {
   const name = error instanceof Error ? error.name : '';
   if (name === 'NotAllowedError' || name === 'SecurityError') {
     return 'The camera was not allowed. To use it, allow it for this page in the browser’s settings (often behind the icon beside the address) and try again.';
@@ -76,13 +76,13 @@ export class Camera {
     if (!navigator.mediaDevices) throw new Error('no mediaDevices');
     this.stop();
     const which = choice in FACING ? { facingMode: choice } : { deviceId: { exact: choice } };
-    const wanted = {
+    const constraints = {
       width: { ideal: 640 },
       height: { ideal: 480 },
       frameRate: { ideal: RATE },
       ...which,
     };
-    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+    const stream = await navigator.mediaDevices.getUserMedia({ video: constraints, audio: false });
     this.#stream = stream;
     const [track] = stream.getVideoTracks();
     this.isMirrored = track?.getSettings().facingMode !== 'environment';
@@ -113,7 +113,7 @@ export class Camera {
       const copy = await createImageBitmap(bitmap);
       const time = (performance.now() - start) / 1000;
       const of = { source: 'camera', working: CAMERA_SIZE, frame, time, once: true };
-      const { result } = await this.engine.frame(bitmap, of);
+      const { result } = await this.engine.detectFrame(bitmap, of);
       const now = performance.now();
       moments.push(now);
       while (now - moments[0] > 3000) moments.shift();

@@ -19,8 +19,8 @@ const STRIP = 1.8;
 /** @param {[number, number, number]} rgb */
 export const colour = (rgb) => `rgb(${rgb.join(' ')})`;
 
-/** @param {number} share */
-export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
+/** @param {number} fraction */
+export const percent = (fraction) => `${Math.round(100 * fraction)}\u00a0%`;
 
 /** @param {Face} face */
 export const isUnsure = (face) => face.flags.includes('unsure');
@@ -61,12 +61,12 @@ export function nameOf(face, labels) {
 /**
  * Draw an image and what was found in it.
  * @param {HTMLCanvasElement} canvas its size is that of the image; with a strip it grows
- * @param {CanvasImageSource} picture
+ * @param {CanvasImageSource} image
  * @param {Result} result
  * @param {About} about
  * @param {Options} options
  */
-export function draw(canvas, picture, result, about, options) {
+export function draw(canvas, image, result, about, options) {
   const { mirrored = false, lit = null } = options;
   const [width, height] = [canvas.width, canvas.height];
   const boxes = boxesIn(width, result, mirrored);
@@ -80,7 +80,7 @@ export function draw(canvas, picture, result, about, options) {
     pen.fillRect(0, height, width, labels.strip);
   }
   if (mirrored) pen.setTransform(-1, 0, 0, 1, width, 0);
-  pen.drawImage(picture, 0, 0, width, height);
+  pen.drawImage(image, 0, 0, width, height);
   pen.restore();
   result.faces.forEach((face, k) => {
     const line = lineOf(boxes[k], options.text);
@@ -163,7 +163,7 @@ function labelled(canvas, boxes, { faces }, { labels }, { text, strip: mayGrow =
 const room = (areas) => areas.filter(Boolean).length;
 
 /**
- * Return what labels may say, the longest wording first; the last one is the number.
+ * Return what labels may contain, the longest wording first; the last one is the number.
  * @param {Face[]} faces
  * @param {string[]} labels
  */

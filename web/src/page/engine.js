@@ -1,13 +1,13 @@
 // The page's side of the worker: ask, and be told.
 
-import { PictureError } from '../engine/header.js';
+import { ImageError } from '../engine/header.js';
 
 /** @import {About, Result} from '../engine/types.js' */
 /** @import {Moment, Request} from '../engine/worker.js' */
 
 /**
  * The faces of an image; a frame has neither scale nor thumbnail.
- * @typedef {object} Seen
+ * @typedef {object} Detected
  * @property {Result} result
  * @property {Uint8Array[]} crops of the faces
  * @property {number} scale pixels of the file's image for one of the image that was read
@@ -44,17 +44,17 @@ export class Engine {
     return this.#about;
   }
 
-  /** @param {Blob} file @param {string} source @returns {Promise<Seen>} */
-  picture(file, source) {
-    return this.#ask({ kind: 'picture', file, source });
+  /** @param {Blob} file @param {string} source @returns {Promise<Detected>} */
+  detectImage(file, source) {
+    return this.#ask({ kind: 'image', file, source });
   }
 
   /**
    * @param {ImageBitmap} bitmap is given away
    * @param {Moment} of
-   * @returns {Promise<Pick<Seen, 'result' | 'crops'>>}
+   * @returns {Promise<Pick<Detected, 'result' | 'crops'>>}
    */
-  frame(bitmap, of) {
+  detectFrame(bitmap, of) {
     return this.#ask({ kind: 'frame', bitmap, ...of }, undefined, [bitmap]);
   }
 
@@ -90,7 +90,7 @@ export class Engine {
       if (data.progress) return waiting?.progress(data.progress[0], data.progress[1]);
       this.#waiting.delete(data.id);
       if (data.error === undefined) return waiting?.resolve(data.value);
-      waiting?.reject(data.ofPicture ? new PictureError(data.error) : new Error(data.error));
+      waiting?.reject(data.isImageError ? new ImageError(data.error) : new Error(data.error));
     });
     worker.addEventListener('error', (event) => {
       event.preventDefault();

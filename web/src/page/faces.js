@@ -3,7 +3,7 @@
 import { highest } from '../engine/table.js';
 import { colour, isUncertain, isUnsure, named, numberOf, percent } from './draw.js';
 import { make } from './dom.js';
-import { drawHeat } from './heat.js';
+import { drawHeat } from './heatmap.js';
 
 /** @import {About, Face} from '../engine/types.js' */
 /** @import {Engine} from './engine.js' */
@@ -16,7 +16,7 @@ const THUMBNAIL = 88;
  * @typedef {object} Subject what a card is of
  * @property {Face} face
  * @property {number} place from 0
- * @property {CanvasImageSource} picture in which the face is
+ * @property {CanvasImageSource} image in which the face is
  * @property {number} scale pixels of that image per pixel of the result
  * @property {Uint8Array | undefined} crop of the face; none: there is no heat map
  */
@@ -116,14 +116,14 @@ function notesOf(face) {
  * @param {HTMLCanvasElement} canvas
  * @param {Subject} subject
  */
-function drawThumbnail(canvas, { face, picture, scale }) {
+function drawThumbnail(canvas, { face, image, scale }) {
   const [x, y, wide, high] = face.box;
   const side = 1.25 * Math.max(wide, high);
   canvas.width = canvas.height = THUMBNAIL;
   const [left, top] = [x + (wide - side) / 2, y + (high - side) / 2].map((corner) => scale * corner);
   canvas
     .getContext('2d')
-    ?.drawImage(picture, left, top, scale * side, scale * side, 0, 0, THUMBNAIL, THUMBNAIL);
+    ?.drawImage(image, left, top, scale * side, scale * side, 0, 0, THUMBNAIL, THUMBNAIL);
 }
 
 /** @param {Face} face @param {About} about */
@@ -140,22 +140,22 @@ function bars(face, about) {
   return table;
 }
 
-/** @param {string} name @param {number} share @param {string} ink */
-function bar(name, share, ink) {
+/** @param {string} name @param {number} fraction @param {string} ink */
+function bar(name, fraction, ink) {
   const fill = make('span');
-  paintBar(fill, share, ink);
+  paintBar(fill, fraction, ink);
   return make(
     'tr',
     {},
     make('th', { scope: 'row' }, name),
     make('td', { class: 'bar', 'aria-hidden': 'true' }, make('span', { class: 'track' }, fill)),
-    make('td', { class: 'share' }, percent(share)),
+    make('td', { class: 'share' }, percent(fraction)),
   );
 }
 
-/** @param {HTMLElement} bar @param {number} share @param {string} ink */
-function paintBar(bar, share, ink) {
-  bar.style.width = `${100 * share}%`;
+/** @param {HTMLElement} bar @param {number} fraction @param {string} ink */
+function paintBar(bar, fraction, ink) {
+  bar.style.width = `${100 * fraction}%`;
   bar.style.background = ink;
 }
 

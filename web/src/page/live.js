@@ -1,13 +1,13 @@
 // The camera on the page: from consent to its last frame, and what stays afterwards.
 
-import { Camera, cameraChoices, cameraWords } from './camera.js';
+import { Camera, cameraChoices, describeCameraError } from './camera.js';
 import { button, byId, element, make } from './dom.js';
 import { beginTimeline, endTimeline } from './film.js';
 import { engine, opened } from './networks.js';
-import { forget } from './pictures.js';
+import { forget } from './files.js';
 import { cards, clear, put } from './stage.js';
-import { begin, countedEmotions, many, say, tellAloud, words } from './status.js';
-import { flagged } from './unsure.js';
+import { begin, countedEmotions, many, showStatus, announce, words } from './status.js';
+import { flagUnsure } from './abstain.js';
 
 /** @import {About, Result} from '../engine/types.js' */
 
@@ -22,7 +22,7 @@ let log = [];
 let isOn = false;
 
 /** Return what was found in the frames, for a table. */
-export const frames = () => log.map(flagged);
+export const frames = () => log.map(flagUnsure);
 
 /** Show or hide the consent panel. @param {boolean} open */
 export function consent(open) {
@@ -54,11 +54,11 @@ export async function startCamera() {
   try {
     await camera.start(selects[0].value || 'user', () => {
       stopCamera();
-      say('The camera was switched off.');
+      showStatus('The camera was switched off.');
     });
   } catch (error) {
     stopCamera();
-    say(cameraWords(error));
+    showStatus(describeCameraError(error));
     return;
   } finally {
     button('start').disabled = false;
@@ -74,7 +74,7 @@ export async function startCamera() {
     await watch(known);
   } catch (error) {
     stopCamera();
-    say(`The camera’s images could not be read: ${words(error)}`);
+    showStatus(`The camera’s images could not be read: ${words(error)}`);
   }
 }
 
@@ -86,7 +86,7 @@ export function stopCamera() {
   begin();
   showControls();
   if (!log.length) return discardFrames();
-  say(`The camera is off. ${many(log.length, 'frame')} were read. Save them as a table, or discard them.`);
+  showStatus(`The camera is off. ${many(log.length, 'frame')} were read. Save them as a table, or discard them.`);
 }
 
 /** Forget what the camera showed. */
@@ -95,7 +95,7 @@ export function discardFrames() {
   clear();
   endTimeline();
   element('shown').hidden = true;
-  say(isOn ? '' : 'The camera is off. Its frames were discarded.');
+  showStatus(isOn ? '' : 'The camera is off. Its frames were discarded.');
 }
 
 /** Stop the camera and forget its frames, since something else is to be shown. */
@@ -122,7 +122,7 @@ function makeRoom(known, isRestart) {
   clear(true);
   if (!isRestart) button('stop').focus();
   beginTimeline(known, 'Scores of the largest face over the last half minute');
-  say('The camera is on. Nothing of it is sent or stored.');
+  showStatus('The camera is on. Nothing of it is sent or stored.');
 }
 
 /** @param {About} known */
@@ -130,13 +130,13 @@ async function watch(known) {
   const timeline = beginTimeline(known, 'Scores of the largest face over the last half minute');
   let spoken = 0;
   let listed = -1;
-  await camera.run((picture, result, rate) => {
+  await camera.run((image, result, rate) => {
     log.push(result);
     if (log.length > MOST_FRAMES) log.shift();
     timeline.add(result);
     element('rate').textContent = `${rate.toFixed(1)} frames/s`;
     element('rate').dataset.frames = String((result.frame ?? 0) + 1);
-    put({ picture, result, crops: [], mirrored: camera.isMirrored, moving: true });
+    put({ image, result, crops: [], mirrored: camera.isMirrored, moving: true });
     const time = result.time ?? 0;
     if (time - listed >= LISTED_EVERY) {
       listed = time;
@@ -147,7 +147,7 @@ async function watch(known) {
       spoken = time;
       const lately = `${timeline.summary()} in the last half minute`;
       element('timeline').setAttribute('aria-label', `scores over time: ${lately}`);
-      tellAloud(`Now ${countedEmotions(flagged(result).faces, known)}. ${lately}.`);
+      announce(`Now ${countedEmotions(flagUnsure(result).faces, known)}. ${lately}.`);
     }
   });
 }

@@ -6,16 +6,16 @@ import { lacking } from './engine.js';
 import { redrawTimeline } from './film.js';
 import { consent, discardFrames, frames, leaveCamera, startCamera, stopCamera } from './live.js';
 import { about } from './networks.js';
-import { cancel, current, read, rows, tellAgain } from './pictures.js';
-import { cards, redraw, savePicture } from './stage.js';
-import { listen } from './unsure.js';
-import { offerSamples, takeFiles } from './ways.js';
+import { cancel, current, processFiles, rows, reportAgain } from './files.js';
+import { cards, redraw, saveImage } from './stage.js';
+import { onAbstainChange } from './abstain.js';
+import { offerSamples, takeFiles } from './sources.js';
 
-/** @type {import('./ways.js').Take} */
+/** @type {import('./sources.js').Take} */
 function take(files) {
   if (!files.length) return;
   leaveCamera();
-  return read(files);
+  return processFiles(files);
 }
 
 takeFiles(take);
@@ -48,10 +48,10 @@ button('cancel-reading').addEventListener('click', () => {
   cancel();
 });
 
-listen(() => {
+onAbstainChange(() => {
   redraw();
   cards();
-  tellAgain();
+  reportAgain();
 });
 window.addEventListener('resize', () => {
   redraw();
@@ -64,7 +64,7 @@ button('csv').addEventListener('click', () => {
   const table = csv(files.length ? files : frames(), about);
   save(new Blob([table], { type: 'text/csv;charset=utf-8' }), 'expressions.csv');
 });
-button('png').addEventListener('click', () => savePicture(current?.name ?? 'camera'));
+button('png').addEventListener('click', () => saveImage(current?.name ?? 'camera'));
 
 const lack = lacking();
 if (lack) {

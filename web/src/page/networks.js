@@ -2,8 +2,8 @@
 
 import { byId, element } from './dom.js';
 import { Engine } from './engine.js';
-import { say } from './status.js';
-import { abstainBelow } from './unsure.js';
+import { showStatus } from './status.js';
+import { abstainBelow } from './abstain.js';
 
 /** @import {About} from '../engine/types.js' */
 
@@ -20,14 +20,14 @@ const ORIGINS = new Map([
 
 /**
  * Show how much of something is done.
- * @param {number | null} share 0 to 1; null: nobody knows
+ * @param {number | null} fraction 0 to 1; null: nobody knows
  * @param {boolean} busy whether there is anything to wait for
  */
-export function showProgress(share, busy) {
+export function showProgress(fraction, busy) {
   const bar = byId('progress', HTMLProgressElement);
   element('busy').hidden = !busy;
-  if (share === null) bar.removeAttribute('value');
-  else bar.value = share;
+  if (fraction === null) bar.removeAttribute('value');
+  else bar.value = fraction;
 }
 
 /**
@@ -37,12 +37,12 @@ export function showProgress(share, busy) {
 export async function opened(latest) {
   if (about) return about;
   showProgress(null, true);
-  say('Loading the networks, once …');
+  showStatus('Loading the networks, once …');
   try {
     about = await engine.open((done, total) => {
       if (!latest()) return;
       showProgress(done / total, true);
-      say(`Loading the networks, once: ${Math.round(total / 1e6)} MB …`);
+      showStatus(`Loading the networks, once: ${Math.round(total / 1e6)} MB …`);
     });
   } finally {
     if (latest()) showProgress(null, false);

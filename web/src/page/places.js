@@ -34,13 +34,13 @@ export function layout(size, boxes, text, wordings) {
   let best = { wording: 0, text, areas: [] };
   let most = -1;
   for (const [wording, widths] of wordings.entries()) {
-    for (const share of SHRUNK) {
-      const high = HIGH * text * share;
-      const sizes = widths.map((wide) => /** @type {[number, number]} */ ([share * (wide + 2 * PAD * text), high]));
+    for (const fraction of SHRUNK) {
+      const high = HIGH * text * fraction;
+      const sizes = widths.map((wide) => /** @type {[number, number]} */ ([fraction * (wide + 2 * PAD * text), high]));
       const areas = placed(size, boxes, sizes);
       const room = areas.filter(Boolean).length;
-      if (room === boxes.length) return { wording, text: text * share, areas };
-      if (room >= most) [most, best] = [room, { wording, text: text * share, areas }];
+      if (room === boxes.length) return { wording, text: text * fraction, areas };
+      if (room >= most) [most, best] = [room, { wording, text: text * fraction, areas }];
     }
   }
   return best;
@@ -113,7 +113,7 @@ function around([x, y, wide, high], [long, tall], size) {
   return long > size[0] || tall > size[1] ? [] : inside;
 }
 
-/** Say whether two areas share more than an edge. @param {Area} a @param {Area} b */
+/** Return true where two areas overlap by more than an edge. @param {Area} a @param {Area} b */
 function overlaps(a, b) {
   const wide = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
   const high = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);

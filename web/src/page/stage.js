@@ -6,13 +6,13 @@ import { button, byId, element, make, save } from './dom.js';
 import { FaceCard, opensAtStart } from './faces.js';
 import { about, engine } from './networks.js';
 import { counted, countedEmotions } from './status.js';
-import { flagged } from './unsure.js';
+import { flagUnsure } from './abstain.js';
 
 /** @import {About, Area, Face, Result} from '../engine/types.js' */
 
 /**
  * @typedef {object} Shown
- * @property {ImageBitmap} picture is the stage's to close
+ * @property {ImageBitmap} image is the stage's to close
  * @property {Result} result
  * @property {Uint8Array[]} crops of the faces; none: there are no heat maps
  * @property {boolean} mirrored
@@ -36,24 +36,24 @@ let lit = null;
 
 /** Show an image, without the list of its faces. @param {Shown} next */
 export function put(next) {
-  shown?.picture.close();
+  shown?.image.close();
   shown = next;
-  ready(true);
+  enableImage(true);
   redraw();
 }
 
 /** Show none. @param {boolean} [soon] whether one will come */
 export function clear(soon = false) {
-  shown?.picture.close();
+  shown?.image.close();
   [shown, lit] = [null, null];
-  ready(soon);
+  enableImage(soon);
   element('results').hidden = true;
   cardsByNumber.clear();
   list.replaceChildren();
 }
 
 /** @param {boolean} is */
-function ready(is) {
+function enableImage(is) {
   canvas.hidden = !is;
   button('png').disabled = !is;
 }
@@ -67,9 +67,9 @@ export function redraw() {
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
   const text = (15 * canvas.width) / (canvas.clientWidth || canvas.width);
-  const result = flagged(shown.result);
+  const result = flagUnsure(shown.result);
   const { mirrored, moving } = shown;
-  draw(canvas, shown.picture, result, about, { text, mirrored, lit, strip: !moving });
+  draw(canvas, shown.image, result, about, { text, mirrored, lit, strip: !moving });
   canvas.setAttribute('aria-label', described(result, about));
 }
 
@@ -85,22 +85,22 @@ function described({ faces }, known) {
 export function cards() {
   if (!shown || !about) return;
   const { crops, result } = shown;
-  const { faces, skipped } = flagged(result);
-  const wanted = faces.map((face, place) => card(face, place, crops[place]));
+  const { faces, skipped } = flagUnsure(result);
+  const needed = faces.map((face, place) => card(face, place, crops[place]));
   for (const [number, old] of cardsByNumber) {
-    if (!wanted.includes(old)) remove(number, old);
+    if (!needed.includes(old)) remove(number, old);
   }
-  wanted.sort((one, other) => (one.number ?? 0) - (other.number ?? 0));
+  needed.sort((one, other) => (one.number ?? 0) - (other.number ?? 0));
   const notes = [];
   if (!faces.length) notes.push('No face found.');
   if (skipped) notes.push(`${counted(skipped)} too small to read.`);
-  place([...wanted.map(({ item }) => item), ...notes.map((note) => make('li', { class: 'note' }, note))]);
+  place([...needed.map(({ item }) => item), ...notes.map((note) => make('li', { class: 'note' }, note))]);
   element('results').hidden = false;
 }
 
 /** @param {Face} face @param {number} place @param {Uint8Array | undefined} crop */
 function card(face, place, crop) {
-  const { picture, result } = /** @type {Shown} */ (shown);
+  const { image, result } = /** @type {Shown} */ (shown);
   const number = numberOf(face, place);
   let found = cardsByNumber.get(number);
   if (!found) {
@@ -108,7 +108,7 @@ function card(face, place, crop) {
     found.details.open = opensAtStart(result.faces.length);
     cardsByNumber.set(number, found);
   }
-  found.update({ face, place, picture, scale: picture.width / result.width, crop });
+  found.update({ face, place, image, scale: image.width / result.width, crop });
   return found;
 }
 
@@ -169,7 +169,7 @@ canvas.addEventListener('click', (event) => {
 });
 
 /** Save what is on the stage, in its own size. @param {string} name of the image */
-export function savePicture(name) {
+export function saveImage(name) {
   if (!shown || !about) return;
   const { width, height } = shown.result;
   const scale = Math.min(1, Math.sqrt(LARGEST_SAVED / (width * height)));
@@ -178,8 +178,8 @@ export function savePicture(name) {
     height: String(Math.max(1, Math.floor(height * scale))),
   });
   const { mirrored } = shown;
-  const text = savedText(sheet.width, sheet.height, flagged(shown.result).faces, width);
-  draw(sheet, shown.picture, flagged(shown.result), about, { text, mirrored, strip: true });
+  const text = savedText(sheet.width, sheet.height, flagUnsure(shown.result).faces, width);
+  draw(sheet, shown.image, flagUnsure(shown.result), about, { text, mirrored, strip: true });
   const stem = name.replace(/\.[^.]*$/, '');
   sheet.toBlob((content) => content && save(content, `${stem}-expressions.png`), 'image/png');
 }

@@ -18,13 +18,13 @@ export function begin() {
 }
 
 /** @param {string} text */
-export function say(text) {
+export function showStatus(text) {
   // the same words again would be read out again
   if (element('status').textContent !== text) element('status').textContent = text;
 }
 
 /** Tell those who do not see the page, and nobody else. @param {string} text */
-export function tellAloud(text) {
+export function announce(text) {
   element('spoken').textContent = text;
 }
 

@@ -65,7 +65,7 @@ export class Timeline {
     const [right, top, bottom] = [canvas.clientWidth - 10, 10, canvas.clientHeight - 22];
     const x = (/** @type {number} */ time) =>
       left + ((right - left) * (time - this.#from)) / (this.#to - this.#from);
-    const y = (/** @type {number} */ share) => bottom - (bottom - top) * share;
+    const y = (/** @type {number} */ fraction) => bottom - (bottom - top) * fraction;
     drawAxes(pen, { x, y, from: this.#from, to: this.#to });
     this.#lines(pen, x, y);
     if (this.#mark === null) return;
@@ -77,7 +77,7 @@ export class Timeline {
   /**
    * @param {CanvasRenderingContext2D} pen
    * @param {(time: number) => number} x
-   * @param {(share: number) => number} y
+   * @param {(fraction: number) => number} y
    */
   #lines(pen, x, y) {
     pen.lineWidth = 2.5;
@@ -116,17 +116,17 @@ export class Timeline {
 
 /**
  * @param {CanvasRenderingContext2D} pen
- * @param {{x: (time: number) => number, y: (share: number) => number, from: number, to: number}} scales
+ * @param {{x: (time: number) => number, y: (fraction: number) => number, from: number, to: number}} scales
  */
 function drawAxes(pen, { x, y, from, to }) {
   pen.lineWidth = 1;
   pen.textBaseline = 'middle';
   pen.textAlign = 'right';
-  for (const share of [0, 0.5, 1]) {
+  for (const fraction of [0, 0.5, 1]) {
     pen.globalAlpha = 0.3;
-    line(pen, [x(from), y(share)], [x(to), y(share)]);
+    line(pen, [x(from), y(fraction)], [x(to), y(fraction)]);
     pen.globalAlpha = 1;
-    pen.fillText(`${100 * share} %`, x(from) - 6, y(share));
+    pen.fillText(`${100 * fraction} %`, x(from) - 6, y(fraction));
   }
   pen.textBaseline = 'top';
   pen.textAlign = 'center';

@@ -1,6 +1,6 @@
 // A video file, frame by frame, by the browser's own player.
 
-import { PictureError } from '../engine/header.js';
+import { ImageError } from '../engine/header.js';
 import { Tracker } from '../engine/tracker.js';
 import { make } from './dom.js';
 
@@ -27,7 +27,7 @@ export class VideoFile {
    * Open a video.
    * @param {Blob} file
    * @param {string} name
-   * @throws {PictureError} the browser cannot play it
+   * @throws {ImageError} the browser cannot play it
    */
   async open(file, name) {
     this.#video.muted = true;
@@ -43,7 +43,7 @@ export class VideoFile {
       if (!this.#video.videoWidth) throw new Error('no image in it');
     } catch {
       this.close();
-      throw new PictureError(
+      throw new ImageError(
         `this browser cannot play it; 'emotion predict ${name}' in a terminal reads more kinds of videos`,
       );
     }
@@ -97,16 +97,16 @@ function happened(video, name) {
  * @param {VideoFile} video
  * @param {string} source its name
  * @param {Engine} engine
- * @param {(frame: ImageBitmap, result: Result, share: number) => boolean} shown takes each frame, which
+ * @param {(frame: ImageBitmap, result: Result, fraction: number) => boolean} shown takes each frame, which
  *   is then its own to close; answers whether to go on
  */
-export async function readVideo(video, source, engine, shown) {
+export async function detectVideo(video, source, engine, shown) {
   const tracker = new Tracker();
   const times = video.times();
   for (const [frame, time] of times.entries()) {
     const bitmap = await video.frameAt(time);
     const copy = await createImageBitmap(bitmap);
-    const { result } = await engine.frame(bitmap, { source, frame, time, once: true });
+    const { result } = await engine.detectFrame(bitmap, { source, frame, time, once: true });
     if (!shown(copy, tracker.update(result), (frame + 1) / times.length)) return;
   }
 }

@@ -11,11 +11,11 @@ const BATCH = 19;
  * @param {Uint8Array} crop (size, size, channels)
  * @param {{size: number, channels: number}} input
  * @param {Scored} scored
- * @param {(share: number) => void} progress told how much is done, 0 to 1
+ * @param {(fraction: number) => void} progress told how much is done, 0 to 1
  * @returns {Promise<Float32Array>} (size, size)
  */
 export async function occlusion(crop, { size, channels }, scored, progress) {
-  const hidden = blurred(crop, size, channels, size / 8);
+  const hidden = blur(crop, size, channels, size / 8);
   const corners = squares(size);
   const whole = (await scored(crop, 1))[0];
   const [lost, times] = [new Float64Array(size * size), new Float64Array(size * size)];
@@ -69,7 +69,7 @@ function under({ x, y, side }, size, call) {
  * @param {number} channels
  * @param {number} radius
  */
-export function blurred(pixels, size, channels, radius) {
+export function blur(pixels, size, channels, radius) {
   // the box whose third convolution with itself has this variance (Gwosdek et al. 2011)
   const variance = (radius * radius) / 3;
   const inner = Math.floor((Math.sqrt(12 * variance + 1) - 1) / 2);

@@ -1,9 +1,9 @@
 // Files and frames to pixels: upright, transparent parts on the background, as
-// src/emotion_detection/images.py. Runs where there is an OffscreenCanvas.
+// src/emotion_detection/images/. Runs where there is an OffscreenCanvas.
 
-import { header, isHeic, PictureError, webpTurn } from './header.js';
+import { header, isHeic, ImageError, webpTurn } from './header.js';
 
-/** @import {Picture} from './types.js' */
+/** @import {Pixels} from './types.js' */
 
 /** Neither the screen's colours nor what alpha hides shall change a pixel. @type {ImageBitmapOptions} */
 const AS_IT_IS = {
@@ -12,7 +12,7 @@ const AS_IT_IS = {
   premultiplyAlpha: 'none',
 };
 
-/** @typedef {{picture: Picture, scale: number, notes: string[], thumbnail: ImageBitmap}} Decoded */
+/** @typedef {{image: Pixels, scale: number, notes: string[], thumbnail: ImageBitmap}} Decoded */
 
 const THUMBNAIL = 96;
 
@@ -24,15 +24,15 @@ const THUMBNAIL = 96;
  */
 export async function decode(file, settings) {
   const { width, height, frames } = header(new Uint8Array(await file.arrayBuffer()), settings.pixels);
-  const share = Math.min(1, Math.sqrt(settings.decoded / (width * height)));
-  const bitmap = await upright(file, share < 1 ? Math.floor(Math.min(width, height) * share) : 0);
-  const picture = pixelsOf(bitmap, settings.background);
+  const fraction = Math.min(1, Math.sqrt(settings.decoded / (width * height)));
+  const bitmap = await decodeUpright(file, fraction < 1 ? Math.floor(Math.min(width, height) * fraction) : 0);
+  const image = pixelsOf(bitmap, settings.background);
   const high = Math.max(1, Math.min(THUMBNAIL, bitmap.height));
   const thumbnail = await createImageBitmap(bitmap, { resizeHeight: high, resizeQuality: 'medium' });
   const scale = Math.min(width, height) / Math.min(bitmap.width, bitmap.height);
   bitmap.close();
   const notes = frames > 1 ? [`animated: only the first of ${frames} frames was read`] : [];
-  return { picture, scale, notes, thumbnail };
+  return { image, scale, notes, thumbnail };
 }
 
 /** Transposition that makes an image of each EXIF orientation upright: across and down, of x and of y. */
@@ -53,16 +53,16 @@ const TURNS = [
  * @param {number} [shorter] pixels of the shorter side that it is shrunk to; 0: it is not shrunk
  * @returns {Promise<ImageBitmap>}
  */
-export async function upright(file, shorter = 0) {
+export async function decodeUpright(file, shorter = 0) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const turn = webpTurn(bytes);
   // without its name no browser heeds the orientation, and it can be applied once
   if (turn) bytes.set([0x58, 0x58, 0x58, 0x58], turn.at);
   let bitmap;
   try {
-    bitmap = await shrunk(turn ? new Blob([bytes]) : file, bytes, shorter);
+    bitmap = await decodeShrunk(turn ? new Blob([bytes]) : file, bytes, shorter);
   } catch {
-    throw new PictureError(
+    throw new ImageError(
       isHeic(bytes)
         ? 'a HEIC photo, which this browser cannot decode (Safari can); save it as JPEG'
         : 'damaged: the browser cannot decode it',
@@ -86,7 +86,7 @@ export async function upright(file, shorter = 0) {
  * @param {Uint8Array} bytes of the file
  * @param {number} shorter pixels; 0: it is not shrunk
  */
-async function shrunk(file, bytes, shorter) {
+async function decodeShrunk(file, bytes, shorter) {
   if (!shorter) return createImageBitmap(file, AS_IT_IS);
   const { width, height } = header(bytes, Infinity);
   const side = width < height ? 'resizeWidth' : 'resizeHeight';
@@ -105,7 +105,7 @@ let drawing = null;
  * Return the pixels of a bitmap.
  * @param {ImageBitmap} bitmap
  * @param {number} background grey level that transparent pixels are laid on
- * @returns {Picture}
+ * @returns {Pixels}
  */
 export function pixelsOf(bitmap, background) {
   const { width, height } = bitmap;
@@ -113,7 +113,7 @@ export function pixelsOf(bitmap, background) {
   if (!drawing || canvas?.width !== width || canvas.height !== height) {
     drawing = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
   }
-  if (!drawing) throw new PictureError(`${width} x ${height} pixels: too large for this browser`);
+  if (!drawing) throw new ImageError(`${width} x ${height} pixels: too large for this browser`);
   drawing.fillStyle = `rgb(${background} ${background} ${background})`;
   drawing.fillRect(0, 0, width, height);
   drawing.drawImage(bitmap, 0, 0);

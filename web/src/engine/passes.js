@@ -1,7 +1,7 @@
 // Decides where a second detection pass is needed, and merges its results, as
 // src/emotion_detection/inference/second_pass.py does.
 
-/** @import {FoundFace, Picture, Point} from './types.js' */
+/** @import {FoundFace, Pixels, Point} from './types.js' */
 
 export const [HINT, FURTHER_HINT] = [0.1, 0.2];
 const SURE = 0.5;
@@ -26,7 +26,7 @@ const sideOf = ({ box }) => Math.max(box[2], box[3]);
  * @param {FoundFace} face
  * @param {number} scale pixels of the network's input per pixel of the image
  */
-export function needsCloserLook(face, scale) {
+export function needsSecondPass(face, scale) {
   const side = scale * sideOf(face);
   return side < SMALL || (face.confidence < SURE && side < LARGE);
 }
@@ -37,18 +37,18 @@ export function needsCloserLook(face, scale) {
  * @param {number} scale
  * @param {number} confidence that large boxes need
  */
-export function leastConfidence(face, scale, confidence) {
+export function minConfidence(face, scale, confidence) {
   if (scale * sideOf(face) >= SMALL_BOX) return confidence;
   return Math.max(confidence, Math.min(confidence + SMALL_MORE, SURE));
 }
 
 /**
- * Return the sizes of further looks, in pixels of the longer side.
+ * Return the sizes of further passes, in pixels of the longer side.
  * @param {number} longer side of the image
  * @param {number} working size of the first pass
  * @param {(value: number) => number} round
  */
-export function closerSizes(longer, working, round) {
+export function passSizes(longer, working, round) {
   const sizes = [
     Math.max(Math.min(longer, 2 * working), Math.min(2 * longer, round(LARGER * working))),
   ];
@@ -91,16 +91,16 @@ export function partAround(faces, width, height, scale) {
  * @param {FoundFace[]} before
  * @param {FoundFace[]} closer
  * @param {Part} part
- * @param {{width: number, height: number}} picture
+ * @param {{width: number, height: number}} image
  * @param {number} scale pixels of the previous pass per pixel of the image
  */
-export function mergeLooks(before, closer, part, picture, scale) {
+export function mergePasses(before, closer, part, image, scale) {
   const border = BORDER / (2 * scale);
-  let left = closer.filter((face) => !isCutBy(face, part, picture, border));
+  let left = closer.filter((face) => !isCutBy(face, part, image, border));
   /** @type {FoundFace[]} */
   const merged = [];
   for (const face of [...before].sort((a, b) => b.confidence - a.confidence)) {
-    if (!(isInside(face, part) && needsCloserLook(face, scale))) {
+    if (!(isInside(face, part) && needsSecondPass(face, scale))) {
       merged.push(face);
       left = left.filter((other) => !isSameFace(face, other));
       continue;
@@ -156,7 +156,7 @@ function isInside({ box }, part) {
 /**
  * @param {FoundFace} face
  * @param {Part} part
- * @param {{width: number, height: number}} picture
+ * @param {{width: number, height: number}} image
  * @param {number} border
  */
 function isCutBy({ box: [x, y, wide, high] }, part, { width, height }, border) {
@@ -204,19 +204,19 @@ function ranges(start, end, longest, common) {
 
 /**
  * Crop a region of an image.
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {Part} part
- * @returns {Picture}
+ * @returns {Pixels}
  */
-export function cutPart(picture, { left, top, right, bottom }) {
+export function cutPart(image, { left, top, right, bottom }) {
   const [width, height] = [right - left, bottom - top];
-  if (width === picture.width && height === picture.height) return picture;
+  if (width === image.width && height === image.height) return image;
   const data = new Uint8ClampedArray(4 * width * height);
   for (let row = 0; row < height; row++) {
-    const from = 4 * ((top + row) * picture.width + left);
-    data.set(picture.data.subarray(from, from + 4 * width), 4 * row * width);
+    const from = 4 * ((top + row) * image.width + left);
+    data.set(image.data.subarray(from, from + 4 * width), 4 * row * width);
   }
-  return { ...picture, width, height, data };
+  return { ...image, width, height, data };
 }
 
 /**

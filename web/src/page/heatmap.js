@@ -24,11 +24,11 @@ export function drawHeat(canvas, crop, heat, { size, channels }) {
   const most = Math.max(FAINTEST, ...heat);
   const image = new ImageData(size, size);
   heat.forEach((value, place) => {
-    const share = Math.min(Math.max(value / most, 0), 1);
-    const thick = 0.8 * Math.sqrt(share);
+    const fraction = Math.min(Math.max(value / most, 0), 1);
+    const thick = 0.8 * Math.sqrt(fraction);
     for (let c = 0; c < 3; c++) {
       const ground = crop[place * channels + (channels === 1 ? 0 : c)];
-      image.data[4 * place + c] = Math.round(ground + thick * (level(share, c) - ground));
+      image.data[4 * place + c] = Math.round(ground + thick * (level(fraction, c) - ground));
     }
     image.data[4 * place + 3] = 255;
   });
@@ -36,9 +36,9 @@ export function drawHeat(canvas, crop, heat, { size, channels }) {
   canvas.getContext('2d')?.putImageData(image, 0, 0);
 }
 
-/** @param {number} share @param {number} channel */
-function level(share, channel) {
-  const place = share * (MAP.length - 1);
+/** @param {number} fraction @param {number} channel */
+function level(fraction, channel) {
+  const place = fraction * (MAP.length - 1);
   const below = Math.min(Math.floor(place), MAP.length - 2);
   const [low, high] = [MAP[below][channel], MAP[below + 1][channel]];
   return low + (place - below) * (high - low);

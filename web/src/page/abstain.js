@@ -13,23 +13,23 @@ export function abstainBelow(score) {
   abstain.checked = true;
   slider.disabled = false;
   slider.value = String(100 * score);
-  tell(score);
+  showScore(score);
 }
 
 /** @param {() => void} changed called when other faces are unsure than before */
-export function listen(changed) {
+export function onAbstainChange(changed) {
   abstain.addEventListener('change', () => {
     slider.disabled = !abstain.checked;
     changed();
   });
   slider.addEventListener('input', () => {
-    tell(Number(slider.value) / 100);
+    showScore(Number(slider.value) / 100);
     changed();
   });
 }
 
 /** @param {number} score */
-function tell(score) {
+function showScore(score) {
   // kept beside the slider, which has whole steps alone
   least = score;
   const text = `${Number((100 * score).toFixed(1))} %`;
@@ -38,7 +38,7 @@ function tell(score) {
 }
 
 /** Return a result with the faces flagged that are below the minimum score. @param {Result} result */
-export function flagged(result) {
+export function flagUnsure(result) {
   const below = abstain.checked ? least : 0;
   const faces = result.faces.map((face) => {
     const flags = face.flags.filter((flag) => flag !== 'unsure');

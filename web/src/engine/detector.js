@@ -1,21 +1,21 @@
 // Detects faces and classifies their expressions, as src/emotion_detection/inference/detector.py
 // does, with two opened networks.
 
-import { find, isCut } from './centerface.js';
-import { occlusion } from './heat.js';
+import { detectFaces, isCut } from './centerface.js';
+import { occlusion } from './occlusion.js';
 import { detectorSettings, UNCERTAIN_FACE } from './settings.js';
 import { combineScores, cutViews } from './views.js';
 
 /** @import {Network} from './centerface.js' */
 /** @import {DetectorSettings} from './settings.js' */
-/** @import {About, Area, FoundFace, Picture, Point, Result} from './types.js' */
+/** @import {About, Area, FoundFace, Pixels, Point, Result} from './types.js' */
 
 /**
  * The networks, however they are run.
  * @typedef {object} Networks
- * @property {Network} finder
+ * @property {Network} detect
  * @property {(faces: Uint8Array, count: number, outputs: string[]) => Promise<Float32Array[]>}
- *   reader takes (count, channels, size, size)
+ *   classify takes (count, channels, size, size)
  */
 
 /**
@@ -25,10 +25,10 @@ import { combineScores, cutViews } from './views.js';
  * @property {number | null} [frame]
  * @property {number | null} [time]
  * @property {number} [working] longer side in pixels for detection
- * @property {boolean} [once] look no further where nothing is found
+ * @property {boolean} [once] one pass, even where nothing is found
  */
 
-export class Reader {
+export class Detector {
   /**
    * @param {About} about
    * @param {Networks} networks
@@ -41,41 +41,41 @@ export class Reader {
 
   /**
    * Detect the faces of an image, and classify them.
-   * @param {Picture} picture
+   * @param {Pixels} image
    * @param {Options} options
    * @returns {Promise<{result: Result, crops: Uint8Array[]}>} crops: (size, size, channels)
    */
-  async detect(picture, options) {
+  async detect(image, options) {
     const { source = null, notes = [], frame = null, time = null } = options;
-    const { width, height } = picture;
+    const { width, height } = image;
     const settings = detectorSettings(this.about);
-    const found = await find(
-      picture,
-      this.networks.finder,
+    const found = await detectFaces(
+      image,
+      this.networks.detect,
       { ...settings, working_size: options.working ?? settings.working_size },
       options.once,
     );
     // a camera's frames come faster than four views of each face can be classified
-    const views = cutViews(picture, found.faces, this.about, options.once ? 1 : this.about.views);
+    const views = cutViews(image, found.faces, this.about, options.once ? 1 : this.about.views);
     const crops = views[0];
     const { scores, intensity } = await this.classify(views);
     const faces = found.faces.map((face, k) => ({
       ...face,
       scores: scores[k],
       intensity: intensity[k],
-      flags: flagsOf(face, picture, settings),
+      flags: flagsOf(face, image, settings),
       track: null,
     }));
-    const told = faces.length ? [...notes, ...(this.about.notes ?? [])] : notes;
+    const allNotes = faces.length ? [...notes, ...(this.about.notes ?? [])] : notes;
     const skipped = found.skipped;
-    return { result: { source, width, height, faces, skipped, notes: told, frame, time }, crops };
+    return { result: { source, width, height, faces, skipped, notes: allNotes, frame, time }, crops };
   }
 
   /**
    * Map how much of a score is lost where a face is hidden.
    * @param {Uint8Array} crop
    * @param {number} emotion place of the score
-   * @param {(share: number) => void} progress
+   * @param {(fraction: number) => void} progress
    */
   explain(crop, emotion, progress) {
     const { input, labels } = this.about;
@@ -84,7 +84,7 @@ export class Reader {
       input,
       async (crops, count) => {
         const faces = planar(crops, count, input);
-        const [scores] = await this.networks.reader(faces, count, [this.output]);
+        const [scores] = await this.networks.classify(faces, count, [this.output]);
         return Float32Array.from({ length: count }, (_, k) => scores[k * labels.length + emotion]);
       },
       progress,
@@ -105,7 +105,7 @@ export class Reader {
     crops.forEach((crop, k) => joined.set(crop, k * crop.length));
     const outputs = this.about.intensity ? [this.output, 'intensity'] : [this.output];
     const shown = planar(joined, crops.length, input);
-    const [scores, intensity] = await this.networks.reader(shown, crops.length, outputs);
+    const [scores, intensity] = await this.networks.classify(shown, crops.length, outputs);
     const count = labels.length;
     /** @param {number} row */
     const scoresOf = (row) => [...scores.slice(row * count, (row + 1) * count)];
@@ -123,7 +123,7 @@ export class Reader {
 /**
  * Return what should be known of a detected face.
  * @param {FoundFace} face
- * @param {Picture} picture
+ * @param {Pixels} image
  * @param {DetectorSettings} settings
  */
 function flagsOf(face, { width, height }, { certain }) {
@@ -137,7 +137,7 @@ function flagsOf(face, { width, height }, { certain }) {
  * @param {number} scale
  * @returns {Result}
  */
-export function enlarged(result, scale) {
+export function enlarge(result, scale) {
   if (scale === 1) return result;
   const faces = result.faces.map((face) => ({
     ...face,

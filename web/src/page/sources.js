@@ -1,14 +1,14 @@
 // The ways in which images come: chosen, dropped, pasted, or samples to try.
 
 import { byId, element, make } from './dom.js';
-import { say, words } from './status.js';
+import { showStatus, words } from './status.js';
 
-const DRAWN = ['happiness', 'sadness', 'surprise', 'neutral'];
+const SYNTHETIC = ['happiness', 'sadness', 'surprise', 'neutral'];
 const SAMPLES = [
   { file: 'astronaut.jpg', alt: 'photo of an astronaut', caption: 'a photo' },
   { file: 'group.jpg', alt: 'twelve drawn faces', caption: 'a group' },
   { file: 'together.png', alt: 'four drawn faces', caption: 'four faces' },
-  ...DRAWN.map((name) => ({ file: `${name}.png`, alt: `drawn face: ${name}`, caption: name })),
+  ...SYNTHETIC.map((name) => ({ file: `${name}.png`, alt: `drawn face: ${name}`, caption: name })),
 ];
 
 /** @typedef {(files: {name: string, file: Blob}[]) => Promise<void> | undefined} Take */
@@ -57,6 +57,6 @@ async function takeSample(file, take) {
     if (!response.ok) throw new Error(`the server answers ${response.status}`);
     await take([{ name: file, file: await response.blob() }]);
   } catch (error) {
-    say(`The sample could not be loaded: ${words(error)}`);
+    showStatus(`The sample could not be loaded: ${words(error)}`);
   }
 }

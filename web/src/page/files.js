@@ -1,19 +1,19 @@
 // Files that were chosen, images and videos: read one after another, listed, and one of them shown.
 
-import { PictureError } from '../engine/header.js';
-import { upright } from '../engine/pictures.js';
+import { ImageError } from '../engine/header.js';
+import { decodeUpright } from '../engine/decoding.js';
 import { element, make } from './dom.js';
 import { isUncertain, named } from './draw.js';
 import { endTimeline, beginTimeline, offerMoments } from './film.js';
 import { about, engine, opened, showProgress } from './networks.js';
 import { cards, clear, put } from './stage.js';
-import { begin, counted, countedEmotions, many, say, uncertainWords, words } from './status.js';
-import { flagged } from './unsure.js';
-import { isVideo, readVideo, VideoFile } from './video.js';
+import { begin, counted, countedEmotions, many, showStatus, uncertainWords, words } from './status.js';
+import { flagUnsure } from './abstain.js';
+import { isVideo, detectVideo, VideoFile } from './video.js';
 
 /** @import {About, Result} from '../engine/types.js' */
 /** @import {Entry as Row} from '../engine/table.js' */
-/** @import {Seen} from './engine.js' */
+/** @import {Detected} from './engine.js' */
 /** @import {Timeline} from './timeline.js' */
 
 /**
@@ -21,8 +21,8 @@ import { isVideo, readVideo, VideoFile } from './video.js';
  * @typedef {object} Entry
  * @property {string} name
  * @property {File | Blob} file
- * @property {Seen | null} seen an image's
- * @property {Result[]} film a video's frames, as far as they are read
+ * @property {Detected | null} detected an image's
+ * @property {Result[]} frames a video's frames, as far as they are read
  * @property {string | null} error
  * @property {{choice: HTMLButtonElement, words: HTMLElement, thumbnail: HTMLCanvasElement}} line
  */
@@ -32,7 +32,7 @@ let entries = [];
 /** @type {Entry | null} the one that is shown */
 export let current = null;
 /** @type {Entry[]} those that the status is about */
-let told = [];
+let reported = [];
 /** @type {VideoFile | null} the one that is open */
 let video = null;
 
@@ -40,18 +40,18 @@ let video = null;
  * Read files, and show the first that can be read.
  * @param {{name: string, file: Blob}[]} chosen
  */
-export async function read(chosen) {
+export async function processFiles(chosen) {
   const latest = begin();
   forget();
-  entries = chosen.map((one) => ({ ...one, seen: null, film: [], error: null, line: lineOf(one.name) }));
+  entries = chosen.map((one) => ({ ...one, detected: null, frames: [], error: null, line: lineOf(one.name) }));
   list();
   try {
     await opened(latest);
     if (!latest()) return;
     for (const [place, entry] of entries.entries()) {
-      say(entries.length > 1 ? `Reading ${place + 1} of ${entries.length}: ${entry.name} …` : 'Reading …');
+      showStatus(entries.length > 1 ? `Reading ${place + 1} of ${entries.length}: ${entry.name} …` : 'Reading …');
       showProgress(entries.length > 1 || isVideo(entry) ? place / entries.length : null, true);
-      await readOne(entry, latest, (share) => showProgress((place + share) / entries.length, true));
+      await processFile(entry, latest, (fraction) => showProgress((place + fraction) / entries.length, true));
       if (!latest()) return;
       describe(entry);
       if (!current && !entry.error) await show(entry);
@@ -61,18 +61,18 @@ export async function read(chosen) {
   } catch (error) {
     if (!latest()) return;
     showProgress(null, false);
-    say(`The networks could not be loaded: ${words(error)}`);
+    showStatus(`The networks could not be loaded: ${words(error)}`);
   }
 }
 
 /** Stop reading; what was read so far stays. */
 export function cancel() {
   begin();
-  const left = entries.filter((entry) => !isRead(entry));
+  const left = entries.filter((entry) => !isDone(entry));
   for (const entry of left) entry.error = 'not read: cancelled';
   for (const entry of left) describe(entry);
   finish();
-  if (current?.film.length) show(current);
+  if (current?.frames.length) show(current);
 }
 
 /** End the reading of files, and report it. */
@@ -82,27 +82,27 @@ function finish() {
   showProgress(null, false);
   if (hadFocus) element('status').focus();
   if (!current && entries.length > 1) showNothing();
-  tell(entries);
+  report(entries);
 }
 
 /** @param {Entry} entry */
-const isRead = (entry) => entry.seen !== null || entry.film.length > 0 || entry.error !== null;
+const isDone = (entry) => entry.detected !== null || entry.frames.length > 0 || entry.error !== null;
 
 /** Report again, since what is called unsure has changed. */
-export function tellAgain() {
-  if (told.length && told.every(isRead)) tell(told);
+export function reportAgain() {
+  if (reported.length && reported.every(isDone)) report(reported);
 }
 
 /** @param {Entry[]} about */
-function tell(about) {
-  told = about;
-  say(about.length ? summary(about) : 'Cancelled.');
+function report(about) {
+  reported = about;
+  showStatus(about.length ? summary(about) : 'Cancelled.');
 }
 
 /** Forget all files. */
 export function forget() {
   closeVideo();
-  [entries, current, told] = [[], null, []];
+  [entries, current, reported] = [[], null, []];
   showProgress(null, false);
   list();
 }
@@ -116,10 +116,10 @@ function closeVideo() {
 export function rows() {
   /** @type {Row[]} */
   const known = [];
-  for (const { name, seen, film, error } of entries) {
+  for (const { name, detected, frames, error } of entries) {
     if (error) known.push({ source: name, error });
-    else if (seen) known.push(flagged(seen.result));
-    else known.push(...film.map(flagged));
+    else if (detected) known.push(flagUnsure(detected.result));
+    else known.push(...frames.map(flagUnsure));
   }
   return known;
 }
@@ -127,19 +127,19 @@ export function rows() {
 /**
  * @param {Entry} entry
  * @param {() => boolean} latest
- * @param {(share: number) => void} progress
+ * @param {(fraction: number) => void} progress
  */
-async function readOne(entry, latest, progress) {
+async function processFile(entry, latest, progress) {
   try {
-    if (isVideo(entry)) await readFilm(entry, latest, progress);
+    if (isVideo(entry)) await processVideo(entry, latest, progress);
     else {
-      entry.seen = await engine.picture(entry.file, entry.name);
-      drawThumbnail(entry, entry.seen.thumbnail);
-      entry.seen.thumbnail.close();
+      entry.detected = await engine.detectImage(entry.file, entry.name);
+      drawThumbnail(entry, entry.detected.thumbnail);
+      entry.detected.thumbnail.close();
     }
   } catch (error) {
-    entry.error = error instanceof PictureError ? error.message : `it failed: ${words(error)}`;
-    entry.film = [];
+    entry.error = error instanceof ImageError ? error.message : `it failed: ${words(error)}`;
+    entry.frames = [];
   }
 }
 
@@ -147,28 +147,28 @@ async function readOne(entry, latest, progress) {
  * Read a video, showing each frame where nothing else is shown.
  * @param {Entry} entry
  * @param {() => boolean} latest
- * @param {(share: number) => void} progress
+ * @param {(fraction: number) => void} progress
  */
-async function readFilm(entry, latest, progress) {
+async function processVideo(entry, latest, progress) {
   const known = /** @type {About} */ (about);
   const opening = new VideoFile();
   await opening.open(entry.file, entry.name);
   const isShown = !current || entries.length === 1;
-  const timeline = isShown ? showFilm(entry, known) : null;
+  const timeline = isShown ? showVideo(entry, known) : null;
   try {
-    await readVideo(opening, entry.name, engine, (picture, result, share) => {
+    await detectVideo(opening, entry.name, engine, (image, result, fraction) => {
       if (!latest()) {
-        picture.close();
+        image.close();
         return false;
       }
-      entry.film.push(result);
-      if (entry.film.length === 1) drawThumbnail(entry, picture);
-      progress(share);
-      if (!timeline || current !== entry) picture.close();
+      entry.frames.push(result);
+      if (entry.frames.length === 1) drawThumbnail(entry, image);
+      progress(fraction);
+      if (!timeline || current !== entry) image.close();
       else {
-        put({ picture, result, crops: [], mirrored: false, moving: true });
+        put({ image, result, crops: [], mirrored: false, moving: true });
         cards();
-        timeline.show(entry.film, opening.duration);
+        timeline.show(entry.frames, opening.duration);
       }
       return true;
     });
@@ -179,7 +179,7 @@ async function readFilm(entry, latest, progress) {
 }
 
 /** @param {Entry} entry @param {About} known @returns {Timeline} */
-function showFilm(entry, known) {
+function showVideo(entry, known) {
   current = entry;
   makeRoom(entry);
   clear(true);
@@ -190,16 +190,16 @@ function showFilm(entry, known) {
 function summary(all) {
   const known = /** @type {About} */ (about);
   const lost = all.filter((entry) => entry.error);
-  const films = all.filter((entry) => entry.film.length && !entry.error);
+  const videos = all.filter((entry) => entry.frames.length && !entry.error);
   if (all.length === 1) {
     if (lost.length) return `${all[0].name}: ${lost[0].error}`;
-    return films.length ? `${filmWords(films[0])}.` : `${imageWords(all[0], known)}.`;
+    return videos.length ? `${describeVideo(videos[0])}.` : `${describeImage(all[0], known)}.`;
   }
-  const results = all.flatMap((entry) => (entry.seen && !entry.error ? [flagged(entry.seen.result)] : []));
+  const results = all.flatMap((entry) => (entry.detected && !entry.error ? [flagUnsure(entry.detected.result)] : []));
   const faces = results.flatMap((result) => result.faces);
   const parts = [];
   if (results.length) parts.push(`${countedIn(faces, results.length, known)}.`);
-  for (const film of films) parts.push(`${film.name}: ${filmWords(film)}.`);
+  for (const one of videos) parts.push(`${one.name}: ${describeVideo(one)}.`);
   if (lost.length) parts.push(`${many(lost.length, 'file')} could not be read: ${namesOf(lost)}.`);
   return parts.join(' ');
 }
@@ -220,8 +220,8 @@ function countedIn(faces, images, known) {
 }
 
 /** @param {Entry} entry @param {About} known */
-function imageWords({ seen }, known) {
-  const { faces, skipped, notes } = flagged(/** @type {Seen} */ (seen).result);
+function describeImage({ detected }, known) {
+  const { faces, skipped, notes } = flagUnsure(/** @type {Detected} */ (detected).result);
   const certain = faces.filter((face) => !isUncertain(face));
   const found =
     certain.length === 1
@@ -233,12 +233,12 @@ function imageWords({ seen }, known) {
 }
 
 /** @param {Entry} entry */
-function filmWords({ film }) {
+function describeVideo({ frames }) {
   const people = new Set(
-    film.flatMap(({ faces }) => faces.filter((face) => !isUncertain(face)).map(({ track }) => track)),
+    frames.flatMap(({ faces }) => faces.filter((face) => !isUncertain(face)).map(({ track }) => track)),
   );
   const found = people.size === 1 ? '1 person' : people.size ? `${people.size} persons` : 'no face';
-  return `${found} in ${many(film.length, 'frame')}`;
+  return `${found} in ${many(frames.length, 'frame')}`;
 }
 
 /** Show one of the files. @param {Entry} entry */
@@ -246,14 +246,14 @@ export async function show(entry) {
   current = entry;
   makeRoom(entry);
   clear(!entry.error);
-  if (entry.film.length) await showMoments(entry);
-  else if (entry.seen) {
+  if (entry.frames.length) await showMoments(entry);
+  else if (entry.detected) {
     endTimeline();
-    const { result, crops, scale } = entry.seen;
+    const { result, crops, scale } = entry.detected;
     const shorter = scale > 1 ? Math.floor(Math.min(result.width, result.height) / scale) : 0;
-    const picture = await upright(entry.file, shorter);
-    if (current !== entry) return picture.close();
-    put({ picture, result, crops, mirrored: false, moving: false });
+    const image = await decodeUpright(entry.file, shorter);
+    if (current !== entry) return image.close();
+    put({ image, result, crops, mirrored: false, moving: false });
     cards();
   }
 }
@@ -269,26 +269,26 @@ async function showMoments(entry) {
   if (current !== entry) return opening.close();
   closeVideo();
   video = opening;
-  beginTimeline(known, 'Scores of the largest face').show(entry.film, opening.duration);
-  let wanted = 0;
+  beginTimeline(known, 'Scores of the largest face').show(entry.frames, opening.duration);
+  let requested = 0;
   let busy = false;
   const showFrame = async () => {
     if (busy) return;
     busy = true;
-    for (let done = -1; done !== wanted && video === opening; ) {
-      done = wanted;
-      const result = entry.film[done];
-      const picture = await opening.frameAt(result.time ?? 0);
-      if (video !== opening || current !== entry) picture.close();
+    for (let done = -1; done !== requested && video === opening; ) {
+      done = requested;
+      const result = entry.frames[done];
+      const image = await opening.frameAt(result.time ?? 0);
+      if (video !== opening || current !== entry) image.close();
       else {
-        put({ picture, result, crops: [], mirrored: false, moving: true });
+        put({ image, result, crops: [], mirrored: false, moving: true });
         cards();
       }
     }
     busy = false;
   };
-  offerMoments(entry.film, (place) => {
-    wanted = place;
+  offerMoments(entry.frames, (place) => {
+    requested = place;
     showFrame();
   });
   await showFrame();
@@ -329,28 +329,28 @@ function lineOf(name) {
 async function choose(choice) {
   const entry = entries.find(({ line }) => line.choice === choice);
   if (!entry) return;
-  if (entry.error) return say(`${entry.name}: ${entry.error}`);
+  if (entry.error) return showStatus(`${entry.name}: ${entry.error}`);
   try {
     await show(entry);
-    if (current === entry) tell([entry]);
+    if (current === entry) report([entry]);
   } catch (error) {
-    say(`${entry.name}: ${words(error)}`);
+    showStatus(`${entry.name}: ${words(error)}`);
   }
 }
 
 /** Write into a file's line what was found. @param {Entry} entry */
-function describe({ seen, film, error, line }) {
-  const certain = seen?.result.faces.filter((face) => !isUncertain(face)).length ?? 0;
-  line.words.textContent = error ? error : film.length ? many(film.length, 'frame') : counted(certain);
+function describe({ detected, frames, error, line }) {
+  const certain = detected?.result.faces.filter((face) => !isUncertain(face)).length ?? 0;
+  line.words.textContent = error ? error : frames.length ? many(frames.length, 'frame') : counted(certain);
   line.choice.disabled = false;
   line.choice.classList.toggle('lost', error !== null);
 }
 
-/** @param {Entry} entry @param {ImageBitmap} picture */
-function drawThumbnail({ line: { thumbnail } }, picture) {
-  const share = thumbnail.height / picture.height;
-  thumbnail.width = Math.max(1, Math.min(Math.round(picture.width * share), 2 * thumbnail.height));
-  thumbnail.getContext('2d')?.drawImage(picture, 0, 0, picture.width * share, thumbnail.height);
+/** @param {Entry} entry @param {ImageBitmap} image */
+function drawThumbnail({ line: { thumbnail } }, image) {
+  const fraction = thumbnail.height / image.height;
+  thumbnail.width = Math.max(1, Math.min(Math.round(image.width * fraction), 2 * thumbnail.height));
+  thumbnail.getContext('2d')?.drawImage(image, 0, 0, image.width * fraction, thumbnail.height);
 }
 
 /** List the files, where there are several. */

@@ -26,7 +26,7 @@ from benchmarks.common import (
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, Corruption
-from emotion_detection.evaluation.robustness_plot import draw_examples
+from emotion_detection.evaluation.robustness import draw_examples
 from emotion_detection.io.files import write_atomic
 
 ROW = 3

@@ -34,8 +34,7 @@ from emotion_detection.evaluation.evaluate import name_way
 from emotion_detection.io.files import write_atomic
 from emotion_detection.postprocessing import Prior
 from emotion_detection.training.checkpoint import LoadedCheckpoint, load_trained
-from emotion_detection.training.export import export_onnx
-from emotion_detection.training.export_sample import SAMPLE
+from emotion_detection.training.export import SAMPLE, export_onnx
 
 PACKAGE = Path(pretrained.__file__).parent
 SLICE = 500

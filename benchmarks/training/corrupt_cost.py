@@ -29,9 +29,8 @@ from emotion_detection.labels import FER2013
 from emotion_detection.training.augmentation import make_augmentation, make_corruption
 from emotion_detection.training.batches import Batch
 from emotion_detection.training.network import ModelSpec, build_seeded
-from emotion_detection.training.optimizer import make_optimizer
 from emotion_detection.training.provenance import describe_code, describe_processor
-from emotion_detection.training.task import EmotionTask
+from emotion_detection.training.task import EmotionTask, make_optimizer
 
 WARM_UP = 2
 """Rounds that are not timed."""

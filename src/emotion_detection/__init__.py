@@ -16,7 +16,7 @@ disable_telemetry()
 if TYPE_CHECKING:
     from emotion_detection.errors import ImageError, InputError
     from emotion_detection.inference import EmotionDetector
-    from emotion_detection.inference.explanation import Explanation, explain
+    from emotion_detection.inference.explain import Explanation, explain
     from emotion_detection.inference.result_output import annotate
     from emotion_detection.results import Face, Result
 

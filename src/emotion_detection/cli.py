@@ -86,7 +86,7 @@ def _print_whatever_letters() -> None:
 def _run_guarded(command: str, words: list[str]) -> int:
     if os.environ.get("LOCAL_RANK", "0") != "0":
         # of several training processes: started by the first one, or by torchrun
-        from emotion_detection.io.parent_process import exit_with_parent
+        from emotion_detection.io.cpus import exit_with_parent
 
         exit_with_parent()
     try:

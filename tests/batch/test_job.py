@@ -10,8 +10,7 @@ import pytest
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.job import DEATHS, DIED, count_planned, run
 from emotion_detection.batch.job_folder import Work, open_work
-from emotion_detection.batch.local_engine import Done, Pull, Task
-from emotion_detection.batch.worker_exits import WorkerExit
+from emotion_detection.batch.local_engine import Done, Pull, Task, WorkerExit
 from emotion_detection.errors import InputError
 
 EMPTY = {"faces": [], "notes": []}

@@ -16,8 +16,14 @@ import pytest
 
 from emotion_detection.batch.classify import Settings
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.local_engine import Pull, Task, run_here, run_pool, start_workers
-from emotion_detection.batch.worker_exits import WorkerExit
+from emotion_detection.batch.local_engine import (
+    Pull,
+    Task,
+    WorkerExit,
+    run_here,
+    run_pool,
+    start_workers,
+)
 from emotion_detection.errors import InputError
 
 Make = Callable[..., Settings]

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.batch.files import Entry, expand_patterns, list_entries
-from emotion_detection.batch.skipped import describe_left_out
+from emotion_detection.batch.files import Entry, describe_left_out, expand_patterns, list_entries
 from emotion_detection.images import kinds as image_kinds
 
 

@@ -7,8 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from emotion_detection.batch.output import Output
-from emotion_detection.batch.tally import Tally
+from emotion_detection.batch.output import Output, Tally
 from emotion_detection.batch.terminal import Lines, bar
 from emotion_detection.inference.tables import make_error_record
 from emotion_detection.results import Face, Result

@@ -8,7 +8,7 @@ import pytest
 from emotion_detection.batch.files import Entry
 from emotion_detection.batch.job import FAILED_STARTS, run
 from emotion_detection.batch.job_folder import open_work
-from emotion_detection.batch.worker_exits import WorkerExit, explain_deaths
+from emotion_detection.batch.local_engine import WorkerExit, explain_deaths
 from emotion_detection.errors import InputError
 
 

@@ -17,10 +17,9 @@ from emotion_detection.commands import predict_video
 from emotion_detection.commands.predict_video import run_video
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import ImageError
-from emotion_detection.inference.smoothing import smooth_file
 from emotion_detection.inference.tracking import TrackSettings
 from emotion_detection.inference.video import read_frames
-from emotion_detection.inference.video_detect import VideoOptions
+from emotion_detection.inference.video_detect import VideoOptions, smooth_file
 from emotion_detection.results import Face, Result
 
 av = pytest.importorskip("av", reason="needs the extra 'video'")

@@ -8,13 +8,13 @@ from PIL import Image
 
 from emotion_detection.data import duplicates
 from emotion_detection.data import synthetic as drawn
+from emotion_detection.data.duplicates import LARGEST_CERTAIN, are_copies
 from emotion_detection.data.fingerprints import (
     find_same_faces,
     read_fingerprints,
     take_fingerprints,
     write_fingerprints,
 )
-from emotion_detection.data.image_similarity import LARGEST_CERTAIN, are_copies
 
 
 @pytest.fixture(scope="module")

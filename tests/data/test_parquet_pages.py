@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emotion_detection.data import parquet_pages
-from emotion_detection.data.formats.parquet import read_parquet
-from emotion_detection.data.parquet_pages import count_rows_per_batch
+from emotion_detection.data.formats import parquet
+from emotion_detection.data.formats.parquet import count_rows_per_batch, read_parquet
 from emotion_detection.errors import InputError
 
 TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -48,7 +47,7 @@ def test_usual_files_are_read_in_large_batches(
 @pytest.fixture
 def small_limit(monkeypatch: pytest.MonkeyPatch) -> int:
     """A megabyte in place of the limit, so that tests need no more."""
-    monkeypatch.setattr(parquet_pages, "LARGEST_BATCH", 1_000_000)
+    monkeypatch.setattr(parquet, "LARGEST_BATCH", 1_000_000)
     return 1_000_000
 
 

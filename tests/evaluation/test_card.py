@@ -15,8 +15,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation import evaluate
 from emotion_detection.evaluation.card import render_card, write_card
 from emotion_detection.evaluation.card_facts import read_shipped_facts, run_facts
-from emotion_detection.evaluation.group_table import Groups
-from emotion_detection.evaluation.groups import compute_group_metrics
+from emotion_detection.evaluation.groups import Groups, compute_group_metrics
 from emotion_detection.metrics.statistics import as_dict
 from emotion_detection.training import Run
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emotion_detection.evaluation import evaluate
-from emotion_detection.evaluation.distributed import gather_rows, own_rows
+from emotion_detection.evaluation.predictions import gather_rows, own_rows
 from emotion_detection.training import Run
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import pytest
 
 from emotion_detection.data.class_mapping import join_paths
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.group_table import (
+from emotion_detection.evaluation.groups import (
     DATASETS,
     read_groups,
     read_groups_of,

@@ -12,8 +12,12 @@ from statsmodels.stats.proportion import proportion_confint
 
 from emotion_detection.data.synthetic import SyntheticFaces, make_synthetic_faces
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.group_table import Groups, read_groups_of
-from emotion_detection.evaluation.groups import GroupMetrics, compute_group_metrics
+from emotion_detection.evaluation.groups import (
+    GroupMetrics,
+    Groups,
+    compute_group_metrics,
+    read_groups_of,
+)
 from emotion_detection.labels import FER2013
 from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.metrics.statistics import as_dict

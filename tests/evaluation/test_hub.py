@@ -28,7 +28,7 @@ from emotion_detection.io import hub_download
 from emotion_detection.io.hub_folder import read_hub_config
 from emotion_detection.training import Run, train
 from emotion_detection.training.checkpoint import load_trained
-from emotion_detection.training.hub_weights import load_hub_weights
+from emotion_detection.training.initial_weights import load_hub_weights
 
 FILES = {"config.json", "model.onnx", "model.safetensors", "README.md"}
 

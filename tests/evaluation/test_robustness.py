@@ -26,8 +26,11 @@ from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, cor
 from emotion_detection.evaluation.evaluate import EvaluationPlan, ask
 from emotion_detection.evaluation.evaluate import run as run_test
 from emotion_detection.evaluation.model_loading import open_model
-from emotion_detection.evaluation.robustness import compute_robustness_metrics, evaluate_corruptions
-from emotion_detection.evaluation.robustness_plot import draw_examples
+from emotion_detection.evaluation.robustness import (
+    compute_robustness_metrics,
+    draw_examples,
+    evaluate_corruptions,
+)
 from emotion_detection.postprocessing import Postprocessing
 from emotion_detection.training import Run
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotion_detection.images.jpeg_ends import complete_jpeg
+from emotion_detection.images.damage import complete_jpeg
 from emotion_detection.images.opening import ImageError, image_to_array, open_image
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from emotion_detection.inference.smoothing import smooth_file
 from emotion_detection.inference.tracking import Tracker, TrackSettings
+from emotion_detection.inference.video_detect import smooth_file
 from emotion_detection.results import Face, Result
 
 RATE = 25.0

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as reference
 from statsmodels.stats.proportion import proportion_confint
 
-from emotion_detection.metrics.per_class import compute_class_metrics
+from emotion_detection.metrics.classification import compute_class_metrics
 from emotion_detection.metrics.statistics import as_dict, bootstrap
 
 LABELS = ("anger", "fear", "joy", "calm", "never")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from emotion_detection import EmotionDetector, __version__, pretrained
 from emotion_detection.inference.annotate import annotate_image
-from emotion_detection.serving.model_info import describe_model
+from emotion_detection.serving.app import describe_model
 from emotion_detection.serving.server_settings import Settings
 from emotion_detection.training_record import SYNTHETIC_NOTE
 

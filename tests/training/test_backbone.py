@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from emotion_detection.cli import main
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import load
-from emotion_detection.data.synthetic_source import make_synthetic_source
+from emotion_detection.data.synthetic import make_synthetic_source
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.model_loading import open_model
 from emotion_detection.training import read_resumed_config, train
@@ -146,7 +146,7 @@ def test_offline_the_real_call_is_refused_quickly_with_exit_code_2(tmp_path: Pat
     # faces are not what is waited for here
     code = (
         "import emotion_detection.data.locate as find; "
-        "from emotion_detection.data.synthetic_source import make_synthetic_source; "
+        "from emotion_detection.data.synthetic import make_synthetic_source; "
         "find.make_synthetic_source = lambda size: make_synthetic_source(size, count=70); "
         f"{code}"
     )

@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageFilter
 from pytorch_lightning.plugins.precision import HalfPrecision, MixedPrecision
 
-from emotion_detection.training import corruption
-from emotion_detection.training.corruption import STAGES, RandomCorruption
+from emotion_detection.training import augmentation
+from emotion_detection.training.augmentation import STAGES, RandomCorruption
 
 N = 256
 
@@ -62,7 +62,7 @@ def test_amount_scales_how_many_faces_are_corrupted(amount: float, faces: torch.
         for _ in range(8)
     ]
     untouched = float(np.prod([1 - p for p in STAGES.values()]))
-    expected = corruption.FRACTION * amount * (1 - untouched)
+    expected = augmentation.FRACTION * amount * (1 - untouched)
     assert float(np.mean(changed)) == pytest.approx(expected, abs=0.05)
 
 
@@ -99,7 +99,7 @@ def _fixed(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
     def constant(batch: torch.Tensor, low: float, high: float, skew: float = 1.0) -> torch.Tensor:
         return torch.full((len(batch),), value)
 
-    monkeypatch.setattr(corruption, "_draw", constant)
+    monkeypatch.setattr(augmentation, "_draw", constant)
 
 
 @pytest.mark.parametrize("quality", [5, 15, 40])
@@ -111,7 +111,7 @@ def test_compression_is_near_libjpeg_s(
     noisy = (faces[:8] + 0.15 * torch.randn(8, 1, 48, 48)).clamp(0, 1)
     pixels = (noisy * 255).round()
     module = RandomCorruption(1.0)
-    ours = corruption.compress(pixels / 255, module.basis, module.table) * 255
+    ours = augmentation.compress(pixels / 255, module.basis, module.table) * 255
     theirs = []
     for face in pixels[:, 0].to(torch.uint8).numpy():
         file = io.BytesIO()
@@ -129,7 +129,7 @@ def test_gaussian_blur_is_pillow_s(faces: torch.Tensor, monkeypatch: pytest.Monk
         return torch.zeros(size, dtype=torch.int64)
 
     monkeypatch.setattr(torch, "randint", gaussian)
-    ours = corruption.blur(faces[:4])
+    ours = augmentation.blur(faces[:4])
     for face, blurred in zip(faces[:4, 0], ours[:, 0], strict=True):
         image = Image.fromarray((face * 255).round().to(torch.uint8).numpy())
         theirs = np.asarray(image.filter(ImageFilter.GaussianBlur(1.5)), np.float32) / 255
@@ -141,7 +141,7 @@ def test_noise_has_the_deviation_that_is_sampled(monkeypatch: pytest.MonkeyPatch
     torch.manual_seed(6)
     _fixed(monkeypatch, float(np.log(0.1)))
     grey = torch.full((200, 1, 48, 48), 0.25)
-    found = (corruption.add_noise(grey) - grey).flatten(1).std(1)
+    found = (augmentation.add_noise(grey) - grey).flatten(1).std(1)
     # half of them by the square root of the light: half as much at a quarter of it
     near = [float(((found / wanted - 1).abs() < 0.1).float().mean()) for wanted in (0.1, 0.05)]
     assert near[0] == pytest.approx(0.5, abs=0.15)

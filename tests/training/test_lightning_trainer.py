@@ -16,9 +16,9 @@ from pytorch_lightning.loggers import CSVLogger
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, train
-from emotion_detection.training.averaging import make_moving_average
+from emotion_detection.training.callbacks import make_moving_average
 from emotion_detection.training.checkpoint import load_trained, read_checkpoint
-from emotion_detection.training.export_sample import SAMPLE, find_sample, keep_sample
+from emotion_detection.training.export import SAMPLE, find_sample, keep_sample
 from emotion_detection.training.lightning_trainer import make_trainer, parse_time_limit
 
 Make = Callable[..., TrainConfig]

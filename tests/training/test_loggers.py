@@ -18,7 +18,7 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.training import Run, loggers, read_resumed_config, train
 from emotion_detection.training.history import COLUMNS
-from emotion_detection.training.logged_images import draw_counts, tile_faces
+from emotion_detection.training.loggers import draw_counts, tile_faces
 
 Make = Callable[..., TrainConfig]
 

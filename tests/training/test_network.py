@@ -11,7 +11,7 @@ import yaml
 from torch import nn
 
 from emotion_detection.config import TrainConfig, find_preset, list_presets
-from emotion_detection.data.synthetic_source import make_synthetic_source
+from emotion_detection.data.synthetic import make_synthetic_source
 from emotion_detection.errors import InputError
 from emotion_detection.training import train
 from emotion_detection.training.batches import Batch

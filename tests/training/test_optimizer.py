@@ -14,12 +14,12 @@ from torch import nn
 from emotion_detection.config import TrainConfig
 from emotion_detection.training import train
 from emotion_detection.training.network import ModelSpec, build
-from emotion_detection.training.optimizer import (
+from emotion_detection.training.task import (
+    EmotionTask,
     compute_learning_rate_factor,
     make_optimizer,
     make_schedule,
 )
-from emotion_detection.training.task import EmotionTask
 
 SPEC = ModelSpec("quick", ("a", "b", "c"), 1, 16, 0.0)
 

@@ -1,7 +1,7 @@
 """Classify many images into one table: on all cores, on a Ray cluster, or on many nodes.
 
-:mod:`.files` lists the files, :mod:`.job_folder` keeps the list in shards (:mod:`.shards`) on disk
+:mod:`.files` lists the files, :mod:`.job_folder` keeps the list in shards on disk
 together with their results. :mod:`.classify` classifies a shard; :mod:`.local_engine` and
 :mod:`.ray_engine` distribute shards over processes and machines; :mod:`.job` drives them.
-:mod:`.tally` counts the results, :mod:`.terminal` shows them.
+:mod:`.output` counts the results, :mod:`.terminal` shows them.
 """

@@ -12,9 +12,8 @@ from emotion_detection.batch.job import (
     iterate_shards,
     run,
 )
-from emotion_detection.batch.job_folder import Work
+from emotion_detection.batch.job_folder import Shard, Work
 from emotion_detection.batch.output import Output
-from emotion_detection.batch.shards import Shard
 from emotion_detection.inference.tables import Record, line, open_table
 
 AT_ONCE = 8

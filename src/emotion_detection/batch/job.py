@@ -3,10 +3,8 @@
 import collections
 from collections.abc import Callable, Generator, Iterator
 
-from emotion_detection.batch.job_folder import Work
-from emotion_detection.batch.local_engine import Done, Pull, Task
-from emotion_detection.batch.shards import Shard
-from emotion_detection.batch.worker_exits import WorkerExit, explain_deaths
+from emotion_detection.batch.job_folder import Shard, Work
+from emotion_detection.batch.local_engine import Done, Pull, Task, WorkerExit, explain_deaths
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import line, make_error_record
 

@@ -4,24 +4,71 @@ The folder has ``manifest.json`` (the description of the job), ``list-DIGEST.jso
 order) and ``shards-DIGEST/`` (one file of records per finished shard, written atomically). The
 digest is of model, options and list, so that results of another job are never used. After a crash
 at any moment, the same job can be resumed from the folder.
+
+Shards: ranges of the list of files, parsed lazily.
 """
 
 import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.shards import Shard, is_video, values
 from emotion_detection.errors import InputError
 from emotion_detection.inference.tables import Record, write_lines_atomic
 from emotion_detection.io.lock import NAME, list_own_files, remove_if_empty
 from emotion_detection.io.plain_values import parse_json
+
+_VIDEO = ", true]\n"
+"""End of the line of an :class:`Entry` that is a video."""
+
+
+class Shard(NamedTuple):
+    """Files that are done together; a video is a shard of its own.
+
+    Args:
+        number: from 0.
+        lines: the files as the list has them.
+    """
+
+    number: int
+    lines: tuple[str, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The files."""
+        return tuple(Entry(*fields) for fields in values(self.lines))
+
+    @property
+    def size(self) -> int:
+        """Number of files."""
+        return len(self.lines)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a video."""
+        return is_video(self.lines[0])
+
+
+def is_video(text: str) -> bool:
+    """Return True if a line of the list is a video, without parsing it."""
+    return text.endswith(_VIDEO)
+
+
+def values(lines: Sequence[str]) -> list[Any]:
+    """Parse lines of JSON together, two to ten times as fast as one by one.
+
+    Raises:
+        ValueError: a line is no JSON.
+    """
+    found: list[Any] = parse_json(f"[{','.join(lines)}]")
+    return found
+
 
 FORMAT = 1
 LARGEST_SHARD, SMALLEST_SHARD, SHARDS = 256, 16, 64

@@ -13,8 +13,7 @@ from typing import Any
 
 from emotion_detection.batch.classify import Settings, open_detector, read
 from emotion_detection.batch.files import Entry
-from emotion_detection.batch.local_engine import WORKERS_PER_GPU, Done, Pull, Task
-from emotion_detection.batch.worker_exits import WorkerExit
+from emotion_detection.batch.local_engine import WORKERS_PER_GPU, Done, Pull, Task, WorkerExit
 from emotion_detection.errors import InputError, missing_package
 from emotion_detection.inference.devices import CPU_NAME, parse_device
 from emotion_detection.inference.tables import line

@@ -24,7 +24,7 @@ def run(words: list[str]) -> int:
     require_package("'report'", "train", "torch", "pytorch_lightning", "jinja2")
     from emotion_detection.evaluation.card import write_card
     from emotion_detection.evaluation.card_facts import check_run
-    from emotion_detection.evaluation.group_table import DATASETS, read_groups
+    from emotion_detection.evaluation.groups import DATASETS, read_groups
     from emotion_detection.evaluation.model_loading import find_newest_run
     from emotion_detection.evaluation.report import ReportRequest, open_tests, write_report
     from emotion_detection.evaluation.report.facts import read_audit

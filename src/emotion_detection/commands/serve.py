@@ -47,8 +47,8 @@ def run(words: list[str]) -> int:
     from emotion_detection.commands.device_option import report_device, settle_device
     from emotion_detection.inference import EmotionDetector
     from emotion_detection.postprocessing import check_prior
-    from emotion_detection.serving.memory import keep_memory
     from emotion_detection.serving.server import bound, make_server, quiet_pillow
+    from emotion_detection.serving.server_settings import keep_memory
     from emotion_detection.training_record import SYNTHETIC_NOTE
 
     keep_memory()

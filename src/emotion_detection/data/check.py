@@ -1,7 +1,7 @@
 """Check a dataset for unreadable images, duplicates, and duplicates with different labels.
 
 A duplicate is exact (the same pixels) or near: a near-duplicate (:mod:`.duplicates`) that is
-confirmed at full size (:mod:`.image_similarity`). Exact duplicates count as near ones too.
+confirmed at full size (:mod:`.duplicates`). Exact duplicates count as near ones too.
 
 Every pair of faces of all splits is compared once. All pairs are counted, but only :data:`LISTED`
 are listed, so that thousands of equal images do not fill the memory.
@@ -20,8 +20,15 @@ from rich.table import Table
 from rich.text import Text
 
 from emotion_detection.data.dataset import SPLITS, Dataset
-from emotion_detection.data.duplicates import NEAR, SIDE, Pairs, find_near_pairs, group_exact
-from emotion_detection.data.image_similarity import LARGEST_DIFFERENCE, are_copies
+from emotion_detection.data.duplicates import (
+    LARGEST_DIFFERENCE,
+    NEAR,
+    SIDE,
+    Pairs,
+    are_copies,
+    find_near_pairs,
+    group_exact,
+)
 from emotion_detection.data.stored_arrays import StoredRows
 from emotion_detection.data.summary import describe_unreadable, escape_text, format_facts
 

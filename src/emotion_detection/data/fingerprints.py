@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data.duplicates import find_near_pairs, make_thumbnails
-from emotion_detection.data.image_similarity import (
+from emotion_detection.data.duplicates import (
     LARGEST_DIFFERENCE,
     find_largest_differences,
+    find_near_pairs,
+    make_thumbnails,
     standardize,
 )
 from emotion_detection.data.stored_arrays import Images

@@ -15,13 +15,12 @@ from emotion_detection.data.ferplus import add_votes
 from emotion_detection.data.formats import delimited
 from emotion_detection.data.formats.columns import find_roles
 from emotion_detection.data.formats.folders import holds_several, read_folders
-from emotion_detection.data.formats.image_paths import ImagePaths
 from emotion_detection.data.formats.layouts import RAFDB_LISTS, read_layout, read_rafdb
 from emotion_detection.data.formats.parquet import read_parquet, split_of_parquet
 from emotion_detection.data.formats.table import read_tables
-from emotion_detection.data.formats.tree import is_counted, read_tree
+from emotion_detection.data.formats.tree import ImagePaths, is_counted, read_tree
 from emotion_detection.data.source import FER2013_SPLITS, Source, split_of
-from emotion_detection.data.synthetic_source import make_synthetic_source
+from emotion_detection.data.synthetic import make_synthetic_source
 from emotion_detection.data.whole_images import note_photographs
 from emotion_detection.errors import InputError
 

@@ -11,11 +11,6 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data.dataset import SPLITS
 from emotion_detection.data.duplicates import group_alike
 from emotion_detection.data.fingerprints import take_fingerprints
-from emotion_detection.data.known_splits import (
-    find_known_splits,
-    known_splits_path,
-    remember_splits,
-)
 from emotion_detection.data.people import find_people, join_groups
 from emotion_detection.data.source import Face
 from emotion_detection.data.splitting import (
@@ -27,6 +22,9 @@ from emotion_detection.data.splitting import (
     Shortage,
     assign_splits,
     deal_folds,
+    find_known_splits,
+    known_splits_path,
+    remember_splits,
 )
 from emotion_detection.data.stored_arrays import Images
 from emotion_detection.errors import InputError

@@ -13,7 +13,7 @@ from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.data.duplicates import NEAR, find_duplicates
 from emotion_detection.data.ferplus import RATERS
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.group_table import write_datasets
+from emotion_detection.evaluation.groups import write_datasets
 from emotion_detection.evaluation.model_loading import Model, find_newest_run, open_model
 from emotion_detection.evaluation.predictions import Predicted, predict
 from emotion_detection.evaluation.saved_tests import write_test

@@ -27,8 +27,7 @@ from emotion_detection.io.hub_folder import (
 )
 from emotion_detection.io.plain_values import parse_json
 from emotion_detection.training.checkpoint import LoadedCheckpoint, load_trained
-from emotion_detection.training.export import export_onnx, read_validation_metrics
-from emotion_detection.training.export_sample import find_sample
+from emotion_detection.training.export import export_onnx, find_sample, read_validation_metrics
 from emotion_detection.training.initial_weights import load_initial_weights
 from emotion_detection.training.network import ModelSpec
 from emotion_detection.training_record import is_training_data

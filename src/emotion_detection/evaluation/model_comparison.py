@@ -15,7 +15,7 @@ from emotion_detection.errors import InputError
 from emotion_detection.evaluation.saved_tests import SavedTest
 from emotion_detection.labels import class_key
 from emotion_detection.metrics.calibration import BINS, LEAST_SCORE, assign_bins
-from emotion_detection.metrics.per_class import compute_f1
+from emotion_detection.metrics.classification import compute_f1
 from emotion_detection.metrics.statistics import (
     Floats,
     Interval,

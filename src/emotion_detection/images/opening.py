@@ -23,11 +23,15 @@ from emotion_detection.defaults import MAX_PIXELS as MAX_PIXELS
 from emotion_detection.errors import ImageError as ImageError
 from emotion_detection.errors import missing_package, shorten
 from emotion_detection.images.arrays import array_to_pixels, check_color
-from emotion_detection.images.damage import explain_failure, find_damage, name_content
+from emotion_detection.images.damage import (
+    complete_jpeg,
+    explain_failure,
+    find_damage,
+    name_content,
+)
 from emotion_detection.images.file_objects import is_file_object, read_file_object
 from emotion_detection.images.frames import count_open_frames, keep_first_frame
 from emotion_detection.images.headers import check_density, prepare
-from emotion_detection.images.jpeg_ends import complete_jpeg
 from emotion_detection.images.kinds import (
     FORMATS,
     HEIF,

@@ -93,7 +93,7 @@ class Track:
         number: the person's number, from 1; None until one is assigned.
         scores: scores smoothed by :meth:`Tracker.update`.
         intensity: intensity smoothed by :meth:`Tracker.update`.
-        samples: raw samples for :func:`.smoothing.smooth_file`.
+        samples: raw samples for :func:`.video_detect.smooth_file`.
     """
 
     box: Boxes
@@ -263,7 +263,7 @@ def track_faces(
     """Assign tracks to the faces of a live source's results, and smooth the scores.
 
     Each result is yielded before the next is read, so a person appears only after the track is
-    confirmed. For files, :func:`.smoothing.smooth_file` also uses later frames.
+    confirmed. For files, :func:`.video_detect.smooth_file` also uses later frames.
 
     Args:
         results: one a frame, in order, each with its ``time``.

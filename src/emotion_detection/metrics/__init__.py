@@ -2,6 +2,6 @@
 
 :mod:`.classification` computes accuracy, recall and F1, :mod:`.calibration` the expected
 calibration error, :mod:`.curves` ROC, precision-recall, reliability and coverage,
-:mod:`.per_class` metrics of each class with intervals, :mod:`.agreement` intensity and votes,
+:mod:`.classification` metrics of each class with intervals, :mod:`.agreement` intensity and votes,
 :mod:`.gaps` differences between groups, and :mod:`.statistics` intervals and tests.
 """

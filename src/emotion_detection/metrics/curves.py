@@ -3,8 +3,8 @@
 ROC and precision-recall follow Fawcett (2006), with average precision as a sum over steps, without
 interpolation. Reliability follows Guo et al. (2017), in the bins of the ECE in ``metrics.json``.
 Coverage is summarized by the area under the risk-coverage curve (AURC; Geifman, Uziel and El-Yaniv
-2019). :func:`.statistics.as_dict` converts results to JSON. See :mod:`.per_class` for metrics of
-each class.
+2019). :func:`.statistics.as_dict` converts results to JSON. See :mod:`.classification` for
+metrics of each class.
 """
 
 import math

@@ -22,10 +22,9 @@ from emotion_detection.inference.detection import DetectedImage
 from emotion_detection.inference.face_detector import DetectedFace
 from emotion_detection.results import Result
 from emotion_detection.serving.connection import Connection
-from emotion_detection.serving.memory import give_memory_back
-from emotion_detection.serving.multipart import Part, parse_parts
 from emotion_detection.serving.problems import Problem, describe_failure
-from emotion_detection.serving.server_settings import Settings
+from emotion_detection.serving.request_body import Part, parse_parts
+from emotion_detection.serving.server_settings import Settings, give_memory_back
 from emotion_detection.serving.telemetry import ServerMetrics
 
 _LOG = logging.getLogger(__name__)

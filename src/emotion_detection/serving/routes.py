@@ -11,7 +11,7 @@ from emotion_detection.serving.connection import STATE, Connection
 from emotion_detection.serving.image_jobs import JSON, Job
 from emotion_detection.serving.problems import PROBLEM_JSON, Problem
 from emotion_detection.serving.request_body import drop_rest, parse_content_type
-from emotion_detection.serving.service import Service
+from emotion_detection.serving.workers import Service
 
 _DRAWN = ("image/jpeg", "image/png", "image/webp")
 """Media types of annotated images; the first is the default."""

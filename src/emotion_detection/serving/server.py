@@ -17,7 +17,7 @@ from emotion_detection.inference import EmotionDetector
 from emotion_detection.serving.app import create_app
 from emotion_detection.serving.connection import make_protocol
 from emotion_detection.serving.server_settings import Settings
-from emotion_detection.serving.service import Service
+from emotion_detection.serving.workers import Service
 
 _LAST_REQUESTS = 1.0
 """Seconds that an idle connection stays open during shutdown, for a request in transit."""

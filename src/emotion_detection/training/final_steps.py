@@ -19,8 +19,12 @@ from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.metrics.classification import Labels, Scores, compute_classification_metrics
 from emotion_detection.postprocessing import VIEWS, Postprocessing, make_views
 from emotion_detection.training.checkpoint import LoadedCheckpoint, load_trained, store_readouts
-from emotion_detection.training.export import KEPT_METRICS, export_onnx
-from emotion_detection.training.export_sample import choose_sample_rows, keep_sample
+from emotion_detection.training.export import (
+    KEPT_METRICS,
+    choose_sample_rows,
+    export_onnx,
+    keep_sample,
+)
 from emotion_detection.training.history import draw_curves
 from emotion_detection.training.network import ModelSpec, count_multiply_adds, count_parameters
 from emotion_detection.training.network_scores import compute_outputs

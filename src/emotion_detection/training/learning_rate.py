@@ -11,8 +11,7 @@ from emotion_detection.config import TrainConfig
 from emotion_detection.data import Faces
 from emotion_detection.errors import InputError
 from emotion_detection.training.batches import Batch, Order, draw_batch
-from emotion_detection.training.optimizer import make_optimizer
-from emotion_detection.training.task import EmotionTask
+from emotion_detection.training.task import EmotionTask, make_optimizer
 
 STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0

@@ -21,17 +21,16 @@ from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 
 from emotion_detection.config import NOT_THE_USERS, TrainConfig
 from emotion_detection.errors import InputError, TrainingError
-from emotion_detection.training.averaging import make_moving_average
 from emotion_detection.training.batches import FaceBatches
 from emotion_detection.training.callbacks import (
     KeepBest,
     StopEarly,
     StopWhenNotFinite,
     TimeLimitError,
+    make_moving_average,
 )
 from emotion_detection.training.checkpoint import DurableCheckpointIO, read_checkpoint
-from emotion_detection.training.logged_images import LogImages
-from emotion_detection.training.loggers import make_loggers
+from emotion_detection.training.loggers import LogImages, make_loggers
 from emotion_detection.training.progress_bar import RunProgress
 from emotion_detection.training.task import EmotionTask
 

@@ -16,8 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emotion_detection.errors import InputError
 from emotion_detection.labels import compose_name
-from emotion_detection.training.backbone import Backbone, check_backbone
-from emotion_detection.training.backbone_weights import check_weights_file
+from emotion_detection.training.backbone import Backbone, check_backbone, check_weights_file
 from emotion_detection.training.residual import PoolingNet, ResidualNet
 
 

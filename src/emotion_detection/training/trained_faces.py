@@ -36,7 +36,7 @@ from emotion_detection.data.fingerprints import (
 from emotion_detection.errors import InputError
 from emotion_detection.io.hub_folder import WEIGHTS
 from emotion_detection.training.checkpoint import read_checkpoint, run_checkpoint
-from emotion_detection.training.hub_weights import find_hub_model
+from emotion_detection.training.initial_weights import find_hub_model
 from emotion_detection.training.task import CHECKPOINT_KEY
 
 FILE = "faces.npz"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emotion_detection.evaluation.audit import audit_files as write
+from emotion_detection.evaluation.audit.audit_files import COLUMNS, ROWS
 from emotion_detection.evaluation.audit.audited_faces import AuditedFaces
-from emotion_detection.evaluation.audit.contact_sheet import COLUMNS, ROWS
 from emotion_detection.evaluation.audit.label_issues import LabelIssues
 
 DRAWN = COLUMNS * ROWS

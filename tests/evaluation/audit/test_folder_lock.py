@@ -8,13 +8,13 @@ import pytest
 
 from emotion_detection.cli import main
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.audit.folder_lock import lock_audit_folder
+from emotion_detection.evaluation.audit.audit_run import lock_audit_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
 
 _HOLD = (
     "import sys; from pathlib import Path\n"
-    "from emotion_detection.evaluation.audit.folder_lock import lock_audit_folder\n"
+    "from emotion_detection.evaluation.audit.audit_run import lock_audit_folder\n"
     "with lock_audit_folder(Path(sys.argv[1])):\n"
     "    print('held', flush=True); sys.stdin.read()\n"
 )

@@ -6,7 +6,7 @@ from cleanlab.filter import find_label_issues
 from cleanlab.outlier import OutOfDistribution
 
 from emotion_detection.audit_options import RANKS
-from emotion_detection.evaluation.audit.features import measure_neighbour_distances
+from emotion_detection.evaluation.audit.folds import measure_neighbour_distances
 from emotion_detection.evaluation.audit.label_issues import (
     LabelIssues,
     drop_repeated,
@@ -96,7 +96,7 @@ def test_distances_rank_as_cleanlabs():
 
 
 def test_distances_in_blocks_are_those_by_hand(monkeypatch):
-    monkeypatch.setattr("emotion_detection.evaluation.audit.features._BLOCK", 7)
+    monkeypatch.setattr("emotion_detection.evaluation.audit.folds._BLOCK", 7)
     generator = np.random.default_rng(1)
     asked, seen = (generator.normal(size=(n, 4)).astype(np.float32) for n in (20, 6))
     asked, seen = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (asked, seen))

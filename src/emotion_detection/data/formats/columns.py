@@ -1,18 +1,26 @@
 """Interpret the columns and cells of a table: image, label, split, person.
 
 Every reader of tables (CSV, TSV, Parquet) goes by the same words.
+
+A table of images on disk, and a survey of its labels and splits.
+
+Notes of readers on splits and classes.
 """
 
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emotion_detection.data.source import Unreadable
 from emotion_detection.errors import InputError
+from emotion_detection.labels import canonical_name
 
 LABEL = (
     *("emotion", "emotions", "expression", "expressions", "label", "labels", "class", "classes"),
@@ -172,3 +180,142 @@ def read_intensity(cell: Any) -> float | None:
     if not 0 <= value <= 1:
         raise ValueError(f"intensity {text!r} is not a number from 0 to 1")
     return value
+
+
+Row = tuple[str, list[Any] | Unreadable]
+"""Place of a row ("line 3"), and the cells, or the reason why they cannot be read."""
+
+_EXAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table on disk.
+
+    Args:
+        path: the file.
+        columns: names of its columns.
+        roles: which column holds what.
+        rows: gives the cells of some columns, row by row; columns that are not asked for may be
+            left unread.
+        split: the split that the file's name means, where it counts.
+        names: the names of its numbers, where the file gives them.
+        label: what rows call themselves, such as ``faces.csv``; for messages and names.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    roles: Roles
+    rows: Callable[[Sequence[int]], Iterator[Row]]
+    split: str | None = None
+    names: tuple[str, ...] | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The labels and splits of a table.
+
+    Args:
+        labels: number of rows by label, as the table writes it.
+        splits: number of rows by split, as the table writes it; '' where a row has none.
+        examples: names of some images.
+        rows: number of rows.
+    """
+
+    labels: dict[str, int]
+    splits: dict[str, int]
+    examples: tuple[str, ...]
+    rows: int
+
+
+_surveys: dict[tuple[str, int, int], Survey] = {}
+"""Cache by path, size and time, since data is opened several times per command."""
+
+
+def survey_table(table: Table) -> Survey:
+    """Read the labels and splits of a table, and the names of some images."""
+    status = table.path.stat()
+    key = (str(table.path.absolute()), status.st_size, status.st_mtime_ns)
+    if key not in _surveys:
+        _surveys[key] = _read_survey(table)
+    return _surveys[key]
+
+
+def _read_survey(table: Table) -> Survey:
+    roles = table.roles
+    places = [roles.label, *([] if roles.split is None else [roles.split])]
+    names = [] if roles.file is None else [roles.file]
+    labels: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    examples: list[str] = []
+    rows = 0
+    for _, cells in table.rows([*places, *names]):
+        rows += 1
+        if isinstance(cells, Unreadable):
+            continue
+        labels[read_label(cells[0])] += 1
+        splits["" if roles.split is None else read_label(cells[1])] += 1
+        if names and len(examples) < _EXAMPLES:
+            examples.append(str(cells[-1]))
+    return Survey(dict(labels), dict(splits), tuple(examples), rows)
+
+
+_SPLITS = ("train", "validation", "test")
+
+
+def describe_splits(counts: Mapping[str, int], own: Mapping[str, str] | None = None) -> str:
+    """Return a note on the splits, with numbers of images.
+
+    Args:
+        counts: split to number of images; '' for those without one.
+        own: split to the data's own name for it.
+    """
+    words = []
+    for split in (split for split in _SPLITS if counts.get(split)):
+        name = (own or {}).get(split, split)
+        words.append(f"{split}{f' ({name})' * (name != split)} {counts[split]:,}")
+    if counts.get("") and words:
+        words.append(f"none {counts['']:,}")
+    return f"splits {', '.join(words)}" if words else "no splits: they are drawn"
+
+
+def describe_classes(counts: Mapping[str, int], used: Mapping[str, str]) -> str:
+    """Return a note on the classes, with numbers of images.
+
+    Args:
+        counts: own name to number of images.
+        used: own name to the name that the project uses.
+    """
+    words = []
+    for name in dict.fromkeys(used.values()):
+        own = sorted({other for other, known in used.items() if known == name and other != name})
+        total = sum(counts.get(other, 0) for other, known in used.items() if known == name)
+        words.append(f"{name}{f' ({chr(47).join(own)})' * bool(own)} {total:,}")
+    return f"classes {', '.join(words)}"
+
+
+def note_numbers(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return a note if classes are numbers of unknown meaning, else nothing."""
+    numbers = [label for label in labels if is_number(label)]
+    if not numbers:
+        return ()
+    return (
+        f"it is not known what the classes {', '.join(numbers)} mean; "
+        f"name them, for example --rename {numbers[0]}=anger",
+    )
+
+
+def note_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return a note if the classes do not look like emotions, else nothing."""
+    labels = list(labels)
+    if any(canonical_name(label) for label in labels):
+        return ()
+    digits = [any(c.isdigit() for c in label) for label in labels]
+    if all(is_number(label) for label in labels) or not (len(labels) > 10 or all(digits)):
+        return ()
+    shown = ", ".join(labels[:3])
+    return (
+        f"no class is a known emotion ({shown}, …: {len(labels)} in all): are these people or "
+        "image sets rather than emotions?",
+    )

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotion_detection.data.formats.columns import is_number
-from emotion_detection.data.formats.known_labels import numbers_by_file_names
-from emotion_detection.data.formats.notes import (
+from emotion_detection.data.formats.columns import (
     describe_classes,
     describe_splits,
+    is_number,
     note_classes,
     note_numbers,
 )
+from emotion_detection.data.formats.known_labels import numbers_by_file_names
 from emotion_detection.data.formats.tree import Tree, read_tree
 from emotion_detection.data.source import Face, Source, place_in_fer2013, split_of
 from emotion_detection.errors import InputError

@@ -23,14 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_detection.data.formats.image_paths import ImagePaths
+from emotion_detection.data.formats.columns import describe_classes, describe_splits
 from emotion_detection.data.formats.known_labels import (
     AFFECTNET_NUMBERS,
     CKPLUS_NUMBERS,
     RAFDB_NUMBERS,
 )
-from emotion_detection.data.formats.notes import describe_classes, describe_splits
-from emotion_detection.data.formats.tree import Tree
+from emotion_detection.data.formats.tree import ImagePaths, Tree
 from emotion_detection.data.source import Content, Face, Source, Unreadable, split_of
 from emotion_detection.errors import InputError
 from emotion_detection.io.progress import show_progress

@@ -23,22 +23,27 @@ from typing import Any
 from emotion_detection.data.fer2013_faces import PixelNames
 from emotion_detection.data.formats import delimited
 from emotion_detection.data.formats.columns import (
+    Row,
+    Survey,
+    Table,
+    describe_classes,
+    describe_splits,
     find_roles,
     is_number,
+    note_numbers,
     read_intensity,
     read_label,
     read_levels,
     simplify_name,
+    survey_table,
 )
-from emotion_detection.data.formats.image_paths import ImagePaths
 from emotion_detection.data.formats.known_labels import (
     FER2013_NUMBERS,
     Numbers,
     numbers_by_columns,
     numbers_by_file_names,
 )
-from emotion_detection.data.formats.notes import describe_classes, describe_splits, note_numbers
-from emotion_detection.data.formats.survey import Row, Survey, Table, survey_table
+from emotion_detection.data.formats.tree import ImagePaths
 from emotion_detection.data.source import (
     Content,
     Face,

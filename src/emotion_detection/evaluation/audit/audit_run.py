@@ -1,8 +1,14 @@
-"""Run ``emotion data audit``: train on folds, find faces that look wrong, write the files."""
+"""Run ``emotion data audit``: train on folds, find faces that look wrong, write the files.
+
+Lock the folder of an audit.
+"""
 
 import importlib
+import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +31,6 @@ from emotion_detection.evaluation.audit.audit_files import (
     write_sheet,
 )
 from emotion_detection.evaluation.audit.audited_faces import load_audited_faces
-from emotion_detection.evaluation.audit.folder_lock import lock_audit_folder
 from emotion_detection.evaluation.audit.folds import FOLDS, predict_out_of_fold
 from emotion_detection.evaluation.audit.label_issues import (
     drop_repeated,
@@ -36,6 +41,59 @@ from emotion_detection.evaluation.audit.label_issues import (
     rank_wrong_labels,
 )
 from emotion_detection.evaluation.audit.nonfaces import score_nonfaces
+
+
+@contextmanager
+def lock_audit_folder(out: Path) -> Iterator[None]:
+    """Lock an audit's folder. The lock is released when the process exits, even after a crash.
+
+    The folder itself is locked, so that no lock file remains. File systems without locks (some
+    network file systems; Windows) are not locked. A folder that stays empty is removed.
+
+    Args:
+        out: the folder, which is created if needed.
+
+    Raises:
+        InputError: another audit runs there, or the folder cannot be created.
+    """
+    try:
+        handle = _locked(out)
+    except BlockingIOError:
+        raise InputError(
+            f"--out {out}: another audit is at work there: wait for its end, or name another folder"
+        ) from None
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be used: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            out.rmdir()
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(out: Path) -> int | None:
+    """Lock the folder and return the handle, or None without support for locks."""
+    while True:
+        out.mkdir(parents=True, exist_ok=True)
+        if sys.platform == "win32":
+            return None
+        import fcntl
+
+        handle = os.open(out, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise
+        except OSError:
+            return handle  # this file system has no locks
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), os.stat(out)):
+                return handle
+        os.close(handle)  # the previous owner has just removed it
+
 
 SMALLEST = 48
 """Minimum size in pixels of faces for the detection of non-faces, and on the contact sheet."""

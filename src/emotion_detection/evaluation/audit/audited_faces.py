@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.data import Dataset, Faces
-from emotion_detection.data.duplicates import group_alike
-from emotion_detection.data.image_similarity import LARGEST_CERTAIN
+from emotion_detection.data.duplicates import LARGEST_CERTAIN, group_alike
 from emotion_detection.errors import InputError
 
 Numbers = npt.NDArray[np.int64]

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from emotion_detection import __version__
 from emotion_detection.errors import InputError
-from emotion_detection.evaluation.group_table import Groups, read_groups_of
-from emotion_detection.evaluation.groups import compute_group_metrics
+from emotion_detection.evaluation.groups import Groups, compute_group_metrics, read_groups_of
 from emotion_detection.evaluation.model_comparison import compare
 from emotion_detection.evaluation.report.test_runs import TestedModel
 from emotion_detection.evaluation.saved_tests import SavedTest, is_plain
 from emotion_detection.io.plain_values import read_json
+from emotion_detection.metrics.classification import compute_class_metrics
 from emotion_detection.metrics.curves import (
     compute_coverage_curve,
     compute_precision_recall,
@@ -26,7 +26,6 @@ from emotion_detection.metrics.curves import (
     compute_roc,
     find_threshold,
 )
-from emotion_detection.metrics.per_class import compute_class_metrics
 from emotion_detection.metrics.statistics import (
     Ints,
     as_dict,

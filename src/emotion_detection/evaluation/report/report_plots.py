@@ -21,7 +21,7 @@ from emotion_detection.evaluation.plot_style import (
     style_class_lines,
     use_plot_style,
 )
-from emotion_detection.evaluation.robustness_plot import draw_robustness
+from emotion_detection.evaluation.robustness import draw_robustness
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

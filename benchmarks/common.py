@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from emotion_detection.errors import InputError, TrainingError
-from emotion_detection.io.cpus import describe_processor
 from emotion_detection.io.files import write_atomic
+from emotion_detection.io.processes import describe_processor
 
 if TYPE_CHECKING:
     import numpy as np

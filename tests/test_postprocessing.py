@@ -8,15 +8,8 @@ from PIL import Image
 from scipy.special import log_softmax, softmax
 
 from emotion_detection.errors import InputError
-from emotion_detection.postprocessing import (
-    VIEWS,
-    ZOOM,
-    Postprocessing,
-    check_prior,
-    check_views,
-    make_views,
-    zoom_faces,
-)
+from emotion_detection.postprocessing import Postprocessing, check_prior
+from emotion_detection.views import VIEWS, ZOOM, check_views, make_views, zoom_faces
 
 RNG = np.random.default_rng(0)
 PRIOR = (0.7, 0.2, 0.1)

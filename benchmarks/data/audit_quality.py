@@ -32,8 +32,8 @@ from emotion_detection.data import load
 from emotion_detection.data.ferplus import FILE_NAME, RATERS, compute_majority
 from emotion_detection.data.source import place_in_fer2013
 from emotion_detection.errors import InputError
-from emotion_detection.io.cpus import describe_processor
 from emotion_detection.io.files import write_atomic
+from emotion_detection.io.processes import describe_processor
 from emotion_detection.labels import FERPLUS, FERPLUS_COLUMNS
 from emotion_detection.metrics.statistics import compute_wilson_interval
 

@@ -56,10 +56,10 @@ from benchmarks.inference.detector_variants import Bytes, FormerDetector
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.images.kinds import SUFFIXES
+from emotion_detection.images.file_types import SUFFIXES
 from emotion_detection.images.opening import image_to_array
 from emotion_detection.inference.detected_face import Box, DetectedFace, intersect_boxes
-from emotion_detection.inference.face_detector import CERTAIN, THRESHOLD, FaceDetector
+from emotion_detection.inference.face_detector import CERTAIN, MIN_CONFIDENCE, FaceDetector
 from emotion_detection.io.progress import show_progress
 from emotion_detection.metrics.statistics import compute_wilson_interval
 
@@ -255,14 +255,14 @@ def measure(cases: list[Case]) -> dict[str, dict[str, Any]]:
         for key, finder in finders.items():
             finds = list(finder.find(case.pixels).faces)
             scores[key].setdefault(case.kind, []).append(score_finds(case, finds))
-            if key == ("used", THRESHOLD):
+            if key == ("used", MIN_CONFIDENCE):
                 sure = [find for find in finds if find.confidence >= CERTAIN]
                 certain.setdefault(case.kind, []).append(score_finds(case, sure))
         Remembered.seen.clear()
     table = {
         f"{name}, {threshold:g}": _sum_kinds(scores[name, threshold]) for name, threshold in finders
     }
-    return {**table, f"used, {THRESHOLD:g}, certain": _sum_kinds(certain)}
+    return {**table, f"used, {MIN_CONFIDENCE:g}, certain": _sum_kinds(certain)}
 
 
 def _sum_kinds(kinds: dict[str, list[Score]]) -> dict[str, Any]:
@@ -374,7 +374,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "command": f"{name_command(__file__)} --photos FOLDER --counted "
         f"{' '.join(options.counted)}{' --data FER2013' if options.data else ''} "
         f"--pasted {options.pasted} --repeats {options.repeats} --rounds {options.rounds}",
-        "threshold": THRESHOLD,
+        "threshold": MIN_CONFIDENCE,
         "certain": CERTAIN,
         "faceless": [case.name for case in faceless],
         "ways": ways,

@@ -62,16 +62,16 @@ from benchmarks.inference.detector_variants import (
 from benchmarks.inference.quantized_detector import floats, quantised
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
-from emotion_detection.images.kinds import SUFFIXES
+from emotion_detection.images.file_types import SUFFIXES
 from emotion_detection.images.opening import image_to_array
-from emotion_detection.inference.face_detector import WORKING_SIZE, DetectedFace
+from emotion_detection.inference.face_detector import DETECTION_SIZE, DetectedFace
 from emotion_detection.metrics.statistics import compute_wilson_interval
 
 Clocks = dict[str, dict[str, dict[str, float]]]
 """Of each thing: seconds by the clock, and of the processor; median, least and greatest."""
 
 SIZES = (320, 480, 640, 960)
-USED = str(WORKING_SIZE)
+USED = str(DETECTION_SIZE)
 REST = 0.05
 """Seconds before each thing: threads of the one before wait busily for a while."""
 CALIBRATION, CALIBRATION_SIZE, BATCH = 24, (640, 480), 4
@@ -136,11 +136,11 @@ def ways(folder: Path, crops: Bytes) -> tuple[dict[str, Way], dict[str, Way]]:
         pixels = pasted.paste(np.random.default_rng((1, row)), crop).pixels
         fitted = Image.fromarray(pixels).resize(CALIBRATION_SIZE)
         inputs.append(np.asarray(fitted, np.float32).transpose(2, 0, 1)[None])
-    eight = {name: Way(WORKING_SIZE, file) for name, file in quantised(folder, inputs).items()}
+    eight = {name: Way(DETECTION_SIZE, file) for name, file in quantised(folder, inputs).items()}
     slow = {name: eight.pop(name) for name in list(eight) if "dynamic" in name}
     look = {str(size): Way(size, plain) for size in SIZES}
-    look["coarser resampling"] = Way(WORKING_SIZE, plain, gap=1.0)
-    look["JPEG at half"] = Way(WORKING_SIZE, plain, half=True)
+    look["coarser resampling"] = Way(DETECTION_SIZE, plain, gap=1.0)
+    look["JPEG at half"] = Way(DETECTION_SIZE, plain, half=True)
     look |= eight
     pairs = {name: way for name, way in look.items() if not way.half}
     time = {f"{name}, 2 threads": way._replace(threads=2) for name, way in pairs.items()}

@@ -131,7 +131,7 @@ def _larger(face: DetectedFace, share: float) -> DetectedFace:
 def halved(file: Any) -> Bytes:
     """Decode a JPEG at half, or less, of its size, but not below the working size."""
     image = Image.open(file)
-    image.draft("RGB", (face_detector.WORKING_SIZE, face_detector.WORKING_SIZE * 9 // 16))
+    image.draft("RGB", (face_detector.DETECTION_SIZE, face_detector.DETECTION_SIZE * 9 // 16))
     return np.asarray(image.convert("RGB"))
 
 

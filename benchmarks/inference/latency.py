@@ -29,7 +29,7 @@ from benchmarks.common import (
 )
 from emotion_detection import EmotionDetector
 from emotion_detection.inference.model import open_onnx
-from emotion_detection.io.cpus import describe_processor
+from emotion_detection.io.processes import describe_processor
 from emotion_detection.pretrained import find_model
 
 

@@ -46,10 +46,10 @@ from benchmarks.common import (
 )
 from emotion_detection import pretrained
 from emotion_detection.batch.classify import Settings, open_detector, read
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.job_folder import LARGEST_SHARD, SHARDS, SMALLEST_SHARD
 from emotion_detection.data.synthetic import make_synthetic_faces
-from emotion_detection.inference.face_detector import SMALLEST, THRESHOLD, WORKING_SIZE
+from emotion_detection.inference.face_detector import DETECTION_SIZE, MIN_CONFIDENCE, MIN_FACE_SIZE
 
 FOLDER, WORKERS, SAMPLE = 1000, 2, 2000
 
@@ -157,9 +157,9 @@ def _part(names: list[str], ready: Any, seconds: Any) -> None:
         model=str(model.path),
         sha256=model.sha256,
         labels=None,
-        detection_size=WORKING_SIZE,
-        min_confidence=THRESHOLD,
-        min_face_size=SMALLEST,
+        detection_size=DETECTION_SIZE,
+        min_confidence=MIN_CONFIDENCE,
+        min_face_size=MIN_FACE_SIZE,
         crops=True,
     )
     detector, entries = open_detector(settings, 1), [Entry(name) for name in names]

@@ -47,7 +47,7 @@ from emotion_detection.inference.align import (
     compute_placement,
     cut_out,
 )
-from emotion_detection.inference.face_detector import THRESHOLD, DetectedFace, FaceDetector
+from emotion_detection.inference.face_detector import MIN_CONFIDENCE, DetectedFace, FaceDetector
 from emotion_detection.io.progress import show_progress
 from emotion_detection.metrics.classification import compute_class_means, count_confusions
 
@@ -291,7 +291,7 @@ def main(words: list[str] | None = None) -> int:
         record[options.split] = {
             "command": f"{name_command(__file__)} --data FER2013 "
             f"--split {options.split} --faces {count} --seed {options.seed}",
-            "threshold": THRESHOLD,
+            "threshold": MIN_CONFIDENCE,
             **found,
         }
         write_json(options.out, record)

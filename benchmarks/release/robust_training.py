@@ -32,11 +32,12 @@ from emotion_detection.config import DataConfig
 from emotion_detection.data import Faces, load
 from emotion_detection.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from emotion_detection.metrics.classification import compute_classification_metrics
-from emotion_detection.postprocessing import VIEWS, Postprocessing, make_views
+from emotion_detection.postprocessing import Postprocessing
 from emotion_detection.training.initial_weights import load_initial_weights
 from emotion_detection.training.network import ModelSpec, build
 from emotion_detection.training.network_scores import compute_outputs
 from emotion_detection.training.temperature import fit_temperature
+from emotion_detection.views import VIEWS, make_views
 
 SETS: tuple[Literal["ferplus", "fer2013"], ...] = ("ferplus", "fer2013")
 ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)

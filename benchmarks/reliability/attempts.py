@@ -137,7 +137,7 @@ class Collected:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Keep the tests."""
         for item in session.items:
-            test = getattr(item, "obj", None)
+            test: Any = getattr(item, "obj", None)
             drawn = 0
             if getattr(test, "is_hypothesis_test", False):
                 drawn = test._hypothesis_internal_use_settings.max_examples

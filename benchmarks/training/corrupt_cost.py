@@ -25,11 +25,12 @@ from benchmarks.common import Parser, check_least, get_load, name_command, repor
 from emotion_detection.config import TrainConfig, read_preset
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
+from emotion_detection.io.processes import describe_processor
 from emotion_detection.labels import FER2013
 from emotion_detection.training.augmentation import make_augmentation, make_corruption
 from emotion_detection.training.batches import Batch
 from emotion_detection.training.network import ModelSpec, build_seeded
-from emotion_detection.training.provenance import describe_code, describe_processor
+from emotion_detection.training.provenance import describe_code
 from emotion_detection.training.task import EmotionTask, make_optimizer
 
 WARM_UP = 2

@@ -24,7 +24,7 @@ from emotion_detection import pretrained
 from emotion_detection.config import DataConfig, TrainConfig, read_preset
 from emotion_detection.data import load
 from emotion_detection.evaluation import evaluate
-from emotion_detection.io.cpus import describe_processor
+from emotion_detection.io.processes import describe_processor
 from emotion_detection.labels import FER2013
 from emotion_detection.training import train
 

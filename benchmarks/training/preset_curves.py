@@ -33,7 +33,7 @@ from emotion_detection.cli import main as emotion
 from emotion_detection.config import DataConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
-from emotion_detection.io.cpus import describe_processor
+from emotion_detection.io.processes import describe_processor
 
 
 def write_faces(data: str, faces: int, folder: Path) -> None:

@@ -48,7 +48,7 @@ else:
 
             value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
         else:
-            from emotion_detection.other_names import PACKAGE_NAMES
+            from emotion_detection.other_libraries import PACKAGE_NAMES
 
             hint = f"; use {PACKAGE_NAMES[name]}" if name in PACKAGE_NAMES else ""
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run_guarded(words[0], words[1:])
     if _is_input(words[0]):
         return _run_guarded("predict", words)
-    from emotion_detection.commands.suggestions import suggest_command
+    from emotion_detection.commands.option_suggestions import suggest_command
 
     return _print_line(
         f"unknown command {words[0]!r}{suggest_command(words[0], list(_COMMANDS))}", 2
@@ -86,7 +86,7 @@ def _print_whatever_letters() -> None:
 def _run_guarded(command: str, words: list[str]) -> int:
     if os.environ.get("LOCAL_RANK", "0") != "0":
         # of several training processes: started by the first one, or by torchrun
-        from emotion_detection.io.cpus import exit_with_parent
+        from emotion_detection.io.processes import exit_with_parent
 
         exit_with_parent()
     try:

@@ -3,13 +3,13 @@
 This module imports nothing, so that ``--help`` needs neither NumPy nor onnxruntime.
 """
 
-WORKING_SIZE = 640
+DETECTION_SIZE = 640
 """Longer side in pixels that images are resized to for detection."""
-THRESHOLD = 0.3
+MIN_CONFIDENCE = 0.3
 """Minimum confidence of a detection; small boxes need more (:mod:`.inference.second_pass`)."""
 CERTAIN = 0.5
 """Detections with a lower confidence are flagged as uncertain."""
-SMALLEST = 24.0
+MIN_FACE_SIZE = 24.0
 """Longer side in pixels of the smallest face that is classified."""
 
 SMOOTHING = 0.5

@@ -1,6 +1,6 @@
 """Postprocess scores: average over the views of a face, and adjust the class prior.
 
-A model runs on one or several views of each face (:func:`make_views`). The scores are averaged, and
+A model runs on one or several views of each face (:mod:`.views`). The scores are averaged, and
 a temperature is applied to the average, which is less confident than the scores of each view. The
 same arithmetic is used by training, tests, the detector, the server and the page.
 
@@ -13,23 +13,17 @@ disgust are hardly ever predicted. ``'natural'`` keeps the prior of the exported
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from emotion_detection.errors import InputError
+from emotion_detection.views import VIEWS
 
-Images = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 Prior = Literal["natural", "balanced"]
 
-VIEWS = (1, 2, 4)
-"""Numbers of views: the face; with its mirror image; both again, enlarged by :data:`ZOOM`."""
-
-ZOOM = 1.15
-"""Enlargement of the third and fourth view. Chosen on validation (``docs/results.md``)."""
 
 _TINY = 1e-30
 """Added before taking a logarithm."""
@@ -119,18 +113,6 @@ class Postprocessing:
         return cls(prior, adjustment, temperatures)
 
 
-def check_views(views: object) -> int:
-    """Check that a number of views is one of :data:`VIEWS`, and return it.
-
-    Raises:
-        InputError: the number is another one.
-    """
-    for known in VIEWS:
-        if views == known and not isinstance(views, bool):
-            return known
-    raise InputError(f"views {views!r}: must be one of {', '.join(map(str, VIEWS))}")
-
-
 def check_prior(prior: object) -> Prior:
     """Check the name of a prior, and return it.
 
@@ -141,51 +123,3 @@ def check_prior(prior: object) -> Prior:
         if prior == known:
             return cast(Prior, known)
     raise InputError(f"prior {prior!r}: must be one of {', '.join(get_args(Prior))}")
-
-
-def make_views(faces: Images, views: int, enlarged: Images | None = None) -> list[Images]:
-    """Return the views of faces for test-time augmentation.
-
-    Args:
-        faces: uint8 (N, C, S, S), in the model's input size.
-        views: one of :data:`VIEWS`.
-        enlarged: the same faces, cropped from their images at :data:`ZOOM`, uint8 (N, C, S, S);
-            None: the faces are enlarged.
-
-    Returns:
-        ``views`` arrays, uint8 (N, C, S, S).
-    """
-    shown = [faces]
-    if views == 4:
-        shown.append(zoom_faces(faces) if enlarged is None else enlarged)
-    if views == 1:
-        return shown
-    return [view for one in shown for view in (one, np.ascontiguousarray(one[..., ::-1]))]
-
-
-def zoom_faces(faces: Images, zoom: float = ZOOM) -> Images:
-    """Enlarge faces about the centre: bilinear, rounded half up, border pixels replicated.
-
-    Args:
-        faces: uint8 (N, C, S, S).
-        zoom: factor, above 0.
-
-    Returns:
-        uint8 (N, C, S, S).
-    """
-    matrix = _resampling(faces.shape[-1], zoom)
-    enlarged = matrix @ faces.astype(np.float32) @ matrix.T
-    rounded: Images = np.floor(enlarged + np.float32(0.5)).astype(np.uint8)
-    return rounded
-
-
-@lru_cache(maxsize=8)
-def _resampling(size: int, zoom: float) -> npt.NDArray[np.float32]:
-    """Return the matrix (size, size) that resamples a column of pixels."""
-    matrix = np.zeros((size, size))
-    for row in range(size):
-        place = (row + 0.5 - size / 2) / zoom + size / 2 - 0.5
-        first = math.floor(place)
-        for pixel, weight in ((first, first + 1 - place), (first + 1, place - first)):
-            matrix[row, min(max(pixel, 0), size - 1)] += weight
-    return matrix.astype(np.float32)

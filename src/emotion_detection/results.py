@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
-from emotion_detection.other_names import (
+from emotion_detection.other_libraries import (
     FACE_NAMES,
     RESULT_NAMES,
     answer_unknown_arguments,

@@ -12,7 +12,7 @@ from PIL import Image
 from emotion_detection import EmotionDetector
 from emotion_detection.batch import classify
 from emotion_detection.batch.classify import Settings, read
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.images import opening
 from emotion_detection.images.opening import load_image
 from emotion_detection.inference import detection

@@ -16,7 +16,7 @@ from emotion_detection.batch.classify import (
     place_below_annotate,
     read,
 )
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import ImageError
 from emotion_detection.inference import EmotionDetector

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.job import DEATHS, DIED, count_planned, run
 from emotion_detection.batch.job_folder import Work, open_work
 from emotion_detection.batch.local_engine import Done, Pull, Task, WorkerExit

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.job import count_planned, find_missing_videos, iterate_shards
 from emotion_detection.batch.job_folder import LARGEST_SHARD, SMALLEST_SHARD, Work, open_work
 from emotion_detection.errors import InputError

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from emotion_detection.batch.classify import Settings
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.local_engine import Task
 from emotion_detection.batch.ray_engine import run_on_ray
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emotion_detection.batch.classify import Settings
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.job import count_planned, run
 from emotion_detection.batch.job_folder import open_work
 from emotion_detection.batch.local_engine import Pull, Task, run_here

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.batch.files import Entry, describe_left_out, expand_patterns, list_entries
-from emotion_detection.images import kinds as image_kinds
+from emotion_detection.batch.input_files import (
+    Entry,
+    describe_left_out,
+    expand_patterns,
+    list_entries,
+)
+from emotion_detection.images import file_types as image_kinds
 
 
 @pytest.fixture

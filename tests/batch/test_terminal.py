@@ -9,7 +9,7 @@ from rich.console import Console
 
 from emotion_detection.batch.output import Output, Tally
 from emotion_detection.batch.terminal import Lines, bar
-from emotion_detection.inference.tables import make_error_record
+from emotion_detection.inference.table_files import make_error_record
 from emotion_detection.results import Face, Result
 
 SCORES = {"happiness": 0.75, "neutral": 0.25}

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.batch.classify import Settings
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.local_engine import Pull, Task, run_here, run_pool
 from emotion_detection.cli import main
 from emotion_detection.data.synthetic import make_synthetic_faces

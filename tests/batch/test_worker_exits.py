@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.job import FAILED_STARTS, run
 from emotion_detection.batch.job_folder import open_work
 from emotion_detection.batch.local_engine import WorkerExit, explain_deaths

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emotion_detection.images.file_types import describe_content, is_tga
 from emotion_detection.images.headers import MAX_COMMENTS, MAX_PPM_HEADER
-from emotion_detection.images.kinds import describe_content, is_tga
 from emotion_detection.images.opening import MAX_SLOW_PIXELS, ImageError, image_to_array
 
 COLOUR = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)

@@ -20,8 +20,9 @@ from emotion_detection.errors import InputError
 from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.align import MARGIN, align, compute_placement, cut_out
 from emotion_detection.labels import FERPLUS
-from emotion_detection.postprocessing import VIEWS, ZOOM, Prior, make_views
+from emotion_detection.postprocessing import Prior
 from emotion_detection.results import CUT, UNCERTAIN_FACE, UNSURE, Result
+from emotion_detection.views import VIEWS, ZOOM, make_views
 
 PLACES = [(60, 40, 160), (330, 90, 120), (560, 30, 200)]  # x, y, size of each drawn face
 

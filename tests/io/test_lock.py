@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.job_folder import open_work
 from emotion_detection.errors import InputError
 from emotion_detection.io.lock import hold_lock

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is not 
 WORKER = """
 import sys, time
 from emotion_detection import pretrained
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.local_engine import Task, Worker
 from emotion_detection.batch.classify import Settings
 

@@ -230,10 +230,10 @@ def test_overload_is_shed_early_and_what_was_accepted_is_answered(
 
 def test_who_could_not_be_answered_in_time_is_rejected_immediately() -> None:
     from emotion_detection.serving.connection import Connection
+    from emotion_detection.serving.error_responses import Problem
     from emotion_detection.serving.image_jobs import Answer, Job
-    from emotion_detection.serving.problems import Problem
+    from emotion_detection.serving.prometheus_metrics import ServerMetrics
     from emotion_detection.serving.server_settings import Settings
-    from emotion_detection.serving.telemetry import ServerMetrics
     from emotion_detection.serving.workers import Workers
 
     def read(jobs: list[Job]) -> list[Any]:

@@ -12,7 +12,7 @@ from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference import face_detector
-from emotion_detection.inference.browser import describe_browser_model, read_browser_files
+from emotion_detection.inference.browser_export import describe_browser_model, read_browser_files
 from emotion_detection.inference.face_detector import MODEL_SHA256
 from emotion_detection.results import list_columns
 from emotion_detection.training_record import SYNTHETIC_NOTE

@@ -21,7 +21,8 @@ from emotion_detection.inference.face_detector import (
     decode_outputs,
     suppress_overlaps,
 )
-from emotion_detection.postprocessing import VIEWS, ZOOM, Postprocessing, Prior, make_views
+from emotion_detection.postprocessing import Postprocessing, Prior
+from emotion_detection.views import VIEWS, ZOOM, make_views
 
 ROOT = Path(__file__).resolve().parents[2]
 Engine = Callable[..., list[Any]]

@@ -14,8 +14,8 @@ from PIL import Image
 
 from emotion_detection import EmotionDetector
 from emotion_detection.images.opening import MAX_PIXELS
-from emotion_detection.inference.browser import describe_browser_model
-from emotion_detection.inference.tables import open_table
+from emotion_detection.inference.browser_export import describe_browser_model
+from emotion_detection.inference.table_files import open_table
 from emotion_detection.inference.tracking import track_faces
 from emotion_detection.results import LANDMARKS, Face, Result
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emotion_detection.cli import main
-from emotion_detection.inference.browser import read_browser_files
+from emotion_detection.inference.browser_export import read_browser_files
 from emotion_detection.serving import built_page
 
 Capture = pytest.CaptureFixture[str]

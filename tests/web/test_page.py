@@ -14,7 +14,7 @@ from PIL import Image
 from emotion_detection import EmotionDetector
 from emotion_detection.commands import export
 from emotion_detection.data.synthetic import make_synthetic_faces
-from emotion_detection.inference.tables import list_rows
+from emotion_detection.inference.table_files import list_rows
 from emotion_detection.serving.built_page import find_page_folder, is_page_built
 from emotion_detection.training_record import SYNTHETIC_NOTE
 

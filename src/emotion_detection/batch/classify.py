@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from emotion_detection.batch.files import Entry, lies_in
+from emotion_detection.batch.input_files import Entry, lies_in
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.images.opening import (
     DEFAULT_MAX_PIXELS,
@@ -21,7 +21,7 @@ from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.detection import DetectedImage
 from emotion_detection.inference.devices import AUTO
 from emotion_detection.inference.face_detector import CERTAIN, DetectedFace
-from emotion_detection.inference.tables import Record, make_error_record
+from emotion_detection.inference.table_files import Record, make_error_record
 from emotion_detection.postprocessing import Prior
 from emotion_detection.results import Result
 
@@ -306,7 +306,8 @@ def _draw(result: Result, loaded: LoadedImage, source: str, settings: Settings) 
 def check_target(out: Path, source: str, settings: Settings) -> None:
     """Check that writing below ``annotate`` replaces no input file.
 
-    Those lie outside of it (:func:`.files.split_inputs`), so a link out of it must not be followed.
+    Those lie outside of it (:func:`.input_files.split_inputs`), so a link out of it must not be
+    followed.
 
     Raises:
         InputError: there is such a link, or the file itself is there.

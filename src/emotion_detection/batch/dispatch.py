@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emotion_detection.batch.classify import Settings, open_detector, read
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.job import (
     Engine,
     count_planned,
@@ -14,7 +14,7 @@ from emotion_detection.batch.job import (
 )
 from emotion_detection.batch.job_folder import Shard, Work
 from emotion_detection.batch.output import Output
-from emotion_detection.inference.tables import Record, line, open_table
+from emotion_detection.inference.table_files import Record, line, open_table
 
 AT_ONCE = 8
 """Images that are processed before their lines are shown."""

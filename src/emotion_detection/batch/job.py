@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from emotion_detection.batch.job_folder import Shard, Work
 from emotion_detection.batch.local_engine import Done, Pull, Task, WorkerExit, explain_deaths
 from emotion_detection.errors import InputError
-from emotion_detection.inference.tables import line, make_error_record
+from emotion_detection.inference.table_files import line, make_error_record
 
 Engine = Callable[[Pull], Done]
 """As :mod:`.local_engine` says, with all but ``pull`` given."""

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.errors import InputError
-from emotion_detection.inference.tables import Record, write_lines_atomic
+from emotion_detection.inference.table_files import Record, write_lines_atomic
 from emotion_detection.io.lock import NAME, list_own_files, remove_if_empty
 from emotion_detection.io.plain_values import parse_json
 

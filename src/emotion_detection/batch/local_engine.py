@@ -17,11 +17,11 @@ from multiprocessing.process import BaseProcess
 from typing import NamedTuple, Self, cast
 
 from emotion_detection.batch.classify import Settings, open_detector, read
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.errors import InputError
 from emotion_detection.inference.devices import choose_device
-from emotion_detection.inference.tables import line
-from emotion_detection.io.cpus import count_cpus, exit_with_parent
+from emotion_detection.inference.table_files import line
+from emotion_detection.io.processes import count_cpus, exit_with_parent
 
 
 class WorkerExit(NamedTuple):

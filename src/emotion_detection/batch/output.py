@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 
 from rich.console import Console
 
-from emotion_detection.batch.files import describe_left_out
+from emotion_detection.batch.input_files import describe_left_out
 from emotion_detection.batch.terminal import Lines, bar, print_persons
 from emotion_detection.errors import printable
-from emotion_detection.inference.tables import Record, line
+from emotion_detection.inference.table_files import Record, line
 from emotion_detection.inference.video_live import find_live_source
 from emotion_detection.inference.video_persons import PersonsTable, VideoPersons
 from emotion_detection.results import UNCERTAIN_FACE

@@ -12,11 +12,11 @@ import sys
 from typing import Any
 
 from emotion_detection.batch.classify import Settings, open_detector, read
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.local_engine import WORKERS_PER_GPU, Done, Pull, Task, WorkerExit
 from emotion_detection.errors import InputError, missing_package
 from emotion_detection.inference.devices import CPU_NAME, parse_device
-from emotion_detection.inference.tables import line
+from emotion_detection.inference.table_files import line
 
 AHEAD = 2
 """Tasks a core that are handed to Ray: each core finds its next one waiting."""

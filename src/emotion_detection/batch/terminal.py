@@ -20,7 +20,7 @@ from rich.style import Style
 from rich.text import Text
 
 from emotion_detection.errors import printable
-from emotion_detection.inference.tables import Record
+from emotion_detection.inference.table_files import Record
 from emotion_detection.inference.video_persons import Person, VideoPersons
 from emotion_detection.palette import list_emotion_colours
 from emotion_detection.results import UNCERTAIN_FACE

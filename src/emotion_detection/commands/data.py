@@ -4,6 +4,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from emotion_detection.commands.field_parser import new_field_parser
+from emotion_detection.commands.option_suggestions import suggest_command
 from emotion_detection.commands.parsing import (
     add_fields,
     join_data_words,
@@ -11,7 +12,6 @@ from emotion_detection.commands.parsing import (
     parse,
     read_words,
 )
-from emotion_detection.commands.suggestions import suggest_command
 from emotion_detection.config import DataConfig
 from emotion_detection.errors import InputError
 

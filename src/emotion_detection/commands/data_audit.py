@@ -8,16 +8,14 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from emotion_detection.audit_options import AUDITED_SPLITS, REASONS, AuditOptions
+from emotion_detection.commands.config_files import preset_name, prints_config, rename_configs
 from emotion_detection.commands.field_parser import add_config, new_field_parser, plain
 from emotion_detection.commands.parsing import (
     add_field_groups,
     add_fields,
     join_data_words,
     parse,
-    preset_name,
-    prints_config,
     read_words,
-    rename_configs,
 )
 from emotion_detection.commands.train import GROUPS
 from emotion_detection.commands.trainer_options import (

@@ -5,12 +5,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotion_detection.commands.parsing import (
-    MODEL_HELP,
-    add_detection_options,
-    new_parser,
-    parse,
-)
+from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.commands.shared_options import MODEL_HELP, add_detection_options
 from emotion_detection.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,7 +106,7 @@ def _crop(detector: "EmotionDetector", image: str) -> tuple["npt.NDArray[np.uint
     import numpy as np
 
     from emotion_detection.images.opening import ImageError, image_to_array
-    from emotion_detection.inference.crops import faces
+    from emotion_detection.inference.crop_inputs import faces
 
     try:
         pixels, _ = image_to_array(image)

@@ -12,7 +12,11 @@ from pathlib import Path
 from emotion_detection.commands.parsing import new_parser, parse
 from emotion_detection.errors import InputError, require_package
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.browser import ABOUT, describe_browser_model, read_browser_files
+from emotion_detection.inference.browser_export import (
+    ABOUT,
+    describe_browser_model,
+    read_browser_files,
+)
 from emotion_detection.io.files import write_atomic
 from emotion_detection.serving.built_page import INDEX, MISSING, find_page_folder, is_page_built
 

@@ -1,7 +1,7 @@
 """Translate option names of earlier versions and of other tools.
 
 Exact equivalents are accepted, with a line on standard error. For similar options, the error
-suggests the right name (:mod:`.suggestions`).
+suggests the right name (:mod:`.option_suggestions`).
 """
 
 import os

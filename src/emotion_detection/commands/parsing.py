@@ -13,32 +13,16 @@ from argparse import (
     ArgumentParser,
     ArgumentTypeError,
     HelpFormatter,
-    Namespace,
 )
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
-from emotion_detection.commands.option_names import note, understand
-from emotion_detection.commands.suggestions import suggest
-from emotion_detection.config import LABELS, OLD_FIELDS, TESTED_SPLITS
-from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
+from emotion_detection.commands.option_names import understand
+from emotion_detection.commands.option_suggestions import suggest
 from emotion_detection.errors import InputError
 from emotion_detection.io.field_types import TYPE_WORDS, join_choices
-from emotion_detection.io.plain_values import read_yaml
 
 P = TypeVar("P", bound=ArgumentParser)
-
-VIEWS_HELP = (
-    "views of each face whose scores are averaged: 1, 2 (with horizontal flip) or 4 (also "
-    "enlarged); default: 4 in images and videos, 1 for crops"
-)
-MODEL_HELP = "run folder, ONNX file or hf://USER/NAME; default: the shipped model"
-DEVICE_HELP = "auto (default), cpu, cuda, coreml, directml, openvino, or a provider of onnxruntime"
-PRIOR_HELP = (
-    "natural: class frequencies as in training; balanced: equal frequencies, which predicts rare "
-    "classes more often"
-)
 
 
 def new_parser(command: str, description: str, usage: str = "[OPTIONS]") -> ArgumentParser:
@@ -126,64 +110,6 @@ class ShowDefaults(HelpFormatter):
             shown = " ".join(map(str, default)) if isinstance(default, list) else default
             return f"{text} (default: {str(shown).replace('%', '%%')})"
         return text
-
-
-def add_detection_options(parser: Any) -> None:
-    """Add the options of face detection that predict, explain and serve share."""
-    for name, kind, metavar, default, text in (
-        ("min_face_size", float, "PIXELS", SMALLEST, "longer side of the smallest face"),
-        ("min_confidence", float, "X", THRESHOLD, "lowest confidence of a detection, 0 to 1"),
-        (
-            *("detection_size", int, "PIXELS", WORKING_SIZE),
-            "longer side that images are resized to for detection",
-        ),
-    ):
-        parser.add_argument(f"--{name}", type=kind, metavar=metavar, default=default, help=text)
-
-
-def add_score_options(parser: Any) -> None:
-    """Add the options that flag doubtful faces, which predict and serve share."""
-    parser.add_argument(
-        "--certain",
-        type=float,
-        metavar="X",
-        default=CERTAIN,
-        help="faces detected with a lower confidence are flagged 'uncertain_face', and not counted",
-    )
-    parser.add_argument(
-        "--min_score",
-        type=float,
-        metavar="X",
-        default=0.0,
-        help="faces whose highest score is lower are flagged 'unsure', 0 to 1; 0: none",
-    )
-
-
-def add_tested_faces(parser: Any) -> None:
-    """Add the options that choose labels and split, which test and report share."""
-    parser.add_argument(
-        "--labels",
-        type=str,
-        help="'original' for the labels that the data brings, 'fer2013' for FER-2013's own, or "
-        "'ferplus'; default: those of the training",
-    )
-    parser.add_argument(
-        "--split",
-        type=str,
-        default="test",
-        help="test, validation, train, or all for every face of the data; faces that the model was "
-        "trained on are left out of test and validation, and counted in train and all",
-    )
-
-
-def check_tested_faces(options: Namespace) -> None:
-    """Reject labels and splits that do not exist.
-
-    Raises:
-        InputError: there are no such labels, or no such split.
-    """
-    check_choice("labels", options.labels, LABELS)
-    check_choice("split", options.split, TESTED_SPLITS)
 
 
 def add_fields(
@@ -428,11 +354,12 @@ def check_choice(option: str, value: str | None, choices: Sequence[str]) -> None
 
 def option_value(words: Sequence[str], name: str) -> str | None:
     """Return the value of an option before the others are parsed; the last one counts."""
-    values = _option_values(words, name)
+    values = option_values(words, name)
     return values[-1] if values else None
 
 
-def _option_values(words: Sequence[str], name: str) -> list[str]:
+def option_values(words: Sequence[str], name: str) -> list[str]:
+    """Return all values of an option on the command line, in order."""
     values = []
     for place, word in enumerate(words):
         if word == name and place + 1 < len(words):
@@ -440,68 +367,3 @@ def _option_values(words: Sequence[str], name: str) -> list[str]:
         elif word.startswith(f"{name}="):
             values.append(word.partition("=")[2])
     return values
-
-
-def preset_name(words: Sequence[str], default: str) -> str:
-    """Return the preset that an option names, else the last --config file that names one.
-
-    Every --config file is checked here, before the parser reads it.
-
-    Raises:
-        InputError: a --config file is missing, no plain YAML, or not a mapping.
-    """
-    configs = [_read_config(Path(file)) for file in _option_values(words, "--config")]
-    if (named := option_value(words, "--preset")) is not None:
-        return named
-    presets = [str(values["preset"]) for values in configs if "preset" in values]
-    return presets[-1] if presets else default
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"--config: {path}: no such file")
-    return read_yaml(path, "--config")
-
-
-def prints_config(words: Sequence[str]) -> bool:
-    """Return True if ``--print_config`` is among the words."""
-    return any(word.partition("=")[0] == "--print_config" for word in words)
-
-
-def rename_config(path: Path, option: str) -> str:
-    """Return a config file for ``--config``: the path, or the text with renamed fields.
-
-    Args:
-        path: the file.
-        option: begins the message of an error.
-
-    Raises:
-        InputError: it is no plain YAML, or no mapping.
-    """
-    if not OLD_FIELDS.keys() & read_yaml(path, option).keys():
-        return str(path)
-    text = path.read_text(encoding="utf-8")
-    for old, new in OLD_FIELDS.items():
-        text = re.sub(rf"(?m)^{old}(?=\s*:)", new, text)
-    return text
-
-
-def rename_configs(words: Sequence[str]) -> list[str]:
-    """Return words whose ``--config`` files hold the field names of this version.
-
-    For a file with old names, a line is printed on standard error.
-
-    Raises:
-        InputError: a file is no plain YAML, or no mapping.
-    """
-    renamed, rest = list[str](), iter(words)
-    for word in rest:
-        name, equals, value = word.partition("=")
-        if name == "--config" and (equals or (value := next(rest, ""))):
-            renamed_file = rename_config(Path(value), "--config")
-            if renamed_file != value:
-                names = " and ".join(f"{old} ({new})" for old, new in OLD_FIELDS.items())
-                note(f"--config {value}: has old names: {names}")
-            word = f"--config={renamed_file}"
-        renamed.append(word)
-    return renamed

@@ -4,17 +4,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from emotion_detection.commands.parsing import (
+from emotion_detection.commands.parsing import check_choice, new_parser, parse, read_words
+from emotion_detection.commands.shared_options import (
     DEVICE_HELP,
     MODEL_HELP,
     PRIOR_HELP,
     VIEWS_HELP,
     add_detection_options,
     add_score_options,
-    check_choice,
-    new_parser,
-    parse,
-    read_words,
 )
 from emotion_detection.defaults import (
     DEFAULT_MAX_PIXELS,

@@ -21,7 +21,7 @@ from emotion_detection.batch.dispatch import (
     predict_in_order,
     predict_shard,
 )
-from emotion_detection.batch.files import (
+from emotion_detection.batch.input_files import (
     Entry,
     common_folder,
     expand_patterns,
@@ -44,7 +44,7 @@ from emotion_detection.errors import InputError, missing_package, shorten
 from emotion_detection.images.opening import IMAGE_SUFFIXES
 from emotion_detection.inference.devices import CPU_NAME
 from emotion_detection.inference.model import PRETRAINED
-from emotion_detection.inference.tables import check_suffix
+from emotion_detection.inference.table_files import check_suffix
 from emotion_detection.inference.tracking import TrackSettings
 from emotion_detection.inference.video import is_video
 from emotion_detection.inference.video_detect import VideoOptions

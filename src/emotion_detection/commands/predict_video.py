@@ -23,11 +23,11 @@ from emotion_detection.batch.classify import (
     open_detector,
     place_below_annotate,
 )
-from emotion_detection.batch.files import Entry
+from emotion_detection.batch.input_files import Entry
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.label_places import LabelLayout
-from emotion_detection.inference.tables import Record, make_error_record
+from emotion_detection.inference.table_files import Record, make_error_record
 from emotion_detection.inference.timeline import Timeline
 from emotion_detection.inference.video import is_video, read_video_info
 from emotion_detection.inference.video_detect import VideoOptions, detect_file, detect_live

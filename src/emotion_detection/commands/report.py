@@ -4,12 +4,8 @@ import shlex
 from argparse import ArgumentParser
 from pathlib import Path
 
-from emotion_detection.commands.parsing import (
-    add_tested_faces,
-    check_tested_faces,
-    new_parser,
-    parse,
-)
+from emotion_detection.commands.parsing import new_parser, parse
+from emotion_detection.commands.shared_options import add_tested_faces, check_tested_faces
 from emotion_detection.errors import InputError, require_package
 
 

@@ -6,16 +6,14 @@ import sys
 from argparse import ArgumentParser
 from dataclasses import fields
 
-from emotion_detection.commands.parsing import (
+from emotion_detection.commands.parsing import add_fields, new_parser, parse
+from emotion_detection.commands.shared_options import (
     DEVICE_HELP,
     MODEL_HELP,
     PRIOR_HELP,
     VIEWS_HELP,
     add_detection_options,
-    add_fields,
     add_score_options,
-    new_parser,
-    parse,
 )
 from emotion_detection.errors import InputError, missing_package
 from emotion_detection.serving.server_settings import Settings

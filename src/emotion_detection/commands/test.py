@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.commands.parsing import (
-    PRIOR_HELP,
-    add_tested_faces,
-    check_tested_faces,
     join_data_words,
     new_parser,
     parse,
     parse_texts,
     read_words,
+)
+from emotion_detection.commands.shared_options import (
+    PRIOR_HELP,
+    add_tested_faces,
+    check_tested_faces,
 )
 from emotion_detection.config import DataConfig
 from emotion_detection.errors import require_package

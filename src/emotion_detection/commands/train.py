@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from emotion_detection.commands.config_files import (
+    preset_name,
+    prints_config,
+    rename_config,
+    rename_configs,
+)
 from emotion_detection.commands.field_parser import add_config, new_field_parser, plain
 from emotion_detection.commands.parsing import (
     add_field_groups,
     join_data_words,
     option_value,
     parse,
-    preset_name,
-    prints_config,
     read_words,
-    rename_config,
-    rename_configs,
 )
 from emotion_detection.commands.trainer_options import (
     HELP,

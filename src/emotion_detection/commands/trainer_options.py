@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser
 
-from emotion_detection.commands.suggestions import suggest
+from emotion_detection.commands.option_suggestions import suggest
 from emotion_detection.config import LOGGERS, NOT_THE_USERS
 from emotion_detection.errors import InputError, missing_package
 

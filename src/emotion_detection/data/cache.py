@@ -34,9 +34,9 @@ from emotion_detection.data.cache_folder import (
     remove_stale,
 )
 from emotion_detection.data.dataset import SPLITS, Dataset, UnreadableImage
+from emotion_detection.data.dataset_splits import SplitFaces, split_faces
 from emotion_detection.data.pixel_store import Decoder, read_faces
 from emotion_detection.data.source import Decoded, Face, Source, Unreadable
-from emotion_detection.data.split_faces import SplitFaces, split_faces
 from emotion_detection.data.stored_arrays import (
     Numbers,
     Pixels,

@@ -47,7 +47,7 @@ Values = npt.NDArray[np.float32]
 
 
 def are_copies(
-    first: Images, second: Images, largest: float = LARGEST_DIFFERENCE
+    first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], largest: float = LARGEST_DIFFERENCE
 ) -> npt.NDArray[np.bool_]:
     """Return which pairs of faces are duplicates.
 
@@ -105,7 +105,7 @@ def _sum_windows(values: Values, width: int) -> npt.NDArray[np.float64]:
     return corners
 
 
-def _standardize(images: Images) -> Values:
+def _standardize(images: npt.NDArray[np.uint8]) -> Values:
     """Return faces, slightly blurred, with mean 0 and variance 1; all zeros where they are flat."""
     padded = np.pad(images.astype(np.float32), ((0, 0), (1, 1), (1, 1)), "edge")
     rows = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4

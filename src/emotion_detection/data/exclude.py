@@ -9,7 +9,7 @@ import numpy as np
 from emotion_detection.data.dataset import Faces
 from emotion_detection.data.formats import delimited
 from emotion_detection.errors import InputError
-from emotion_detection.images.kinds import SUFFIXES
+from emotion_detection.images.file_types import SUFFIXES
 from emotion_detection.io.files import unescape_cell
 
 _HEADERS = {"file", "name", "row", "path", "image", "filename", "file_name", "filepath"}

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detection.data import rendering as drawing
 from emotion_detection.data import synthetic as drawn
-from emotion_detection.data.rendering import ACTION_UNITS, Floats, render_faces
+from emotion_detection.data import synthetic_rendering as drawing
 from emotion_detection.data.source import Face, Source
+from emotion_detection.data.synthetic_rendering import ACTION_UNITS, Floats, render_faces
 from emotion_detection.labels import FER2013
 
 # Action units (AU) of each emotion at full intensity, 0..1. Source of the units: Ekman & Friesen

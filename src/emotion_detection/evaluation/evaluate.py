@@ -27,7 +27,7 @@ from emotion_detection.metrics.classification import (
     count_confusions,
 )
 from emotion_detection.metrics.statistics import compute_accuracy_interval
-from emotion_detection.postprocessing import Prior, check_prior, check_views
+from emotion_detection.postprocessing import Prior, check_prior
 from emotion_detection.training.provenance import describe_code
 from emotion_detection.training.run_paths import locate_recorded
 from emotion_detection.training.trained_faces import (
@@ -38,6 +38,7 @@ from emotion_detection.training.trained_faces import (
     read_known_hashes,
 )
 from emotion_detection.training_record import is_synthetic
+from emotion_detection.views import check_views
 
 BEST = ("best", "model")
 """Names, without suffix, of a run's files of its best epoch."""

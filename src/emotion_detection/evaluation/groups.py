@@ -23,7 +23,7 @@ from emotion_detection.data.formats.delimited import read_columns, read_lines
 from emotion_detection.errors import InputError
 from emotion_detection.io.files import escape_cell, write_atomic
 from emotion_detection.metrics.curves import compute_reliability
-from emotion_detection.metrics.gaps import Gap, Rates, compute_gaps
+from emotion_detection.metrics.group_gaps import Gap, Rates, compute_gaps
 from emotion_detection.metrics.statistics import Floats, Interval, Ints, resample_counts
 
 IDENTITY = "identity"

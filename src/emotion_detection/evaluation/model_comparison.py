@@ -176,11 +176,11 @@ def _class_differences(
         )
         for i, name in enumerate(names)
     }
-    means = (
-        percentile_interval(float(value[0]), drawn_values, n, clusters)
-        for value, drawn_values in ((balanced, found[2]), (macro, found[3]))
+    return (
+        percentile_interval(float(balanced[0]), found[2], n, clusters),
+        percentile_interval(float(macro[0]), found[3], n, clusters),
+        per_class,
     )
-    return *means, per_class
 
 
 def _differences_of_tables(

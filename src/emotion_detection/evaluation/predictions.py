@@ -19,8 +19,9 @@ from emotion_detection.data import Dataset, Faces, load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.model_loading import Model
 from emotion_detection.labels import class_key, find_positions, shared_classes
-from emotion_detection.postprocessing import Postprocessing, Prior, make_views
+from emotion_detection.postprocessing import Postprocessing, Prior
 from emotion_detection.training.temperature import undo_postprocessing
+from emotion_detection.views import make_views
 
 Scores = npt.NDArray[np.float32]
 

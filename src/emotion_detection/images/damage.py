@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from emotion_detection.images.boxes import list_boxes
+from emotion_detection.images.container_boxes import list_boxes
+from emotion_detection.images.file_types import describe_content, is_dib
 from emotion_detection.images.frames import count_frames
-from emotion_detection.images.kinds import describe_content, is_dib
 
 _END = b"\xff\xd9"
 _FILLER = b"\x55\xa9\x6e\xd3" * 1024

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from emotion_detection.images.boxes import list_boxes
+from emotion_detection.images.container_boxes import list_boxes
 
 MAX_PAGES = 1_000
 """Maximum pages of a TIFF."""

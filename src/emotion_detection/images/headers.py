@@ -7,7 +7,7 @@ Some files of a few bytes take minutes or gigabytes to decode. The decoders have
   thousands of progressive scans, each of which goes through all pixels.
 - PNG, WebP, GIF, TIFF: hundreds of thousands of chunks, blocks, pages, tags or strips
   (:mod:`.frames`).
-- AVIF, HEIC: thousands of items (:mod:`.boxes`).
+- AVIF, HEIC: thousands of items (:mod:`.container_boxes`).
 - PNG: texts and colour profiles that unpack to very much (:mod:`.png_chunks`).
 - PBM, PGM, PPM: headers of thousands of bytes, which Pillow reads one by one; files of text with
   thousands of comments.
@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from emotion_detection.images.boxes import check_items
+from emotion_detection.images.container_boxes import check_items
+from emotion_detection.images.file_types import is_dib, is_ppm
 from emotion_detection.images.frames import (
     BYTES_A_BLOCK,
     MAX_WEBP_CHUNKS,
@@ -29,7 +30,6 @@ from emotion_detection.images.frames import (
     count_frames,
     is_webp,
 )
-from emotion_detection.images.kinds import is_dib, is_ppm
 from emotion_detection.images.png_chunks import drop_large_texts
 
 MAX_SEGMENTS = 10_000

@@ -1,7 +1,7 @@
 """Open images safely, from paths, bytes, PIL images and arrays.
 
-Only known formats are opened (:mod:`.kinds`). The size in the header is checked before decoding.
-16-bit greys are scaled, not clipped. Transparent pixels are composited on grey.
+Only known formats are opened (:mod:`.file_types`). The size in the header is checked before
+decoding. 16-bit greys are scaled, not clipped. Transparent pixels are composited on grey.
 """
 
 import functools
@@ -30,9 +30,7 @@ from emotion_detection.images.damage import (
     name_content,
 )
 from emotion_detection.images.file_objects import is_file_object, read_file_object
-from emotion_detection.images.frames import count_open_frames, keep_first_frame
-from emotion_detection.images.headers import check_density, prepare
-from emotion_detection.images.kinds import (
+from emotion_detection.images.file_types import (
     FORMATS,
     HEIF,
     HEIF_SUFFIXES,
@@ -46,6 +44,8 @@ from emotion_detection.images.kinds import (
     is_avif,
     is_heif,
 )
+from emotion_detection.images.frames import count_open_frames, keep_first_frame
+from emotion_detection.images.headers import check_density, prepare
 from emotion_detection.images.modes import convert_to_8_bit, find_rgb_profile, lay_on_background
 from emotion_detection.images.pillow_settings import PILLOW_SETTINGS
 

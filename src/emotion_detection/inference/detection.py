@@ -22,8 +22,8 @@ from emotion_detection.inference.align import MARGIN, compute_placement, cut_out
 from emotion_detection.inference.detected_face import DetectedFace, move_face
 from emotion_detection.inference.face_detector import CERTAIN, FaceDetector, is_cut
 from emotion_detection.inference.model import ModelInput
-from emotion_detection.postprocessing import ZOOM
 from emotion_detection.results import CUT, UNCERTAIN_FACE, Face, Result
+from emotion_detection.views import ZOOM
 
 
 class Readable(Protocol):

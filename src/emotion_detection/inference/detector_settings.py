@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypedDict
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import DEFAULT_MAX_PIXELS
 from emotion_detection.inference.face_detector import CERTAIN, check_settings, is_number
-from emotion_detection.other_names import DETECTOR_SETTINGS, raise_unknown_argument
+from emotion_detection.other_libraries import DETECTOR_SETTINGS, raise_unknown_argument
 
 
 class DetectorSettings(NamedTuple):

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from emotion_detection.errors import InputError
 from emotion_detection.inference.annotate import load_font
-from emotion_detection.inference.crops import faces, load_crops
+from emotion_detection.inference.crop_inputs import faces, load_crops
 from emotion_detection.inference.detection import ImageInput
-from emotion_detection.inference.detector import EmotionDetector
+from emotion_detection.inference.emotion_detector import EmotionDetector
 from emotion_detection.inference.result_output import encode_shown
 from emotion_detection.labels import canonical_name
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from emotion_detection.defaults import CERTAIN, SMALLEST, THRESHOLD, WORKING_SIZE
+from emotion_detection.defaults import CERTAIN, DETECTION_SIZE, MIN_CONFIDENCE, MIN_FACE_SIZE
 from emotion_detection.errors import REINSTALL, InputError
 from emotion_detection.inference.detected_face import DetectedFace, Detections, move_face
 from emotion_detection.inference.devices import CPU, Device, open_session
@@ -33,9 +33,9 @@ from emotion_detection.io.files import LoadedFile, load_file
 
 __all__ = [
     "CERTAIN",
-    "SMALLEST",
-    "THRESHOLD",
-    "WORKING_SIZE",
+    "DETECTION_SIZE",
+    "MIN_CONFIDENCE",
+    "MIN_FACE_SIZE",
     "DetectedFace",
     "Detections",
     "FaceDetector",
@@ -96,9 +96,9 @@ class FaceDetector:
 
     def __init__(
         self,
-        detection_size: int = WORKING_SIZE,
-        min_confidence: float = THRESHOLD,
-        min_face_size: float = SMALLEST,
+        detection_size: int = DETECTION_SIZE,
+        min_confidence: float = MIN_CONFIDENCE,
+        min_face_size: float = MIN_FACE_SIZE,
         threads: int | None = None,
         device: Device = CPU,
     ) -> None:

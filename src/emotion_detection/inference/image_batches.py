@@ -12,8 +12,8 @@ import numpy as np
 
 from emotion_detection.errors import InputError, shorten
 from emotion_detection.images.arrays import put_channels_last
-from emotion_detection.images.kinds import READ
-from emotion_detection.inference.crops import is_one_image
+from emotion_detection.images.file_types import READ
+from emotion_detection.inference.crop_inputs import is_one_image
 from emotion_detection.inference.detection import ImageInput
 from emotion_detection.inference.image_files import list_image_files
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from emotion_detection.images.kinds import read_suffixes
+from emotion_detection.images.file_types import read_suffixes
 from emotion_detection.images.opening import NO_URL, URL
 
 Report = Callable[[str, str], None]

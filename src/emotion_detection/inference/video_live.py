@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.kinds import HEIF_SUFFIXES, SUFFIXES
+from emotion_detection.images.file_types import HEIF_SUFFIXES, SUFFIXES
 from emotion_detection.images.opening import ImageError
 from emotion_detection.inference.cameras import open_camera
 from emotion_detection.inference.video import (

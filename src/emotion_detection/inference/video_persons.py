@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_detection.errors import InputError
-from emotion_detection.inference.tables import (
+from emotion_detection.inference.table_files import (
     Record,
     check_suffix,
     write_parquet_rows,

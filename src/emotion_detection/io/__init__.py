@@ -2,6 +2,6 @@
 
 :mod:`.files` writes atomically, :mod:`.lock` locks a folder, :mod:`.plain_values` and
 :mod:`.field_types` check values that come from files, :mod:`.progress` shows progress,
-:mod:`.cpus` ends workers with their parent, :mod:`.hub_folder` and :mod:`.hub_download`
-handle model folders of the Hugging Face hub.
+:mod:`.processes` counts processors and ends workers with their parent, :mod:`.hub_folder` and
+:mod:`.hub_download` handle model folders of the Hugging Face hub.
 """

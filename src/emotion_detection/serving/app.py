@@ -23,11 +23,11 @@ from emotion_detection.inference.model import Model
 from emotion_detection.io.plain_values import parse_json
 from emotion_detection.serving import schemas
 from emotion_detection.serving.built_page import find_page_folder
+from emotion_detection.serving.error_responses import PROBLEM_JSON, Problem, describe_failure
 from emotion_detection.serving.image_jobs import log_failure
-from emotion_detection.serving.problems import PROBLEM_JSON, Problem, describe_failure
+from emotion_detection.serving.prometheus_metrics import ROUTES
 from emotion_detection.serving.routes import add_routes
 from emotion_detection.serving.server_settings import Settings
-from emotion_detection.serving.telemetry import ROUTES
 from emotion_detection.serving.web_page import add_page
 from emotion_detection.serving.workers import Service
 from emotion_detection.training_record import SYNTHETIC_NOTE

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from emotion_detection.serving.problems import make_plain_answer
+from emotion_detection.serving.error_responses import make_plain_answer
 from emotion_detection.serving.server_settings import Settings
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from emotion_detection.images.file_types import describe_content
 from emotion_detection.images.headers import prepare
-from emotion_detection.images.kinds import describe_content
 from emotion_detection.images.opening import LoadedImage, crop_to_square, load_image
 from emotion_detection.inference import EmotionDetector
 from emotion_detection.inference.annotate import annotate_image
@@ -22,10 +22,10 @@ from emotion_detection.inference.detection import DetectedImage
 from emotion_detection.inference.face_detector import DetectedFace
 from emotion_detection.results import Result
 from emotion_detection.serving.connection import Connection
-from emotion_detection.serving.problems import Problem, describe_failure
+from emotion_detection.serving.error_responses import Problem, describe_failure
+from emotion_detection.serving.prometheus_metrics import ServerMetrics
 from emotion_detection.serving.request_body import Part, parse_parts
 from emotion_detection.serving.server_settings import Settings, give_memory_back
-from emotion_detection.serving.telemetry import ServerMetrics
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Any
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from emotion_detection.serving.problems import Problem
+from emotion_detection.serving.error_responses import Problem
+from emotion_detection.serving.prometheus_metrics import ServerMetrics
 from emotion_detection.serving.server_settings import Settings
-from emotion_detection.serving.telemetry import ServerMetrics
 
 _LONGEST_NAME = 255
 

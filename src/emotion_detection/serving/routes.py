@@ -8,8 +8,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from emotion_detection.serving import schemas
 from emotion_detection.serving.connection import STATE, Connection
+from emotion_detection.serving.error_responses import PROBLEM_JSON, Problem
 from emotion_detection.serving.image_jobs import JSON, Job
-from emotion_detection.serving.problems import PROBLEM_JSON, Problem
 from emotion_detection.serving.request_body import drop_rest, parse_content_type
 from emotion_detection.serving.workers import Service
 

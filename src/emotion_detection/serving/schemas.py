@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from emotion_detection.serving.problems import PROBLEM_JSON
+from emotion_detection.serving.error_responses import PROBLEM_JSON
 from emotion_detection.serving.request_body import MULTIPART, PICTURE_TYPES
 
 _FACE: dict[str, Any] = {

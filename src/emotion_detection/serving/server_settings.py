@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from emotion_detection.defaults import MAX_PIXELS
 from emotion_detection.errors import InputError
-from emotion_detection.io.cpus import count_cpus
+from emotion_detection.io.processes import count_cpus
 
 _KEPT = 512_000_000
 """Maximum bytes of free memory that are kept."""

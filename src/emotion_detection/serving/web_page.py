@@ -18,10 +18,10 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from emotion_detection.inference import EmotionDetector
-from emotion_detection.inference.browser import ABOUT, FINDER, MODEL, describe_browser_model
+from emotion_detection.inference.browser_export import ABOUT, FINDER, MODEL, describe_browser_model
 from emotion_detection.inference.face_detector import read_network
 from emotion_detection.serving.built_page import MISSING, is_page_built
-from emotion_detection.serving.problems import Problem
+from emotion_detection.serving.error_responses import Problem
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.55 system-ui, sans-serif; }

@@ -14,11 +14,15 @@ from contextlib import asynccontextmanager
 from queue import Empty, SimpleQueue
 
 from emotion_detection.inference import EmotionDetector
+from emotion_detection.serving.error_responses import (
+    Problem,
+    describe_failure,
+    make_client_left_problem,
+)
 from emotion_detection.serving.image_jobs import Answer, Job, JobRunner, log_failure
-from emotion_detection.serving.problems import Problem, describe_failure, make_client_left_problem
+from emotion_detection.serving.prometheus_metrics import ServerMetrics
 from emotion_detection.serving.request_body import Intake
 from emotion_detection.serving.server_settings import Settings
-from emotion_detection.serving.telemetry import ServerMetrics
 
 _LOG = logging.getLogger(__name__)
 

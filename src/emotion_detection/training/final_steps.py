@@ -17,7 +17,7 @@ from emotion_detection.io.files import write_atomic
 from emotion_detection.metrics.agreement import compute_intensity_metrics
 from emotion_detection.metrics.calibration import compute_calibration_metrics
 from emotion_detection.metrics.classification import Labels, Scores, compute_classification_metrics
-from emotion_detection.postprocessing import VIEWS, Postprocessing, make_views
+from emotion_detection.postprocessing import Postprocessing
 from emotion_detection.training.checkpoint import LoadedCheckpoint, load_trained, store_readouts
 from emotion_detection.training.export import (
     KEPT_METRICS,
@@ -30,6 +30,7 @@ from emotion_detection.training.network import ModelSpec, count_multiply_adds, c
 from emotion_detection.training.network_scores import compute_outputs
 from emotion_detection.training.run_folder import select_finish_options
 from emotion_detection.training.temperature import apply_postprocessing, fit_temperature
+from emotion_detection.views import VIEWS, make_views
 
 
 class TimeTaken(NamedTuple):

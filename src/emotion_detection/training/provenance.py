@@ -15,7 +15,7 @@ import torch
 from emotion_detection import __version__
 from emotion_detection.config import TrainConfig
 from emotion_detection.data import Dataset
-from emotion_detection.io.cpus import describe_processor
+from emotion_detection.io.processes import describe_processor
 
 PACKAGES = (
     "torch",

@@ -357,4 +357,4 @@ def _may_be_trained_on(model: ModelTrainingFaces, dataset: Dataset) -> bool:
     source = model.data.get("options", {}).get("data")
     if not read_known_hashes(model.data) or source is None or dataset.label_set == "demo":
         return False
-    return os.path.realpath(source) == os.path.realpath(dataset.source)
+    return os.path.realpath(str(source)) == os.path.realpath(dataset.source)

@@ -93,11 +93,11 @@ def test_bad_usage_is_one_line(
 
 
 def test_the_way_that_was_used_is_the_one_measured(ways: Any, finders: Any) -> None:
-    from emotion_detection.inference.face_detector import WORKING_SIZE
+    from emotion_detection.inference.face_detector import DETECTION_SIZE
 
     former = finders.FORMER_THRESHOLD
     result = json.loads((ROOT / "docs/results/detector_ways.json").read_text("utf-8"))
-    assert (result["used"], result["threshold"]) == (str(WORKING_SIZE), former)
+    assert (result["used"], result["threshold"]) == (str(DETECTION_SIZE), former)
     own = result["ways"][result["used"]]
     assert own["pasted"]["missed"] <= 0.03
     assert result["looks"]["all three"] == own

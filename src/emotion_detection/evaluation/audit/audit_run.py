@@ -95,7 +95,7 @@ def _locked(out: Path) -> int | None:
         os.close(handle)  # the previous owner has just removed it
 
 
-SMALLEST = 48
+MIN_FACE_SIZE = 48
 """Minimum size in pixels of faces for the detection of non-faces, and on the contact sheet."""
 
 
@@ -128,7 +128,7 @@ def _audit(config: TrainConfig, options: AuditOptions, console: Console) -> dict
     dataset = load(config)
     audited = load_audited_faces(dataset, options.splits)
     judged = predict_out_of_fold(config, dataset, audited, options.folds, out)
-    images = enlarge_faces(config, dataset, audited, SMALLEST)
+    images = enlarge_faces(config, dataset, audited, MIN_FACE_SIZE)
     found = {
         "label": rank_wrong_labels(audited.labels, judged.scores, options.rank),
         "duplicate": find_differing_duplicates(audited.labels, audited.copies, judged.scores),

@@ -11,10 +11,10 @@ import pytest
 import emotion_detection
 from emotion_detection import EmotionDetector
 from emotion_detection.commands.option_names import understand
-from emotion_detection.commands.suggestions import suggest
+from emotion_detection.commands.option_suggestions import suggest
 from emotion_detection.images.opening import ImageError, image_to_array
 from emotion_detection.inference.devices import parse_device
-from emotion_detection.other_names import ANSWERS, DETECTOR_SETTINGS, SETTINGS
+from emotion_detection.other_libraries import ANSWERS, DETECTOR_SETTINGS, SETTINGS
 from emotion_detection.results import Face, Result
 
 POINTS = ((10.0, 10.0),) * 5

@@ -1,6 +1,6 @@
 """Write the files for the web page: two ONNX files, and their metadata as JSON.
 
-The page detects, crops and classifies faces as :mod:`.detector` does, with the same files.
+The page detects, crops and classifies faces as :mod:`.emotion_detector` does, with the same files.
 onnxruntime-web does not expose a file's metadata, so :func:`describe_browser_model` returns it as
 JSON.
 """
@@ -11,14 +11,14 @@ from typing import Any
 from emotion_detection.images.modes import BACKGROUND
 from emotion_detection.images.opening import MAX_PIXELS
 from emotion_detection.inference.align import MARGIN
-from emotion_detection.inference.detector import EmotionDetector
+from emotion_detection.inference.emotion_detector import EmotionDetector
 from emotion_detection.inference.face_detector import read_network
 from emotion_detection.inference.model import read_model_file
 from emotion_detection.io.files import LoadedFile
 from emotion_detection.palette import list_emotion_colours
-from emotion_detection.postprocessing import ZOOM
 from emotion_detection.results import LANDMARKS, list_columns
 from emotion_detection.training_record import SYNTHETIC_NOTE
+from emotion_detection.views import ZOOM
 
 FINDER, MODEL, ABOUT = "centerface.onnx", "model.onnx", "model.json"
 """Names of the files in the folder ``models`` beside the page."""

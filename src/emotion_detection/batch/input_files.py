@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emotion_detection.errors import InputError
-from emotion_detection.images.kinds import HEIF_SUFFIXES, JPEG2000_SUFFIXES, READ, read_suffixes
+from emotion_detection.images.file_types import (
+    HEIF_SUFFIXES,
+    JPEG2000_SUFFIXES,
+    READ,
+    read_suffixes,
+)
 from emotion_detection.inference.image_files import list_image_files
 from emotion_detection.inference.video import SUFFIXES as VIDEO_SUFFIXES
 from emotion_detection.inference.video import is_video

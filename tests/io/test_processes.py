@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.io import cpus
-from emotion_detection.io.cpus import count_cpus, is_limited, read_quota
+from emotion_detection.io import processes
+from emotion_detection.io.processes import count_cpus, is_limited, read_quota
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -46,7 +46,7 @@ def test_quotas(files: dict[str, str], own: str, quota: float | None, tmp_path: 
 def test_the_smaller_of_affinity_and_quota_counts(
     allowed: int, quota: float | None, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpus, "_count_allowed", lambda: allowed)
-    monkeypatch.setattr(cpus, "read_quota", lambda: quota)
+    monkeypatch.setattr(processes, "_count_allowed", lambda: allowed)
+    monkeypatch.setattr(processes, "read_quota", lambda: quota)
     assert count_cpus() == count
     assert is_limited() == (count < allowed)

@@ -12,8 +12,8 @@ import pytest
 from pyarrow import parquet
 
 from emotion_detection.errors import InputError
-from emotion_detection.inference import tables
-from emotion_detection.inference.tables import make_error_record, open_table
+from emotion_detection.inference import table_files
+from emotion_detection.inference.table_files import make_error_record, open_table
 from emotion_detection.results import Face, Result, list_columns, list_rows
 
 LABELS = ("anger", "neutral")
@@ -102,7 +102,7 @@ def test_parquet_is_typed_also_when_no_face_is_in_it(tmp_path: Path) -> None:
 
 
 def test_parquet_keeps_few_rows_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_ROWS", 10)
+    monkeypatch.setattr(table_files, "_ROWS", 10)
     path = _write(tmp_path / "many.parquet", RECORDS * 8)
     file = parquet.ParquetFile(path)
     assert file.metadata.num_rows == 40

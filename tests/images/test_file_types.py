@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, features
 
 from emotion_detection.data.formats.tree import read_tree
-from emotion_detection.images.kinds import (
+from emotion_detection.images.file_types import (
     FORMATS,
     HEIF_SUFFIXES,
     JPEG2000_SUFFIXES,

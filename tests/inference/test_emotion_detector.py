@@ -21,7 +21,7 @@ from emotion_detection import EmotionDetector, pretrained
 from emotion_detection.config import TrainConfig
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import crop_to_square
-from emotion_detection.inference import detector as module
+from emotion_detection.inference import emotion_detector as module
 from emotion_detection.io.files import load_file
 from emotion_detection.labels import FER2013, FERPLUS
 

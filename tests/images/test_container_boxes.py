@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from emotion_detection.images.boxes import MAX_BOXES, list_boxes
+from emotion_detection.images.container_boxes import MAX_BOXES, list_boxes
 from emotion_detection.images.headers import prepare
 from emotion_detection.images.opening import ImageError, image_to_array
 

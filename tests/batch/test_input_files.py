@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion_detection.batch.files import (
+from emotion_detection.batch.input_files import (
     Entry,
     common_folder,
     list_entries,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emotion_detection.errors import InputError
 from emotion_detection.images.opening import DEFAULT_MAX_PIXELS, ImageError
-from emotion_detection.inference.crops import faces, load_crops
+from emotion_detection.inference.crop_inputs import faces, load_crops
 from emotion_detection.inference.detection import DetectedImage, ImageInput, detect_faces
 from emotion_detection.inference.detector_settings import (
     DetectorSettings,
@@ -24,9 +24,9 @@ from emotion_detection.inference.detector_settings import (
 from emotion_detection.inference.devices import AUTO, choose_device
 from emotion_detection.inference.face_detector import (
     CERTAIN,
-    SMALLEST,
-    THRESHOLD,
-    WORKING_SIZE,
+    DETECTION_SIZE,
+    MIN_CONFIDENCE,
+    MIN_FACE_SIZE,
     FaceDetector,
 )
 from emotion_detection.inference.image_batches import iterate_images, map_in_threads
@@ -43,21 +43,16 @@ from emotion_detection.inference.tracking import (
     START_CONFIDENCE,
     TrackSettings,
 )
-from emotion_detection.io.cpus import count_cpus, is_limited
-from emotion_detection.other_names import (
+from emotion_detection.io.processes import count_cpus, is_limited
+from emotion_detection.other_libraries import (
     DETECTOR_NAMES,
     answer_unknown_arguments,
     raise_unknown,
 )
-from emotion_detection.postprocessing import (
-    Postprocessing,
-    Prior,
-    check_prior,
-    check_views,
-    make_views,
-)
+from emotion_detection.postprocessing import Postprocessing, Prior, check_prior
 from emotion_detection.results import Result
 from emotion_detection.training_record import SYNTHETIC_NOTE
+from emotion_detection.views import check_views, make_views
 
 BATCH = 256
 """Crops per run of the network; bounds memory, whatever the number of crops."""
@@ -136,9 +131,9 @@ class EmotionDetector:
         threads: int | None = None,
         labels: str | None = None,
         *,
-        detection_size: int = WORKING_SIZE,
-        min_confidence: float = THRESHOLD,
-        min_face_size: float = SMALLEST,
+        detection_size: int = DETECTION_SIZE,
+        min_confidence: float = MIN_CONFIDENCE,
+        min_face_size: float = MIN_FACE_SIZE,
         min_score: float = 0.0,
         certain: float = CERTAIN,
         max_pixels: int = DEFAULT_MAX_PIXELS,

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from emotion_detection.metrics.gaps import Gap, Rates, compute_gaps
+from emotion_detection.metrics.group_gaps import Gap, Rates, compute_gaps
 
 
 def _rates(hits: list[int], n: list[int], draws: int = 4000, seed: int = 0) -> Rates:

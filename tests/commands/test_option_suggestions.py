@@ -3,10 +3,11 @@
 import pytest
 from jsonargparse import ArgumentParser
 
+from emotion_detection.commands.config_files import preset_name
 from emotion_detection.commands.field_parser import new_field_parser
 from emotion_detection.commands.option_names import OLD_NAMES, SAME, understand
-from emotion_detection.commands.parsing import parse, preset_name
-from emotion_detection.commands.suggestions import suggest
+from emotion_detection.commands.option_suggestions import suggest
+from emotion_detection.commands.parsing import parse
 from emotion_detection.errors import InputError
 
 TRAIN = (

@@ -75,15 +75,14 @@ def test_counts_of_several_calls_are_added_up(reliability: ModuleType) -> None:
 
 
 @pytest.fixture(scope="module")
-def attempts(load_script: Callable[[Path], ModuleType]) -> ModuleType:
-    return load_script(SCRIPT.with_name("attempts.py"))
+def attempts(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("reliability.attempts")
 
 
 def test_each_promise_of_the_page_is_counted_by_the_tests_that_it_names(
     attempts: ModuleType,
 ) -> None:
-    root = SCRIPT.parents[1]
-    text = (root / "docs" / "reliability.md").read_text(encoding="utf-8")
+    text = (attempts.ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     table = text.partition("## Promises")[2].partition("## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| **")]
     assert len(rows) == len(attempts.PROMISES)
@@ -91,7 +90,7 @@ def test_each_promise_of_the_page_is_counted_by_the_tests_that_it_names(
         assert row.startswith(f"| **{promise}")
         for name in {place.partition("::")[0] for place in places}:
             assert name in row or str(Path(name).parent) in row
-            assert (root / name).is_file()
+            assert (attempts.ROOT / name).is_file()
 
 
 def test_counts_are_of_the_named_tests_and_of_the_measured_files(attempts: ModuleType) -> None:

@@ -75,6 +75,7 @@ OTHERS = {
     *("--cap-drop", "--memory", "--read-only"),  # Docker
     *("--now", "--data-binary", "--index-url", "--logdir"),  # systemctl, curl, pip, TensorBoard
     *("--kills", "--only", "--share", "--picture", "--out"),  # benchmarks
+    *("--place", "--teachers", "--trial"),  # make reproduce
     "--backend-store-uri",  # MLflow's
     *("--batch-size", "--batch", "--imgsz", "--lr"),  # names of other tools that are understood
     "--version",

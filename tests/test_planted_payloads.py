@@ -21,7 +21,7 @@ from emotion_detection.config import DataConfig, TrainConfig
 from emotion_detection.data import load
 from emotion_detection.errors import InputError
 from emotion_detection.evaluation.card_facts import run_facts
-from emotion_detection.io.plain_values import check_plain_options, parse_json, read_yaml
+from emotion_detection.io.plain_values import parse_json, read_yaml, refuse_class_paths
 from emotion_detection.training import train
 from emotion_detection.training.task import CHECKPOINT_KEY
 
@@ -175,7 +175,7 @@ def test_plain_options_of_lightning_are_taken(tmp_path: Path) -> None:
         "deterministic": None,
         "strategy": "ddp_find_unused_parameters_true",
     }
-    check_plain_options(plain, "--trainer")
+    refuse_class_paths(plain, "--trainer")
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({"epochs": 3, "trainer": plain}))
     assert read_yaml(path, "--config")["trainer"] == plain

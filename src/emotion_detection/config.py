@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from emotion_detection.errors import InputError
 from emotion_detection.io.field_types import check_types, join_choices
-from emotion_detection.io.plain_values import check_plain_options
+from emotion_detection.io.plain_values import refuse_class_paths
 
 T = TypeVar("T")
 
@@ -302,7 +302,7 @@ class TrainConfig(DataConfig):
         _check_range("ema", self.ema, 0.0, 0.99999)
         for name in ("class_balance", "teacher_weight", "logit_adjustment"):
             _check_range(name, getattr(self, name), 0.0, 1.0)
-        check_plain_options(self.trainer, "--trainer")
+        refuse_class_paths(self.trainer, "--trainer")
         first, second = (
             "fer2013" if name == "original" else name for name in (self.labels, self.extra_labels)
         )

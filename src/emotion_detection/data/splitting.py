@@ -117,14 +117,16 @@ def assign_splits(
         return Assignment(result, pool & (given == UNKNOWN), ())
     before = np.full(len(given), UNKNOWN) if known is None else known
     before = np.where(pool & np.isin(before, [TRAIN, *wanted]), before, UNKNOWN)
-    free = pool & ~_settle(result, given, groups, before, pool)
+    free = pool & ~_keep_groups_together(result, given, groups, before, pool)
     drawer = _Drawer(labels, result, groups, keys, pool, free, wanted, seed)
     counts = np.bincount(labels[before != UNKNOWN], minlength=drawer.classes).tolist()
     shortages = (replace(short, known=counts[short.label]) for short in drawer.draw())
     return Assignment(result, pool, tuple(shortages))
 
 
-def _settle(result: Numbers, given: Numbers, groups: Numbers, before: Numbers, pool: Mask) -> Mask:
+def _keep_groups_together(
+    result: Numbers, given: Numbers, groups: Numbers, before: Numbers, pool: Mask
+) -> Mask:
     """Place the faces of groups that a given or known split decides; return which these are."""
     fixed = np.where(pool, before, given)
     settled = np.isin(groups, groups[fixed != UNKNOWN])

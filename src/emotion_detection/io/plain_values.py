@@ -55,7 +55,7 @@ def read_yaml(path: Path, option: str) -> dict[str, Any]:
         values["trainer"] = {} if values["trainer"] is None else values["trainer"]
         if not isinstance(values["trainer"], dict):
             raise InputError(f"{option} {path}: trainer: must hold lines of 'option: value'")
-        check_plain_options(values["trainer"], f"{option} {path}: trainer")
+        refuse_class_paths(values["trainer"], f"{option} {path}: trainer")
     return values
 
 
@@ -81,7 +81,7 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def check_plain_options(options: Mapping[Any, Any], where: str) -> None:
+def refuse_class_paths(options: Mapping[Any, Any], where: str) -> None:
     """Check that options for Lightning are plain values.
 
     Args:

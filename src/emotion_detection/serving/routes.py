@@ -158,7 +158,7 @@ async def _answer(
             # reject a request before reading the body, if possible
             _check_options(request)
             service.intake.check(headers.get("content-length"))
-            service.workers.check()
+            service.workers.reject_if_full()
             with figures.stage("read"):
                 body = await held.read(request.receive, settings.body_timeout)
             connection = request.scope.get("state", {}).get(STATE) or Connection()

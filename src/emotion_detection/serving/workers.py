@@ -79,7 +79,7 @@ class Workers:
         """Whether the pool has its full number of workers."""
         return self._left >= 0
 
-    def check(self) -> None:
+    def reject_if_full(self) -> None:
         """Reject a request if the queue is full, or too long for an answer in time.
 
         Raises:
@@ -101,7 +101,7 @@ class Workers:
         Raises:
             Problem: 503 if the queue is full, 504 after the timeout, or the problem of the job.
         """
-        self.check()
+        self.reject_if_full()
         job.future = asyncio.get_running_loop().create_future()
         job.queued = time.perf_counter()
         self._queue.put(job)

@@ -60,7 +60,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/images/test_png_chunks.py",
         "tests/images/test_ppm_and_tga.py::refused",
         "tests/images/test_frames.py::refused|loop|not_opened_to_count|limit_is_told",
-        "tests/images/test_boxes.py",
+        "tests/images/test_container_boxes.py",
     ),
     "Later damage does not cost the first image": (
         r"tests/images/test_frames.py::test_the_first_.*_read",
@@ -74,7 +74,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/serving/test_lifecycle.py::accepted|drains|told_to_stop",
     ),
     "No cell of a table is a formula": (
-        "tests/inference/test_tables.py::formula",
+        "tests/inference/test_table_files.py::formula",
         "tests/io/test_files.py::formula|cell|anything_else",
     ),
 }

@@ -1,4 +1,4 @@
-// Detects faces and classifies their expressions, as src/emotion_detection/inference/detector.py
+// Detects faces and classifies their expressions, as src/emotion_detection/inference/emotion_detector.py
 // does, with two opened networks.
 
 import { detectFaces, isCut } from './centerface.js';

@@ -1,4 +1,4 @@
-// Results as a CSV table, as src/emotion_detection/inference/tables.py writes it: the same columns,
+// Results as a CSV table, as src/emotion_detection/inference/table_files.py writes it: the same columns,
 // the same roundings, no cell that a spreadsheet would take for a formula.
 
 /** @import {About, Face, Result} from './types.js' */

@@ -1,5 +1,5 @@
 // Scores averaged over views of a face, and the prior of classes: the same arithmetic as
-// src/emotion_detection/postprocessing.py.
+// src/emotion_detection/views.py and postprocessing.py.
 
 import { align, mirrorCrop } from './align.js';
 

@@ -54,6 +54,8 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "robustness": ("docs/results/robustness.json", robustness_tables.robustness),
     "robust-training": ("docs/results/robust_training.json", robustness_tables.robust_training),
     "robust-second": ("docs/results/robust_second.json", robustness_tables.robust_second),
+    "robust-third": ("docs/results/robust_third.json", robustness_tables.robust_third),
+    "robust-third-test": ("docs/results/robust_third_record.json", model_tables.candidate),
     "pasted": ("docs/results/pasted.json", inference_tables.pasted),
     "inference": ("docs/results/inference.json", inference_tables.inference),
     "against": ("docs/results/against.json", inference_tables.against),

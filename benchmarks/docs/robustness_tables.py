@@ -157,12 +157,21 @@ def _rare_classes(result: Result, before: str) -> list[str]:
 
 def robust_second(result: Result) -> str:
     """Return accuracy by views and under corruption of the second fine-tuning's candidates."""
+    return _later_candidates(result, "robust_second.json")
+
+
+def robust_third(result: Result) -> str:
+    """Return accuracy by views and under corruption of the third fine-tuning's candidates."""
+    return _later_candidates(result, "robust_third.json")
+
+
+def _later_candidates(result: Result, file: str) -> str:
     lines = [*_candidates(result, "shipped"), "", *_rare_classes(result, "shipped")]
     lines += [
         "",
         f"`{result['command']}`, as above: {result['data']}; corruptions on "
         f"{result['faces_under_corruption']} faces. Results: "
-        "[docs/results/robust_second.json](docs/results/robust_second.json).",
+        f"[docs/results/{file}](docs/results/{file}).",
     ]
     return "\n".join(lines)
 

@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 MODULES = (
     *("", "errors", "images.arrays", "images.file_objects", "labels"),
-    *("other_names", "palette", "results", "inference.cameras"),
-    *("inference.detector", "inference.devices", "inference.explanation"),
+    *("other_libraries", "palette", "results", "inference.cameras"),
+    *("inference.emotion_detector", "inference.devices", "inference.explain"),
     *("inference.image_batches", "inference.result_output", "inference.detector_settings"),
 )
 
-NEEDED = {"results": ("pandas", "supervision"), "inference.detector": ("av",)}
+NEEDED = {"results": ("pandas", "supervision"), "inference.emotion_detector": ("av",)}
 """What the examples of a module need beside the package."""
 
 
@@ -59,7 +59,7 @@ def test_examples_give_what_they_say(name: str, detector: EmotionDetector, folde
             warnings.simplefilter("ignore")
             pytest.importorskip(needed, reason=f"{needed} is not installed")
     module = importlib.import_module(f"emotion_detection.{name}".removesuffix("."))
-    if name == "inference.detector":
+    if name == "inference.emotion_detector":
         _write_clip(folder / "clip.mp4")
     given = {"detector": detector, "np": np, "Image": Image}
     done = doctest.testmod(module, extraglobs=given, optionflags=doctest.NORMALIZE_WHITESPACE)

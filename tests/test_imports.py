@@ -21,12 +21,13 @@ BASE = {
     "images",
     "io",
     "labels",
-    "other_names",
+    "other_libraries",
     "palette",
     "postprocessing",
     "privacy",
     "results",
     "training_record",
+    "views",
 }
 LAYERS = {
     "base": set(),

@@ -42,7 +42,7 @@ from benchmarks.common import (
     report_errors,
     write_json,
 )
-from emotion_detection.commands.export import export_page
+from emotion_detection.commands.export_web import export_page
 from emotion_detection.data.synthetic import make_synthetic_faces
 
 CHROMIUM = "/usr/bin/chromium"

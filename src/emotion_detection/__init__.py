@@ -25,13 +25,13 @@ else:
     # imported on first use: training and ``--help`` do not need onnxruntime
     _MODULES = {
         "EmotionDetector": "inference",
-        "Explanation": "inference.explanation",
+        "Explanation": "inference.explain",
         "Face": "results",
         "InputError": "errors",
         "ImageError": "errors",
         "Result": "results",
         "annotate": "inference.result_output",
-        "explain": "inference.explanation",
+        "explain": "inference.explain",
     }
 
     def __getattr__(name: str) -> object:

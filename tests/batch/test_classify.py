@@ -78,8 +78,8 @@ def test_an_unreadable_crop_is_an_error_in_its_place(
     assert [record["source"] for record in records] == names
     assert [record.get("error") for record in records] == [
         None,
-        "not an image in a format that is read (JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF): "
-        "a text file",
+        "not an image in a format that is read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, PPM and "
+        "TGA): a text file",
         None,
         "no such file",
         "no such file or folder",

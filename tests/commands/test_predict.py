@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_reported_in_its_place_and_at_the_end(
     assert err.splitlines()[0] == "emotion: 2 files could not be read:"
     assert err.splitlines()[1] == (
         "  bad.png: not an image in a format that is read "
-        "(JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF): a text file"
+        "(JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, PPM and TGA): a text file"
     )
 
 
@@ -184,7 +184,8 @@ def test_a_missing_device_is_one_line_and_the_cpu(
     assert "emotion: device 'cuda' is not available: running on the CPU. onnxruntime has CPU" in err
     assert said("--device", "gpu", faces[0])[::2] == (
         2,
-        "emotion: --device 'gpu': must be one of auto, cpu, cuda, coreml, directml, openvino, "
+        "emotion: --device 'gpu': did you mean 'cuda' (NVIDIA), 'directml' (Windows) or 'coreml' "
+        "(macOS)? It must be one of auto, cpu, cuda, coreml, directml, openvino, "
         "cuda:1 (the second GPU), or an onnxruntime provider\n",
     )
 

@@ -26,7 +26,7 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
         (["--model", "nowhere"], "nowhere"),
         (["--labels", "none"], "labels 'none'"),
         (["--min_confidence", "2"], "min_confidence 2"),
-        (["--device", "gpu"], "--device 'gpu': must be one of auto, cpu, cuda, "),
+        (["--device", "gpu"], "--device 'gpu': did you mean 'cuda' (NVIDIA)"),
         (["--prot", "1"], "did you mean --port?"),
     ],
 )

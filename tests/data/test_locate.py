@@ -2,7 +2,7 @@ import pytest
 
 from emotion_detection.data import load
 from emotion_detection.data import locate as find
-from emotion_detection.data import synthetic_source as demo
+from emotion_detection.data import synthetic as demo
 from emotion_detection.data.download import DownloadError
 from emotion_detection.errors import InputError
 

@@ -301,13 +301,13 @@ def _walk_many(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
 
 
 def test_other_files_in_folders_are_counted(tmp_path: Path) -> None:
-    for name in ("a.jpg", "b.XCF", "c.xcf", "d.pgm", "none", ".hidden.xcf", "named.txt"):
+    for name in ("a.jpg", "b.XCF", "c.xcf", "d.jp2", "none", ".hidden.xcf", "named.txt"):
         (tmp_path / name).touch()
     left_out: Counter[str] = Counter()
     inputs = [tmp_path, tmp_path / "named.txt"]
     found = list(list_image_files(inputs, lambda name, reason: None, left_out=left_out))
     assert [path.name for path in found] == ["a.jpg", "named.txt"]
-    assert left_out == {".xcf": 2, ".pgm": 1, "": 1, ".txt": 1}
+    assert left_out == {".xcf": 2, ".jp2": 1, "": 1, ".txt": 1}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from emotion_detection.commands import export
+from emotion_detection.commands import export_web
 from emotion_detection.serving.built_page import find_page_folder, is_page_built
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not is_page_built(find_page_folder()):
         pytest.skip("the page is not built: 'make web' builds it")
     root = tmp_path_factory.mktemp("site")
-    export.export_page(root / BELOW)
+    export_web.export_page(root / BELOW)
     return root
 
 

@@ -205,7 +205,7 @@ def test_it_has_the_passes_and_sizes_of_python(
             sizes.append([high, wide])
             return [np.zeros((1, n, high // 4, wide // 4), np.float32) for n in (1, 2, 2, 10)]
 
-    monkeypatch.setattr(face_detector, "_session", lambda *_: Nothing())
+    monkeypatch.setattr(face_detector, "open_session", lambda *_: Nothing())
     FaceDetector().find(rgb)
     settings = {"working_size": 640, "confidence": 0.3, "smallest": 24}
     value = {**_image(rgb), "settings": settings}

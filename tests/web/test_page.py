@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection import EmotionDetector
-from emotion_detection.commands import export
+from emotion_detection.commands import export_web
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.inference.table_files import list_rows
 from emotion_detection.serving.built_page import find_page_folder, is_page_built
@@ -116,7 +116,7 @@ def test_a_model_of_synthetic_faces_is_named_as_such(
     if not is_page_built(find_page_folder()):
         pytest.skip("the page is not built: 'make web' builds it")
     monkeypatch.setattr(EmotionDetector, "is_synthetic", True)
-    export.export_page(tmp_path / "site")
+    export_web.export_page(tmp_path / "site")
     with benchmark.served(tmp_path / "site") as address:
         seen = visit(address=address)
         note = seen.page.locator("#model-note")

@@ -504,6 +504,9 @@ class EmotionDetector:
 
         Yields:
             What :meth:`look` returns, or the error of an image that cannot be read.
+
+        >>> [seen.crops.shape for seen in detector.look_many(["photo.jpg", "photo.jpg"])]
+        [(1, 48, 48), (1, 48, 48)]
         """
 
         def find(image: ImageInput) -> DetectedImage | ImageError:

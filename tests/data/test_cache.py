@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -334,3 +335,20 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
 def test_a_limit_below_nothing_is_refused(place, data_config):
     with pytest.raises(InputError, match="--cache_limit -1"):
         data_config(place, cache_limit=-1)
+
+
+def test_a_dataset_is_measured_while_another_process_removes_parts_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kept").write_bytes(bytes(7))
+    (tmp_path / "labels.tmp-1").mkdir()
+    (tmp_path / "labels.tmp-1" / "gone").write_bytes(bytes(5))
+    scan = os.scandir
+
+    def scan_after_removal(folder: Any) -> Any:
+        if not isinstance(folder, int) and ".tmp-" in os.fspath(folder):  # rmtree scans by number
+            shutil.rmtree(folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scan_after_removal)
+    assert cache_folder._size(tmp_path) == 7

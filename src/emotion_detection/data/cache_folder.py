@@ -163,4 +163,9 @@ def _used(entry: Path) -> float:
 
 def _size(entry: Path) -> int:
     """Return the size of a dataset in bytes."""
-    return sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
+    size = 0
+    for folder, _, names in os.walk(entry):  # folders that another process removes are passed over
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += os.stat(os.path.join(folder, name)).st_size
+    return size

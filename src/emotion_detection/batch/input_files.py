@@ -1,7 +1,4 @@
-"""List the files of the inputs: images, videos and live sources.
-
-Describe the left-out files of folders.
-"""
+"""List the files of the inputs (images, videos, live sources), and describe what is left out."""
 
 import glob
 import os

@@ -5,7 +5,7 @@ order) and ``shards-DIGEST/`` (one file of records per finished shard, written a
 digest is of model, options and list, so that results of another job are never used. After a crash
 at any moment, the same job can be resumed from the folder.
 
-Shards: ranges of the list of files, parsed lazily.
+A shard is a range of the list of files, which is parsed when it is needed.
 """
 
 import hashlib

@@ -4,7 +4,7 @@ An engine is a function ``engine(pull, settings) -> iterator``. It calls ``pull(
 whenever it can start one (None: no task now). It yields each task with the records as lines of
 JSON, or with the death of its worker. It ends when ``pull()`` returns None and no task is running.
 
-Describe how a worker process ended, and the likely cause.
+The death of a worker is described with its likely cause.
 """
 
 import multiprocessing

@@ -1,7 +1,4 @@
-"""Show records as JSON lines or as a table on a terminal, and summarize them.
-
-Count the results, for the summary at the end.
-"""
+"""Show records as JSON lines or as a table on a terminal; count and summarize them."""
 
 import sys
 from collections import Counter

@@ -3,10 +3,7 @@
 Exact: the same pixels. Near: the Pearson correlation of two faces' 8 x 8 thumbnails (block means)
 is at least :data:`NEAR`. The measure is robust to changes of brightness, contrast, compression and
 a pixel's shift. It is stated with every metric that uses it. On posed images it also matches other
-expressions of one person, so a pair only counts as a duplicate after a comparison at full size
-(:mod:`.duplicates`).
-
-Distinguish duplicates of an image from images that are merely similar.
+expressions of one person, so a pair only counts as a duplicate after a comparison at full size.
 
 Two posed images of one person correlate as highly as two versions of one image, but they differ in
 the mouth, the eyes or the brows. Therefore a pair is first aligned (shift, scale, rotation,

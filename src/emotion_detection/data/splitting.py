@@ -2,14 +2,13 @@
 
 Faces that belong together (duplicates, or images of one person) form a group. A hash of the group's
 key and the seed determines the split, whatever other faces there are. Faces with a stored split
-keep it (:mod:`.splitting`). Every split gets at least half of the requested faces of each class,
-if the groups allow it.
+keep it. Every split gets at least half of the requested faces of each class, if the groups allow
+it.
 
-Store the sampled split of each face, so that it does not change.
-
-The file in the cache folder identifies faces by fingerprints. A face keeps its split if others are
-added or removed, if its file is renamed, moved or re-encoded, and in any other dataset. Without the
-file, splits are sampled by hash only. The list of faces in a run does not depend on it.
+Sampled splits are stored. The file in the cache folder identifies faces by fingerprints. A face
+keeps its split if others are added or removed, if its file is renamed, moved or re-encoded, and in
+any other dataset. Without the file, splits are sampled by hash only. The list of faces in a run
+does not depend on it.
 """
 
 import hashlib

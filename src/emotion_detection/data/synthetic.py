@@ -4,12 +4,10 @@ A face is a parametric drawing: a person, the muscle movements of an emotion, a 
 sometimes an occlusion. Emotions move the face as the Facial Action Coding System describes them.
 People can recognize a strong one; a weak one is truly ambiguous.
 
-``demo``: synthetic faces, so that everything works without a dataset.
-
-Format: none on disk; 6,000 faces, seed 0. Classes: FER-2013's seven, in equal numbers, with a true
-intensity (0 for neutral, 0.2 to 1 for the others). Split: by person, 4,500 train, 750 validation,
-750 test. Licence: MIT, as the project. Citation: none; metrics on synthetic faces say nothing about
-people.
+The source ``demo``. Format: none on disk; 6,000 faces, seed 0. Classes: FER-2013's seven, in equal
+numbers, with a true intensity (0 for neutral, 0.2 to 1 for the others). Split: by person, 4,500
+train, 750 validation, 750 test. Licence: MIT, as the project. Citation: none; metrics on synthetic
+faces say nothing about people.
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,8 @@
 """Metrics of each group of people, and differences between groups.
 
-Groups come from a file (:mod:`.groups`); none are inferred.
-
-Read the groups of faces from a user's CSV; nothing is inferred about people.
-
-The CSV has a column ``file`` and one or more columns of groups (age, gender, light, anything). With
-a column ``identity``, the person of each face, intervals are over people instead of faces.
+Groups come from the user's CSV; nothing is inferred about people. The CSV has a column ``file`` and
+one or more columns of groups (age, gender, light, anything). With a column ``identity``, the person
+of each face, intervals are over people instead of faces.
 """
 
 import csv

@@ -1,6 +1,6 @@
 """Predict a split of labelled faces with models, by the data's classes.
 
-Test on several processes (torchrun); each face is scored by one of them.
+On several processes (torchrun) each face is scored by one of them.
 """
 
 import atexit

@@ -1,7 +1,4 @@
-"""Test models on corrupted faces, with each corruption of :mod:`.corruptions`.
-
-Plot the accuracy under corruptions, and examples of corrupted faces.
-"""
+"""Test models with each corruption of :mod:`.corruptions`, and plot accuracy and examples."""
 
 import json
 import os

@@ -1,9 +1,8 @@
 """Describe what is missing or damaged in an image or a video, from lengths in the headers.
 
-Read truncated JPEG files, as after a broken download.
-
-Viewers show truncated files. They are accepted if nearly all of the image is there, and rejected if
-rows, or complete scans of a progressive image, are missing.
+Truncated JPEG files, as after a broken download, are shown by viewers. They are accepted if nearly
+all of the image is there, and rejected if rows, or complete scans of a progressive image, are
+missing.
 """
 
 import io

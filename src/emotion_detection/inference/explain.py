@@ -1,6 +1,6 @@
 """Explain a score: hide regions of a face, score again, and draw the loss as a heat map.
 
-:func:`explain`: explain the emotion of each face of an image.
+:func:`explain` does so for each face of an image, :func:`explain_crop` for one crop.
 """
 
 from collections.abc import Callable, Iterator, Sequence

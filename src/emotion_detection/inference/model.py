@@ -1,10 +1,9 @@
 """Open and run an ONNX file of this project, and check its metadata.
 
-Detect ONNX files that keep weights in another file, before they are loaded.
-
-onnxruntime reads a tensor that is marked as external from any path that the file names, beside the
-model or, for a model given as bytes, in the working folder. Only the protobuf's structure is walked
-here (https://protobuf.dev/programming-guides/encoding); the content of tensors is skipped.
+Files that keep weights in another file are rejected before they are loaded: onnxruntime reads a
+tensor that is marked as external from any path that the file names, beside the model or, for a
+model given as bytes, in the working folder. Only the protobuf's structure is walked here
+(https://protobuf.dev/programming-guides/encoding); the content of tensors is skipped.
 """
 
 import os

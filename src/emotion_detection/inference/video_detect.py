@@ -1,6 +1,6 @@
-"""Detect the faces of a video frame by frame, and track each person.
+"""Detect the faces of a video frame by frame, track each person and smooth the scores.
 
-Track people and smooth scores in a recorded video, using past and future frames.
+In a recorded video, smoothing uses past and future frames.
 """
 
 import contextlib

@@ -1,7 +1,4 @@
-"""Count the processors for this process, and name them.
-
-End child processes with their parent, even if the parent is killed.
-"""
+"""Count the processors, and end child processes with their parent, even if that is killed."""
 
 import math
 import multiprocessing

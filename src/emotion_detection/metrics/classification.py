@@ -1,8 +1,6 @@
-"""Classification metrics of a model on labelled faces, from its scores.
+"""Classification metrics of a model on labelled faces, from its scores; also of each class.
 
 Intervals are percentile bootstrap intervals over faces (:mod:`.statistics`).
-
-Precision, recall, F1 and false positive rate of each class, with intervals.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The application: routes, web page, metrics and error responses.
 
-The answer of ``GET /v1/model``.
+Also what ``GET /v1/model`` answers.
 """
 
 import logging

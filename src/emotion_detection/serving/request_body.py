@@ -1,8 +1,7 @@
 """Receive a request's body within a memory budget, never on disk.
 
-Parse the images of a multipart body in memory.
-
-Starlette's forms write larger files to disk, which must not happen to images.
+Multipart bodies are parsed here, since Starlette's forms write larger files to disk, which must not
+happen to images.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""Limits of the server.
+"""Limits of the server, and what it does with free memory.
 
-Memory of the server: kept between images of usual size, returned after very large ones.
+Memory is kept between images of usual size, and returned after very large ones.
 """
 
 import contextlib

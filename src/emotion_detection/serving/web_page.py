@@ -1,6 +1,6 @@
 """Serve the web page and the files it loads, with security headers.
 
-Render ``/docs``: the API on one page, from the OpenAPI document, without a script.
+``/docs`` is the API on one page, rendered from the OpenAPI document, without a script.
 """
 
 import base64

@@ -1,7 +1,4 @@
-"""Worker threads that process images, and their bounded queue.
-
-The state of a server: workers, readiness and shutdown.
-"""
+"""Worker threads with a bounded queue, and the state of a server: readiness and shutdown."""
 
 import asyncio
 import contextlib

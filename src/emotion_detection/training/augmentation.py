@@ -1,11 +1,9 @@
 """Augmentation: random for each face, on the whole batch, on the device (kornia).
 
-Random corruption of training faces, as a data augmentation.
-
-A selected face passes through some of the stages of a real image, in order: pose and crop,
-occlusion, light, blur, resolution, noise, compression. Most strengths are light. The family is
-wider than the fixed set for tests (:mod:`emotion_detection.evaluation.corruptions`), and has
-neither code nor parameters in common with it.
+Random corruption: a selected face passes through some of the stages of a real image, in order: pose
+and crop, occlusion, light, blur, resolution, noise, compression. Most strengths are light. The
+family is wider than the fixed set for tests (:mod:`emotion_detection.evaluation.corruptions`), and
+has neither code nor parameters in common with it.
 """
 
 import math

@@ -1,9 +1,8 @@
 """Backbones of timm by name, from scratch or with the weights that timm publishes.
 
-Weights of a backbone from a file on disk, for ``--pretrained FILE``; nothing in it is executed.
-
-Files may be timm's own or those of torchvision and the like: where the names of the tensors differ
-but their order and shapes are those of timm's network, they are taken in that order.
+``--pretrained FILE`` reads weights from disk; nothing in the file is executed. Files may be timm's
+own or those of torchvision and the like: where the names of the tensors differ but their order and
+shapes are those of timm's network, they are taken in that order.
 """
 
 import difflib

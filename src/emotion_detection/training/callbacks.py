@@ -1,6 +1,6 @@
 """Callbacks: save the best epoch, stop on NaN, on SIGTERM and after a time limit.
 
-Exponential moving average of the weights, which is validated and saved.
+With ``--ema``, an exponential moving average of the weights is validated and saved.
 """
 
 import functools

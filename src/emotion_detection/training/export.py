@@ -1,6 +1,6 @@
 """Export a network as one self-contained ONNX file, and compare it with torch.
 
-Faces that an ONNX file is compared with torch on, kept with the run: export needs no data.
+The faces for the comparison are kept with the run, so that a later export needs no data.
 """
 
 import contextlib

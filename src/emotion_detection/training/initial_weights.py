@@ -1,6 +1,6 @@
 """``--init`` and ``--teacher``: initial weights, and teachers for distillation.
 
-Weights of a model folder of the Hugging Face hub, to start or to learn from.
+Both also take model folders of the Hugging Face hub.
 """
 
 import json

@@ -2,8 +2,7 @@
 
 ``metrics.csv`` of :class:`.history.History` does not depend on them: it is always written.
 
-Images in TensorBoard: a batch of augmented faces, and the confusion matrix on validation.
-
+TensorBoard also gets images: a batch of augmented faces, and the confusion matrix on validation.
 They go to TensorBoard's files alone, which stay on this machine; other loggers may send what they
 are given to a server.
 """

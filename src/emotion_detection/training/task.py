@@ -1,7 +1,4 @@
-"""The LightningModule: training step, loss, accuracy and optimizer, for any network.
-
-Optimizers and learning rate schedules.
-"""
+"""The LightningModule for any network: training step, loss, accuracy, optimizers and schedules."""
 
 import math
 from typing import Any, cast

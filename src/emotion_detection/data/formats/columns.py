@@ -2,9 +2,7 @@
 
 Every reader of tables (CSV, TSV, Parquet) goes by the same words.
 
-A table of images on disk, and a survey of its labels and splits.
-
-Notes of readers on splits and classes.
+A survey counts the labels and splits of a table. Notes tell the user what was understood.
 """
 
 import math

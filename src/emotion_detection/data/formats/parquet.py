@@ -7,11 +7,10 @@ only where the images are called as FER-2013's are (``Training_00017.png``). Spl
 (``data/train-00000-of-00002.parquet``, ``train/0000.parquet``) or a column. Where ``path`` is
 FER-2013's the face keeps its number there. Licence and citation: the dataset's.
 
-Check the unpacked size of a Parquet file by the headers of its pages.
-
-A page of a few hundred bytes can unpack to two gigabytes, and a dictionary page of one large value
-can be used by every row. The file's footer tells sizes too, but nothing compares them with the
-pages. Page headers are in Thrift's compact protocol
+The unpacked size is checked by the headers of the pages, before anything is unpacked. A page of a
+few hundred bytes can unpack to two gigabytes, and a dictionary page of one large value can be used
+by every row. The file's footer tells sizes too, but nothing compares them with the pages. Page
+headers are in Thrift's compact protocol
 (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
 """
 

@@ -1,6 +1,6 @@
-"""List the images below a folder, without hidden and service folders.
+"""List the images below a folder, and find the images that a list names.
 
-Find the images of a list, relative to the list or anywhere below it.
+Hidden and service folders are left out. A name is relative to the list, or anywhere below it.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Write the files of an audit: ``audit.csv``, ``audit.json`` and ``audit.png``.
 
-Draw a contact sheet of an audit's findings: faces with label, suggestion and score.
+The last is a contact sheet of the findings: faces with label, suggestion and score.
 """
 
 import csv

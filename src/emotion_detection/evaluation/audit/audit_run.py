@@ -1,6 +1,6 @@
 """Run ``emotion data audit``: train on folds, find faces that look wrong, write the files.
 
-Lock the folder of an audit.
+One process at a time works in the folder of an audit.
 """
 
 import importlib

@@ -5,7 +5,7 @@ Faces are assigned to folds evenly by class, near-duplicates
 other folds, by ``training.train`` with the fold's names as the ``exclude`` file, and then predicts
 the fold. Finished folds are kept; a killed one resumes from the last checkpoint.
 
-Predict held-out faces: scores, and distances to the training faces.
+A prediction is the scores of a held-out face, and its distance to the training faces.
 """
 
 import csv

@@ -9,6 +9,8 @@ from PIL import Image
 
 from emotion_detection import pretrained
 from emotion_detection.batch.classify import Settings
+from emotion_detection.batch.input_files import Entry
+from emotion_detection.batch.local_engine import Pull, Task
 from emotion_detection.data.synthetic import make_synthetic_faces
 
 
@@ -50,3 +52,21 @@ def settings() -> Callable[..., Settings]:
         return Settings(**{**values, **changes})
 
     return make
+
+
+def _pull_tasks(names: list[str], size: int) -> Pull:
+    starts = iter(range(0, len(names), size))
+
+    def pull() -> Task | None:
+        start = next(starts, None)
+        if start is None:
+            return None
+        return Task(start // size, start, tuple(map(Entry, names[start : start + size])))
+
+    return pull
+
+
+@pytest.fixture(scope="session")
+def pull_tasks() -> Callable[[list[str], int], Pull]:
+    """``pull_tasks(names, size)``: what an engine pulls its tasks from, ``size`` files each."""
+    return _pull_tasks

@@ -15,10 +15,7 @@ from typing import Any
 import pytest
 
 from emotion_detection.batch.classify import Settings
-from emotion_detection.batch.input_files import Entry
 from emotion_detection.batch.local_engine import (
-    Pull,
-    Task,
     WorkerExit,
     run_here,
     run_pool,
@@ -29,18 +26,6 @@ from emotion_detection.errors import InputError
 Make = Callable[..., Settings]
 
 
-def _tasks(names: list[str], size: int) -> Pull:
-    starts = iter(range(0, len(names), size))
-
-    def pull() -> Task | None:
-        start = next(starts, None)
-        if start is None:
-            return None
-        return Task(start // size, start, tuple(map(Entry, names[start : start + size])))
-
-    return pull
-
-
 def _records(lines: list[str] | None) -> list[dict[str, Any]]:
     assert lines is not None
     return [json.loads(text) for text in lines]
@@ -49,12 +34,13 @@ def _records(lines: list[str] | None) -> list[dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_pool_reads_what_one_process_reads(
-    settings: Make, crops: list[str], workers: int
+    pull_tasks: Any, settings: Make, crops: list[str], workers: int
 ) -> None:
     options = settings()
-    alone = {task.shard: _records(lines) for task, lines in run_here(_tasks(crops, 7), options)}
+    alone = {task.shard: _records(lines) for task, lines in run_here(pull_tasks(crops, 7), options)}
     many = {
-        task.shard: _records(lines) for task, lines in run_pool(_tasks(crops, 7), options, workers)
+        task.shard: _records(lines)
+        for task, lines in run_pool(pull_tasks(crops, 7), options, workers)
     }
     assert sorted(many) == sorted(alone) == list(range(6))
     for shard, records in alone.items():
@@ -67,7 +53,9 @@ def test_a_pool_reads_what_one_process_reads(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is not there")
-def test_a_killed_worker_costs_its_task_alone(settings: Make, crops: list[str]) -> None:
+def test_a_killed_worker_costs_its_task_alone(
+    pull_tasks: Any, settings: Make, crops: list[str]
+) -> None:
     def kill_the_first() -> None:
         while not (children := multiprocessing.active_children()):
             time.sleep(0.01)
@@ -75,7 +63,7 @@ def test_a_killed_worker_costs_its_task_alone(settings: Make, crops: list[str]) 
 
     killer = threading.Thread(target=kill_the_first)
     killer.start()
-    answers = list(run_pool(_tasks(crops, 10), settings(), 1))
+    answers = list(run_pool(pull_tasks(crops, 10), settings(), 1))
     killer.join()
     assert [task.shard for task, lines in answers] == [0, 1, 2, 3]
     assert [isinstance(lines, WorkerExit) for task, lines in answers].count(True) == 1
@@ -85,15 +73,19 @@ def test_a_killed_worker_costs_its_task_alone(settings: Make, crops: list[str]) 
 
 
 @pytest.mark.slow
-def test_what_a_worker_refuses_is_reported(settings: Make, crops: list[str]) -> None:
+def test_what_a_worker_refuses_is_reported(
+    pull_tasks: Any, settings: Make, crops: list[str]
+) -> None:
     with pytest.raises(InputError, match="is another model here"):
-        list(run_pool(_tasks(crops, 10), settings(sha256="0" * 64), 1))
+        list(run_pool(pull_tasks(crops, 10), settings(sha256="0" * 64), 1))
     assert multiprocessing.active_children() == []
 
 
 @pytest.mark.slow
-def test_a_pool_that_nobody_listens_to_ends(settings: Make, crops: list[str]) -> None:
-    with closing(run_pool(_tasks(crops, 1), settings(), 2)) as answers:
+def test_a_pool_that_nobody_listens_to_ends(
+    pull_tasks: Any, settings: Make, crops: list[str]
+) -> None:
+    with closing(run_pool(pull_tasks(crops, 1), settings(), 2)) as answers:
         next(answers)
         assert len(multiprocessing.active_children()) == 2
     assert multiprocessing.active_children() == []
@@ -105,20 +97,22 @@ def test_nothing_to_do_starts_nothing(settings: Make) -> None:
 
 
 def test_annotated_images_cannot_be_written(
-    settings: Make, crops: list[str], tmp_path: Path
+    pull_tasks: Any, settings: Make, crops: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     options = settings(annotate=str(tmp_path / "file" / "out"), root=str(Path(crops[0]).parent))
     with pytest.raises(InputError, match=r"--annotate .*: cannot be written"):
-        list(run_here(_tasks(crops[:1], 1), options))
+        list(run_here(pull_tasks(crops[:1], 1), options))
 
 
 @pytest.mark.slow
-def test_workers_that_wait_do_the_tasks_and_end(settings: Make, crops: list[str]) -> None:
+def test_workers_that_wait_do_the_tasks_and_end(
+    pull_tasks: Any, settings: Make, crops: list[str]
+) -> None:
     with start_workers(settings(), 2) as ready:
         before = {child.pid for child in multiprocessing.active_children()}
         assert len(before) == 2
-        answers = run_pool(_tasks(crops, 10), settings(), 2, ready)
+        answers = run_pool(pull_tasks(crops, 10), settings(), 2, ready)
         assert next(answers)[1] is not None
         assert {child.pid for child in multiprocessing.active_children()} == before
         answers.close()

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 from emotion_detection.batch.classify import Settings
-from emotion_detection.batch.input_files import Entry
-from emotion_detection.batch.local_engine import Pull, Task, run_here, run_pool
+from emotion_detection.batch.local_engine import run_here, run_pool
 from emotion_detection.cli import main
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.inference import EmotionDetector
@@ -45,18 +44,6 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         canvas.save(folder / f"{number}.png")
         names.append(str(folder / f"{number}.png"))
     return names
-
-
-def _tasks(names: list[str], size: int) -> Pull:
-    starts = iter(range(0, len(names), size))
-
-    def pull() -> Task | None:
-        start = next(starts, None)
-        if start is None:
-            return None
-        return Task(start // size, start, tuple(map(Entry, names[start : start + size])))
-
-    return pull
 
 
 def _scores(answers: Any) -> dict[str, list[float]]:
@@ -96,10 +83,10 @@ def _settings(way: Way, settings: Make) -> Settings:
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_one_process_says_what_the_detector_says(
-    way: Way, settings: Make, crops: list[str], photographs: list[str]
+    pull_tasks: Any, way: Way, settings: Make, crops: list[str], photographs: list[str]
 ) -> None:
     names = crops[:6] if way[3] else photographs
-    found = _scores(run_here(_tasks(names, 3), _settings(way, settings)))
+    found = _scores(run_here(pull_tasks(names, 3), _settings(way, settings)))
     _same(found, _wanted(way, names))
     # the options are not without effect
     plain = _wanted((1, "natural", way[2], way[3]), names)
@@ -109,10 +96,10 @@ def test_one_process_says_what_the_detector_says(
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [WAYS[3], WAYS[5]], ids=str)
 def test_several_workers_say_what_the_detector_says(
-    way: Way, settings: Make, crops: list[str], photographs: list[str]
+    pull_tasks: Any, way: Way, settings: Make, crops: list[str], photographs: list[str]
 ) -> None:
     names = crops[:6] if way[3] else photographs
-    found = _scores(run_pool(_tasks(names, 2), _settings(way, settings), 2))
+    found = _scores(run_pool(pull_tasks(names, 2), _settings(way, settings), 2))
     _same(found, _wanted(way, names))
 
 
@@ -131,13 +118,13 @@ def ray_address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_ray_says_what_the_detector_says(
-    ray_address: str, settings: Make, crops: list[str], photographs: list[str]
+    pull_tasks: Any, ray_address: str, settings: Make, crops: list[str], photographs: list[str]
 ) -> None:
     from emotion_detection.batch.ray_engine import run_on_ray
 
     for way, names in ((WAYS[3], crops[:6]), (WAYS[5], photographs)):
         options = _settings(way, settings)
-        found = _scores(run_on_ray(_tasks(names, 2), options, ray_address))
+        found = _scores(run_on_ray(pull_tasks(names, 2), options, ray_address))
         _same(found, _wanted(way, names))
 
 

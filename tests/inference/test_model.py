@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from emotion_detection import EmotionDetector
 from emotion_detection.errors import InputError
-from emotion_detection.inference import model as external
-from emotion_detection.inference.model import has_external_data
+from emotion_detection.inference import external_data as external
+from emotion_detection.inference.external_data import has_external_data
 
 
 def _refused(place: str | Path) -> str:

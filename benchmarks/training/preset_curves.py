@@ -6,8 +6,8 @@ For networks too slow to be trained whole on the machine at hand, and for pretra
         [--out docs/results/preset_curves.json] [-- OPTIONS OF train.py]
 
 For example ``NAME`` = large with ``-- --preset large``. Training takes the first faces of the
-training split, validation the first quarter as many of PublicTest. Test faces are not read. Rows of
-other names stay in ``--out``. The learning rate's schedule is that of the few epochs.
+training split, validation the first quarter as many of PublicTest, at most all of it. Test faces
+are not read. Rows of other names stay in ``--out``. The learning rate's schedule is that of the few epochs.
 """
 
 import csv
@@ -41,7 +41,7 @@ def write_faces(data: str, faces: int, folder: Path) -> None:
     loaded = load(DataConfig(data=data))
     for split, count in (("train", faces), ("validation", faces // 4)):
         chosen = loaded.split(split)
-        images = chosen.draw(np.arange(count))
+        images = chosen.draw(np.arange(min(count, len(chosen))))
         for row, (image, label) in enumerate(zip(images, chosen.labels, strict=False)):
             place = folder / split / loaded.labels[label]
             place.mkdir(parents=True, exist_ok=True)

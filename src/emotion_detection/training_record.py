@@ -3,10 +3,9 @@
 The record may come from a stranger, so all fields are checked before use.
 """
 
+import functools
 from dataclasses import fields
 from typing import Any
-
-from emotion_detection.config import DataConfig
 
 SYNTHETIC = "demo"
 """Name of the label set of synthetic faces."""
@@ -15,9 +14,6 @@ SYNTHETIC_NOTE = (
     "this model was trained on synthetic faces only: its predictions for real faces mean nothing"
 )
 """Warning with every prediction of a model that was trained on synthetic faces."""
-
-_DEFAULTS = {field.name: field.default for field in fields(DataConfig)}
-
 
 def is_training_data(data: Any) -> bool:
     """Return True if a record of training data has fields of the expected types."""
@@ -43,7 +39,15 @@ def is_synthetic(data: Any) -> bool:
 
 def _is_option(name: str, value: Any) -> bool:
     """Return True if a value has the type of the field; unknown fields are dropped later."""
-    default = _DEFAULTS.get(name)
+    default = _get_defaults().get(name)
     if isinstance(default, str):
         return isinstance(value, str)
     return not isinstance(default, int | float) or isinstance(value, int | float)
+
+
+@functools.cache
+def _get_defaults() -> dict[str, Any]:
+    # imported here, so that a process that only detects starts without the options of training
+    from emotion_detection.config import DataConfig
+
+    return {field.name: field.default for field in fields(DataConfig)}

@@ -105,7 +105,7 @@ class SyntheticFaces:
 
     Attributes:
         faces: (N, size, size) uint8, grey.
-        labels: (N,) int64, index into `emotions.FER2013`.
+        labels: (N,) int64, index into `labels.FER2013`.
         intensity: (N,) float32, 0 for neutral and 0.2..1 for every other emotion.
         identity: (N,) int64, the person; ten consecutive faces are one person.
         parameters: name to (N,) float32: person, pose, light, occlusion and the action units
@@ -122,7 +122,7 @@ class SyntheticFaces:
 def make_synthetic_faces(count: int = 6000, seed: int = 0, size: int = 48) -> SyntheticFaces:
     """Generate faces of random people; the same arguments give the same bytes.
 
-    Face i does not depend on the count. Labels cycle through `emotions.FER2013`; every ten
+    Face i does not depend on the count. Labels cycle through `labels.FER2013`; every ten
     faces are a new person, so a caller can split by identity.
 
     Args:
@@ -179,7 +179,7 @@ def make_action_units(labels: npt.ArrayLike, intensity: npt.ArrayLike) -> dict[s
     """Return the prototypical action units of emotions, without individual variation.
 
     Args:
-        labels: (N,) integers, index into `emotions.FER2013`.
+        labels: (N,) integers, index into `labels.FER2013`.
         intensity: (N,) intensity of the emotion, 0..1.
 
     Returns:

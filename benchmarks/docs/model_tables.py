@@ -39,7 +39,7 @@ def candidate(record: Result, shipped: Result) -> str:
     """Return the test accuracy of weights that were not shipped, beside the shipped ones."""
     own, other = (_figure(one, "ferplus") for one in (record, shipped))
     return (
-        f"It reaches {format_metrics(own)} on the test split, the shipped model "
+        f"That average reaches {format_metrics(own)} on the test split, the shipped model "
         f"{format_metrics(other)} (`{other['command']}`, and the same with the other model: "
         f"PrivateTest, {own['n']:,} faces with a FER+ majority, one view; "
         f"{record['training']['hardware']}. Four views and FER-2013's labels: "

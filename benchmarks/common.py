@@ -202,6 +202,21 @@ def format_class_means(row: dict[str, Any]) -> str:
     return f"{row['balanced_accuracy']:.4f}, {row['macro_f1']:.4f}"
 
 
+def format_metrics(row: dict[str, Any]) -> str:
+    """Return accuracy with its interval, balanced accuracy and macro F1; unknown ones left out.
+
+    Returns:
+        As "0.8643 (0.8522-0.8757) / 0.6903 / 0.7175".
+    """
+    accuracy = format_accuracy(row) if "accuracy_ci95" in row else f"{row['accuracy']:.4f}"
+    means = [f"{row[name]:.4f}" for name in ("balanced_accuracy", "macro_f1") if name in row]
+    return " / ".join([accuracy, *means])
+
+
+NO_CLASS_MEANS = " The file has no balanced accuracy and macro F1."
+"""Note below a table that shows accuracy alone."""
+
+
 def sample_rows(total: int, count: int, seed: "int | np.random.Generator") -> "npt.NDArray[Any]":
     """Return distinct random rows in ascending order: int64 (min(count, total),)."""
     import numpy as np

@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from benchmarks.common import (
     ROOT,
@@ -34,14 +33,12 @@ from emotion_detection.io.files import write_atomic
 
 RECORD = "src/emotion_detection/pretrained/record.json"
 
-TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+TABLES: dict[str, tuple[str, Callable[..., str]]] = {
     "shipped": (RECORD, model_tables.shipped),
     "shipped-short": (RECORD, model_tables.shipped_short),
     "shipped-classes": (RECORD, model_tables.shipped_classes),
-    "shipped-calibration": (RECORD, model_tables.shipped_calibration),
-    "shipped-intensity": (RECORD, model_tables.shipped_intensity),
     "latency": ("docs/results/latency.json", inference_tables.latency),
-    "latency-views": ("docs/results/latency_views.json", inference_tables.latency),
+    "latency-views": ("docs/results/latency_views.json", inference_tables.latency_views),
     "agreement": ("docs/results/agreement.json", model_tables.agreement),
     "drawn": ("docs/results/drawn.json", training_tables.drawn),
     "presets": ("docs/results/presets.json", training_tables.presets),
@@ -53,8 +50,6 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "corrupt-cost": ("docs/results/corrupt_cost.json", training_tables.corrupt_cost),
     "robustness": ("docs/results/robustness.json", robustness_tables.robustness),
     "robust-training": ("docs/results/robust_training.json", robustness_tables.robust_training),
-    "robust-second": ("docs/results/robust_second.json", robustness_tables.robust_second),
-    "robust-third": ("docs/results/robust_third.json", robustness_tables.robust_third),
     "robust-third-test": ("docs/results/robust_third_record.json", model_tables.candidate),
     "pasted": ("docs/results/pasted.json", inference_tables.pasted),
     "inference": ("docs/results/inference.json", inference_tables.inference),
@@ -74,6 +69,12 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "reliability": ("docs/results/reliability.json", serving_tables.reliability),
 }
 """Each table's file and how it is made of it."""
+
+MORE_FILES = {
+    "robust-training": ("docs/results/robust_second.json", "docs/results/robust_third.json"),
+    "robust-third-test": (RECORD,),
+}
+"""Further files of a table: arguments of its function after the first."""
 
 PAGES = (
     "README.md",
@@ -105,12 +106,13 @@ def rewritten(text: str, root: Path, page: str = "README.md") -> str:
         if name not in TABLES:
             raise InputError(f"{page}: no table {name}; there are {', '.join(TABLES)}")
         place, table = TABLES[name]
+        results = [read_json(root / one) for one in (place, *MORE_FILES.get(name, ()))]
         first, last = f"<!-- results: {name} -->\n", f"\n<!-- end of results: {name} -->"
         before, _, rest = text.partition(first)
         _, closed, after = rest.partition(last)
         if not closed:
             raise InputError(f"{page}: the block <!-- results: {name} --> has no end")
-        block = table(read_json(root / place))
+        block = table(*results)
         up = "../" * page.count("/")
         block = re.sub(r"\]\((docs|src)/", rf"]({up}\1/", block)
         text = before + first + block + last + after

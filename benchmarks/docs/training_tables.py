@@ -2,29 +2,26 @@
 
 from typing import Any
 
-from benchmarks.common import NOT_KEPT, format_accuracy, format_class_means, format_spread
+from benchmarks.common import NO_CLASS_MEANS, format_metrics, format_spread
 
 Result = dict[str, Any]
 
 
 def speed(result: dict[str, Any]) -> str:
     """Return the table of ``benchmarks/training/epoch_time.py``'s file."""
-    lines = ["| way | seconds per epoch | faces/s | peak MiB |", "| --- | --- | --- | --- |"]
+    lines = ["| way | seconds per epoch | peak MiB |", "| --- | --- | --- |"]
     for name, row in result["ways"].items():
         worker = row.get("worker_memory_mib")
         memory = f"{row['memory_mib']['median']:.0f}"
         memory += f" + 2 x {worker['median']:.0f}" if worker else ""
-        lines.append(
-            f"| ({name}) {row['what']} | {format_spread(row['seconds'], 1)} "
-            f"| {row['faces_per_second']['median']:.0f} | {memory} |"
-        )
+        lines.append(f"| ({name}) {row['what']} | {format_spread(row['seconds'], 1)} | {memory} |")
     save, cost = (format_spread(result["ratios"][name], 2) for name in ("a/b", "b/c"))
     lines += [
         "",
-        f"`{result['command']}`: {result['faces']:,} faces per epoch, {result['rounds']} rounds, "
-        f"median (minimum-maximum): a/b {save}, b/c {cost}; {result['processor']}, "
-        f"{result['cores']} cores, no GPU; torch {result['torch']}. Results: "
-        "[docs/results/training.json](docs/results/training.json).",
+        f"`{result['command']}`: preset `{result['network']}`, {result['faces']:,} faces per "
+        f"epoch, median (minimum-maximum) of {result['rounds']} rounds; a/b {save}, b/c {cost}; "
+        f"{result['processor']}, {result['cores']} cores, torch {result['torch']}. "
+        "[training.json](docs/results/training.json).",
     ]
     return "\n".join(lines)
 
@@ -51,53 +48,46 @@ def time_to_accuracy(result: Result) -> str:
         "| validation accuracy | (a) the usual way, seconds | (b) `quick`, seconds | a/b |",
         "| --- | --- | --- | --- |",
     ]
+    never = [mark for mark, row in result["marks"].items() if not any([*row["a"], *row["b"]])]
     for mark, row in result["marks"].items():
         ratio = "not reached"
+        if mark in never:
+            continue
         if "median" in row:
             bound = "at least " if any(row["lower_bounds"]) else ""
             ratio = f"{bound}{row['median']:.1f} ({row['min']:.1f}-{row['max']:.1f})"
         lines.append(f"| {mark} | {seconds(row['a'])} | {seconds(row['b'])} | {ratio} |")
     machine, versions = result["machine"], result["versions"]
-    loads = [run["load_before"] for run in result["runs"]]
-    done = len({run["seed"] for run in result["runs"] if run["way"] == "b"})
     lines += [
         "",
-        f"`{result['command']}`: {result['faces']['train']:,} training faces, FER-2013's own "
-        f"labels, accuracy on all {result['faces']['validation']:,} of PublicTest, measured four "
-        f"times per epoch with the clock stopped; one value per seed, "
-        f"{done} of {len(result['seeds'])} seeds; ratio: median "
-        f"(minimum-maximum); load before the runs "
-        f"{min(loads):.1f} to {max(loads):.1f}; {machine['processor']}, "
-        f"{machine['threads']} thread(s); torch {versions['torch']}.",
+        f"`{result['command'].partition(';')[0]}`: {result['faces']['train']:,} training faces, "
+        f"FER-2013's labels, accuracy on all {result['faces']['validation']:,} of PublicTest, "
+        "four times per epoch with the clock stopped; one value per seed; ratio: median "
+        f"(minimum-maximum); {machine['processor']}, {machine['threads']} thread(s), torch "
+        f"{versions['torch']}. Reached by neither: {', '.join(never) or 'none'}. "
+        "[time_to_accuracy.json](docs/results/time_to_accuracy.json).",
     ]
     return "\n".join(lines)
 
 
 def finetune(result: Result) -> str:
     """Return the table of ``benchmarks/training/finetune.py``'s file."""
-    lines = [
-        "| seed | from scratch | balanced accuracy, macro F1 | fine-tuned "
-        "| balanced accuracy, macro F1 |",
-        "| --- | --- | --- | --- | --- |",
-    ]
     ways = ("from nothing", "fine-tuned")
+    lines = ["| seed | from scratch | fine-tuned |", "| --- | --- | --- |"]
     lines += [
-        f"| {run['seed']} | "
-        + " | ".join(
-            f"{format_accuracy(run[way])} | {format_class_means(run[way])}" for way in ways
-        )
-        + " |"
+        f"| {run['seed']} | {' | '.join(format_metrics(run[way]) for way in ways)} |"
         for run in result["runs"]
     ]
     known = all("macro_f1" in run[way] for run in result["runs"] for way in ways)
     sizes = result["sizes"]
     lines += [
         "",
-        f"`{result['command']}`: {result['data']}: {sizes['train']} train, {sizes['validation']} "
-        f"validate, {sizes['test']:,} test; preset `compact`, {result['options']['epochs']} "
-        f"epochs, each way at the learning rate ({', '.join(map(str, result['learning_rates']))}) "
-        f"that is best on its validation faces; {result['hardware']}. PublicTest also chose the "
-        f"shipped model's epoch and temperature.{'' if known else NOT_KEPT}",
+        f"`{result['command']}`: {sizes['train']} faces of PublicTest to train, "
+        f"{sizes['validation']} to validate, {sizes['test']:,} to test: accuracy (95 % interval); "
+        f"preset `compact`, {result['options']['epochs']} epochs, the learning rate of "
+        f"{', '.join(map(str, result['learning_rates']))} that is best on validation; "
+        f"{result['hardware']}. PublicTest also chose the shipped model's epoch and temperature."
+        f"{'' if known else NO_CLASS_MEANS} [finetune.json](docs/results/finetune.json).",
     ]
     return "\n".join(lines)
 
@@ -112,21 +102,19 @@ def corrupt_cost(result: Result) -> str:
         return f"{median} ({low}-{high})"
 
     lines = [
-        "| `--corrupt` | milliseconds per step | faces/s | relative to the first |",
-        "| --- | --- | --- | --- |",
+        "| `--corrupt` | milliseconds per step | relative to the first |",
+        "| --- | --- | --- |",
     ]
     lines += [
-        f"| {amount} | {spread(row['seconds'], 1000, 0)} | {row['faces_per_second']:.0f} "
-        f"| {spread(row['ratio'], 1, 2)} |"
+        f"| {amount} | {spread(row['seconds'], 1000, 0)} | {spread(row['ratio'], 1, 2)} |"
         for amount, row in result["amounts"].items()
     ]
     lines += [
         "",
-        f"`{result['command']}`: steps of {result['faces']} synthetic faces, {result['rounds']} of "
-        "each in turns; processor time; median (quartiles), ratios within a round; "
-        f"{result['processor']}, {result['threads']} thread(s), load of the machine before: "
-        f"{result['load_before']:.1f}; torch {result['torch']}. Results: "
-        "[docs/results/corrupt_cost.json](docs/results/corrupt_cost.json).",
+        f"`{result['command']}`: processor time of steps of {result['faces']} synthetic faces, "
+        f"median (quartiles) of {result['rounds']}, ratios within a round; "
+        f"{result['processor']}, {result['threads']} thread(s), torch {result['torch']}. "
+        "[corrupt_cost.json](docs/results/corrupt_cost.json).",
     ]
     return "\n".join(lines)
 
@@ -143,27 +131,25 @@ PURPOSES = {
 def preset_curves(result: Result) -> str:
     """Return the table of ``benchmarks/training/preset_curves.py``'s file."""
     lines = [
-        "| training | faces | steps | validation accuracy by epoch | last (95 % interval) "
-        "| balanced accuracy, macro F1 | steps/s |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| training | epochs, faces | validation accuracy (95 % interval) | of faces | steps/s |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for name, row in result.items():
-        low, high = row["accuracy_ci95"]
-        by_epoch = ", ".join(f"{value:.3f}" for value in row["curve"]["val_accuracy"])
+        every = row["curve"]["val_accuracy"]
         lines.append(
-            f"| {name} | {row['faces']:,} | {row['steps']} | {by_epoch} | {low:.3f}-{high:.3f} "
-            f"(n={row['validation_faces']:,}) | {format_class_means(row)} "
+            f"| {name} | {len(every)}, {row['faces']:,} "
+            f"| {format_metrics({'accuracy': every[-1], **row})} | {row['validation_faces']:,} "
             f"| {row['steps_per_second']:.2f} |"
         )
     any_row = next(iter(result.values()))
-    commands = ", ".join(f"`{row['command']}`" for row in result.values())
     lines += [
         "",
-        f"{commands}: PublicTest; steps/s of the median epoch with its validation; "
+        "`python -m benchmarks.training.preset_curves NAME --data FER2013 --faces N --epochs N -- "
+        "OPTIONS`, FER-2013's labels, PublicTest; "
         f"{any_row['processor']}, {any_row['threads']} thread(s), shared with other work; torch "
-        f"{any_row['torch']}. "
-        "Results: [docs/results/preset_curves.json](docs/results/preset_curves.json)."
-        + ("" if all("macro_f1" in row for row in result.values()) else NOT_KEPT),
+        f"{any_row['torch']}. Each whole command, and accuracy by epoch: "
+        "[preset_curves.json](docs/results/preset_curves.json)."
+        + ("" if all("macro_f1" in row for row in result.values()) else NO_CLASS_MEANS),
     ]
     return "\n".join(lines)
 

@@ -19,7 +19,6 @@ from typing import Any
 from benchmarks.common import (
     ROOT,
     Parser,
-    format_accuracy,
     read_json,
     report_errors,
     write_json,
@@ -27,11 +26,15 @@ from benchmarks.common import (
 from emotion_detection.errors import InputError
 from emotion_detection.training.history import draw_curves
 
-_IN_TABLE = (
-    *("val_accuracy", "test_accuracy", "tta_accuracy", "test_accuracy_without_duplicates"),
-    *("test_balanced_accuracy", "test_macro_f1"),
-)
-"""Metrics in the order of the table's columns."""
+_IN_TABLE = {
+    "val_accuracy": "validation accuracy",
+    "test_accuracy": "test accuracy",
+    "tta_accuracy": "test, flip TTA",
+    "test_accuracy_without_duplicates": "test without duplicates",
+    "test_balanced_accuracy": "test, balanced accuracy",
+    "test_macro_f1": "test, macro F1",
+}
+"""Metrics in the order of the table's rows, and their names there."""
 
 
 def collect(runs: list[Path], test: str) -> dict[str, Any]:
@@ -130,57 +133,37 @@ def _config(run: Path) -> dict[str, Any]:
 
 def markdown(result: dict[str, Any]) -> str:
     """Return the table as README shows it."""
-    lines = [
-        "| seed | validation | test | test, flip TTA | test without duplicates "
-        "| balanced accuracy | macro F1 | training loss, first → last |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {row['seed']} | {row['val_accuracy']:.4f} "
-        f"| {format_accuracy(row, 'test_accuracy')} | {row['tta_accuracy']:.4f} "
-        f"| {row['test_accuracy_without_duplicates']:.4f} "
-        f"| {_number(row.get('test_balanced_accuracy'))} | {_number(row['test_macro_f1'])} "
-        f"| {row['first_train_loss']:.2f} → {row['last_train_loss']:.2f} |"
-        for row in result["runs"]
-    ]
-    cells = [_mean_of(result, name) for name in _IN_TABLE]
-    lines.append(f"| mean ± s.d. | {' | '.join(cells)} | |")
+    seeds = ", ".join(str(row["seed"]) for row in result["runs"])
+    lines = [f"| metric | mean ± s.d. | seeds {seeds} |", "| --- | --- | --- |"]
+    for name, words in _IN_TABLE.items():
+        if values := [row[name] for row in result["runs"] if name in row]:
+            each = ", ".join(f"{value:.4f}" for value in values)
+            lines.append(f"| {words} | {_summarize(values)} | {each} |")
     origin, first = result["origin"], result["runs"][0]
     machine = origin["machine"]
     minutes = statistics.median(row["training_seconds"] for row in result["runs"]) / 60
     lines += [
         "",
-        f"`{origin['command']} --seed S`, then `python test.py` and `python test.py --tta`. "
-        f"FER-2013 with its own labels: PrivateTest, n={first['test_n']:,} "
-        f"({first['test_n_without_duplicates']:,} without duplicates: faces with no exact or near "
-        f"duplicate in train; {first['test_exact_duplicates']} have an exact one); "
-        f"in brackets the 95 % bootstrap interval over faces; {_note(result)}checkpoint "
-        f"chosen on PublicTest (n={first['val_n']:,}). {origin['parameters']:,} parameters; "
-        f"{machine['processor']}, {machine['cores']} cores, no GPU; "
-        f"torch {origin['packages']['torch']}; about {minutes:.0f} minutes per training on this "
-        "machine, shared with other work. Results: [docs/results/baseline.json]"
-        "(docs/results/baseline.json).",
+        f"`{origin['command']} --seed S`, `python test.py`, `python test.py --tta`: FER-2013 with "
+        f"its own labels, checkpoint chosen on PublicTest, PrivateTest with {first['test_n']:,} "
+        f"faces ({first['test_n_without_duplicates']:,} without duplicates of training faces); "
+        f"{machine['processor']}, {machine['cores']} cores, torch {origin['packages']['torch']}, "
+        f"{minutes:.0f} minutes per training, shared with other work.{_note(result)} "
+        "[baseline.json](docs/results/baseline.json).",
     ]
     return "\n".join(lines)
 
 
-def _mean_of(result: dict[str, Any], name: str) -> str:
-    """Return a metric's mean and spread over the runs; empty if they do not have it."""
-    values = [row[name] for row in result["runs"] if name in row]
-    if not values:
-        return ""
+def _summarize(values: list[float]) -> str:
+    """Return mean and standard deviation, if there is one."""
     spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.4f}{spread}"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
 def _note(result: dict[str, Any]) -> str:
-    """Return a note on the empty cells."""
+    """Return a note on a missing row."""
     known = all("test_balanced_accuracy" in row for row in result["runs"])
-    return "" if known else "balanced accuracy was not kept when these runs were collected; "
+    return "" if known else " These runs did not keep balanced accuracy."
 
 
 @report_errors

@@ -56,8 +56,23 @@ def test_the_tables_match_the_file(
 ) -> None:
     tables = load_benchmark("docs.robustness_tables")
     said = tables.robustness(script.collect([f"{test_file}=the model"]))
-    assert "| the model | 50 | 0.5000 " in said
-    assert said.count("| 0.500 | 0.500 | 0.500 | 0.500 | 0.500 | 0.50 | sad, 100% |") == 16
+    assert "| the model (50) | 0.5000 (0." in said
+    assert said.count(" | 0.500 / 0.500 / 0.333 |") == 16 + 5  # kinds and strengths
+    assert "| strength 5, all kinds | 0.500 / 0.500 / 0.333 |" in said
+    assert "| low resolution | 0.500 / 0.500 / 0.333 |" in said
+
+
+def test_the_kind_that_costs_most_is_the_first(
+    script: ModuleType, test_file: Path, load_benchmark: Callable[[str], ModuleType]
+) -> None:
+    found = script.collect([f"{test_file}=one view", f"{test_file}=four views"])
+    one, four = found["tests"].values()
+    four["views"] = 4
+    one["corruptions"]["hat"]["accuracy"] = [0.5, 0.4, 0.3, 0.2, 0.1]
+    said = load_benchmark("docs.robustness_tables").robustness(found)
+    _, _, kinds = said.partition("| mean of | one view |\n")  # four views: in the first table
+    assert kinds.splitlines()[6] == "| hat | 0.300 / 0.500 / 0.333 |"
+    assert "| four views (50) | " in said
 
 
 def test_the_tables_show_calibration_and_rare_classes(
@@ -66,31 +81,25 @@ def test_the_tables_show_calibration_and_rare_classes(
     tables = load_benchmark("docs.robustness_tables")
     record = json.loads(test_file.read_text())
     right = np.tile(np.arange(50) % 2 == 0, (1 + 5 * len(CORRUPTIONS), 1)).T
-    of = [
-        compute_corrupted_calibration(right, np.full(right.shape, one, np.float32), own)
-        for one in (0.7, 0.9)
-        for own in [np.where(right, one, 1 - one).astype(np.float32)]
-    ]
-    after = of[0] | {"before_temperature": of[1]}
+    scores = np.full(right.shape, 0.7, np.float32)
+    after = compute_corrupted_calibration(right, scores, np.where(right, scores, 1 - scores))
     test_file.write_text(json.dumps(record | {"calibration": after}))
     found = script.collect([f"{test_file}=the model"])
     said = tables.robustness(found)
     # all are named 'sad', half of them rightly: recall 1 and 0, F1 2/3 and 0
-    assert "| the model | 0.5000 | 0.5000 | 0.3333 | 0.3333 |" in said
-    assert "| the model | 0.4000 → 0.2000 | 0.4000 → 0.2000 | " in said
-    assert " | 0.500 | " in said.partition("0.4000 → 0.2000")[2].partition("\n")[0]
+    assert ") / 0.5000 / 0.3333 | 0.5000 / 0.5000 / 0.3333 | " in said
+    assert " | 0.2000 → 0.2000 | " in said
+    halves = ", ".join(f"{after['accuracy_at_coverage'][one]:.3f}" for one in ("0.5", "0.2"))
+    assert f" | {halves} |" in said
     assert "Empty cells" not in said
-    assert "alone" not in said
     for one in ("clean", *CORRUPTIONS):  # as versions before wrote it
         place = found["tests"]["the model"]
         (place["clean"] if one == "clean" else place["corruptions"][one]).pop("macro_f1")
-    del after["before_temperature"]
-    found["tests"]["the model"]["calibration"] = after
+    del found["tests"]["the model"]["calibration"]
     said = tables.robustness(found)
-    assert "| the model | 0.5000 | 0.5000 |  |  |" in said
-    assert "| the model | 0.2000 | 0.2000 | " in said
-    assert "Empty cells" in said
-    assert "One number alone" in said
+    assert ") / 0.5000 | 0.5000 / 0.5000 | " in said
+    assert "these tests did not write macro F1. Empty cells: not written." in said
+    assert said.count(" | 0.500 / 0.500 |") == 16 + 5
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", '{"corruptions": {"fog": {}}}'])

@@ -97,6 +97,25 @@ def against(result: Result) -> str:
     )
 
 
+def commands_against(result: Result) -> str:
+    """Return the table of ``benchmarks/release/compare_commands.py``'s file."""
+    lines = [
+        f"| command | {result['commit']}, s | this version, s | ratio |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, row in result["parts"].items():
+        seconds = (f"{row[f'{tree}_seconds']['median']:.1f}" for tree in ("older", "newer"))
+        lines.append(f"| {name} | {' | '.join(seconds)} | {format_spread(row['ratio'], 2)} |")
+    lines += [
+        "",
+        f"`{result['command']}`: processor time, median of {result['rounds']} rounds in turns, "
+        "ratios within a round (minimum-maximum), one thread; the command says what each row does; "
+        f"{result['processor']}, {result['cores']} cores. "
+        "[commands_against.json](docs/results/commands_against.json).",
+    ]
+    return "\n".join(lines)
+
+
 def _format_points(row: Result, name: str) -> str:
     value, low, high = (100 * value for value in (row[name], *row[f"{name}_ci95"]))
     return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"

@@ -54,6 +54,10 @@ TABLES: dict[str, tuple[str, Callable[..., str]]] = {
     "pasted": ("docs/results/pasted.json", inference_tables.pasted),
     "inference": ("docs/results/inference.json", inference_tables.inference),
     "against": ("docs/results/against.json", inference_tables.against),
+    "commands-against": (
+        "docs/results/commands_against.json",
+        inference_tables.commands_against,
+    ),
     "detection": ("docs/results/detection.json", detection_tables.detection),
     "detector-ways": ("docs/results/detector_ways.json", detection_tables.detector_ways),
     "many": ("docs/results/many.json", inference_tables.many),

@@ -15,6 +15,7 @@ SYNTHETIC_NOTE = (
 )
 """Warning with every prediction of a model that was trained on synthetic faces."""
 
+
 def is_training_data(data: Any) -> bool:
     """Return True if a record of training data has fields of the expected types."""
     if not isinstance(data, dict):

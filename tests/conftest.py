@@ -1,11 +1,13 @@
 """The same tiny faces in every shape that the project reads."""
 
 import csv
+import functools
 import importlib
 import importlib.util
 import io
 import json
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -165,6 +167,25 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep decoded faces of tests out of the user's cache, in child processes too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Spare the tests of this process what takes long and is the same each time.
+
+    Waiting for the disk, which nobody pulls out; torch's table of ONNX operators, which each export
+    makes anew; and the certificates that httpx reads for every request, over plain HTTP too.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        if "torch" in sys.modules:
+            from torch.onnx._internal.exporter import _registration
+
+            registry = _registration.ONNXRegistry
+            once = functools.cache(registry.from_torchlib)
+            patch.setattr(registry, "from_torchlib", staticmethod(once))
         yield
 
 

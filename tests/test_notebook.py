@@ -24,6 +24,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_the_notebook_detects_explains_and_trains(cells: list[Any]) -> None:
     outputs = {cell.id: cell.outputs for cell in cells}

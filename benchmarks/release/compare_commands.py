@@ -55,6 +55,7 @@ from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FER2013
 
+FACES, TRAINING = 1500, 1200
 FILES = 60
 CROPS = 600
 TRAIN = (
@@ -72,9 +73,9 @@ def make_inputs(folder: Path) -> None:
     """Write ``faces/``, ``images/`` and ``crops/``."""
     import skimage
 
-    synthetic = make_synthetic_faces(1500)
+    synthetic = make_synthetic_faces(FACES)
     for row, (face, label) in enumerate(zip(synthetic.faces, synthetic.labels, strict=True)):
-        split = "train" if row < 1200 else "validation"
+        split = "train" if row < TRAINING else "validation"
         place = folder / "faces" / split / FER2013[label] / f"{row}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(face).save(place)
@@ -228,10 +229,10 @@ def main(words: list[str] | None = None) -> int:
     check_least(options, rounds=1)
     load = get_load()
     with tempfile.TemporaryDirectory(prefix="against-") as name:
+        sources = extract(options.commit, Path(name)), ROOT / "src"
         inputs = Path(name) / "inputs"
         inputs.mkdir()
         make_inputs(inputs)
-        sources = extract(options.commit, Path(name)), ROOT / "src"
         parts = compare(sources, inputs, options.parts, options.rounds)
     result = {
         "command": f"{name_command(__file__)} --commit {options.commit}",

@@ -7,7 +7,8 @@ For networks too slow to be trained whole on the machine at hand, and for pretra
 
 For example ``NAME`` = large with ``-- --preset large``. Training takes the first faces of the
 training split, validation the first quarter as many of PublicTest, at most all of it. Test faces
-are not read. Rows of other names stay in ``--out``. The learning rate's schedule is that of the few epochs.
+are not read. Rows of other names stay in ``--out``. The learning rate's schedule is that of the few
+epochs.
 """
 
 import csv

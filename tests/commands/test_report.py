@@ -84,6 +84,7 @@ def test_files_that_cannot_be_read_leave_no_report(
     assert not (run / "test").exists()  # said before the test, not after it
 
 
+@pytest.mark.slow
 def test_a_run_is_tested_and_reported_on(run: Path, capsys: Capture) -> None:
     assert main(["report", str(run), "--out", "r", "--accuracy", "0.5"]) == 0
     out, err = capsys.readouterr()

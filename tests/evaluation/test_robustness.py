@@ -67,7 +67,10 @@ def _width(path: Path) -> int:
 
 
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize("kind", ["checkpoint", "ONNX, mirrored", "two sizes, mirrored"])
+@pytest.mark.parametrize(
+    "kind",
+    ["checkpoint", "ONNX, mirrored", pytest.param("two sizes, mirrored", marks=pytest.mark.slow)],
+)
 def test_figures_are_scikit_learns(
     kind: str,
     fer_run: Run,

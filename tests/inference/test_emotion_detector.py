@@ -316,6 +316,7 @@ def test_the_shipped_model_is_the_default(
         np.testing.assert_array_equal(scores, detector.classify(crops))
 
 
+@pytest.mark.slow
 def test_a_trained_runs_folder_scores_as_its_onnx_file(
     tmp_path: Path, tiny_set: Any, write_folders: Callable[..., Path]
 ) -> None:

@@ -182,6 +182,7 @@ def _alike(one: list[np.ndarray], two: list[np.ndarray]) -> float:
     return float(np.mean([spearmanr(a.ravel(), b.ravel()).statistic for a, b in pairs]))
 
 
+@pytest.mark.slow
 def test_random_weights_give_another_map(
     shipped: EmotionDetector, drawn: np.ndarray, tmp_path: Path
 ) -> None:

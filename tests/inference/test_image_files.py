@@ -269,6 +269,7 @@ class _Listing:
         pass
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
     # in a process of its own: the table of all names that a process has seen grows in large steps
     command = [sys.executable, __file__, str(tmp_path)]

@@ -47,6 +47,7 @@ def package_images() -> Iterator[Path]:
                 yield path
 
 
+@pytest.mark.slow
 def test_no_face_is_found_where_nobody_is(finder: FaceDetector) -> None:
     found, count = {}, 0
     for path in package_images():

@@ -105,6 +105,7 @@ def test_the_trace_sees_name_servers_and_other_machines_alone(trace: Trace, home
     assert "192.0.2.1" in found[1]
 
 
+@pytest.mark.slow
 def test_a_process_that_classifies_asks_no_other_machine(trace: Trace, home: Path) -> None:
     # without its variable, onnxruntime asks for its telemetry host within ten seconds
     assert trace([sys.executable, "-c", CLASSIFY, "14"], 60, home) == []

@@ -40,6 +40,7 @@ def test_damaged_bodies_are_never_a_failure(
     assert running.figure("emotion_workers_replaced_total") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("examples", [8, pytest.param(100, marks=RELEASE)])
 def test_the_openapi_document_is_kept(running: Any, examples: int) -> None:
     schemathesis = pytest.importorskip("schemathesis", reason="it is in the extra dev")
@@ -78,6 +79,7 @@ def test_the_openapi_document_is_kept(running: Any, examples: int) -> None:
     assert {status for _, status in seen} <= {*EXPECTED, 408}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize("count", [120, pytest.param(1500, marks=RELEASE)])
 def test_memory_does_not_grow_with_requests(

@@ -152,6 +152,7 @@ def test_a_body_without_length_within_the_limit_is_answered(
     assert len(answer.json()["faces"]) == 3
 
 
+@pytest.mark.slow
 def test_slow_clients_are_cut_off(serving: Any) -> None:
     with serving(workers=1, body_timeout=0.4) as running:
         with running.socket() as body:

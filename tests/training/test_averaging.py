@@ -168,7 +168,7 @@ def fails() -> None:
     raise ZeroDivisionError("a bug")
 
 
-@pytest.mark.parametrize("batch", [5, 7])
+@pytest.mark.parametrize("batch", [pytest.param(5, marks=pytest.mark.slow), 7])
 def test_a_crashed_and_resumed_run_ends_as_the_unbroken_one(
     striped: Make, tmp_path: Path, unbroken: Run, breaks: Callable[..., Any], batch: int
 ) -> None:

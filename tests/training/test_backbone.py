@@ -139,6 +139,7 @@ def test_weights_that_cannot_be_fetched_are_reported_in_one_line(
     assert "--pretrained false" in str(say.value)
 
 
+@pytest.mark.slow
 def test_offline_the_real_call_is_refused_quickly_with_exit_code_2(tmp_path: Path) -> None:
     options = [f"--{name}={tmp_path / name}" for name in ("models", "logs", "cache")]
     code = "import sys; from emotion_detection.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -185,6 +186,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_export")
 def test_published_weights_are_fetched_once_and_kept_by_a_frozen_training(
     striped: Make, tmp_path: Path, published: list[bool]
@@ -199,6 +201,7 @@ def test_published_weights_are_fetched_once_and_kept_by_a_frozen_training(
     assert published.count(True) == 1
 
 
+@pytest.mark.slow
 def test_a_trained_backbone_comes_back_from_checkpoint_and_onnx_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

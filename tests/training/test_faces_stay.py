@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -20,6 +21,8 @@ from emotion_detection.training.trained_faces import (
     read_trained_faces,
     write_trained_faces,
 )
+
+pytestmark = pytest.mark.slow
 
 CLASSES = ("happy", "sad")
 FORMATS = {".png": {}, ".jpg": {"quality": 85}, ".webp": {"quality": 90}}

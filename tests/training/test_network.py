@@ -167,8 +167,15 @@ def sources(
 LARGE = {"large": [pytest.mark.slow, pytest.mark.release], "resnet18": [pytest.mark.slow]}
 """Presets that take many times longer than the others, and their marks."""
 
+LONG = {("compact", "both"), ("baseline", "own")}
+"""Pairs with trainings whose halves are tried in other pairs too."""
+
 PAIRS = [
-    pytest.param(preset, source, marks=LARGE.get(preset, []))
+    pytest.param(
+        preset,
+        source,
+        marks=LARGE.get(preset, [pytest.mark.slow] if (preset, source) in LONG else []),
+    )
     for preset in list_presets()
     for source in CLASSES
     # every source meets the baseline, every preset one source that sets all its outputs, and the

@@ -119,6 +119,7 @@ def test_a_disk_that_is_full_keeps_the_older_checkpoint(
     assert [path.name for path in saved.parent.iterdir()] == ["last.ckpt"]
 
 
+@pytest.mark.slow
 def test_a_write_that_breaks_off_keeps_the_older_checkpoint(saved: Path, tmp_path: Path) -> None:
     before = saved.read_bytes()
     context = multiprocessing.get_context("forkserver")

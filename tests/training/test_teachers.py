@@ -145,6 +145,7 @@ def head(folder: Path) -> np.ndarray:
     return read_checkpoint(folder / "last.ckpt")["state_dict"]["network.head.weight"].numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_export")
 def test_the_command_takes_several_teachers(
     words: Callable[..., list[str]], tmp_path: Path, capsys: Capture

@@ -101,6 +101,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_what_it_finds_in_a_synthetic_face_is_what_python_finds(visit: Visits) -> None:
     seen = visit()
     assert "Nothing leaves this device." in seen.page.locator("#private").inner_text()
@@ -110,6 +111,7 @@ def test_what_it_finds_in_a_synthetic_face_is_what_python_finds(visit: Visits) -
     assert [url for url in seen.requests if not url.startswith((seen.address, "blob:"))] == []
 
 
+@pytest.mark.slow
 def test_a_model_of_synthetic_faces_is_named_as_such(
     visit: Visits, tmp_path: Path, benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def _digests(folder: Path) -> Iterator[tuple[str, str]]:
         yield path.name, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_the_whole_chain_goes_through_and_goes_on_after_kills(

@@ -30,6 +30,7 @@ def test_the_second_audit_says_so_and_changes_nothing(tiny_data, tmp_path, capsy
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_audit_lets_go(tmp_path):
     command = [sys.executable, "-c", _HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

@@ -10,6 +10,8 @@ import pytest
 from emotion_detection.evaluation.report import Report, ReportRequest, open_test, write_report
 from emotion_detection.labels import FER2013
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 ANGER = FER2013.index("anger")
 

@@ -45,6 +45,7 @@ def no_test(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     )
 
 
+@pytest.mark.slow
 def test_a_missing_test_is_made_once(
     run: Path, no_test: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

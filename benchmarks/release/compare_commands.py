@@ -6,7 +6,7 @@
 Both trees take turns, the next round the other way round, with one thread, and with each tree's own
 defaults, so that a slower default shows. The parts:
 
-- **training**: ``emotion train --preset compact``, three epochs of 1,200 synthetic faces, with its
+- **training**: ``emotion train --preset compact``, eight epochs of 1,200 synthetic faces, with its
   start, validation and export;
 - **many files**: ``emotion predict FOLDER --out table.csv`` on 60 files, half of them NASA's
   portrait of Eileen Collins (public domain, from scikit-image), half scikit-image's cup of coffee,
@@ -59,7 +59,7 @@ FACES, TRAINING = 1500, 1200
 FILES = 60
 CROPS = 600
 TRAIN = (
-    *("train", "--data", "faces", "--preset", "compact", "--epochs", "3", "--name", "run"),
+    *("train", "--data", "faces", "--preset", "compact", "--epochs", "8", "--name", "run"),
     *("--cache", "cache", "--trainer.accelerator", "cpu", "--trainer.precision", "32-true"),
     *("--trainer.enable_progress_bar", "false"),
 )

@@ -161,6 +161,11 @@ def _open(
     if not data:
         raise ImageError("empty: 0 bytes")
     known = _formats(data, formats)
+    with PILLOW_SETTINGS:  # once: entering it again inside costs next to nothing
+        return _open_content(data, known, max_pixels, reduced)
+
+
+def _open_content(data: bytes, known: tuple[str, ...], max_pixels: int, reduced: bool) -> _Opened:
     with _refusals():
         data = prepare(data)
     with _refusals(data):

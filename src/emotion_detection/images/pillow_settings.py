@@ -1,9 +1,11 @@
 """Set Pillow's and libtiff's process-wide settings while images are read."""
 
 import ctypes
+import functools
 import logging
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from PIL import Image, _imaging
@@ -45,13 +47,20 @@ class PillowSettings:
 
 def _silence_libtiff(before: ExitStack) -> None:
     """Remove libtiff's message handler; the end of ``before`` restores it."""
+    set_handler = _find_handler_setter()
+    if set_handler is not None:
+        before.callback(set_handler, set_handler(None))
+
+
+@functools.cache
+def _find_handler_setter() -> Callable[[int | None], int | None] | None:
     try:
         # the name is also searched in the libraries that Pillow's own is linked with
-        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        found = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
     except (OSError, AttributeError):  # on Windows the symbols are hidden
-        return
-    set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
-    before.callback(set_handler, set_handler(None))
+        return None
+    found.argtypes, found.restype = [ctypes.c_void_p], ctypes.c_void_p
+    return found
 
 
 PILLOW_SETTINGS = PillowSettings()

@@ -40,6 +40,8 @@ def _means(tests: dict[str, Result]) -> list[str]:
         cells = ["", ""]
         if own := test.get("calibration"):
             cells = [f"{own['clean']['ece']:.4f} → {own['mean_ece']:.4f}"]
+            if before := own.get("before_temperature"):
+                cells[0] += f" (T = 1: {before['clean']['ece']:.4f} → {before['mean_ece']:.4f})"
             cells += [
                 ", ".join(f"{own['accuracy_at_coverage'][one]:.3f}" for one in ("0.5", "0.2"))
             ]
@@ -54,9 +56,13 @@ def _means(tests: dict[str, Result]) -> list[str]:
 
 def _note(tests: dict[str, Result]) -> str:
     """Return what the numbers of a cell are, and which are missing."""
-    words = "Accuracy (95 % interval) / balanced accuracy / macro F1."
-    if any("macro_f1" not in test["clean"] for test in tests.values()):
-        words = "Accuracy (95 % interval) / balanced accuracy; these tests did not write macro F1."
+    words = "Accuracy (95 % interval) / balanced accuracy / macro F1"
+    known = ["macro_f1" in test["clean"] for test in tests.values()]
+    if not any(known):
+        words = "Accuracy (95 % interval) / balanced accuracy; these tests did not write macro F1"
+    elif not all(known):
+        words += ", which older tests did not write"
+    words += "."
     if not all("calibration" in test for test in tests.values()):
         words += " Empty cells: not written."
     return words

@@ -1,7 +1,7 @@
 """Bring tests under corruption together, and draw what the corruptions look like.
 
 Figures are read from the ``corruptions.json`` that ``emotion test --corruptions`` wrote, none is
-computed here.
+computed here. Tests of other names stay in ``--out``.
 
     python -m benchmarks.evaluation.collect_robustness FILE=NAME ... \
         [--out docs/results/robustness.json]
@@ -20,6 +20,7 @@ from benchmarks.common import (
     Parser,
     describe_machine,
     read_json,
+    read_result,
     report_errors,
     write_json,
 )
@@ -84,6 +85,7 @@ def main(words: list[str] | None = None) -> int:
         raise InputError("name files of tests, or --picture")
     result = collect(options.tests) if options.tests else None
     if result and options.out:
+        result["tests"] = {**read_result(options.out).get("tests", {}), **result["tests"]}
         write_json(options.out, result)
     for name, test in result["tests"].items() if result else ():
         print(f"{name}: {test['clean']['accuracy']:.4f}, {test['mean_corruption_accuracy']:.4f}")

@@ -51,6 +51,13 @@ def test_tests_are_brought_together_without_places(script: ModuleType, test_file
     assert len(found["scales"]) == 16
 
 
+def test_tests_of_other_names_stay(script: ModuleType, test_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "all.json"
+    for name in ("first", "second", "first"):
+        assert script.main([f"{test_file}={name}", "--out", str(out)]) == 0
+    assert list(json.loads(out.read_text())["tests"]) == ["first", "second"]
+
+
 def test_the_tables_match_the_file(
     script: ModuleType, test_file: Path, load_benchmark: Callable[[str], ModuleType]
 ) -> None:
@@ -83,12 +90,16 @@ def test_the_tables_show_calibration_and_rare_classes(
     right = np.tile(np.arange(50) % 2 == 0, (1 + 5 * len(CORRUPTIONS), 1)).T
     scores = np.full(right.shape, 0.7, np.float32)
     after = compute_corrupted_calibration(right, scores, np.where(right, scores, 1 - scores))
+    sharp = np.full(right.shape, 0.9, np.float32)
+    after["before_temperature"] = compute_corrupted_calibration(
+        right, sharp, np.where(right, sharp, 1 - sharp)
+    )
     test_file.write_text(json.dumps(record | {"calibration": after}))
     found = script.collect([f"{test_file}=the model"])
     said = tables.robustness(found)
     # all are named 'sad', half of them rightly: recall 1 and 0, F1 2/3 and 0
     assert ") / 0.5000 / 0.3333 | 0.5000 / 0.5000 / 0.3333 | " in said
-    assert " | 0.2000 → 0.2000 | " in said
+    assert " | 0.2000 → 0.2000 (T = 1: 0.4000 → 0.4000) | " in said
     halves = ", ".join(f"{after['accuracy_at_coverage'][one]:.3f}" for one in ("0.5", "0.2"))
     assert f" | {halves} |" in said
     assert "Empty cells" not in said

@@ -14,7 +14,7 @@ VIEWS = (1, 2, 4)
 """Numbers of views: the face; with its mirror image; both again, enlarged by :data:`ZOOM`."""
 
 ZOOM = 1.15
-"""Enlargement of the third and fourth view. Chosen on validation (``docs/results.md``)."""
+"""Enlargement of the third and fourth view. Chosen on validation."""
 
 
 def check_views(views: object) -> int:

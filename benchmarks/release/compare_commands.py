@@ -235,7 +235,7 @@ def main(words: list[str] | None = None) -> int:
         make_inputs(inputs)
         parts = compare(sources, inputs, options.parts, options.rounds)
     result = {
-        "command": f"{name_command(__file__)} --commit {options.commit}",
+        "command": f"{name_command(__file__)} --commit {options.commit} --rounds {options.rounds}",
         "commit": options.commit,
         "rounds": options.rounds,
         "parts": parts,

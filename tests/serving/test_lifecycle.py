@@ -132,6 +132,7 @@ def test_a_stop_request_ends_it_cleanly(process: Any, number: int) -> None:
         assert "1 requests taken, 1 answered" in out
 
 
+@pytest.mark.slow
 def test_nothing_accepted_is_lost_at_the_end(
     process: Any, photograph: np.ndarray, encode: Encode
 ) -> None:
@@ -200,6 +201,7 @@ def _wait_until_refused(port: int) -> None:
     raise AssertionError("it goes on taking connections")
 
 
+@pytest.mark.slow
 def test_while_it_drains_it_is_not_ready_and_answers(
     process: Any, until: Any, crop: np.ndarray, encode: Encode
 ) -> None:

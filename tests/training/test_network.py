@@ -167,8 +167,8 @@ def sources(
 LARGE = {"large": [pytest.mark.slow, pytest.mark.release], "resnet18": [pytest.mark.slow]}
 """Presets that take many times longer than the others, and their marks."""
 
-LONG = {("compact", "both"), ("baseline", "own")}
-"""Pairs with trainings whose halves are tried in other pairs too."""
+LONG = {("compact", "both"), ("quick", "both"), ("baseline", "own")}
+"""Pairs whose halves are tried in other pairs too."""
 
 PAIRS = [
     pytest.param(

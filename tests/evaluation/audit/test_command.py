@@ -109,6 +109,7 @@ def test_the_last_line_takes_the_list_back(audited, whole, capsys):
     assert "names are in neither" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_reasons_lead_and_top_choose_what_is_listed(audited):
     every, record, _ = audited("--lead", "0")
     assert {row["reason"] for row in every} <= {"label", "duplicate", "nonface"}

@@ -71,6 +71,7 @@ def test_what_a_file_of_groups_leaves_open_is_reported(
     assert "No group has enough faces." in page
 
 
+@pytest.mark.slow
 def test_where_people_are_known_intervals_are_over_them(
     tmp_path: Path, some_scores: Make, write_tested: Make
 ) -> None:

@@ -232,6 +232,7 @@ def test_what_no_audit_wrote_is_named(tmp_path: Path, content: str) -> None:
         read_audit(tmp_path / "none.json")
 
 
+@pytest.mark.slow
 def test_the_same_tests_give_the_same_page(folder: Path, page: str, tmp_path: Path) -> None:
     place = folder.parent
     models = [open_test(str(place / name), ReportRequest()) for name in ("<b>one</b>", "two")]

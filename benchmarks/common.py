@@ -191,26 +191,19 @@ def format_accuracy(row: dict[str, Any], name: str = "accuracy") -> str:
     return f"{row[name]:.4f} ({low:.4f}-{high:.4f})"
 
 
-NOT_KEPT = " Empty cells: this file was written before the benchmark kept these metrics."
-"""Note below a table with empty cells."""
-
-
 def format_class_means(row: dict[str, Any]) -> str:
-    """Return balanced accuracy and macro F1, as "0.6903, 0.7175"; empty if unknown."""
-    if "balanced_accuracy" not in row or "macro_f1" not in row:
-        return ""
-    return f"{row['balanced_accuracy']:.4f}, {row['macro_f1']:.4f}"
+    """Return balanced accuracy and macro F1 to append to an accuracy, as " / 0.6903 / 0.7175".
+
+    Unknown ones are left out.
+    """
+    names = ("balanced_accuracy", "macro_f1")
+    return "".join(f" / {row[name]:.4f}" for name in names if name in row)
 
 
 def format_metrics(row: dict[str, Any]) -> str:
-    """Return accuracy with its interval, balanced accuracy and macro F1; unknown ones left out.
-
-    Returns:
-        As "0.8643 (0.8522-0.8757) / 0.6903 / 0.7175".
-    """
+    """Return accuracy with its interval, if known, and :func:`format_class_means`."""
     accuracy = format_accuracy(row) if "accuracy_ci95" in row else f"{row['accuracy']:.4f}"
-    means = [f"{row[name]:.4f}" for name in ("balanced_accuracy", "macro_f1") if name in row]
-    return " / ".join([accuracy, *means])
+    return accuracy + format_class_means(row)
 
 
 NO_CLASS_MEANS = " The file has no balanced accuracy and macro F1."

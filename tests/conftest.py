@@ -310,6 +310,19 @@ def load_benchmark() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture(scope="session")
+def get_exit_code() -> Callable[[Callable[[list[str]], object], list[str]], object]:
+    """``get_exit_code(main, words)``: what a command returns, or what it exits with."""
+
+    def get(main: Callable[[list[str]], object], words: list[str]) -> object:
+        try:
+            return main(words)
+        except SystemExit as stop:
+            return stop.code
+
+    return get
+
+
+@pytest.fixture(scope="session")
 def run_benchmark() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a module of ``benchmarks`` as a command, in a folder of choice."""
 

@@ -12,7 +12,8 @@ and then the other, and the next round the other way round. The parts:
 - **no face**: scikit-image's cup of coffee;
 - **64 crops**: synthetic faces of 48 x 48, classified as one array.
 
-Every part is measured with each tree's own defaults, so that a slower default shows. A ratio is the
+Every part is measured with each tree's own defaults, so that a slower default shows; images also
+with one view of each face in both trees. A ratio is the
 median over rounds of this tree's processor time by the older one's; its interval is a bootstrap of
 the rounds.
 """
@@ -47,23 +48,27 @@ PACKAGE = "src/emotion_detection"
 BUILT = "inference/centerface"
 """Files that the build makes and git does not hold."""
 PARTS = ("three faces", "one face", "no face", "64 crops")
+ONE_VIEW = "{}, one view"
 DRAWS = 2000
 WORKER = """
 import json, sys, time
 import numpy as np
 from emotion_detection import EmotionDetector
-detector = EmotionDetector()
+detector = one_view = EmotionDetector()
+if hasattr(detector, "views"):
+    one_view = EmotionDetector(views=1)
 crops = np.load(sys.argv[1])
 for line in sys.stdin:
-    place = line.strip()
+    views, _, place = line.strip().partition(" ")
+    use = one_view if views == "1" else detector
     begun = time.process_time()
-    found = len(detector.detect(place).faces) if place else len(detector.classify(crops))
+    found = len(use.detect(place).faces) if place else len(use.classify(crops))
     print(json.dumps([time.process_time() - begun, found]), flush=True)
 """
 
 
 def make_images(folder: Path) -> dict[str, str]:
-    """Write the images; return each part's file, "" for the crops."""
+    """Write the images; return what each part asks the worker for: views ("-" or 1), file."""
     import skimage
 
     images_of = Path(skimage.__file__).parent / "data"
@@ -76,9 +81,10 @@ def make_images(folder: Path) -> dict[str, str]:
     for part, image in zip(PARTS, images, strict=False):
         path = folder / f"{part.replace(' ', '-')}.jpg"
         image.save(path, quality=90)
-        places[part] = str(path)
+        places[part] = f"- {path}"
+        places[ONE_VIEW.format(part)] = f"1 {path}"
     np.save(folder / "crops.npy", make_synthetic_faces(64).faces)
-    return {**places, "64 crops": ""}
+    return {**places, "64 crops": "-"}
 
 
 def extract(commit: str, folder: Path) -> Path:
@@ -100,6 +106,22 @@ def extract(commit: str, folder: Path) -> Path:
     return folder / "src"
 
 
+def make_environment(source: Path) -> dict[str, str]:
+    """Return the variables under which a process uses the package of a tree, on one thread.
+
+    Args:
+        source: the folder on Python's path.
+    """
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    return {
+        **os.environ,
+        **one,
+        "PYTHONPATH": str(source),
+        "ORT_DISABLE_TELEMETRY": "1",
+        "PYTHONDONTWRITEBYTECODE": "",  # or each start would compile all modules again
+    }
+
+
 class Tree:
     """A process that detects with the package of one tree.
 
@@ -109,10 +131,9 @@ class Tree:
     """
 
     def __init__(self, source: Path, crops: Path) -> None:
-        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
             [sys.executable, "-c", WORKER, str(crops)],
-            env={**os.environ, **one, "PYTHONPATH": str(source), "ORT_DISABLE_TELEMETRY": "1"},
+            env=make_environment(source),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

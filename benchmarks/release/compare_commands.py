@@ -21,17 +21,12 @@ between the first request and the last. A ratio is the median over rounds of thi
 older one's; its interval is the smallest and the largest.
 """
 
-import contextlib
 import http.client
 import json
-import os
-import re
 import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +45,8 @@ from benchmarks.common import (
     spread,
     write_json,
 )
-from benchmarks.inference.compare_commits import extract
+from benchmarks.inference.compare_commits import extract, make_environment
+from benchmarks.serving.server_process import served
 from emotion_detection.data.synthetic import make_synthetic_faces
 from emotion_detection.errors import InputError
 from emotion_detection.labels import FER2013
@@ -92,18 +88,6 @@ def make_inputs(folder: Path) -> None:
         (folder / "crops" / f"{number:03}.png").write_bytes(content)
 
 
-def make_environment(source: Path) -> dict[str, str]:
-    """Return the variables under which a process uses a tree's package, on one thread."""
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return {
-        **os.environ,
-        **one,
-        "PYTHONPATH": str(source),
-        "ORT_DISABLE_TELEMETRY": "1",
-        "PYTHONDONTWRITEBYTECODE": "",  # or each start would compile all modules again
-    }
-
-
 def time_command(source: Path, inputs: Path, words: tuple[str, ...]) -> float:
     """Run a command in a fresh folder; return processor seconds of it and its children.
 
@@ -128,64 +112,34 @@ def time_command(source: Path, inputs: Path, words: tuple[str, ...]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@contextlib.contextmanager
-def run_server(source: Path, words: tuple[str, ...]) -> Iterator[http.client.HTTPConnection]:
-    """Start a tree's server; give a connection to it once it is ready."""
-    command = [sys.executable, "-m", "emotion_detection", "serve", "--port", "0", *words]
-    process = subprocess.Popen(
-        command, env=make_environment(source), stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        ports = (re.search(r"127\.0\.0\.1:(\d+)", line) for line in process.stdout)
-        port = next((int(found[1]) for found in ports if found), None)
-        if port is None:
-            raise InputError(f"{' '.join(command[1:])}: did not start")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        while request(connection, "GET", "/health/ready")[0] != 200:
-            time.sleep(0.1)
-        yield connection
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def request(
-    connection: http.client.HTTPConnection, method: str, path: str, content: bytes = b""
-) -> tuple[int, str]:
-    """Return status and text of an answer."""
-    kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
-    connection.request(method, path, content, {"Content-Type": kind} if content else {})
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode()
-
-
 def time_server(source: Path, inputs: Path, words: tuple[str, ...]) -> float:
     """Send images and crops, one after the other; return the server's processor seconds.
 
     Raises:
         InputError: an answer is not 200.
     """
-    images = [path.read_bytes() for path in sorted((inputs / "images").iterdir())]
-    crops = [path.read_bytes() for path in sorted((inputs / "crops").iterdir())]
-    sent = [("/v1/predict", content) for content in images]
-    sent += [("/v1/classify", content) for content in crops]
-    with run_server(source, words) as connection:
+    images, crops = (
+        [path.read_bytes() for path in sorted((inputs / name).iterdir())]
+        for name in ("images", "crops")
+    )
+    sent = [("/v1/predict", "image/jpeg", content) for content in images]
+    sent += [("/v1/classify", "image/png", content) for content in crops]
+    with served(*words, env=make_environment(source)) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
 
-        def count() -> float:
-            text = request(connection, "GET", "/metrics")[1]
-            found = re.search(r"^process_cpu_seconds_total (\S+)$", text, re.MULTILINE)
-            assert found, "the server counts its processor seconds"
-            return float(found[1])
+        def post(path: str, kind: str, content: bytes) -> None:
+            connection.request("POST", path, content, {"Content-Type": kind})
+            answer = connection.getresponse()
+            text = answer.read()
+            if answer.status != 200:
+                raise InputError(f"POST {path}: {answer.status}: {text[:200]!r}")
 
-        for path, content in (sent[0], sent[-1]):  # warm
-            request(connection, "POST", path, content)
-        before = count()
-        for path, content in sent:
-            status, text = request(connection, "POST", path, content)
-            if status != 200:
-                raise InputError(f"POST {path}: {status}: {text[:200]}")
-        return count() - before
+        for one in (sent[0], sent[-1]):  # warm
+            post(*one)
+        before = server.cpu_seconds()
+        for one in sent:
+            post(*one)
+        return server.cpu_seconds() - before
 
 
 def time_part(part: str, newer: bool, source: Path, inputs: Path) -> float:

@@ -55,10 +55,15 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(*words: str) -> Iterator[Served]:
-    """Run a server until the block ends; it is warm when the block begins."""
+def served(*words: str, env: dict[str, str] | None = None) -> Iterator[Served]:
+    """Run a server until the block ends; it is warm when the block begins.
+
+    Args:
+        words: options of ``emotion serve``.
+        env: all variables of its process; None: those of this one.
+    """
     command = [sys.executable, "-m", "emotion_detection", "serve", "--port", "0", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
     try:
         assert process.stdout is not None
         process.stdout.readline()

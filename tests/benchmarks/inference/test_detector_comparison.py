@@ -79,15 +79,15 @@ def finders_model(ways: Any) -> Path:
 
 @pytest.mark.parametrize("words", [["--faces", "0"], ["--rounds", "-1"], ["--data", "nowhere"]])
 def test_bad_usage_is_one_line(
-    ways: Any, words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ways: Any,
+    words: list[str],
+    get_exit_code: Callable[..., object],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "ways.json"
     words = ["--data", "nowhere", *words, "--out", str(out)]
-    try:
-        code = ways.main(words)
-    except SystemExit as stop:
-        code = stop.code
-    assert code == 2
+    assert get_exit_code(ways.main, words) == 2
     assert words[-3] in capsys.readouterr().err
     assert not out.exists()
 

@@ -64,6 +64,7 @@ def test_medians_and_ratios(training: ModuleType) -> None:
 )
 def test_bad_input_is_one_line(
     training: ModuleType,
+    get_exit_code: Callable[..., object],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -73,11 +74,7 @@ def test_bad_input_is_one_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of its parts, in processes of their own
     Path("file").touch()
-    try:
-        code: Any = training.main(["--out", "training.json", *words])
-    except SystemExit as stop:
-        code = stop.code
-    assert code == 2
+    assert get_exit_code(training.main, ["--out", "training.json", *words]) == 2
     error = capfd.readouterr().err
     assert part in error
     assert error.count("\n") == 1

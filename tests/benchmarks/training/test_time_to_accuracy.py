@@ -132,6 +132,7 @@ def test_quick_keeps_the_presets_precision(ways: ModuleType) -> None:
 )
 def test_bad_input_is_one_line(
     benchmark: ModuleType,
+    get_exit_code: Callable[..., object],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -141,11 +142,7 @@ def test_bad_input_is_one_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of its parts, in processes of their own
     Path("file").touch()
-    try:
-        code: Any = benchmark.main(["--out", "result.json", "--cache", "cache", *words])
-    except SystemExit as stop:
-        code = stop.code
-    assert code == 2
+    assert get_exit_code(benchmark.main, ["--out", "result.json", "--cache", "cache", *words]) == 2
     error = capfd.readouterr().err
     assert part in error
     assert error.count("\n") == 1

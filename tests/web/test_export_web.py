@@ -108,6 +108,15 @@ def test_a_page_that_is_not_built_is_reported(built: Path, capsys: Capture) -> N
     assert "the page is not built: run 'make web' in the checkout" in capsys.readouterr().err
 
 
+def test_a_wrong_model_is_named_where_the_page_is_not_built_either(
+    built: Path, capsys: Capture
+) -> None:
+    (built / "index.html").unlink()
+    assert main(["export", "nope", "--web", "site"]) == 2
+    assert capsys.readouterr().err == "emotion: nope: no such run folder or ONNX file\n"
+    assert not Path("site").exists()
+
+
 def test_it_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"

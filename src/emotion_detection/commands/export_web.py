@@ -36,11 +36,12 @@ def export_page(folder: Path, model: str | None = None, labels: str | None = Non
         InputError: the page is not built; there is no such model; the folder holds something else
             or cannot be written.
     """
+    # what the user wrote first, then what this installation lacks
+    _check(folder)
+    about = describe_browser_model(EmotionDetector(model, labels=labels))
     page = find_page_folder()
     if not is_page_built(page):
         raise InputError(MISSING)
-    _check(folder)
-    about = describe_browser_model(EmotionDetector(model, labels=labels))
     contents = {
         f"{MODELS}/{name}": file.content for name, file in read_browser_files(model).items()
     }

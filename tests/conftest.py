@@ -310,6 +310,14 @@ def load_benchmark() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture(scope="session")
+def playwright() -> Iterator[Any]:
+    """Playwright, to launch browsers: once in a process, which then has a running event loop."""
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def get_exit_code() -> Callable[[Callable[[list[str]], object], list[str]], object]:
     """``get_exit_code(main, words)``: what a command returns, or what it exits with."""
 

@@ -1,5 +1,6 @@
 """Servers over real sockets, in a thread or in a process of their own, and images to send."""
 
+import asyncio
 import contextlib
 import io
 import re
@@ -8,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,15 @@ class Running:
 
     def socket(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+
+def _run_async(work: Coroutine[Any, Any, Any]) -> Any:
+    """Return what a coroutine returns.
+
+    It runs in a thread of its own: the main thread has a running loop once a browser was started.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def wait_until(well: Callable[[], bool], seconds: float = 20) -> None:
@@ -140,6 +151,12 @@ def process() -> Callable[..., Any]:
 def until() -> Callable[..., None]:
     """``until(well, seconds)``: wait until something is so."""
     return wait_until
+
+
+@pytest.fixture(scope="session")
+def run_async() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """``run_async(coroutine)``: what it returns."""
+    return _run_async
 
 
 @pytest.fixture(scope="session")

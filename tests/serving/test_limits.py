@@ -229,7 +229,9 @@ def test_overload_is_shed_early_and_what_was_accepted_is_answered(
         assert [one.result().status_code for one in accepted] == [200] * 4
 
 
-def test_who_could_not_be_answered_in_time_is_rejected_immediately() -> None:
+def test_who_could_not_be_answered_in_time_is_rejected_immediately(
+    run_async: Callable[..., Any],
+) -> None:
     from emotion_detection.serving.connection import Connection
     from emotion_detection.serving.error_responses import Problem
     from emotion_detection.serving.image_jobs import Answer, Job
@@ -253,7 +255,7 @@ def test_who_could_not_be_answered_in_time_is_rejected_immediately() -> None:
         return await asyncio.gather(*(ask() for _ in range(40)), return_exceptions=True)
 
     workers.start()
-    answers = asyncio.run(run())
+    answers = run_async(run())
     workers.close()
     refused = [one for one in answers if isinstance(one, Problem) and one.status == 503]
     assert 10 <= len(refused) < 40
@@ -329,7 +331,9 @@ def test_cors_is_off_unless_asked_for(
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_many_at_once_are_each_answered_with_their_own(running: Any, encode: Encode) -> None:
+def test_many_at_once_are_each_answered_with_their_own(
+    running: Any, encode: Encode, run_async: Callable[..., Any]
+) -> None:
     from emotion_detection.data.synthetic import make_synthetic_faces
 
     faces = make_synthetic_faces(12, seed=9).faces
@@ -342,6 +346,6 @@ def test_many_at_once_are_each_answered_with_their_own(running: Any, encode: Enc
             posts = [client.post(url, content=encode(f), headers=kind) for f in [*faces, *faces]]
             return await asyncio.gather(*posts)
 
-    for answer, scores in zip(asyncio.run(ask()), [*wanted, *wanted], strict=True):
+    for answer, scores in zip(run_async(ask()), [*wanted, *wanted], strict=True):
         (face,) = answer.json()["faces"]
         assert list(face["scores"].values()) == pytest.approx(scores, abs=2e-4)

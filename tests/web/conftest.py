@@ -71,17 +71,10 @@ def moving_face(tmp_path_factory: pytest.TempPathFactory, benchmark: ModuleType)
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
-    with api.sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
 def launch(playwright: Any) -> Callable[..., Any]:
     """``launch(*arguments)``: Chromium, headless, that finds no host but this machine."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}")
 
     def start(*arguments: str) -> Any:
         alone = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"

@@ -11,7 +11,6 @@ import pytest
 from emotion_detection.evaluation.report import ReportRequest, open_test, write_report
 from emotion_detection.labels import FERPLUS
 
-sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 pytestmark = [
     pytest.mark.browser,
@@ -38,13 +37,12 @@ def report(
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        options.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield opened
-        opened.close()
+def browser(playwright: Any) -> Iterator[Any]:
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    options.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+    opened = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

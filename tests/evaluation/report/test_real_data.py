@@ -47,24 +47,22 @@ def test_the_report_tells_of_every_face(report: tuple[str, Path]) -> None:
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")
-def test_a_browser_shows_it_whole(report: tuple[str, Path]) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
+def test_a_browser_shows_it_whole(playwright: Any, report: tuple[str, Path]) -> None:
     _, folder = report
     asked: list[str] = []
     said: list[Any] = []
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        address = (folder / "report.html").as_uri()
-        page.goto(address, wait_until="load")
-        broken = "[...document.images].filter(i => i.complete && !i.naturalWidth).length"
-        assert page.evaluate(broken) == 0
-        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
-        page.screenshot(path=folder / "page.png", full_page=False)
-        browser.close()
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    address = (folder / "report.html").as_uri()
+    page.goto(address, wait_until="load")
+    broken = "[...document.images].filter(i => i.complete && !i.naturalWidth).length"
+    assert page.evaluate(broken) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.screenshot(path=folder / "page.png", full_page=False)
+    browser.close()
     assert [url for url in asked if not url.startswith("data:")] == [address]
     assert said == []

@@ -85,7 +85,7 @@ def _crops(result: Result) -> list[str]:
 
 def against(result: Result) -> str:
     """Return the ratios of ``benchmarks/inference/compare_commits.py``'s file in a sentence."""
-    ratios = ", ".join(
+    ratios = "; ".join(
         f"{row['ratio']:.2f} ({row['ratio_ci95'][0]:.2f}-{row['ratio_ci95'][1]:.2f}) for {name}"
         for name, row in result["parts"].items()
     )

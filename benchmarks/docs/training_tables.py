@@ -137,7 +137,7 @@ def preset_curves(result: Result) -> str:
     for name, row in result.items():
         every = row["curve"]["val_accuracy"]
         lines.append(
-            f"| {name} | {len(every)}, {row['faces']:,} "
+            f"| {name} | {len(every)}, {row['training_faces']:,} "
             f"| {format_metrics({'accuracy': every[-1], **row})} | {row['validation_faces']:,} "
             f"| {row['steps_per_second']:.2f} |"
         )

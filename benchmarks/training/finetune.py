@@ -1,6 +1,7 @@
 """A few hundred faces of one's own: training from nothing against fine-tuning the shipped model.
 
-    python -m benchmarks.training.finetune --data FER2013 [--out docs/results/finetune.json]
+    python -m benchmarks.training.finetune --data FER2013 [--precision 32-true] \
+        [--out docs/results/finetune.json]
 
 The user here has faces that the shipped model was not trained on, and classes of another kind:
 PublicTest's faces, sorted by their own labels into pleasant (happiness), unpleasant (anger,
@@ -36,6 +37,7 @@ OWN = {
 SIZES = {"train": 300, "validation": 100, "test": 1000}
 OPTIONS: dict[str, Any] = {"epochs": 20, "batch_size": 32}
 KEPT = ("accuracy", "accuracy_ci95", "balanced_accuracy", "macro_f1", "n")
+PRECISIONS = ("bf16-mixed", "32-true")
 RATES = (0.05, 0.01, 0.002)
 """Each way takes the one that is best on its validation faces."""
 
@@ -67,13 +69,13 @@ def write_own(data: DataConfig, place: Path, seed: int) -> Path:
     return manifest
 
 
-def compare(manifest: Path, work: Path, seed: int) -> dict[str, Any]:
+def compare(manifest: Path, work: Path, seed: int, precision: str) -> dict[str, Any]:
     """Train both ways at each learning rate; test the one that validation chose.
 
     Returns:
         For each way accuracy, its interval, n, the chosen rate and its validation accuracy.
     """
-    preset = read_preset("compact")
+    preset = read_preset("compact") | {"trainer": {"precision": precision}}
     del preset["learning_rate"]
     found = {}
     for way, init in (("from nothing", None), ("fine-tuned", "pretrained")):
@@ -96,6 +98,7 @@ def main(words: list[str] | None = None) -> int:
     parser = Parser(__doc__, __file__)
     parser.add_data()
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
     parser.add_out()
     options = parser.parse_args(words)
     runs, load = [], os.getloadavg()
@@ -103,12 +106,12 @@ def main(words: list[str] | None = None) -> int:
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as work:
             manifest = write_own(data, Path(work) / "own", seed)
-            runs.append({"seed": seed, **compare(manifest, Path(work), seed)})
+            runs.append({"seed": seed, **compare(manifest, Path(work), seed, options.precision)})
     for run in runs:
         print(*(f"{way}: {run[way]['accuracy']:.4f}" for way in ("from nothing", "fine-tuned")))
     if options.out:
         result = {
-            "command": f"{name_command(__file__)} --data DATA",
+            "command": f"{name_command(__file__)} --data DATA --precision {options.precision}",
             "data": "FER-2013's PublicTest, three classes of the user's own",
             "sizes": SIZES,
             "options": OPTIONS,

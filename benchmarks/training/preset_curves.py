@@ -26,6 +26,7 @@ from benchmarks.common import (
     Parser,
     get_load,
     name_command,
+    read_json,
     read_result,
     report_errors,
     write_json,
@@ -64,13 +65,16 @@ def train_briefly(data: str, faces: int, epochs: int, words: list[str]) -> dict[
         ]
         if code := emotion(asked):
             raise InputError(f"'emotion {' '.join(asked)}' ended with {code}")
-        found = json.loads((Path(name) / "models/curve/metrics.json").read_text(encoding="utf-8"))
+        found, made = (
+            read_json(Path(name) / "models/curve" / file)
+            for file in ("metrics.json", "provenance.json")
+        )
         text = (Path(name) / "logs/curve/metrics.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     columns = ("train_loss", "val_loss", "val_accuracy", "seconds")
     curve = {name: [round(float(row[name]), 4) for row in rows] for name in columns}
     return {
-        "faces": faces,
+        "training_faces": made["data"]["sizes"]["train"],
         "curve": curve,
         "steps": int(rows[-1]["step"]),
         # of the median epoch, validation included: this machine is shared

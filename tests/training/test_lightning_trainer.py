@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.loggers import CSVLogger
 
@@ -19,7 +20,11 @@ from emotion_detection.training import Run, train
 from emotion_detection.training.callbacks import make_moving_average
 from emotion_detection.training.checkpoint import load_trained, read_checkpoint
 from emotion_detection.training.export import SAMPLE, find_sample, keep_sample
-from emotion_detection.training.lightning_trainer import make_trainer, parse_time_limit
+from emotion_detection.training.lightning_trainer import (
+    is_slow_bf16,
+    make_trainer,
+    parse_time_limit,
+)
 
 Make = Callable[..., TrainConfig]
 TWO = {"accelerator": "cpu", "devices": 2}
@@ -169,3 +174,43 @@ def test_a_sample_of_large_faces_is_kept_small(tmp_path: Path) -> None:
 def test_a_broken_sample_is_passed_over(told: Any, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "sample.npy").write_bytes(content)
     assert find_sample(tmp_path, load_trained(told[0].folder).spec)[1] == "synthetic"
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "capabilities", "slow"),
+    [
+        ("cpu", "bf16-mixed", {"architecture": "x86_64", "avx512_f": False}, True),
+        ("cpu", "bf16-true", {"architecture": "x86_64", "avx512_f": False}, True),
+        ("cpu", "bf16-mixed", {"architecture": "x86_64", "avx512_f": True}, False),
+        ("cpu", "bf16-mixed", {"architecture": "aarch64"}, False),
+        ("cpu", "32-true", {"architecture": "x86_64", "avx512_f": False}, False),
+        ("cuda", "bf16-mixed", {"architecture": "x86_64", "avx512_f": False}, False),
+        ("cpu", "bf16-mixed", None, False),
+    ],
+)
+def test_slow_bf16_is_known(
+    device: str,
+    precision: str,
+    capabilities: dict[str, Any] | None,
+    slow: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = None if capabilities is None else lambda: capabilities
+    monkeypatch.setattr(torch.cpu, "get_capabilities", read, raising=False)
+    assert is_slow_bf16(device, precision) is slow
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_a_training_in_slow_bf16_says_so(
+    precision: str,
+    striped: Make,
+    without_export: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = {"architecture": "x86_64", "avx512_f": False}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    train(striped(tmp_path, epochs=1, trainer={"precision": precision}))
+    said = "--trainer.precision 32-true is faster" in capsys.readouterr().err
+    assert said is (precision == "bf16-mixed")

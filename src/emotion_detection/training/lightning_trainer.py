@@ -236,6 +236,24 @@ def _reason(trainer: Trainer) -> str:
     return "epochs" if trainer.current_epoch >= (trainer.max_epochs or 0) else "patience"
 
 
+def is_slow_bf16(device: str, precision: str) -> bool:
+    """Return True if bf16 takes longer than float32 on this machine.
+
+    oneDNN has bf16 convolutions for x86 processors with AVX-512; on others, torch's own are many
+    times slower than those of float32.
+
+    Args:
+        device: type of the device, such as 'cpu'.
+        precision: as in ``--trainer.precision``.
+    """
+    # early versions of torch do not have it
+    read = getattr(torch.cpu, "get_capabilities", None)
+    if device != "cpu" or not precision.startswith("bf16") or read is None:
+        return False
+    found = read()
+    return found.get("architecture") == "x86_64" and not found.get("avx512_f", True)
+
+
 def close_connection(together: bool = False) -> None:
     """Close the connection between processes, if there is one.
 

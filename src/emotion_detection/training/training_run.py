@@ -26,6 +26,7 @@ from emotion_detection.training.lightning_trainer import (
     check_trainer,
     close_connection,
     fit,
+    is_slow_bf16,
     make_trainer,
     parse_time_limit,
     quiet_lightning,
@@ -199,3 +200,8 @@ def _say_start(
         file=sys.stderr,
         flush=True,
     )
+    if is_slow_bf16(device, str(trainer.precision)):
+        print(
+            "note: this processor has no fast bf16: --trainer.precision 32-true is faster",
+            file=sys.stderr,
+        )

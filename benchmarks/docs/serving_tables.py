@@ -42,7 +42,7 @@ def _rates(result: Result) -> list[str]:
         for clients, row in result[part]["figures"].items():
             lines.append(
                 f"| {name} | {clients} | {row['per_second']:,.0f} | {_ms(row, '')} "
-                f"| {row['server_cpu_ms']:.2g} ms |"
+                f"| {row['server_cpu_ms']:,.1f} ms |"
             )
     return lines
 

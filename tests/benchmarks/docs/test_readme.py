@@ -118,7 +118,7 @@ def test_what_the_shipped_model_must_reach(readme: Any) -> None:
 def test_what_detection_must_reach() -> None:
     test = json.loads((RESULTS / "pasted.json").read_text(encoding="utf-8"))["test"]
     assert test["faces"] >= 1000
-    # the detector before, from a confidence of 0.2 on, missed 1 %, with five boxes that were no faces
+    # the detector before, at 0.2, missed 1 %, with five boxes that were no faces
     assert test["missed"] <= 0.05
     assert test["finds_elsewhere"] + test["finds_in_them"] <= 1
     assert abs(test["ways"][test["chosen"]]["less_classify"]) <= 0.02
